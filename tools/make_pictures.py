@@ -1,7 +1,7 @@
 """Draws the pictures of docs/images: a real run of the activity pipeline in the terminal, as its page, and the studio.
 
 `python tools/make_pictures.py` writes `trace.svg`, `page.png`, `studio.png` and, of a simulated fleet, `fleet.png` in
-`docs/images`; pages need Chromium. Names of pictures after it draw those alone.
+`docs/images`; pages need Chromium. Names after it (run, page, studio, fleet) draw those alone.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from edgewright.fleet.simulator.fleet import Settings
 from edgewright.fleet.simulator.simulation import simulate
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
+from edgewright.schema.graph import Graph
 from edgewright.schema.trace import Trace
 from edgewright.trace.html import page_html
+from edgewright.trace.record import exported_graph
 from edgewright.trace.simulation_view import simulation_page
 from edgewright.trace.terminal import TerminalTrace
 
@@ -48,10 +50,11 @@ FRAME = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http
 """
 
 
-def record() -> Trace:
-    """Return a real run of the activity pipeline."""
+def record() -> tuple[Trace, Graph | None]:
+    """Return a real run of the activity pipeline, and its exported float model."""
     with tempfile.TemporaryDirectory() as folder:
-        return run_pipeline(read_config("activity"), out=folder, command="edgewright run activity").trace
+        result = run_pipeline(read_config("activity"), out=folder, command="edgewright run activity")
+        return result.trace, exported_graph(result.folder)
 
 
 def picture(trace: Trace) -> str:
@@ -88,16 +91,23 @@ def fleet() -> None:
 
 def run_pictures() -> None:
     """Of one run: its end in the terminal, and its page."""
-    trace = record()
+    trace, graph = record()
     (IMAGES / "trace.svg").write_text(picture(trace), encoding="utf-8")
-    photograph(page_html(trace), IMAGES / "page.png")
+    page(trace, graph)
+
+
+def page(trace: Trace | None = None, graph: Graph | None = None) -> None:
+    """Draw the page of a run with its exported model; of a new one where none is given."""
+    if trace is None:
+        trace, graph = record()
+    photograph(page_html(trace, graph), IMAGES / "page.png")
 
 
 def main() -> int:
     """Write the pictures."""
     IMAGES.mkdir(parents=True, exist_ok=True)
-    parts = {"run": run_pictures, "studio": picture_studio.main, "fleet": fleet}
-    for name in sys.argv[1:] or parts:
+    parts = {"run": run_pictures, "page": page, "studio": picture_studio.main, "fleet": fleet}
+    for name in sys.argv[1:] or [name for name in parts if name != "page"]:
         parts[name]()
     return 0
 

@@ -45,7 +45,7 @@ def test_a_fresh_page_stays_and_an_older_one_is_made_anew(folder: Path) -> None:
     assert page.read_bytes() == marked
     page.write_bytes(marked.replace(f"page {page_file.PAGE_VERSION}".encode(), b"page 0", 1))
     assert run(["show", str(folder / "trace.json"), "--no-open"]) == 0
-    assert b"mine" not in page.read_bytes()
+    assert b"<!-- mine -->" not in page.read_bytes()
 
 
 def test_the_page_goes_where_it_is_asked(folder: Path, tmp_path: Path, cli: Cli) -> None:

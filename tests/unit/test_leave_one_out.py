@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from edgewright.pipeline import leave_one_out as tested
 from edgewright.pipeline.config import checked
@@ -16,7 +18,13 @@ from edgewright.pipeline.job import Job
 from edgewright.pipeline.material import Material
 from edgewright.pipeline.run import RunResult, run_pipeline
 from edgewright.schema.data import Split
+from edgewright.schema.lesson import Facts
 from edgewright.schema.trace import LeftOutRecord
+from edgewright.trace.html import page_html
+from edgewright.trace.modes.summary import tell
+from edgewright.trace.opening import opening
+from edgewright.trace.readiness import left_out_text
+from edgewright.trace.terminal import print_trace
 
 pytestmark = pytest.mark.slow
 
@@ -126,6 +134,45 @@ def test_two_people_say_little_however_right_it_is(tmp_path: Path) -> None:
     score = tested._share(np.ones(2))
     assert score.low == pytest.approx(2 / (2 + 1.959964**2), abs=1e-6)
     assert score.high == 1.0
+
+
+def test_what_every_view_says_first_is_of_the_people_left_out(tmp_path: Path) -> None:
+    """Two people, of whom the split of rows says over 99 %: that figure stays in the evaluation, as one split's."""
+    trace = run(tmp_path, obvious, 2, rows=300, model={"kind": "threshold"}).trace
+    assert trace.evaluation is not None
+    assert trace.evaluation.left_out is not None
+    little = left_out_text(trace.evaluation.left_out)
+    assert "right on 2 groups says little (95 % CI 3" in little
+    assert trace.insight.sentence.split("; ")[0].endswith(little)
+    assert "left-out accuracy low" in trace.insight.numbers
+    assert "accuracy" not in trace.insight.numbers
+    assert "On 2 people or machines, each left out of training once, " in opening(trace)
+    assert "by person); that says little." in opening(trace)
+    assert "test row" not in opening(trace)
+    page = page_html(trace)
+    tile = page[page.index('class="tile') :][:500]
+    assert "accuracy, each person left out once" in tile
+    assert "by person, 2 groups: says little" in tile
+    assert "test accuracy" not in page
+    assert "One split: accuracy " in page
+    printed = StringIO()
+    print_trace(trace, Console(file=printed, width=110))
+    text = " ".join(printed.getvalue().split())
+    assert text.index(little) < text.index("One split: accuracy ")
+    assert any(little in value for block in tell(trace) if isinstance(block, Facts) for _, value in block.rows)
+    assert not any(name == "accuracy" for block in tell(trace) if isinstance(block, Facts) for name, _ in block.rows)
+
+
+def test_the_error_of_an_amount_is_of_the_people_left_out_too(tmp_path: Path) -> None:
+    def amount(generator: np.random.Generator, x: float, y: float, person: int) -> str:
+        return f"{x * y + generator.normal(0, 0.05):.4f}"
+
+    trace = run(tmp_path, amount, 3, rows=100).trace
+    assert "On 3 people or machines, each left out of training once, its rmse is " in opening(trace)
+    assert "left-out rmse" in trace.insight.numbers
+    page = page_html(trace)
+    assert "rmse, each person left out once" in page
+    assert "test mae" not in page
 
 
 def test_what_is_asked_for_is_needed(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_ids_are_unique_and_headings_in_order() -> None:
 
 def test_the_header_links_the_insight_to_its_numbers() -> None:
     trace = example.trace()
-    header = page_html(trace).split("<nav")[0]
+    header = page_html(trace).split("</header>")[0]
     assert trace.insight.sentence in unescape(header)
     for name, anchor in (
         ("columns out", "data_flow-3"),

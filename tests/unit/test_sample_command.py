@@ -8,6 +8,8 @@ import polars as pl
 import pytest
 
 from cli_runner import Cli
+from edgewright.data.load import simulated_title
+from edgewright.data.simulated import PREFIX
 from edgewright.data.small_tables import SAMPLES
 
 
@@ -41,6 +43,37 @@ def test_sentences_lead_to_the_command_that_trains_on_them(
     named = err.partition("Train on sentences: edgewright ")[2].split()
     cli(*named)
     assert "set_temperature" in cli("language", "parse", "please warm the office to twenty", "--model", named[-1])
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_run_on_a_sample_begins_with_simulated_data(ending: str, cli: Cli, tmp_path: Path) -> None:
+    cli("sample", "machine", "--out", tmp_path / f"my.{ending}")
+    options = ("--target", "alarm", "--decision", "row", "--out", tmp_path / "runs")
+    printed = cli("run", tmp_path / f"my.{ending}", *options)
+    assert "Simulated data" in printed.split("Data flow")[0]
+    page = (tmp_path / "runs" / "my" / "trace.html").read_text()
+    assert "The data are simulated: no sensor measured them." in page
+    assert page.index("Simulated data") < page.index("Data flow")
+
+
+def test_rows_of_a_user_are_never_called_simulated(tmp_path: Path) -> None:
+    """Also where names come near, or a user added rows of their own to a sample."""
+    path, rows = tmp_path / "my.csv", "x,recording,label\n1,{},a\n2,{},b\n"
+    table: dict[str, object] = {"kind": "csv", "path": str(path)}
+    for first, last, simulated in (
+        (PREFIX + "1", PREFIX + "2", True), (PREFIX + "1", "mine", False), ("simulated fall", "simulated fall", False),
+        ("", "", False),
+    ):  # fmt: skip
+        path.write_text(rows.format(first, last))
+        assert simulated_title("My title", table) == ("Simulated data. My title" if simulated else "My title")
+    for text in ("x,label\n1,a\n", "x,recording\n", "", '"'):
+        path.write_text(text)
+        assert simulated_title("My title", table) == "My title"
+    pl.DataFrame({"x": [1.0, 2.0], "label": ["a", "b"]}).write_parquet(tmp_path / "my.parquet")
+    pl.DataFrame({"recording": [1, None]}).write_parquet(tmp_path / "numbers.parquet")
+    (tmp_path / "broken.parquet").write_text("x")
+    for name in ("my.parquet", "numbers.parquet", "broken.parquet", "none.parquet"):
+        assert simulated_title("My title", {"kind": "parquet", "path": str(tmp_path / name)}) == "My title"
 
 
 @pytest.mark.slow

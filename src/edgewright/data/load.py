@@ -14,6 +14,7 @@ from edgewright.data.clock import find_time_column
 from edgewright.data.contract import PublicSet, Source, SourceConfig
 from edgewright.data.headers import read_opening
 from edgewright.data.public import folder_of, opened
+from edgewright.data.simulated import is_simulated
 from edgewright.schema.data import DataSet
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.labelling import LABEL_FROM
@@ -75,8 +76,9 @@ def _loaded(
 
 def simulated_title(title: str, table: dict[str, object]) -> str:
     """Return a title for a table [data]; it begins with "Simulated data" where no sensor measured the rows."""
-    kind = table.get("kind")
+    kind, path = table.get("kind"), table.get("path")
     simulated = isinstance(kind, str) and find_kind(kind, "[data]").simulated
+    simulated = simulated or (kind in ("csv", "parquet") and isinstance(path, str) and is_simulated(Path(path)))
     return f"Simulated data. {title}".rstrip() if simulated else title
 
 

@@ -69,10 +69,10 @@ def page_parts(trace: Trace, graph: Graph | None = None) -> PageParts:
     """Return the page of a record in parts; what a record does not have is said in its place or left out."""
     known = sections()
     made: dict[str, Markup] = {}
-    styles, script = assets()
+    styles, script = assets()[0] + _styles("lesson.css"), assets()[1]
     for anchor, section in sorted(known.items(), key=lambda item: item[1].last):
         taken = sum(len(html.encode()) for html in made.values()) + len(styles) + len(what_if_script()) + _FRAME
-        blocks = section.page_blocks(trace, Exported(graph, PAGE_LIMIT - taken if section.last else 0))
+        blocks = section.page_blocks(trace, Exported(graph, PAGE_LIMIT - taken if section.last else 0, _size))
         if blocks or section.missing:
             made[anchor] = sections_html(blocks or (line(section.missing),))
     shown: list[Shown] = [
@@ -163,6 +163,10 @@ def what_if_script() -> Markup:
     """Return the script of a page that runs its model: that of every page and the interpreter."""
     lines = (text.strip() for text in _file("what_if.js").splitlines())
     return assets()[1] + Markup(";\n" + "\n".join(lines))  # noqa: S704 - a file of this package
+
+
+def _size(blocks: Sequence[ViewBlock]) -> int:
+    return len(sections_html(blocks).encode())
 
 
 def _document(parts: PageParts, *, recorded: bool = True) -> str:

@@ -23,6 +23,8 @@ from edgewright.trace.readiness import left_out_text, shortfalls
 FRAGILE = 0.1
 # Sizes from which an exponent is told, and seconds above which one is believed.
 _SIZES, _TELLING = 3, 0.001
+LEFT_OUT = "left-out "
+"""How the names of numbers begin that groups left out in turn gave."""
 _UNSEEN = {
     "group": "samples of unseen people or machines",
     "session": "samples of unseen sessions",
@@ -149,20 +151,25 @@ def _features_clause(
     numbers: dict[str, float],
 ) -> str:
     """Return columns kept, or parameters, against the accuracy they give."""
-    result = _result(evaluation, numbers) if evaluation is not None else ""
+    left = None if evaluation is None else evaluation.left_out
+    result = _result(evaluation, numbers) if evaluation is not None and left is None else ""
+    if left is not None:
+        score, name = left.score, LEFT_OUT + ("accuracy" if left.r2 is None else "rmse")
+        numbers.update({name: score.value, f"{name} low": score.low, f"{name} high": score.high})
+        result = left_out_text(left)
     if not result:
         return ""
-    fewer = reduction(stages)
+    fewer, enough = reduction(stages), " are enough to " if left is None else ": "
     if fewer is not None:
         numbers.update({"columns in": float(fewer.shape_in[-1]), "columns out": float(fewer.shape_out[-1])})
         # A direction is made of all columns; only what was selected is a part of them.
         of = "directions in the space of" if "pca" in fewer.kind else "of"
-        return f"{fewer.shape_out[-1]:,} {of} {fewer.shape_in[-1]:,} columns are enough to {result}"
+        return f"{fewer.shape_out[-1]:,} {of} {fewer.shape_in[-1]:,} columns{enough}{result}"
     parameters = sum(layer.parameters for layer in layers)
     if parameters:
         numbers["parameters"] = float(parameters)
-        return f"{parameters:,} parameters are enough to {result}"
-    return f"the model can {result}"
+        return f"{parameters:,} parameters{enough}{result}"
+    return f"the model can {result}" if left is None else result
 
 
 def _variant(compression: CompressionRecord, name: str) -> VariantRecord | None:

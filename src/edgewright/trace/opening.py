@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from edgewright.core.formatting import bytes_text, microseconds_text, number, percent, plural
-from edgewright.schema.trace import EvaluationRecord, Trace
+from edgewright.schema.trace import EvaluationRecord, LeftOutRecord, Trace
+from edgewright.trace.readiness import says_little
 
 SIMULATED = "Simulated data"
 _LISTED = 6
 # Fewer people or machines than this say little about others.
 _FEW = 12
+_WHOM = ("person or machine", "people or machines")
 _MEMORIES = ("flash", "RAM")
 _MODELS = {
     "network": "a neural network", "tree": "a decision tree", "forest": "a forest of decision trees",
@@ -72,6 +74,8 @@ def _result(trace: Trace) -> str:
     evaluation = trace.evaluation
     if evaluation is None:
         return "Nothing was evaluated"
+    if evaluation.left_out is not None:
+        return _left_out(evaluation.left_out)
     whom = f"{plural(evaluation.samples, f'test {evaluation.unit}')} {_whom(evaluation)}".strip()
     if evaluation.accuracy is not None:
         a = evaluation.accuracy
@@ -81,12 +85,21 @@ def _result(trace: Trace) -> str:
     return f"On {whom} its error is {figures}" if figures else ""
 
 
+def _left_out(found: LeftOutRecord) -> str:
+    score, whom = found.score, plural(len(found.groups), *_WHOM)
+    if found.r2 is not None:
+        span = f"95 % CI {number(score.low)} to {number(score.high)} by {found.by}"
+        return f"On {whom}, each left out of training once, its rmse is {number(score.value)} ({span})"
+    span = f"95 % CI {percent(score.low, 1)} to {percent(score.high, 1)} by {found.by}"
+    little = "; that says little" if says_little(found) else ""
+    right = f"{percent(score.value, 1)} of the answers are right ({span})"
+    return f"On {whom}, each left out of training once, {right}{little}"
+
+
 def _whom(evaluation: EvaluationRecord) -> str:
     text = _UNSEEN.get(evaluation.split_by, "")
     count = len(evaluation.groups)
-    return (
-        text.replace("people or machines", plural(count, "person or machine", "people or machines")) if count else text
-    )
+    return text.replace("people or machines", plural(count, *_WHOM)) if count else text
 
 
 def _cost(trace: Trace) -> str:
@@ -108,9 +121,10 @@ def _caveat(trace: Trace) -> str:
     if trace.warnings:
         return f"Mind: {trace.warnings[0].rstrip('.')}"
     evaluation = trace.evaluation
+    if evaluation is not None and evaluation.left_out is not None:
+        return ""
     if evaluation is not None and evaluation.split_by == "group" and 0 < len(evaluation.groups) < _FEW:
-        few = plural(len(evaluation.groups), "person or machine", "people or machines")
-        return f"Mind: {few} say little about others"
+        return f"Mind: {plural(len(evaluation.groups), *_WHOM)} say little about others"
     if evaluation is not None and evaluation.accuracy is not None and evaluation.samples < 100:
         return f"Mind: {plural(evaluation.samples, 'test sample')} leave a wide interval"
     return ""

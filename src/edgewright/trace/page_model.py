@@ -1,4 +1,4 @@
-"""The exported model as a page can run it: its operators as lines of text with every shape known, weights as base64.
+"""The exported model as a page can run it: its operators as lines of text with every shape known, weights packed.
 
 The interpreter is `templates/what_if.js`. A page answers one sample at a time, so shapes, paddings and axes are worked
 out here once, by a run of the desk's executor, and the interpreter only computes.
@@ -7,6 +7,7 @@ out here once, by a run of the desk's executor, and the interpreter only compute
 from __future__ import annotations
 
 import base64
+import zlib
 from collections.abc import Iterable
 
 import msgspec
@@ -26,7 +27,7 @@ class PageModel(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         program: a line for each value after the input (number 1): constants 'f 3,4' in order, then operators 'Gemm
             1,2,3 f 1,16 transB=1' with inputs by number (0: left out), kind, shape and attributes.
-        weights: the constants one after the other, 4 bytes each, base64.
+        weights: the constants one after the other, 4 bytes each, `packed`.
         answer: number of the value with the probabilities or the prediction.
         missing: operators that the interpreter does not know; the rest is then empty.
     """
@@ -49,6 +50,11 @@ def page_model(graph: Graph) -> PageModel:
         return PageModel(missing=tuple(missing))
     values = _values(graph, nodes)
     return _Packer(graph, nodes, values).pack()
+
+
+def packed(values: bytes) -> str:
+    """Return bytes for an attribute of the page: deflated (zlib) and base64; the page inflates them."""
+    return base64.b64encode(zlib.compress(values, 9)).decode()
 
 
 def value_shapes(graph: Graph) -> dict[str, tuple[int, ...]]:
@@ -108,7 +114,7 @@ class _Packer:
         raw = b"".join(array.tobytes() for array in self.weights)
         return PageModel(
             program="\n".join(self.lines),
-            weights=base64.b64encode(raw).decode(),
+            weights=packed(raw),
             answer=self.numbers[_answer(self.graph)],
         )
 

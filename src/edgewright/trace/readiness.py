@@ -19,9 +19,14 @@ def left_out_text(record: LeftOutRecord) -> str:
         span = f"95 % CI {number(score.low)} to {number(score.high)} by {record.by}"
         return f"rmse {number(score.value)} on {groups} left out in turn ({span}), R² {number(record.r2)}"
     span = f"95 % CI {percent(score.low)} to {percent(score.high)} by {record.by}"
-    if score.low <= HALF:
+    if says_little(record):
         return f"{percent(score.value)} right on {groups} says little ({span})"
     return f"{percent(score.value)} right on {groups} left out in turn ({span})"
+
+
+def says_little(record: LeftOutRecord) -> bool:
+    """Return whether so few groups leave it open if most answers of another one are right."""
+    return record.r2 is None and record.score.low <= HALF
 
 
 def shortfalls(evaluation: EvaluationRecord) -> list[str]:

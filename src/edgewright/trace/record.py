@@ -18,7 +18,7 @@ from edgewright.schema.graph import Graph
 from edgewright.schema.trace import TRACE_VERSION, Trace
 
 PAGE_FILE = "trace.html"
-PAGE_VERSION = 2
+PAGE_VERSION = 3
 """Raised when the page changes: `edgewright show` makes pages of another version anew."""
 HINT = "no page of this run: pip install 'edgewright[trace]'"
 _MARK = re.compile(rb'<meta name="generator" content="edgewright [^"]*, page (\d+)">')

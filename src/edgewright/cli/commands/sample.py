@@ -33,6 +33,7 @@ def command(
     The rows are simulated; `edgewright data list` names public sets that sensors measured.
     """
     from edgewright.data.load import load_data
+    from edgewright.data.simulated import marked
     from edgewright.data.table_file import check_table_file, write_table_file
 
     path = out or Path(f"{kind}.csv")
@@ -47,7 +48,7 @@ def command(
         click.echo(f"wrote {shown}: {len(made.rows):,} sentences, simulated by a grammar: nobody said them")
         click.echo(f"next: edgewright language train {shown} --out {click.format_filename(path.stem)}.language")
         return
-    data = load_data(dict(SAMPLES[kind]), seed=seed)
+    data = marked(load_data(dict(SAMPLES[kind]), seed=seed))
     write_table_file(data, path)
     rows = sum(len(recording.values) for recording in data.recordings)
     click.echo(f"wrote {shown}: {rows:,} rows, {len(data.columns)} readings, simulated: no sensor measured them")

@@ -8,6 +8,7 @@ from edgewright.schema.trace import Trace
 from edgewright.trace.lesson_parts import epoch_grid, prediction_blocks, prediction_title, stage_blocks
 from edgewright.trace.modes import Mode
 from edgewright.trace.observations import notable
+from edgewright.trace.readiness import left_out_text
 from edgewright.trace.sections.prediction import answer_text
 
 _FEW = 8
@@ -39,7 +40,9 @@ def _training(trace: Trace) -> list[Block]:
     few = epochs if len(epochs) <= _FEW else (*epochs[: _FEW - 1], epochs[-1])
     blocks: list[Block] = [epoch_grid(few)]
     found = trace.evaluation
-    if found is not None and found.accuracy is not None:
+    if found is not None and found.left_out is not None:
+        blocks.append(Paragraph(text=f"{left_out_text(found.left_out)}.", how="measured"))
+    elif found is not None and found.accuracy is not None:
         blocks.append(
             Paragraph(
                 text=f"On {found.samples:,} test samples {percent(found.accuracy.value, 1)} are right.", how="measured"

@@ -8,6 +8,7 @@ from edgewright.schema.trace import Trace
 from edgewright.trace.facts import measured, refit_text
 from edgewright.trace.lesson_parts import parameters
 from edgewright.trace.modes import Mode
+from edgewright.trace.readiness import left_out_text
 
 
 def tell(trace: Trace) -> tuple[Block, ...]:
@@ -48,6 +49,8 @@ def _result(trace: Trace) -> list[tuple[str, str]]:
     found = trace.evaluation
     if found is None:
         return []
+    if found.left_out is not None:
+        return [(f"each {found.left_out.by} left out once", f"{left_out_text(found.left_out)}, measured")]
     if found.accuracy is None:
         return [(name, measured(found, name)) for name in sorted(found.regression)]
     a = found.accuracy

@@ -19,6 +19,7 @@ from edgewright.trace.facts import measured, training_facts
 from edgewright.trace.lesson_parts import epoch_grid, prediction_blocks, prediction_title, stage_blocks
 from edgewright.trace.modes import Mode
 from edgewright.trace.observations import FOLD_ABOVE, notable
+from edgewright.trace.readiness import left_out_text
 
 
 def tell(trace: Trace) -> tuple[Block, ...]:
@@ -65,7 +66,9 @@ def _evaluation(trace: Trace) -> list[Block]:
     found = trace.evaluation
     if found is None:
         return []
-    facts = [("test samples", f"{found.samples:,}, split by {found.split_by}")]
+    left = found.left_out
+    facts = [] if left is None else [(f"each {left.by} left out once", left_out_text(left))]
+    facts += [("test samples", f"{found.samples:,}, split by {found.split_by}")]
     for name, interval in (("accuracy", found.accuracy), ("macro-F1", found.macro_f1)):
         if interval is not None:
             low, high = percent(interval.low, 1), percent(interval.high, 1)

@@ -19,10 +19,12 @@ class Exported:
     Attributes:
         graph: of the exported float model; None where it is not at hand.
         room: bytes that the page may still take.
+        size: bytes that blocks take on the page.
     """
 
     graph: Graph | None = None
     room: int = 0
+    size: Callable[[Sequence[ViewBlock]], int] = len
 
 
 @dataclass(frozen=True)

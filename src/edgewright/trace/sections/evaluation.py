@@ -42,7 +42,10 @@ def _headline(found: EvaluationRecord) -> list[ViewBlock]:
     text = ", ".join(f"{name} {percent(one.value, 1)} (95 % CI {percent(one.low, 1)} to {percent(one.high, 1)})"
                      for name, one in figures)  # fmt: skip
     text = text or ", ".join(f"{name} {number(value)}" for name, value in sorted(found.regression.items()))
-    made: list[ViewBlock] = [line(f"{text}{of}", "strong", "evaluation-headline")] if text or of else []
+    # Where each group was left out once, those fits give the headline, and these are the figures of one split.
+    alone = found.left_out is None
+    said = line(f"{'' if alone else 'One split: '}{text}{of}", "strong" if alone else "", "evaluation-headline")
+    made: list[ViewBlock] = [said] if text or of else []
     method = next((one.method for one in (*(one for _, one in figures), *found.intervals.values()) if one.method), "")
     return [*made, *([line(f"Confidence intervals: {method}.", "quiet")] if method else [])]
 

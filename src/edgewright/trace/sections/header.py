@@ -11,18 +11,22 @@ from edgewright.core.formatting import (
     microseconds_text,
     number,
     percent,
+    plural,
     points,
     seconds_text,
     shape_text,
 )
-from edgewright.schema.trace import Trace
-from edgewright.trace.insight import reduction, trace_insight
+from edgewright.schema.trace import LeftOutRecord, Trace
+from edgewright.trace.insight import LEFT_OUT, reduction, trace_insight
 from edgewright.trace.opening import SIMULATED, opening, simulated
+from edgewright.trace.readiness import says_little
 from edgewright.trace.sections import Section
+from edgewright.trace.sections.modes import switch
 from edgewright.trace.view_blocks import Template, ViewBlock
 
 # A name of a number as the rules of the insight write it -> anchor of what it rests on; the first that fits holds.
 _PLACES = (
+    (LEFT_OUT, "evaluation-left-out"),
     (r"(accuracy|accuracy low|accuracy high|majority|r2|mae|rmse)$", "evaluation-headline"),
     (r"columns (in|out)$", "data_flow-{reduction}"),
     (r"float (weight bytes|latency us)$", "compression-float"),
@@ -89,6 +93,7 @@ def blocks(trace: Trace) -> Sequence[ViewBlock]:
         "numbers": numbers,
         "tiles": _tiles(trace),
         "warnings": trace.warnings,
+        "switch": switch(trace),
     }
     return (Template("header.html", context),)
 
@@ -97,7 +102,9 @@ def _tiles(trace: Trace) -> list[tuple[str, str, str, str, str]]:
     """Figure, name, what is beside it, how it was got, anchor."""
     tiles = []
     evaluation, compression = trace.evaluation, trace.compression
-    if evaluation is not None and evaluation.accuracy is not None:
+    if evaluation is not None and evaluation.left_out is not None:
+        tiles.append(_left_out_tile(evaluation.left_out))
+    elif evaluation is not None and evaluation.accuracy is not None:
         interval = evaluation.accuracy
         span = f"{percent(interval.low, 1)} to {percent(interval.high, 1)}"
         tiles.append((percent(interval.value, 1), "test accuracy", span, "measured", "evaluation"))
@@ -121,6 +128,16 @@ def _tiles(trace: Trace) -> list[tuple[str, str, str, str, str]]:
     if trace.stages and trace.stages[0].shape_out:
         tiles.append((shape_text(trace.stages[0].shape_out), "data", trace.stages[0].name, "measured", "data_flow"))
     return tiles
+
+
+def _left_out_tile(found: LeftOutRecord) -> tuple[str, str, str, str, str]:
+    name = f"{'accuracy' if found.r2 is None else 'rmse'}, each {found.by} left out once"
+    figure, low, high = (
+        percent(x, 1) if found.r2 is None else number(x) for x in (found.score.value, found.score.low, found.score.high)
+    )
+    little = ": says little" if says_little(found) else ""
+    beside = f"{low} to {high} by {found.by}, {plural(len(found.groups), 'group')}{little}"
+    return (figure, name, beside, "measured", "evaluation-left-out")
 
 
 SECTION = Section(0, "Key insight", blocks)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 
 from edgewright.core.formatting import bytes_text, percent, some_of
@@ -10,7 +9,7 @@ from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.graph import Graph
 from edgewright.schema.trace import Trace
 from edgewright.schema.trace_samples import Channel, ClassSample, ClassSamples
-from edgewright.trace.page_model import PageModel, page_model
+from edgewright.trace.page_model import PageModel, packed, page_model
 from edgewright.trace.sections import Exported, Section
 from edgewright.trace.view_blocks import Template, ViewBlock, line
 
@@ -50,7 +49,7 @@ def _model(graph: Graph) -> PageModel:
 
 
 def _size(samples: Sequence[ClassSample]) -> int:
-    return sum(4 * len(sample.values) // 3 + 100 for sample in samples)
+    return sum(len(packed(sample.values)) + 100 for sample in samples)
 
 
 def _context(
@@ -60,7 +59,7 @@ def _context(
     options = [
         (
             f"{'Window' if len(known.shape) > 1 else 'Row'} {sample.row + 1:,}: {sample.truth}",
-            base64.b64encode(sample.values).decode(),
+            packed(sample.values),
             f"{sample.answer}, {percent(sample.confidence, 1)}" if sure else sample.answer,
         )
         for sample in samples

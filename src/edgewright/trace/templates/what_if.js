@@ -1,4 +1,4 @@
-(()=>{
+(async()=>{
 const box=document.getElementById('what-if-model');
 if(!box)return;
 const size=s=>s.reduce((a,b)=>a*b,1);
@@ -156,9 +156,10 @@ const operators={
   MaxPool:slid((taps,c,[x],at,n)=>most(taps.map(([p])=>p<0?-Infinity:tap(x,c,n,p)))),
   AveragePool:slid((taps,c,[x],at,n)=>total(taps.map(([p])=>tap(x,c,n,p)))/taps.length),
 };
-const bytes=text=>Uint8Array.from(atob(text),c=>c.charCodeAt(0)).buffer;
+const bytes=text=>new Response(new Blob([Uint8Array.from(atob(text),c=>c.charCodeAt(0))]).stream()
+.pipeThrough(new DecompressionStream('deflate'))).arrayBuffer();
 const numbers=text=>!text||text=='-'?[]:text.split(',').map(Number);
-const weights=bytes(box.dataset.weights),shape=numbers(box.dataset.shape);
+const weights=await bytes(box.dataset.weights),shape=numbers(box.dataset.shape);
 const values=[undefined,undefined],plan=[];
 let place=0;
 for(const line of box.textContent.trim().split('\n')){
@@ -183,8 +184,9 @@ const find=name=>document.getElementById('what-if-'+name);
 const form=find('form'),pick=find('sample'),answer=find('answer'),sliders=[...form.querySelectorAll('input[type=range]')];
 const labels=[...answer.querySelectorAll('li')];
 let base;
+const kept=await Promise.all([...pick.options].map(one=>bytes(one.dataset.values)));
 const fresh=()=>{
-  base=new Float32Array(bytes(pick.selectedOptions[0].dataset.values));
+  base=new Float32Array(kept[pick.selectedIndex]);
   for(const one of sliders)one.value=one.dataset.column===undefined?one.dataset.rest:isNaN(base[one.dataset.column])?one.dataset.rest:base[one.dataset.column];
 };
 const changed=()=>{
