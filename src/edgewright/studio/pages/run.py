@@ -20,7 +20,10 @@ _ELSEWHERE = ("quiz", "compare")
 
 def _run(request: Request) -> Response:
     location, folder, trace = run_of(request)
-    parts = page_parts(trace, exported_graph(folder))
+    quoted = studio_of(request).templates.filters["path"](location)
+    # A run without settings does not say how its data are read.
+    signals = f"/data/run/{quoted}?view=map&sample=" if trace.config else ""
+    parts = page_parts(trace, exported_graph(folder), signals)
     return render(request, "run.html", title=parts.title, place=location, shown=parts)
 
 
