@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from cli_runner import Cli
 from edgewright.trace.record import read_trace
 from looking import PHONE, too_wide, violations
-from small_pipeline import write_rows, write_toml
+from small_pipeline import run_small, write_rows, write_toml
 from studio_server import started
 
 pytestmark = pytest.mark.slow
@@ -120,3 +122,48 @@ def test_a_third_run_waits_and_is_cancelled(place: Path, page: Page) -> None:
         assert page.locator(".state.waiting").count() == 1
         page.get_by_role("button", name="Cancel small, number 1").click()
         expect(page.locator(".state.waiting")).to_have_count(0)
+
+
+def test_a_run_is_changed_from_its_page_and_compared(place: Path, page: Page) -> None:
+    page.set_default_timeout(LONG)
+    run_small(place / "small.toml", place)
+    with started(place) as (address, _):
+        page.goto(f"{address}/page/small")
+        page.get_by_text("What if: change a setting").click()
+        assert violations(page) == []
+        page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+        assert too_wide(page) == []
+        page.get_by_role("button", name="Start the run").click()
+        expect(page.locator("[role=alert]")).to_contain_text("Expected a change, got what the run has already")
+        page.get_by_role("link", name="Back to the run").click()
+        page.get_by_text("What if: change a setting").click()
+        page.get_by_label("epochs", exact=True).fill("many")
+        page.get_by_role("button", name="Start the run").click()
+        expect(page.locator("[role=alert]")).to_contain_text("'many'")
+        page.get_by_role("link", name="Back to the run").click()
+        page.get_by_text("What if: change a setting").click()
+        page.get_by_label("epochs", exact=True).fill("3")
+        page.get_by_label("layers", exact=True).fill("4")
+        page.get_by_role("button", name="Start the run").click()
+        page.wait_for_url("**/page/small-2", timeout=LONG)
+        page.get_by_role("link", name="compare both").click()
+        expect(page.locator("main")).to_contain_text("training.epochs")
+        config = json.loads((place / "small-2" / "trace.json").read_text())["config"]
+        assert config["training"]["epochs"] == 3
+        assert [layer["units"] for layer in config["model"]["layers"]] == [4]
+        page.goto(f"{address}/page/small-2")
+        page.get_by_role("link", name="Find labels that are likely wrong").click()
+        expect(page.locator("#doubts")).to_contain_text("Labels that are likely wrong")
+
+
+def test_the_address_that_check_prints_opens_likely_errors(tmp_path: Path, page: Page, cli: Cli) -> None:
+    page.set_default_timeout(LONG)
+    write_rows(tmp_path / "my rows.csv")
+    line = cli("check", tmp_path / "my rows.csv", "--target", "label").splitlines()[-1]
+    found = re.search(r"edgewright studio (\S+), then open (/data/at/my%20rows\.csv\?\S+) there", line)
+    assert found is not None
+    assert Path(found[1]) == tmp_path
+    with started(tmp_path) as (address, _):
+        page.goto(address + found[2])
+        doubts = page.locator("section", has=page.locator("#doubts"))
+        expect(doubts).to_contain_text("of 120 rows, the likeliest first")

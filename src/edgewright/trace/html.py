@@ -65,8 +65,14 @@ def page_html(trace: Trace, graph: Graph | None = None) -> str:
     return _document(page_parts(trace, graph))
 
 
-def page_parts(trace: Trace, graph: Graph | None = None) -> PageParts:
-    """Return the page of a record in parts; what a record does not have is said in its place or left out."""
+def page_parts(trace: Trace, graph: Graph | None = None, sample_address: str = "") -> PageParts:
+    """Return the page of a record in parts; what a record does not have is said in its place or left out.
+
+    Args:
+        trace: the record.
+        graph: of the exported float model; None leaves out what needs it.
+        sample_address: where a sample of the data is shown; its number is appended. Empty for a page without links.
+    """
     known = sections()
     made: dict[str, Markup] = {}
     styles, script = assets()[0] + _styles("lesson.css"), assets()[1]
@@ -74,7 +80,7 @@ def page_parts(trace: Trace, graph: Graph | None = None) -> PageParts:
         taken = sum(len(html.encode()) for html in made.values()) + len(styles) + len(what_if_script()) + _FRAME
         blocks = section.page_blocks(trace, Exported(graph, PAGE_LIMIT - taken if section.last else 0, _size))
         if blocks or section.missing:
-            made[anchor] = sections_html(blocks or (line(section.missing),))
+            made[anchor] = sections_html(blocks or (line(section.missing),), sample_address)
     shown: list[Shown] = [
         (anchor, section.title, made[anchor])
         for anchor, section in known.items()
@@ -147,9 +153,9 @@ def notebook_html(blocks: Sequence[Block], *, link: tuple[str, str] | None = Non
     return _rendered("cell.html", body=blocks_html(blocks, level=4), link=link)
 
 
-def sections_html(blocks: Sequence[ViewBlock]) -> Markup:
-    """Return blocks of a section."""
-    return _rendered("sections.html", blocks=blocks)
+def sections_html(blocks: Sequence[ViewBlock], sample_address: str = "") -> Markup:
+    """Return blocks of a section; `sample_address` as in `page_parts`."""
+    return _rendered("sections.html", blocks=blocks, sample_address=sample_address)
 
 
 @cache

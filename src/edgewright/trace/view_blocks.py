@@ -64,6 +64,7 @@ class Cell:
         meter: share of one that the page draws below the text.
         budget: drawn as a bar instead of the text.
         tag: mark behind the text on the page.
+        sample: number of the sample in the data, from 1, that the text names; 0 for none.
     """
 
     text: str
@@ -71,6 +72,7 @@ class Cell:
     meter: float | None = None
     budget: BudgetRow | None = None
     tag: str = ""
+    sample: int = 0
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
 
 import click
 
@@ -49,7 +52,24 @@ def command(options: CheckOptions) -> int:
     else:
         for line in _lines(found):
             click.echo(line)
+        if found.task == "classification" and (further := _studio_line(options)):
+            click.echo(further)
     return CHECK_SAID_NO if found.failed else DONE
+
+
+def _studio_line(options: CheckOptions) -> str:
+    """Return how labels that are likely wrong are found in these data; empty for data that are no file or folder."""
+    path = Path(options.data)
+    if not path.exists():
+        return ""
+    folder, name = (path, "") if path.is_dir() else (path.parent, path.name)
+    asked = {"target": options.target, "group": options.group, "session": options.session, "time": options.time,
+             "ignore": ",".join(options.ignore), "pattern": options.pattern, "window": options.window}  # fmt: skip
+    query = urlencode({**{key: value for key, value in asked.items() if value}, "view": "map", "errors": 1})
+    return (
+        f"\nfind labels that are likely wrong: edgewright studio {shlex.quote(str(folder))}, then open "
+        f"/data/at/{quote(name)}?{query} there"
+    )
 
 
 def _lines(found: Checked) -> list[str]:

@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from edgewright.studio.frame import page_of, render, run_of, studio_of
 from edgewright.studio.pages import Page
+from edgewright.studio.pages.what_if import base_of, possible
 from edgewright.trace.html import assets, blocks_html, page_parts, what_if_script
 from edgewright.trace.modes import modes
 from edgewright.trace.questions import quiz
@@ -20,8 +21,14 @@ _ELSEWHERE = ("quiz", "compare")
 
 def _run(request: Request) -> Response:
     location, folder, trace = run_of(request)
-    parts = page_parts(trace, exported_graph(folder))
-    return render(request, "run.html", title=parts.title, place=location, shown=parts)
+    quoted = studio_of(request).templates.filters["path"](location)
+    # A run without settings does not say how its data are read.
+    signals = f"/data/run/{quoted}?view=map&sample=" if trace.config else ""
+    parts = page_parts(trace, exported_graph(folder), signals)
+    return render(
+        request, "run.html", title=parts.title, place=location, shown=parts, knobs=possible(trace),
+        base=base_of(request, trace), may_doubt=bool(trace.config) and trace.task == "classification",
+    )  # fmt: skip
 
 
 def _assets(request: Request) -> Response:

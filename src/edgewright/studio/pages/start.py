@@ -67,7 +67,7 @@ def _base(request: Request, record: Any) -> tuple[str, dict[str, Any]]:  # noqa:
     for key in ("like", "again"):
         location = str(record.get(key) or "")
         if location:
-            return f"{key}={location}", _bare(_recorded(request, key, location))
+            return f"{key}={location}", bare(_recorded(request, key, location))
     name = str(record.get("pipeline") or "activity")
     if name in shipped():
         return f"pipeline={name}", tomllib.loads(source_text(name)[0])
@@ -93,11 +93,9 @@ def _recorded(request: Request, key: str, location: str) -> dict[str, Any]:
     return dict(read_progress(path).opening.config)
 
 
-def _bare(table: dict[str, Any]) -> dict[str, Any]:
+def bare(table: dict[str, Any]) -> dict[str, Any]:
     """Return a recorded configuration without what is left out: None is no value of TOML."""
-    return {
-        key: _bare(value) if isinstance(value, dict) else value for key, value in table.items() if value is not None
-    }
+    return {key: bare(value) if isinstance(value, dict) else value for key, value in table.items() if value is not None}
 
 
 def _answer(request: Request) -> Response:

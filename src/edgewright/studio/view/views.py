@@ -151,6 +151,7 @@ def one_window(
         "from": first, "to": end, "picture": picture, "label": str(samples.y[number - 1]), "answer": answer,
         "group": "" if samples.groups is None else str(samples.groups[number - 1]),
         "mark": (round(100 * (row - first) / span, 3), round(100 * where.length / span, 3)),
+        "seconds": round(where.length / opened.dataset.rate, 6) if opened.dataset.rate else 0,
         "explain": number if known and not _changed(opened, samples) else 0,
         "values": [] if where.length > 1 else list(zip(samples.columns, samples.X[number - 1].tolist(), strict=True)),
     }  # fmt: skip

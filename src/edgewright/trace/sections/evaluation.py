@@ -122,7 +122,7 @@ def _mistakes(found: EvaluationRecord) -> Table:
     grouped = any(one.group for one in worst)
     rows = [
         row(
-            f"{one.row + 1:,}", one.truth, Cell(one.answer, "bad"), percent(one.confidence),
+            Cell(f"{one.row + 1:,}", sample=one.row + 1), one.truth, Cell(one.answer, "bad"), percent(one.confidence),
             *([one.group] if grouped else []),
         )
         for one in worst

@@ -1,0 +1,59 @@
+"""A run's package tried on live rows: of the browser's motion sensors, or of a CSV file read as a stream."""
+
+from __future__ import annotations
+
+import io
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from edgewright.core.prediction_input import answer_rows
+from edgewright.schema.errors import EdgewrightError
+from edgewright.studio.frame import form_of, page_of, render, run_of, studio_of, text_of, told
+from edgewright.studio.pages import Page
+from edgewright.studio.pages.predict import predictor
+
+# What a browser's DeviceMotionEvent gives: value of the choice -> words.
+SENSORS = {
+    f"{part}.{axis}": f"{word} {axis}, {unit}"
+    for part, axes, word, unit in (
+        ("accelerationIncludingGravity", "xyz", "acceleration with gravity", "m/s²"),
+        ("acceleration", "xyz", "acceleration without gravity", "m/s²"),
+        ("rotationRate", ("alpha", "beta", "gamma"), "rotation rate", "°/s"),
+    )
+    for axis in axes
+}
+
+
+def _page(request: Request) -> Response:
+    location, folder, trace = run_of(request)
+    opened, missing = None, ""
+    try:
+        opened = predictor(folder)
+    except EdgewrightError as error:
+        missing = told(error)
+    return render(
+        request, "live_test.html", title=f"Live test: {trace.name}", place=location, name=trace.name, opened=opened,
+        missing=missing, sensors=SENSORS, port=studio_of(request).port,
+    )  # fmt: skip
+
+
+def _answer(request: Request, form: FormData) -> Response:
+    """Answer the windows of some rows, as `edgewright predict` does; the page cuts the stream so that none is lost."""
+    _, folder, _ = run_of(request)
+    try:
+        found = list(answer_rows(predictor(folder), io.StringIO(text_of(form, "rows"), newline=""), "the rows"))
+    except EdgewrightError as error:
+        return JSONResponse({"problem": told(error)}, 400)
+    return JSONResponse({"answers": found})
+
+
+PAGE = Page(
+    routes=(
+        Route("/live-test/{run:path}", page_of(_page), methods=["GET"]),
+        Route("/live-test/{run:path}", form_of(_answer), methods=["POST"]),
+    ),
+    rank=94,
+)
