@@ -41,8 +41,8 @@ def outline(html: str) -> str:
     lines = []
     for kind, inner, anchor, drawn in OUTLINE.findall(html):
         lines.append(f"# {anchor}" if anchor else f"  {kind or drawn}: {FIGURE.sub('#', words(inner))}".rstrip(": "))
-    # Memory is reported where a stage took a page of it or more, which differs between runs. Bars and questions in a row
-    # are as many as the data gives.
+    # Memory is reported where a stage took a page of it or more, which differs between runs. Bars and questions in a
+    # row are as many as the data gives.
     lines = [line for line in lines if line != "  dt: memory"]
     kept = [line for i, line in enumerate(lines) if i == 0 or line != lines[i - 1]]
     return "\n".join(kept) + "\n"
