@@ -69,8 +69,8 @@ def svg(shown: list[tuple[float, str, str]]) -> str:
     move = f"@keyframes up {{ 0% {{ transform: none }} {frames} 100% {{ transform: translateY({last}px) }} }}"
     move += f"#lines {{ animation: up {end:.1f}s step-end forwards; transform: translateY({last}px) }}"
     texts = "".join(
-        f'<text class="{kind}" style="animation-delay:{at:.2f}s" x="{MARGIN}" y="{MARGIN + LINE_HEIGHT * (row + 1) - 5}">'
-        f"{escape(text)}</text>"
+        f'<text class="{kind}" style="animation-delay:{at:.2f}s" x="{MARGIN}" '
+        f'y="{MARGIN + LINE_HEIGHT * (row + 1) - 5}">{escape(text)}</text>'
         for row, (at, kind, text) in enumerate(shown)
     )
     return (
