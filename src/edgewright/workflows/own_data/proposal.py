@@ -39,6 +39,8 @@ ASSUMED_HZ = 50.0
 _GAIN, _WINDOW_GAIN, _COMPARED_ROWS = 0.005, 0.01, 100_000
 # Leaving each of few people out takes at most so many seconds of a run.
 LEAVE_ONE_OUT_S = 600.0
+# Above so many rows a second length of windows is not tried: the comparison would take minutes.
+_TRIED_ROWS = 1_000_000
 # Names of so many test groups at most are written down, which comparing windows needs.
 _NAMED_GROUPS = 20
 
@@ -177,7 +179,10 @@ def propose(request: OwnDataRequest, doing: Doing = lambda label: nullcontext())
         base, why = _split(base, found)
         recipe, tried = _best(base, ways, found)
         table = {**base, **recipe.tables}
-        if longer := _longer(base, found):
+        longer = _longer(base, found)
+        if longer and _rows(found) > _TRIED_ROWS:
+            why["window"] = f"{found.framing.why}; no longer window was tried on more than {_TRIED_ROWS:,} rows"
+        elif longer:
             wide = replace(found, framing=replace(found.framing, window=longer))
             other = _with_window(base, longer, recipes(found.dataset, wide.framing)[0])
             scores = [validation_score(checked(one, request.path), found.dataset) for one in (table, other)]
@@ -246,16 +251,19 @@ def _best(
 
     Few people or machines choose nothing, because each of them tests.
     """
-    rows = sum(len(recording.values) for recording in found.dataset.recordings)
     if len(ways) < 2:
         return ways[0], ()
-    if rows > _COMPARED_ROWS or "leave_one_out_s" in base["split"]:
+    if _rows(found) > _COMPARED_ROWS or "leave_one_out_s" in base["split"]:
         return next(one for one in ways if one.tables["model"].get("kind") == "boosting"), ()
     scores = [validation_score(checked({**base, **one.tables}, one.name), found.dataset) for one in ways]
     chosen = 0
     for place in range(1, len(ways)):
         chosen = place if scores[place] > scores[chosen] + _GAIN else chosen
     return ways[chosen], tuple((one.name, score) for one, score in zip(ways, scores, strict=True))
+
+
+def _rows(found: OwnData) -> int:
+    return sum(len(recording.values) for recording in found.dataset.recordings)
 
 
 def _longer(base: dict[str, Any], found: OwnData) -> WindowConfig | None:
