@@ -87,3 +87,12 @@ def test_the_page_begins_with_what_the_run_is(origin: str) -> None:
         assert word in text, word
     running = msgspec.structs.replace(trace, state="running")
     assert opening(running) == ""
+
+
+def test_trees_have_no_weights_to_speak_of() -> None:
+    trace = example.trace()
+    assert trace.compression is not None
+    assert " of weights" in opening(trace)
+    forms = tuple(msgspec.structs.replace(form, weight_bytes=0) for form in trace.compression.variants)
+    bare = msgspec.structs.replace(trace, compression=msgspec.structs.replace(trace.compression, variants=forms))
+    assert " of weights" not in opening(bare) and "an estimated" in opening(bare)

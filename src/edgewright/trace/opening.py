@@ -14,8 +14,9 @@ _WHOM = ("person or machine", "people or machines")
 _MEMORIES = ("flash", "RAM")
 _MODELS = {
     "network": "a neural network", "tree": "a decision tree", "forest": "a forest of decision trees",
-    "boosting": "boosted decision trees", "linear": "a linear model", "neighbours": "the nearest examples",
-    "rules": "a list of rules", "threshold": "one threshold", "majority": "the most frequent class",
+    "boosting": "a sum of boosted decision trees", "linear": "a linear model",
+    "neighbours": "a table of the nearest examples",
+    "rules": "a list of rules", "threshold": "one threshold", "majority": "the rule of the most frequent class",
 }  # fmt: skip
 _UNSEEN = {
     "group": "of people or machines that it had not seen", "session": "of sessions that it had not seen",
@@ -112,8 +113,9 @@ def _cost(trace: Trace) -> str:
     if small.device_us is not None:
         span = f"{microseconds_text(small.device_us.low)} to {microseconds_text(small.device_us.high)}"
         parts.append(f"{span} for an answer")
-    estimated = f" and an estimated {', '.join(parts)}" if parts else ""
-    return f"On {device.profile} its {small.name} form takes {bytes_text(small.weight_bytes)} of weights{estimated}"
+    needs = [f"{bytes_text(small.weight_bytes)} of weights"] if small.weight_bytes else []  # trees have none
+    needs += [f"an estimated {', '.join(parts)}"] if parts else []
+    return f"On {device.profile} its {small.name} form takes {' and '.join(needs)}" if needs else ""
 
 
 def _caveat(trace: Trace) -> str:
