@@ -151,7 +151,7 @@ class Control:
         outcome = Outcome(number=sequence + 1, what="tested", counter=1, plan="", at=now)
         said = Report(
             nonce=nonce, sequence=sequence, counter=1, floor=0, phase="idle", outcomes=(outcome,),
-            items=(msgspec.to_builtins(item),),
+            items=(msgspec.Raw(msgspec.json.encode(item)),),
         )  # fmt: skip
         digest = hashlib.sha256(msgspec.json.encode(said)).hexdigest()
         one = reports.arrived(device, said, digest, at=now, nonce=self._random(16).hex(), wait=60.0)

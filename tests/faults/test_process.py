@@ -135,7 +135,7 @@ def test_a_full_disk_ends_the_run_and_leaves_nothing(small: Path, tmp_path: Path
 
 @pytest.mark.slow
 def test_a_full_disk_spares_the_run_that_stands(small: Path, tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", "200k") as disk:
+    with small_disk(tmp_path / "disk", "250k") as disk:  # a run takes about 200 kB
         assert run(["run", str(small), "--out", str(disk)]) == 0
         before = {path: path.read_bytes() for path in (disk / "small").rglob("*") if path.is_file()}
         assert run(["run", str(small), "--out", str(disk), "--force"]) == 74

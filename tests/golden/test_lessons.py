@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 Ask = Callable[[str], "Lesson"]
 # Parts of a record that differ from run to run and from machine to machine.
 VOLATILE = {"seconds", "cpu_seconds", "compile_seconds", "compile_cpu_seconds", "peak_bytes", "latency_p50_us",
-            "latency_p99_us", "latency_us", "started", "platform", "versions", "command"}  # fmt: skip
+            "latency_p99_us", "latency_us", "float_us", "int8_us", "started", "platform", "versions",
+            "command"}  # fmt: skip
 
 # Accuracy on people or machines that were not trained on, and epochs. Bands, as the last digits of a float differ
 # between processors: the figures measured when these were written are in the middle.

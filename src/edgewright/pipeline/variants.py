@@ -16,7 +16,6 @@ from edgewright.compression.reference_model import reference_models
 from edgewright.compression.report import flips_by_class, variant, weight_bytes
 from edgewright.compression.section import missing_integer_form
 from edgewright.core.engines import Engine, choose, get
-from edgewright.core.formatting import microseconds_text, speed_text
 from edgewright.core.integer.fusion import has_integer_form
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.data.samples import cut
@@ -28,7 +27,14 @@ from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.data import Column, DataSet, Floats, Recording, Samples
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
-from edgewright.schema.trace import CompressionRecord, EngineFlips, Interval, RobustnessRecord, VariantRecord
+from edgewright.schema.trace import (
+    CompressionRecord,
+    EngineFlips,
+    Interval,
+    ReferenceRecord,
+    RobustnessRecord,
+    VariantRecord,
+)
 from edgewright.training import metrics
 
 _SHARE = 0.05
@@ -214,14 +220,19 @@ def compare(config: PipelineConfig, forms: list[Form], material: Material) -> Co
         worse = variants[0].accuracy.value - last.accuracy.value
     elif last.error is not None and variants[0].error:
         worse = last.error / variants[0].error - 1
-    limit = config.compression.max_drop
+    limit, size = config.compression.max_drop, config.compression.reference_megabytes
+    notes, reference = _notes(forms), None
+    if size and len(forms) > 1:
+        note, reference = _reference(size, config.seed)
+        notes += (note,)
     return CompressionRecord(
         variants=tuple(variants),
         max_drop=limit,
         drop=worse,
         within=worse <= limit,
         robustness=_robustness(config, forms[-1], material, last),
-        notes=_notes(config, forms, variants),
+        notes=notes,
+        reference=reference,
     )
 
 
@@ -275,7 +286,7 @@ def _robustness(
     return tuple(made)
 
 
-def _notes(config: PipelineConfig, forms: list[Form], variants: Sequence[VariantRecord]) -> tuple[str, ...]:
+def _notes(forms: list[Form]) -> tuple[str, ...]:
     if len(forms) < 2:
         return ()
     big, small = weight_bytes(forms[0].graph), weight_bytes(forms[-1].graph)
@@ -283,26 +294,16 @@ def _notes(config: PipelineConfig, forms: list[Form], variants: Sequence[Variant
         f"weights {big:,} -> {small:,} bytes, {big / max(small, 1):.2f}x smaller; int32 biases and scales keep a small "
         "network below the 4x of its weights"
     ]
-    size = config.compression.reference_megabytes
-    if size:
-        notes += _reference_notes(size, config.seed, variants)
     return tuple(notes)
 
 
-def _reference_notes(megabytes: float, seed: int, variants: Sequence[VariantRecord]) -> list[str]:
-    """Return what int8 saves of a large network, and why time changes less, or the other way, for the small one."""
+def _reference(megabytes: float, seed: int) -> tuple[str, ReferenceRecord]:
+    """Return what int8 saves of a large network in bytes of file, in a sentence, and its times here."""
     whole, small, sample = reference_models(megabytes, seed=seed)
     engine = choose(None)
     times = [latency(partial(engine.load(model), sample))[0] for model in (whole, small)]
-    own = [variants[0].latency_p50_us or 1.0, variants[-1].latency_p50_us or 1.0]
-    why = ", because an answer reads every weight once" if times[1] < times[0] else ""
-    why_not = ": its weights stay in the cache, and rounding to int8 and back takes time too" if own[1] > own[0] else ""
-    large, this = (
-        f"{microseconds_text(b)} as int8 against {microseconds_text(a)} as float, {speed_text(a, b)}"
-        for a, b in (times, own)
-    )
-    return [
+    note = (
         f"a dense network shrinks from {len(whole) / 1e6:.2f} to {len(small) / 1e6:.2f} MB, "
-        f"{len(whole) / len(small):.2f}x smaller, measured in bytes of file",
-        f"that large network answers here in {large}{why}; this one answers in {this}{why_not}",
-    ]
+        f"{len(whole) / len(small):.2f}x smaller, measured in bytes of file"
+    )
+    return note, ReferenceRecord(float_us=times[0], int8_us=times[1])

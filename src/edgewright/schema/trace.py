@@ -248,6 +248,13 @@ class RobustnessRecord(Part, frozen=True, kw_only=True):
     change: float
 
 
+class ReferenceRecord(Part, frozen=True, kw_only=True):
+    """Median time of one answer of a large network on this machine, where its weights are nearly all of the work."""
+
+    float_us: float
+    int8_us: float
+
+
 class CompressionRecord(Part, frozen=True, kw_only=True):
     """The variants side by side, and whether the drop stays within the limit; `device` is the profile estimated for.
 
@@ -262,6 +269,7 @@ class CompressionRecord(Part, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     device: str = ""
     disagreement: str = ""
+    reference: ReferenceRecord | None = None
 
 
 class BudgetRow(Part, frozen=True, kw_only=True):

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from edgewright.core.formatting import fraction, number, percent, plural, seconds_text
+from edgewright.core.formatting import (
+    fraction,
+    microseconds_text,
+    number,
+    percent,
+    plural,
+    seconds_text,
+    speed_text,
+)
 from edgewright.schema.compress import CompressRow
 from edgewright.schema.trace import (
+    CompressionRecord,
     EvaluationRecord,
     Interval,
     RefitRecord,
@@ -101,3 +110,20 @@ def engine_flips_text(form: VariantRecord | CompressRow) -> str:
         for one in form.engine_flips
     )
     return f"{form.name} labels that differ from generated C: {by_engine}" if by_engine else ""
+
+
+def compression_notes(record: CompressionRecord) -> tuple[str, ...]:
+    """Return the notes of a compression; the last compares times of a large network and of this one."""
+    found = record.reference
+    if found is None:
+        return record.notes
+    own = [record.variants[0].latency_p50_us or 0.0, record.variants[-1].latency_p50_us or 0.0]
+    if min(own) <= 0:
+        return record.notes
+    large, this = (
+        f"{microseconds_text(small)} as int8 against {microseconds_text(whole)} as float, {speed_text(whole, small)}"
+        for whole, small in ((found.float_us, found.int8_us), own)
+    )
+    why = ", because an answer reads every weight once" if found.int8_us < found.float_us else ""
+    why_not = ": its weights stay in the cache, and rounding to int8 and back takes time too" if own[1] > own[0] else ""
+    return (*record.notes, f"that large network answers here in {large}{why}; this one answers in {this}{why_not}")

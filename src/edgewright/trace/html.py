@@ -75,7 +75,7 @@ def page_parts(trace: Trace, graph: Graph | None = None, sample_address: str = "
     """
     known = sections()
     made: dict[str, Markup] = {}
-    styles, script = assets()[0] + _styles("lesson.css"), assets()[1]
+    styles, script = run_styles(), assets()[1]
     for anchor, section in sorted(known.items(), key=lambda item: item[1].last):
         taken = sum(len(html.encode()) for html in made.values()) + len(styles) + len(what_if_script()) + _FRAME
         blocks = section.page_blocks(trace, Exported(graph, PAGE_LIMIT - taken if section.last else 0, _size))
@@ -129,7 +129,7 @@ def sections_page(title: str, lead: str, shown: Sequence[Shown], *, recorded: bo
     """
     head = Markup("<h1>{}</h1>").format(title)
     head += Markup('<p class="lead">{}</p>').format(lead) if lead else ""
-    return _document(_parts(title, head, shown, assets()[0] + _styles("lesson.css")), recorded=recorded)
+    return _document(_parts(title, head, shown, run_styles()), recorded=recorded)
 
 
 def blocks_html(blocks: Sequence[Block], *, level: int = 2, page: str = "") -> Markup:
@@ -162,6 +162,12 @@ def sections_html(blocks: Sequence[ViewBlock], sample_address: str = "") -> Mark
 def assets() -> tuple[Markup, Markup]:
     """Return styles and script of the page, without blanks that nobody reads."""
     return _styles("page.css"), Markup(_file("page.js").strip())  # noqa: S704 - a file of this package
+
+
+@cache
+def run_styles() -> Markup:
+    """Return the styles of the page of a run: those of every page and of its lessons."""
+    return assets()[0] + _styles("lesson.css")
 
 
 @cache

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from edgewright.studio.frame import page_of, render, run_of, studio_of
 from edgewright.studio.pages import Page
 from edgewright.studio.pages.what_if import base_of, possible
-from edgewright.trace.html import assets, blocks_html, page_parts, what_if_script
+from edgewright.trace.html import blocks_html, page_parts, run_styles, what_if_script
 from edgewright.trace.modes import modes
 from edgewright.trace.questions import quiz
 from edgewright.trace.record import exported_graph
@@ -33,7 +33,7 @@ def _run(request: Request) -> Response:
 
 def _assets(request: Request) -> Response:
     """Return styles and script of the page of a run as files: the studio's policy allows no inline ones."""
-    styles, script = assets()[0], what_if_script()
+    styles, script = run_styles(), what_if_script()
     is_style = request.path_params["part"] == "page.css"
     content, kind = (styles, "text/css") if is_style else (script, "text/javascript")
     return Response(str(content), media_type=kind, headers={"cache-control": "no-cache"})

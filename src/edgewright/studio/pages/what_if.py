@@ -15,7 +15,6 @@ from starlette.routing import Route
 
 from edgewright.core.files import write_atomic
 from edgewright.pipeline.config import checked, with_changes
-from edgewright.pipeline.provenance import remembered
 from edgewright.pipeline.toml_text import toml_text
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.trace import Trace
@@ -63,7 +62,7 @@ def _start(request: Request, form: FormData) -> Response:
         path /= f"{config.name}-what-if-{hashlib.sha256(text.encode()).hexdigest()[:8]}.toml"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, text.encode())
-        data = remembered(folder).place()
+        data = import_module("edgewright.pipeline.provenance").remembered(folder).place()
         arguments = [*(f"--set={change}" for change in changes), *([f"--data={data}"] if data else [])]
         back = f"/start?{urlencode({'like': location})}"
         number = studio_of(request).jobs.start([*arguments, "--", str(path)], config.name, back)

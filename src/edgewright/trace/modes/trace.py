@@ -15,7 +15,7 @@ from edgewright.core.formatting import (
 )
 from edgewright.schema.lesson import Block, Facts, Grid, Heading, Paragraph
 from edgewright.schema.trace import Trace
-from edgewright.trace.facts import measured, training_facts
+from edgewright.trace.facts import compression_notes, measured, training_facts
 from edgewright.trace.lesson_parts import epoch_grid, prediction_blocks, prediction_title, stage_blocks
 from edgewright.trace.modes import Mode
 from edgewright.trace.observations import FOLD_ABOVE, notable
@@ -110,7 +110,10 @@ def _compression(trace: Trace) -> list[Block]:
         for form in found.variants
     )  # fmt: skip
     headers = ("form", "accuracy", "flips", "weights", "file", "p50 here", "")
-    return [Grid(headers=headers, rows=rows, figures=(1, 2, 3, 4, 5)), *(Paragraph(text=note) for note in found.notes)]
+    return [
+        Grid(headers=headers, rows=rows, figures=(1, 2, 3, 4, 5)),
+        *(Paragraph(text=note) for note in compression_notes(found)),
+    ]
 
 
 def _scaling(trace: Trace) -> list[Block]:

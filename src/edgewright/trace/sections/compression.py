@@ -16,7 +16,7 @@ from edgewright.core.formatting import (
     speed_text,
 )
 from edgewright.schema.trace import CompressionRecord, Interval, VariantRecord
-from edgewright.trace.facts import engine_flips_text, interval_text
+from edgewright.trace.facts import compression_notes, engine_flips_text, interval_text
 from edgewright.trace.sections import Section
 from edgewright.trace.view_blocks import Cell, Row, Table, ViewBlock, line, row
 
@@ -41,7 +41,7 @@ def compression_blocks(record: CompressionRecord | None) -> Sequence[ViewBlock]:
         made.append(Table(f"Whole program on {record.device or 'the device'}", heads, program, "estimated"))
     for form in record.variants:
         made += [line(text, "quiet") for text in (_flips(form), engine_flips_text(form)) if text]
-    made += [line(text, "quiet") for text in record.notes]
+    made += [line(text, "quiet") for text in compression_notes(record)]
     if record.robustness:
         disturbed = [
             row(
