@@ -23,6 +23,8 @@ from edgewright.schema.trace_samples import Channel, ClassSample, ClassSamples, 
 _CLASSES, _CANDIDATES, _PARTS, _EFFECTS = 8, 16, 16, 6
 # Rows that the ranges of columns and the means of features are taken from, at most.
 _LOOKED = 2_000
+# Rows that samples are chosen from, at most.
+_SEEN = 20_000
 # Values of all samples together that the record keeps, and of one sample beyond which nothing is occluded.
 _KEPT, _LARGEST = 16_384, 65_536
 _CHANNELS = 64
@@ -40,7 +42,7 @@ def class_samples(material: Material, graph: Graph, feature_names: tuple[str, ..
         The samples; None where a sample is too large to be shown.
     """
     samples, sides = material.samples, material.sides
-    rows = sides.validation if len(sides.validation) else sides.train
+    rows = _some(sides.validation if len(sides.validation) else sides.train, _SEEN)
     shape = tuple(int(n) for n in samples.X.shape[1:])
     if not len(rows) or len(shape) > 2 or np.prod(shape) > _LARGEST or shape[0] > 4 * _CHANNELS:
         return None

@@ -19,8 +19,8 @@ from edgewright.training.metrics import group_interval, widened
 
 # Models that are no more than it.
 _AS_SIMPLE = ("majority", "threshold")
-# So many training and test samples at most, drawn by the run's seed.
-_ROWS = 20_000
+# So many training and test samples at most, and so many of their values, drawn by the run's seed.
+_ROWS, _VALUES = 20_000, 2_000_000
 
 Rows = NDArray[np.int64]
 
@@ -45,7 +45,7 @@ def simplest_answers(material: Material, train: Rows, test: Rows, seed: int) -> 
     Returns:
         Labels as text, or amounts; shape (len(test),).
     """
-    train = some(train, seed)
+    train = some(material, train, seed)
     known, asked = _plain(material, train), _plain(material, test)
     fill = SimpleImputer(strategy="median", keep_empty_features=True).fit(known)
     model = Threshold(material.task, seed).fit(fill.transform(known), material.samples.y[train])
@@ -58,11 +58,12 @@ def _plain(material: Material, rows: Rows) -> Floats:
     return plain_features(X) if X.ndim == 3 else np.where(np.isfinite(X), X, np.nan)
 
 
-def some(rows: Rows, seed: int) -> Rows:
-    """Return at most `_ROWS` of the rows, in order."""
-    if len(rows) <= _ROWS:
+def some(material: Material, rows: Rows, seed: int) -> Rows:
+    """Return some of the rows, in order: at most `_ROWS`, and at most `_VALUES` values in them."""
+    most = max(1, min(_ROWS, _VALUES // math.prod(material.samples.X.shape[1:])))
+    if len(rows) <= most:
         return rows
-    return np.sort(np.random.default_rng(seed).choice(rows, _ROWS, replace=False))
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 
 def score_of(truth: NDArray[Any], answers: NDArray[Any], task: str) -> float:
@@ -87,7 +88,7 @@ def against_simplest(job: Job, material: Material, answers: NDArray[Any]) -> Sim
     if is_simplest(job):
         return None
     sides, samples, task, seed = material.sides, material.samples, material.task, job.config.seed
-    rows = some(sides.test, seed)
+    rows = some(material, sides.test, seed)
     mine, truth = answers[np.searchsorted(sides.test, rows)], samples.y[rows]
     other = simplest_answers(material, sides.train, rows, seed)
     sign = 1.0 if task == "classification" else -1.0
