@@ -32,8 +32,7 @@ class SimulatedOutbox(Outbox):
 
     def __init__(self, device: str, clock: Clock) -> None:
         self._device, self._clock, self._since, self._made = device, clock, clock.monotonic(), 0
-        self._waiting: dict[Place, Item] = {}
-        self._encoded: dict[Place, msgspec.Raw] = {}
+        self._waiting: dict[Place, tuple[Item, msgspec.Raw]] = {}
         self.settled: set[Place] = set()
         self.dropped = 0
         self.until = math.inf
@@ -48,24 +47,23 @@ class SimulatedOutbox(Outbox):
     def urgent(self) -> bool:
         """Return whether an alarm waits."""
         self._fill()
-        return any(one.kind == "event" for one in self._waiting.values())
+        return any(one.kind == "event" for one, _ in self._waiting.values())
 
     def offered(self) -> Sequence[msgspec.Raw]:
         """Return the waiting items, alarms first, each group from old to new."""
         self._fill()
-        ordered = sorted(self._waiting.values(), key=lambda one: (one.kind != "event", one.sequence))
-        return [self._encoded[one.boot, one.sequence] for one in ordered]
+        ordered = sorted(self._waiting.values(), key=lambda one: (one[0].kind != "event", one[0].sequence))
+        return [encoded for _, encoded in ordered]
 
     def settle(self, durable: Sequence[Place]) -> None:
         """Remove items that are durable in the control plane."""
         for one in durable:
             if self._waiting.pop(one, None) is not None:
-                del self._encoded[one]
                 self.settled.add(one)
         now = self._clock.monotonic()
         if now < self.until or self.drained[1] is not None:
             return
-        left = [one.kind for one in self._waiting.values() if self._since + one.sequence * EVERY < self.until]
+        left = [one.kind for one, _ in self._waiting.values() if self._since + one.sequence * EVERY < self.until]
         for index, over in enumerate(("event" not in left, not left)):
             if over and self.drained[index] is None:
                 self.drained[index] = now
@@ -79,9 +77,8 @@ class SimulatedOutbox(Outbox):
             put = self._clock.wall() - (due - self._made) * EVERY
             kind = "event" if alarm else "rows"
             item = Item(device=self._device, boot=1, sequence=self._made, kind=kind, put=put, body=body)
-            self._waiting[1, self._made] = item
-            self._encoded[1, self._made] = msgspec.Raw(msgspec.json.encode(item))
+            self._waiting[1, self._made] = item, msgspec.Raw(msgspec.json.encode(item))
             if len(self._waiting) > HOLDS:
-                first = min(self._waiting, key=lambda place: (self._waiting[place].kind == "event", place))
-                del self._waiting[first], self._encoded[first]
+                first = min(self._waiting, key=lambda place: (self._waiting[place][0].kind == "event", place))
+                del self._waiting[first]
                 self.dropped += 1
