@@ -85,6 +85,8 @@ def test_a_numeric_target_stays_a_number(file: Path) -> None:
         ("", {}, "an empty file - at rows.csv"),
         ("a,b\n", {}, "only a header line"),
         ("a,b\n1,2,3,4\n", {}, "rows.csv"),
+        ("1,0.5,0.5\n2,0.1,0.2\n", {}, "expected a header line with column names, got numbers"),
+        ("1 0.5 0.5\n2 0.1 0.2\n", {}, "expected a comma, semicolon, tab or bar between columns, got spaces (1 0.5"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(file: Path, text: str, keys: dict[str, object], message: str) -> None:

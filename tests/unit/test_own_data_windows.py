@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from cli_runner import Cli
 from edgewright.workflows.own_data import proposal
 from edgewright.workflows.own_data.proposal import OwnDataRequest, propose
 
@@ -38,3 +39,20 @@ def test_a_longer_window_is_tried_unless_that_would_take_minutes(stream: str, mo
     bounded = propose(request)
     assert not any("windows of" in name for name, _ in bounded.tried)
     assert "no longer window was tried on more than 11,200 rows" in bounded.why["window"]
+
+
+@pytest.mark.slow
+def test_classes_of_one_stretch_each_are_told_apart_among_neighbours(cli: Cli, tmp_path: Path) -> None:
+    """No cut in time leaves both classes on both sides; the page says what such a test is worth."""
+    rng = np.random.default_rng(0)
+    rows = 4000
+    moving = np.arange(rows) >= rows // 2
+    values = {name: np.where(moving, 2.0, 0.1) * rng.normal(size=rows) for name in ("x", "y", "z")}
+    label = np.where(moving, "moving", "still")
+    pl.DataFrame({"time": np.arange(rows) / HZ, **values, "label": label}).write_csv(tmp_path / "one.csv")
+    found = propose(OwnDataRequest(path=str(tmp_path / "one.csv")))
+    assert found.table["split"] == {"by": "row"}
+    assert found.why["split"].startswith("some class was recorded in one stretch only")
+    cli("run", str(tmp_path / "one.csv"), "--out", str(tmp_path / "runs"))
+    page = (tmp_path / "runs" / "one" / "trace.html").read_text("utf-8")
+    assert "Mind: the test samples are of recordings that also trained, so expect less of new ones" in page

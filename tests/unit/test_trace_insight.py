@@ -75,6 +75,11 @@ def test_verdict_ready() -> None:
     assert "fits every budget, but swapped axes costs 26.5 points" in text
 
 
+def test_verdict_says_that_recordings_also_trained() -> None:
+    evaluation = msgspec.structs.replace(example.evaluation(), known=True)
+    assert "of recordings that also trained, so expect less of new ones" in verdict(evaluation=evaluation)
+
+
 def test_verdict_names_every_problem() -> None:
     poor = Interval(value=0.42, low=0.38, high=0.46, method="wilson")
     evaluation = msgspec.structs.replace(example.evaluation(), accuracy=poor)

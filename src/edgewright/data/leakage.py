@@ -42,6 +42,11 @@ def shared(samples: Samples, split: Split, window: int | None) -> tuple[Finding,
     return worst_first([*_groups(samples, known, test), *windows])
 
 
+def same_recordings(samples: Samples, split: Split) -> bool:
+    """Return whether test samples are neighbours of training samples: of the same recordings in time."""
+    return bool(_sessions(samples, np.concatenate([split.train, split.validation]), split.test))
+
+
 def digests(X: Floats) -> NDArray[np.bytes_]:
     """Return a 16-byte digest of each sample: equal for samples whose values, missing ones included, are equal.
 

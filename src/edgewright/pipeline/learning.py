@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.formatting import plural
+from edgewright.data.leakage import same_recordings
 from edgewright.models.architecture import architecture
 from edgewright.models.base import Network
 from edgewright.pipeline.cards import sample_rows
@@ -131,7 +132,7 @@ def judge(job: Job, material: Material, flow: Flow, model: Any) -> Evaluated:  #
     need = job.config.need
     evaluation = msgspec.structs.replace(
         evaluation, unit="row" if samples.X.ndim == 2 else "window", left_out=job.left_out,
-        need=0.0 if isinstance(need, msgspec.UnsetType) else need,
+        need=0.0 if isinstance(need, msgspec.UnsetType) else need, known=same_recordings(samples, sides),
     )  # fmt: skip
     if job.crossed is not None:
         evaluation = crossed_evaluation(job.crossed, samples, evaluation)

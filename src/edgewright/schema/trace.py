@@ -107,6 +107,7 @@ class EvaluationRecord(Part, frozen=True, kw_only=True):
         simplest: one column with thresholds on the same test samples; None where the model is no more than that.
         left_out: each group left out once, where groups are few.
         need: share of right answers (R² of an amount) that was asked for; 0 for none.
+        known: whether the recordings of test samples also trained.
     """
 
     samples: int
@@ -129,6 +130,7 @@ class EvaluationRecord(Part, frozen=True, kw_only=True):
     simplest: SimplestRecord | None = None
     left_out: LeftOutRecord | None = None
     need: float = 0.0
+    known: bool = False
 
 
 class RefitRecord(Part, frozen=True, kw_only=True):

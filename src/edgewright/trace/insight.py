@@ -254,6 +254,8 @@ def verdict(
         records.append(", ".join(f"{name} {number(value)}" for name, value in sorted(evaluation.regression.items())))
     if evaluation is not None and evaluation.scores:
         records.append(scores_text(evaluation.scores, evaluation.folds))
+    elif evaluation is not None and evaluation.known:
+        records.append("of recordings that also trained, so expect less of new ones")
     if compression is not None and _variant(compression, "int8") is not None:
         records.append("int8 within the limit")
     if device is not None:

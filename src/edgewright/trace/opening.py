@@ -125,6 +125,8 @@ def _caveat(trace: Trace) -> str:
     evaluation = trace.evaluation
     if evaluation is not None and evaluation.left_out is not None:
         return ""
+    if evaluation is not None and evaluation.known:
+        return "Mind: the test samples are of recordings that also trained, so expect less of new ones"
     if evaluation is not None and evaluation.split_by == "group" and 0 < len(evaluation.groups) < _FEW:
         return f"Mind: {plural(len(evaluation.groups), *_WHOM)} say little about others"
     if evaluation is not None and evaluation.accuracy is not None and evaluation.samples < 100:

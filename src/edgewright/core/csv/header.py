@@ -118,15 +118,19 @@ def _sniff(block: Block, name: str, headless: bool) -> str:
 
 def _checked(names: tuple[str, ...], name: str, line: int) -> tuple[str, ...]:
     where = f"{name} line {line}"
+    # pandas writes 0,1,2,... above unnamed columns: these are names, other numbers are a row of values.
+    counted = names == tuple(str(i) for i in range(len(names)))
+    if not counted and any(names) and all(is_number(column) for column in names if column):
+        raise InputError("a header line with column names", f"numbers ({names[-1]!r})", where, "Add a header line")
+    parts = names[0].split()
+    if len(names) == 1 and len(parts) > 1 and all(is_number(part) for part in parts):
+        raise InputError("a comma, semicolon, tab or bar between columns", f"spaces ({' '.join(parts[:3])} ...)", where,
+                         "Write commas, and a header line above")  # fmt: skip
     for index, column in enumerate(names):
         if not column and (index or len(names) == 1):
             raise InputError("a name for every column", f"none for column {index + 1}", where, "Name it")
         if column in names[:index]:
             raise InputError("column names that differ", f"{column!r} twice", where, "Rename one of them")
-    # pandas writes 0,1,2,... above unnamed columns: these are names, other numbers are a row of values.
-    counted = names == tuple(str(i) for i in range(len(names)))
-    if not counted and all(is_number(column) for column in names if column):
-        raise InputError("a header line with column names", f"numbers ({names[-1]!r})", where, "Add a header line")
     return names
 
 

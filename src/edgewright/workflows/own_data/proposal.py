@@ -19,7 +19,7 @@ from edgewright.data.load import load_data
 from edgewright.data.quality import examine
 from edgewright.pipeline.config import checked
 from edgewright.pipeline.leave_one_out import FEW
-from edgewright.pipeline.material import prepare
+from edgewright.pipeline.material import Material, prepare
 from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.data import DataSet
@@ -43,6 +43,11 @@ LEAVE_ONE_OUT_S = 600.0
 _TRIED_ROWS = 1_000_000
 # Names of so many test groups at most are written down, which comparing windows needs.
 _NAMED_GROUPS = 20
+
+_ONE_STRETCH = (
+    "some class was recorded in one stretch only, so neighbours of what trains test: expect less of new recordings. "
+    "Record every class several times, with a column that names the recording"
+)
 
 Doing = Callable[[str], AbstractContextManager[object]]
 
@@ -142,7 +147,8 @@ def look(request: OwnDataRequest) -> OwnData:
         )
     if not roles.target and preview.columns and table["kind"] in ("csv", "parquet"):
         raise InputError("a column to predict", f"none that looks like one in {some_of(list(preview.columns))}",
-                         request.path, "Name it with --target COLUMN")  # fmt: skip
+                         request.path, "Name it with --target COLUMN. Without labels: edgewright detect fit finds "
+                         "what is unusual, edgewright forecast what comes next")  # fmt: skip
     dataset = load_data(table, seed=0)
     found = choose_framing(dataset, request.decision)
     assumed = dataset.rate is None and found.kind == "window"
@@ -226,7 +232,10 @@ def name_of(path: str) -> str:
 def _split(base: dict[str, Any], found: OwnData) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the pipeline with its split, and why."""
     split: dict[str, Any] = {"validation": 0.0} if found.groups == 2 else {}
-    material = prepare(checked({**base, "split": split}, str(base["name"])), None, found.dataset)
+    material = _material(base, split, found)
+    if material is None:
+        split = {"by": "row"}
+        material = prepare(checked({**base, "split": split}, str(base["name"])), None, found.dataset)
     by = material.sides.by
     split = {"by": by, **split}
     few = ". They are few: each of them is also left out once, by a fit on the others" if found.few else ""
@@ -234,7 +243,7 @@ def _split(base: dict[str, Any], found: OwnData) -> tuple[dict[str, Any], dict[s
         "group": f"{found.groups} people or machines; those who test are not seen in training" + few,
         "session": "whole recordings test, so that no neighbour of a test sample trains",
         "time": "the last fifth of the rows tests, because neighbours in time are alike",
-        "row": "rows stand alone and no person or machine is known",
+        "row": _ONE_STRETCH if split else "rows stand alone and no person or machine is known",
     }
     tested = sorted({str(name) for name in material.samples.groups[material.sides.test]}) if by == "group" else []  # type: ignore[index]
     if tested and found.framing.kind == "window" and len(tested) <= _NAMED_GROUPS:
@@ -242,6 +251,25 @@ def _split(base: dict[str, Any], found: OwnData) -> tuple[dict[str, Any], dict[s
     if by == "group" and found.few:
         split["leave_one_out_s"] = LEAVE_ONE_OUT_S
     return {**base, "split": split}, {"split": reasons[by]}
+
+
+def _material(base: dict[str, Any], split: dict[str, Any], found: OwnData) -> Material | None:
+    """Return the samples and their sides; None where a cut in time leaves a class on one side only.
+
+    Raises:
+        InputError: people, machines or recordings cannot be divided.
+    """
+    single = found.framing.task == "classification" and not found.groups
+    try:
+        material = prepare(checked({**base, "split": split}, str(base["name"])), None, found.dataset)
+    except InputError:
+        if single:
+            return None
+        raise
+    judging = (material.sides.test, material.sides.validation)
+    if single and material.sides.by == "time" and any(len(np.unique(material.samples.y[side])) < 2 for side in judging):
+        return None
+    return material
 
 
 def _best(
