@@ -25,6 +25,7 @@ from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.data import DataSet
 from edgewright.schema.errors import InputError
 from edgewright.workflows.own_data.columns import Roles, assign_roles
+from edgewright.workflows.own_data.decimal_commas import refuse_decimal_commas
 from edgewright.workflows.own_data.framing import Framing, choose_framing
 from edgewright.workflows.own_data.preview import Preview, read_preview
 from edgewright.workflows.own_data.recipes import Recipe, recipes
@@ -134,6 +135,7 @@ def look(request: OwnDataRequest) -> OwnData:
     """
     load_profile(request.device or DEVICE)
     preview = read_preview(request.path)
+    refuse_decimal_commas(preview.columns, request.path)
     given = {key: getattr(request, key) for key in ("target", "group", "session", "time")}
     roles = assign_roles(preview.columns, given, request.ignore)
     table = data_table(preview, roles)
@@ -182,7 +184,13 @@ def propose(request: OwnDataRequest, doing: Doing = lambda label: nullcontext())
     base = _base(request, found)
     ways = recipes(found.dataset, found.framing)
     with doing("Comparing models"):
-        base, why = _split(base, found)
+        try:
+            base, why = _split(base, found)
+        except InputError as error:
+            if request.target or not found.roles.target:
+                raise
+            taken = f"{found.roles.target!r} is predicted, {found.roles.why['target']}; name another with --target"
+            raise InputError(error.expected, error.got, error.where, f"{error.do}. {taken}") from None
         recipe, tried = _best(base, ways, found)
         table = {**base, **recipe.tables}
         longer = _longer(base, found)
@@ -233,6 +241,7 @@ def _split(base: dict[str, Any], found: OwnData) -> tuple[dict[str, Any], dict[s
     """Return the pipeline with its split, and why."""
     split: dict[str, Any] = {"validation": 0.0} if found.groups == 2 else {}
     material = _material(base, split, found)
+    stretches_only = material is None
     if material is None:
         split = {"by": "row"}
         material = prepare(checked({**base, "split": split}, str(base["name"])), None, found.dataset)
@@ -243,7 +252,7 @@ def _split(base: dict[str, Any], found: OwnData) -> tuple[dict[str, Any], dict[s
         "group": f"{found.groups} people or machines; those who test are not seen in training" + few,
         "session": "whole recordings test, so that no neighbour of a test sample trains",
         "time": "the last fifth of the rows tests, because neighbours in time are alike",
-        "row": _ONE_STRETCH if split else "rows stand alone and no person or machine is known",
+        "row": _ONE_STRETCH if stretches_only else "rows stand alone and no person or machine is known",
     }
     tested = sorted({str(name) for name in material.samples.groups[material.sides.test]}) if by == "group" else []  # type: ignore[index]
     if tested and found.framing.kind == "window" and len(tested) <= _NAMED_GROUPS:
