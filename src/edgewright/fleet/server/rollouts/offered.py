@@ -204,16 +204,16 @@ def _permitted(plan: Plan) -> sa.Select[Any]:
 def _begun(plan: Plan) -> sa.Select[Any]:
     """Return devices that began without permission: with an outcome, a download, or, in an open stage, the release."""
     d, o = devices.c, outcomes.c
-    first = (
-        sa.select(sa.func.min(o.at))
-        .where(o.device == d.id, o.plan == plan.id, o.counter == plan.release.counter)
-        .scalar_subquery()
+    # Grouped once: a subquery for each device would walk all outcomes of the plan for each of them.
+    first = sa.select(o.device, sa.func.min(o.at).label("at")).where(
+        o.plan == plan.id, o.counter == plan.release.counter
     )
-    some = sa.select(o.device).where(o.plan == plan.id, o.counter == plan.release.counter)
-    begun = [d.id.in_(some), sa.and_(d.plan == plan.id, d.phase == "download")]
+    part = first.group_by(o.device).subquery()
+    begun = [part.c.at.is_not(None), sa.and_(d.plan == plan.id, d.phase == "download")]
     if not all(stage.gated for stage in plan.stages):
         begun.append(d.counter == plan.release.counter)
-    return sa.select(*_COLUMNS, first.label("at")).where(sa.or_(*begun), *counting(plan))
+    joined = devices.outerjoin(part, part.c.device == d.id)
+    return sa.select(*_COLUMNS, part.c.at).select_from(joined).where(sa.or_(*begun), *counting(plan))
 
 
 def _ended(connection: sa.Connection, plan: Plan) -> tuple[dict[str, bool], set[str]]:
