@@ -45,7 +45,7 @@ def test_a_target_without_a_usual_name_is_the_last_column_with_few_values() -> N
         ([7], "always 7"),
         ([""], "empty"),
         ([f"note {i}" for i in range(ROWS)], "a different text in every row"),
-        (["L", "M", "H"], "text (H, L, M): a device reads numbers"),
+        ([f"note {i % 60}" for i in range(ROWS)], "text (note 0, note 1, note 10 and 57 more): more than 20"),
     ],
 )
 def test_what_is_no_reading_is_left_out_with_a_reason(values: object, why: str) -> None:

@@ -58,7 +58,7 @@ def rows_of(
     extra = [time_column] if time_column else []
     done, tell = watch.rows, BadRows() if path == "-" else None
     for chunk in iter_csv(source, name=name, only_columns=[*wanted, *extra], text_columns=extra, tell=tell):
-        absent = [column for column in [*wanted, *extra] if column not in chunk.columns]
+        absent = [column for column in [*wanted, *extra] if column not in (*chunk.names, *chunk.text)]
         if absent:
             raise InputError(f"the columns {', '.join(wanted)}", f"no {', '.join(absent)}", name,
                              "Add column names in the header")  # fmt: skip

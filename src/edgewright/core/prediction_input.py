@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.categories import column_name, fields, one_hot
 from edgewright.core.csv.cells import MISSING
 from edgewright.core.csv.rows import Rows, iter_csv
 from edgewright.core.predictor import Predictor
 from edgewright.core.samples import require_columns
 from edgewright.core.windows import Windower
+from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 
 _PIECE = 4096
@@ -23,21 +26,23 @@ Answer = dict[str, Any]
 def answer_values(predictor: Predictor, text: str) -> Iterator[Answer]:
     """Yield the answer to one sample typed as `1,2,,4`; an empty place is a missing value.
 
+    A text column has one place, for one of the texts that the package knows: `M,2,,4`.
+
     Raises:
-        InputError: a place that is no number, or the wrong number of places.
+        InputError: a place that is no number or no known text, or the wrong number of places.
     """
     manifest = predictor.manifest
     cells = [cell.strip() for cell in text.split(",")]
-    wanted = int(np.prod(manifest.shape))
-    if len(cells) != wanted:
-        names = ", ".join(column.name for column in manifest.columns)
-        kind = (
-            f"{wanted} values ({names})"
-            if manifest.window is None
-            else (f"{wanted} values ({manifest.window.samples} rows of {names})")
-        )
-        raise InputError(kind, f"{len(cells)}", "--values")
-    values = np.asarray([_number(cell, place, manifest.columns) for place, cell in enumerate(cells)], np.float32)
+    names = [column.name for column in manifest.columns]
+    places = fields(names)
+    rows = math.prod(manifest.shape) // max(1, len(names))
+    if len(cells) != rows * len(places):
+        shown = ", ".join(f"{name}: {' or '.join(texts)}" if texts else name for name, texts in places.items())
+        kind = shown if manifest.window is None else f"{rows} rows of {shown}"
+        raise InputError(f"{rows * len(places)} values ({kind})", f"{len(cells)}", "--values")
+    values = np.concatenate([
+        _row(cells[start : start + len(places)], start, places, names) for start in range(0, len(cells), len(places))
+    ])  # fmt: skip
     if manifest.window is None:
         sample = values[None]
     else:
@@ -55,8 +60,8 @@ def answer_rows(
         predictor: that answers.
         source: a file or an open stream.
         name: of the source, for messages.
-        tell: takes a line about a cell that is no number, which then counts as missing; without it such a cell is an
-            error.
+        tell: takes a line about a cell that is no number, or no known text, which then counts as missing; without it
+            such a cell is an error.
 
     Raises:
         InputError: no such columns, too few rows, or a cell that is no number.
@@ -124,12 +129,23 @@ def _answered(predictor: Predictor, samples: NDArray[np.float32], places: list[s
         yield answer
 
 
-def _number(cell: str, index: int, columns: tuple[Any, ...]) -> float:
+def _row(cells: list[str], start: int, places: Mapping[str, tuple[str, ...]], names: list[str]) -> Floats:
+    """Return one row of numbers in the order of `names`; `start` is the number of the places before it."""
+    found: dict[str, float] = {}
+    for place, (cell, (name, texts)) in enumerate(zip(cells, places.items(), strict=True), start + 1):
+        where = f"--values place {place}, column {name}"
+        if texts:
+            coded = one_hot(np.array([cell]), texts, lambda row, where=where: where)[0]  # type: ignore[misc]
+            found |= {column_name(name, text): number for text, number in zip(texts, coded.tolist(), strict=True)}
+        else:
+            found[name] = _number(cell, where)
+    return np.asarray([found[name] for name in names], np.float32)
+
+
+def _number(cell: str, where: str) -> float:
     if cell.lower() in MISSING:
         return float("nan")
     try:
-        value = float(cell)
+        return float(cell)
     except ValueError:
-        column = columns[index % len(columns)].name
-        raise InputError("a number", repr(cell), f"--values place {index + 1}, column {column}") from None
-    return value
+        raise InputError("a number", repr(cell), where) from None

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.categories import column_name, one_hot, text_inputs
 from edgewright.core.csv.rows import Rows
 from edgewright.core.windows import cut
-from edgewright.schema.data import Floats
+from edgewright.schema.data import Floats, Labels
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import Manifest
 
@@ -33,11 +34,11 @@ def to_samples(X: Any, manifest: Manifest) -> Floats:  # noqa: ANN401 - arrays, 
     Args:
         X: an array or nested list of samples, one sample alone, or something with named columns: rows of a CSV file,
             a frame of Polars or pandas, a dictionary. Named columns are taken by name, whatever their order, and cut
-            into windows when the model takes windows.
+            into windows when the model takes windows. A column `Type=H` may come as the text column `Type`.
         manifest: of the package.
 
     Raises:
-        InputError: for another shape, a missing column, or text.
+        InputError: for another shape, a missing column, or a text that the model does not know.
     """
     named = _named(X, manifest)
     if named is None:
@@ -58,16 +59,36 @@ def _named(X: Any, manifest: Manifest) -> Floats | None:  # noqa: ANN401
         require_columns(X.names, names)
         return X.values[:, [X.names.index(name) for name in names]]
     if isinstance(X, Mapping):
-        require_columns(X, names)
-        columns = [np.atleast_1d(_float32(X[name], f"column {name}")) for name in names]
+        columns = _by_name(list(X), lambda name: X[name], names)
     elif isinstance(X, Frame):
-        require_columns(list(X.columns), names)
-        columns = [_float32(X[name].to_numpy(), f"column {name}") for name in names]
+        columns = _by_name(list(X.columns), lambda name: X[name].to_numpy(), names)
     else:
         return None
     if len({column.shape for column in columns}) > 1 or columns[0].ndim != 1:
         raise InputError("columns of one length", ", ".join(str(column.shape) for column in columns))
     return np.stack(columns, 1)
+
+
+def _by_name(there: list[Any], column: Callable[[str], Any], names: list[str]) -> list[Floats]:
+    """Return the wanted columns of a table, shape (rows,) each; those of text as numbers."""
+    found: dict[str, Floats] = {}
+    for text, values in text_inputs(names, there).items():
+        coded = one_hot(_texts(column(text), values), values, lambda row, text=text: f"column {text}, row {row + 1}")  # type: ignore[misc]
+        found |= {column_name(text, value): coded[:, place] for place, value in enumerate(values)}
+    require_columns([*there, *found], names)
+    return [found[name] if name in found else np.atleast_1d(_float32(column(name), f"column {name}")) for name in names]
+
+
+def _texts(column: Any, values: Sequence[str]) -> Labels:  # noqa: ANN401
+    """Return cells as text; nothing where there is none, and true and false as the values spell them."""
+    cells = np.atleast_1d(np.asarray(column, object))
+    if cells.ndim != 1:
+        raise InputError("columns of one length", f"shape {cells.shape}")
+    spelled = {value.lower(): value for value in values}
+    texts = ["" if cell is None or str(cell) == "<NA>" else str(cell) for cell in cells.tolist()]
+    if all(text in ("True", "False", "") for text in texts):
+        texts = [spelled.get(text.lower(), text) for text in texts]
+    return np.array(texts, np.str_)
 
 
 def require_columns(there: Any, names: list[str], where: str = "") -> None:  # noqa: ANN401 - a collection of names

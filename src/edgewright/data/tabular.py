@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from edgewright.core.categories import MARK, column_name, one_hot
+from edgewright.core.csv.cells import MISSING
 from edgewright.data.clock import Clock, TimeUnit, common_rate, rate_of, read_clock, tidy_rate
 from edgewright.data.contract import SchemaConfig
 from edgewright.data.targets import as_text, labelled, read_target
@@ -40,6 +42,8 @@ class TableConfig(SchemaConfig, frozen=True, kw_only=True, forbid_unknown_fields
         time_unit: unit of numbers in the time column: 's', 'ms', 'us', 'ns'; 'auto' goes by name and magnitude.
         columns: columns that are read as numbers, in this order; every column without another part when left out.
         ignore: columns that are left out.
+        categories: text columns that are read as numbers, with all their texts, such as {Type = ["H", "L", "M"]}: a
+            column Type=H is 1 in the rows with the text H and 0 elsewhere; an empty cell is missing in all of them.
     """
 
     target: str = ""
@@ -49,6 +53,7 @@ class TableConfig(SchemaConfig, frozen=True, kw_only=True, forbid_unknown_fields
     time_unit: TimeUnit = "auto"
     columns: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    categories: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,31 +76,82 @@ class Table:
 
 
 def text_columns(config: TableConfig, header: Sequence[str], where: str) -> tuple[str, ...]:
-    """Return the columns that are not read as numbers: those with a part, the ignored ones, those outside `columns`.
+    """Return the columns that are not read as numbers: with a part, ignored, outside `columns`, or of categories.
 
     Raises:
         UnknownNameError: for a configured column that the header does not have.
-        InputError: when no column of numbers is left, or a column has two parts.
+        InputError: when no column of numbers or categories is left, a column has two parts, or categories are unclear.
     """
     parts = {key: getattr(config, key) for key in ("target", "group", "session", "time") if getattr(config, key)}
-    wanted = [*parts.values(), *config.columns, *config.ignore, *config.units, *config.ranges]
+    taken = {*parts.values(), *config.ignore}
+    wanted = [*parts.values(), *config.columns, *config.ignore, *config.units, *config.ranges, *config.categories]
     for name in wanted:
         if name not in header:
             raise UnknownNameError("column", name, header, where)
-    clash = set(config.columns) & {*parts.values(), *config.ignore}
-    if clash:
-        raise InputError("a column with one part", f"{min(clash)!r} with two", f"{where}, columns")
+    for key, names in (("columns", config.columns), ("categories", config.categories)):
+        if clash := set(names) & taken:
+            raise InputError("a column with one part", f"{min(clash)!r} with two", f"{where}, {key}")
+    _check_categories(config.categories, header)
     for name, (low, high) in config.ranges.items():
         if not low < high:
             raise InputError("a range of a smaller and a larger number", f"[{low:g}, {high:g}]", f"ranges.{name}")
-    taken = {*parts.values(), *config.ignore}
     if config.columns:
         taken |= set(header) - set(config.columns)
-    if not set(header) - taken:
+    taken |= set(config.categories)
+    if not set(header) - taken and not config.categories:
         raise InputError(
             "at least one column of numbers besides target, group, session and time", f"{', '.join(header)}", where
         )
     return tuple(name for name in header if name in taken)
+
+
+def _check_categories(categories: Mapping[str, Sequence[str]], header: Sequence[str]) -> None:
+    """Refuse a text column without several different texts, or with a name that stands for something else."""
+    for column, values in categories.items():
+        where = f"[data] categories.{column}"
+        if len(values) < 2:
+            do = f"Name every text of the column, or name {column!r} in ignore"
+            raise InputError("at least two texts", str(len(values)), where, do)
+        if twice := [value for place, value in enumerate(values) if value in values[:place]]:
+            raise InputError("texts that differ", f"{twice[0]!r} twice", where, "Remove one of them")
+        for value in values:
+            if value != value.strip() or value.lower() in MISSING:
+                raise InputError(
+                    "texts without blanks around them that are not a sign of a missing value", repr(value), where,
+                    "Cells are read without blanks around them; an empty one, nan, NA and ? are missing",
+                )  # fmt: skip
+            if column_name(column, value) in header:
+                do = "Rename that column, or leave the category out"
+                raise InputError(f"no column {column_name(column, value)!r} beside it", "one", where, do)
+        if MARK in column:
+            raise InputError(f"a text column without {MARK!r} in its name", repr(column), where, "Rename the column")
+
+
+def with_categories(table: Table, config: TableConfig) -> Table:
+    """Return a table with its columns of categories as numbers behind the others.
+
+    Raises:
+        InputError: for a text that the configuration does not name.
+    """
+    names, values = list(table.names), [table.values]
+    for column, known in config.categories.items():
+        names += [column_name(column, value) for value in known]
+        values.append(one_hot(table.text[column], known, lambda row, c=column: f"{table.place(row)}, column {c}"))  # type: ignore[misc]
+    return replace(table, names=tuple(names), values=np.concatenate(values, axis=1)) if config.categories else table
+
+
+def input_names(config: TableConfig, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns that a model sees in their order.
+
+    Args:
+        config: which column plays which part.
+        names: columns of the tables, as `with_categories` makes them.
+    """
+    if not config.columns:
+        return tuple(names)
+    made = {column: [column_name(column, value) for value in known] for column, known in config.categories.items()}
+    listed = [name for column in config.columns for name in made.get(column, [column])]
+    return (*listed, *(name for column, new in made.items() if column not in config.columns for name in new))
 
 
 def known_columns(names: Sequence[str], **tables: Mapping[str, object]) -> None:
@@ -130,7 +186,7 @@ def to_recording(table: Table, config: TableConfig, clock: Clock | None = None) 
     """
     if not len(table.values):
         raise InputError("rows", "none", table.name)
-    order = [table.names.index(name) for name in config.columns] if config.columns else list(range(len(table.names)))
+    order = [table.names.index(name) for name in input_names(config, table.names)]
     values = np.ascontiguousarray(table.values[:, order], dtype=np.float32)
     refuse_infinite(values, [table.names[i] for i in order], table.place)
     target: Any = read_target(table.text[config.target]) if config.target else None
@@ -214,9 +270,11 @@ def _holds(recordings: Sequence[Recording], index: int) -> bool:
 def schema(names: Sequence[str], config: TableConfig) -> tuple[Column, ...]:
     """Return columns with unit and range; a unit in brackets at the end of a name (`temp [C]`) counts as declared."""
     columns = []
+    texts = {column_name(column, value) for column, known in config.categories.items() for value in known}
     for name in names:
         low, high = config.ranges.get(name, (None, None))
-        columns.append(Column(name=name, unit=config.units.get(name, unit_in(name)), minimum=low, maximum=high))
+        unit = "" if name in texts else config.units.get(name, unit_in(name))
+        columns.append(Column(name=name, unit=unit, minimum=low, maximum=high))
     return tuple(columns)
 
 

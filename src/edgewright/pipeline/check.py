@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.data.categories import find_categories
 from edgewright.data.findings import Finding, Quality, percent
 from edgewright.data.framing import sound_window
 from edgewright.data.leakage import overlap
@@ -179,6 +180,8 @@ def _table(path: str, kind: str, named: dict[str, object]) -> dict[str, object]:
         table["kind"] = "folder"
     if not named["time"] and (found := find_time(table)):
         table["time"] = found
+    if texts := find_categories(table):
+        table["categories"] = texts
     return table
 
 

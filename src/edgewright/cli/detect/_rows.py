@@ -54,7 +54,7 @@ def judged(detector: DetectorFile, source: Path | TextIO, name: str) -> Iterator
     watch, lines, seen = Watch(detector), [0], 0
     tell = None if isinstance(source, Path) else BadRows()
     for chunk in iter_csv(source, name=name, text_columns=text, only_columns=[*wanted, *text], tell=tell):
-        absent = [c for c in [*wanted, *text] if c not in chunk.columns]
+        absent = [c for c in [*wanted, *text] if c not in (*chunk.names, *chunk.text)]
         if absent:
             raise InputError(f"the columns {', '.join([*wanted, *text])}", f"no {', '.join(absent)}", name)
         values = chunk.values[:, [chunk.names.index(c) for c in wanted]]

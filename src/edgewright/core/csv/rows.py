@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.categories import column_name, one_hot, text_inputs
 from edgewright.core.csv.blocks import Block, blocks
 from edgewright.core.csv.cells import Cells, Plan, parse
 from edgewright.core.csv.header import Header, read_header
@@ -63,7 +64,8 @@ def read_csv(
         text_columns: read as text.
         float64_columns: numbers that need float64, times for example; they are not part of `values`.
         ignored_columns: not read at all, whatever they hold.
-        only_columns: all others are not read either.
+        only_columns: all others are not read either. A column `Type=H` that the file does not have is made from its
+            text column `Type`: 1 where the text is H, else 0, NaN where the cell is empty.
         delimiter: None finds it among comma, semicolon, tab and bar.
         columns: names of the columns, for a file without a header line.
 
@@ -113,8 +115,8 @@ def iter_csv(
 ) -> Iterator[Rows]:
     """Read rows as they arrive: arguments and errors as for `read_csv`, memory bounded by one block.
 
-    With `tell` a cell that is no number is missing instead of an error, and so is every cell of a line with too few or
-    too many; each is told of in one line. A stream goes on behind it.
+    With `tell` a cell that is no number, or no known text, is missing instead of an error, and so is every cell of a
+    line with too few or too many; each is told of in one line. A stream goes on behind it.
 
     Yields:
         One or more rows at a time, never none.
@@ -128,15 +130,17 @@ def iter_csv(
             break
     header, rest = read_header(opening, name, delimiter, columns)
     ignored = set(ignored_columns)
+    categories = {} if only_columns is None else text_inputs(only_columns, header.names)
     if only_columns is not None:
-        ignored |= set(header.names) - set(only_columns)
-    plan = _plan(header, name, set(text_columns), set(float64_columns), ignored)
+        made = {column_name(text, value) for text, values in categories.items() for value in values}
+        ignored |= set(header.names) - (set(only_columns) - made) - set(categories)
+    plan = _plan(header, name, {*text_columns, *categories}, set(float64_columns), ignored)
     seen = False
     for block in _chain(rest, stream):
         cells = parse(block, plan, tell)
         if cells.lines.size:
             seen = True
-            yield _rows(cells, plan)
+            yield _coded(_rows(cells, plan), categories, name, tell)
     if not seen:
         raise InputError("at least one row", "only a header line", name, "Add rows below the header")
 
@@ -157,6 +161,22 @@ def _plan(header: Header, name: str, text: set[str], wide: set[str], ignored: se
         wide=tuple(i for i, n in places if n in wide and n not in text),
         text=tuple(i for i, n in places if n in text),
     )
+
+
+def _coded(rows: Rows, categories: Mapping[str, Sequence[str]], name: str, tell: Callable[[str], None] | None) -> Rows:
+    """Return rows with their text columns as numbers behind the others."""
+    if not categories:
+        return rows
+    names, values = list(rows.names), [rows.values]
+    for text, known in categories.items():
+
+        def where(row: int, text: str = text) -> str:
+            return f"{name} line {rows.lines[row]}, column {text}"
+
+        names += [column_name(text, value) for value in known]
+        values.append(one_hot(rows.text[text], known, where, tell))
+    kept = {column: cells for column, cells in rows.text.items() if column not in categories}
+    return replace(rows, names=tuple(names), values=np.concatenate(values, axis=1), text=kept)
 
 
 def _rows(cells: Cells, plan: Plan) -> Rows:

@@ -12,7 +12,16 @@ from edgewright.data.clock import rate_of
 from edgewright.data.contract import Source, need_path
 from edgewright.data.headers import read_columns
 from edgewright.data.labels import LabelUnit, marked, read_marks
-from edgewright.data.tabular import Table, TableConfig, data_set, read_time, text_columns, to_recording
+from edgewright.data.tabular import (
+    Table,
+    TableConfig,
+    data_set,
+    input_names,
+    read_time,
+    text_columns,
+    to_recording,
+    with_categories,
+)
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.errors import InputError
 
@@ -53,7 +62,7 @@ def read_table(path: Path, config: TableConfig, name: str) -> Table:
     delimiter = getattr(config, "delimiter", "") or None
     header = read_columns(path, name, delimiter)
     text = text_columns(config, header, f"{name} line 1")
-    parts = {config.target, config.group, config.session, config.time}
+    parts = {config.target, config.group, config.session, config.time, *config.categories}
     try:
         rows = read_csv(
             path,
@@ -65,17 +74,18 @@ def read_table(path: Path, config: TableConfig, name: str) -> Table:
     except InputError as error:
         if error.expected == "a number" and error.do.startswith("Correct or empty"):
             column = error.where.rpartition("column ")[2]
-            part = "as time" if _DATE.match(error.got) else "in ignore if it is not a measurement"
+            part = "as time" if _DATE.match(error.got) else "in ignore, or its texts in categories"
             do = f"Correct or empty the cell, or name the column {column!r} {part}"
             raise InputError(error.expected, error.got, error.where, do) from None
         raise
-    return Table(
+    table = Table(
         name=name,
         names=rows.names,
         values=rows.values,
         text=rows.text,
         place=lambda row: f"{name} line {int(rows.lines[row])}",
     )
+    return with_categories(table, config)
 
 
 def load(config: CsvConfig, seed: int) -> DataSet:
@@ -94,7 +104,7 @@ def load(config: CsvConfig, seed: int) -> DataSet:
         rate, origin = (config.rate or rate_of(clock.seconds), clock.origin) if clock else (config.rate, 0.0)
         alone, recording = len(files) == 1, to_recording(table, config, clock)
         recordings.append(marked(recording, marks, config.labels_in, alone=alone, rate=rate, origin=origin))
-    names = config.columns or tables[0].names
+    names = input_names(config, tables[0].names)
     return data_set(recordings, names, config, name=config.path, target_name="label" if marks else config.target)
 
 

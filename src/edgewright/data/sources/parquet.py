@@ -17,10 +17,12 @@ from edgewright.data.tabular import (
     Table,
     TableConfig,
     data_set,
+    input_names,
     read_time,
     refuse_infinite,
     text_columns,
     to_recording,
+    with_categories,
 )
 from edgewright.schema.data import DataSet, Labels
 from edgewright.schema.errors import InputError
@@ -52,14 +54,19 @@ def read_table(path: Path, config: TableConfig, name: str) -> Table:
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _broken(error, name) from error
     numbers = _numbers(frame.schema, config, name)
-    parts = {config.target, config.group, config.session, config.time} - {""}
-    return Table(
+    table = Table(
         name=name,
         names=tuple(numbers),
         values=_values(frame, numbers),
-        text={column: text_of(frame[column]) for column in parts},
+        text={column: text_of(frame[column]) for column in _texts(config)},
         place=lambda row: f"{name} row {row + 1}",
     )
+    return with_categories(table, config)
+
+
+def _texts(config: TableConfig) -> list[str]:
+    """Return the columns that are read as text."""
+    return sorted({config.target, config.group, config.session, config.time, *config.categories} - {""})
 
 
 def _broken(error: Exception, name: str) -> InputError:
@@ -79,7 +86,7 @@ def _numbers(kinds: pl.Schema, config: TableConfig, name: str) -> list[str]:
         if not (kind.is_numeric() or kind == pl.Boolean):
             raise InputError(
                 "a column of numbers", f"{kind}", f"{name} column {column}",
-                f"Name {column!r} in ignore if it is not a measurement",
+                f"Name {column!r} in ignore, or its texts in categories",
             )  # fmt: skip
     return numbers
 
@@ -121,7 +128,7 @@ def load(config: ParquetConfig, seed: int) -> DataSet:
     """Read the rows; the seed is not used."""
     tables = same_columns([read_table(file, config, file.name) for file in _files(config)])
     recordings = [to_recording(table, config, read_time(table, config)) for table in tables]
-    return data_set(recordings, config.columns or tables[0].names, config, name=config.path)
+    return data_set(recordings, input_names(config, tables[0].names), config, name=config.path)
 
 
 def in_parts(config: ParquetConfig, seed: int, folder: Path) -> DataSet | None:
@@ -145,7 +152,8 @@ def in_parts(config: ParquetConfig, seed: int, folder: Path) -> DataSet | None:
     for number, (file, length) in enumerate(zip(files, lengths, strict=True)):
         start = spool.count
         table = _spooled(file, length, names, config, spool)
-        recording = to_recording(table, msgspec.structs.replace(config, columns=()), read_time(table, config))
+        plain = msgspec.structs.replace(config, columns=(), categories={})
+        recording = to_recording(table, plain, read_time(table, config))
         rows = spool.rows(start)
         recordings.append(msgspec.structs.replace(recording, name=f"{number:0{digits}}", values=rows))
     return data_set(recordings, names, config, name=config.path, seen=[bool(seen) for seen in spool.seen])
@@ -164,9 +172,11 @@ def _shape(files: list[Path], config: ParquetConfig) -> tuple[list[int], tuple[s
         numbers = tuple(_numbers(kinds, config, file.name))
         if not lengths[-1]:
             raise InputError("rows", "none", file.name)
-        tables.append(Table(name=file.name, names=numbers, values=np.empty((0, len(numbers)), np.float32)))
+        texts = {column: np.empty(0, np.str_) for column in config.categories}
+        table = Table(name=file.name, names=numbers, values=np.empty((0, len(numbers)), np.float32), text=texts)
+        tables.append(with_categories(table, config))
     tables = same_columns(tables)
-    return lengths, config.columns or tables[0].names
+    return lengths, input_names(config, tables[0].names)
 
 
 def _place(name: str, before: int, row: int) -> str:
@@ -176,17 +186,23 @@ def _place(name: str, before: int, row: int) -> str:
 
 def _spooled(file: Path, length: int, names: tuple[str, ...], config: ParquetConfig, spool: Spool) -> Table:
     """Write the values of one file to the spool; give what the rows are called by, without values."""
-    parts = sorted({config.target, config.group, config.session, config.time} - {""})
+    parts = [column for column in _texts(config) if column not in config.categories]
     text: dict[str, list[Labels]] = {part: [] for part in parts}
     step = piece_rows(8 * len(names))
-    scan = pl.scan_parquet(file).select(list(dict.fromkeys([*names, *parts])))
+    scan = pl.scan_parquet(file)
+    numbers = [column for column in names if column in scan.collect_schema()]
+    scan = scan.select(list(dict.fromkeys([*numbers, *_texts(config)])))
     for start in range(0, length, step):
         try:
             frame = scan.slice(start, step).collect()
         except (pl.exceptions.PolarsError, OSError) as error:
             raise _broken(error, file.name) from error
-        values = _values(frame, list(names))
-        refuse_infinite(values, names, partial(_place, file.name, start))
+        where = partial(_place, file.name, start)
+        texts = {column: text_of(frame[column]) for column in config.categories}
+        piece = Table(name=file.name, names=tuple(numbers), values=_values(frame, numbers), text=texts, place=where)
+        piece = with_categories(piece, config)
+        values = piece.values[:, [piece.names.index(name) for name in names]]
+        refuse_infinite(values, names, where)
         spool.append(values)
         for part in parts:
             text[part].append(text_of(frame[part]))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from edgewright.core.categories import column_name, text_inputs
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError, UnknownNameError
 
@@ -60,6 +61,12 @@ def unit_of(name: str) -> str:
     """Return the unit in brackets at a name's end; empty where there is none."""
     found = _UNIT.match(name)
     return found[2] if found and found[1] else ""
+
+
+def with_categories(given: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
+    """Return a source's columns, and behind them those that are made of its text columns: `Type=H` of `Type`."""
+    made = (column_name(text, value) for text, values in text_inputs(wanted, given).items() for value in values)
+    return tuple(dict.fromkeys([*given, *made]))
 
 
 def match(given: Sequence[str], wanted: Sequence[str], where: str, *, time: str = "", sequence: str = "") -> Match:

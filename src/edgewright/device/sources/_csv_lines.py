@@ -5,17 +5,20 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.categories import column_name, one_hot, text_inputs
 from edgewright.core.csv.blocks import Block
-from edgewright.core.csv.cells import MISSING, Plan, parse
+from edgewright.core.csv.cells import MISSING, Cells, Plan, parse
 from edgewright.core.csv.header import DELIMITERS
 from edgewright.device.sources import RowSettings
-from edgewright.device.sources._columns import Match, match, refuse_missing
+from edgewright.device.sources._columns import Match, match, refuse_missing, with_categories
 from edgewright.device.sources._packet import Arrived, joined
 from edgewright.device.sources._timestamps import DateColumn, TimeColumn
+from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 
 LONGEST_LINE = 1 << 16
@@ -84,6 +87,8 @@ class LineReader:
         self._time_name, self._sequence_name, self._delimiter = time, sequence, delimiter
         self._joined = self._skip = joined
         self.strict = False
+        self._texts: dict[str, tuple[str, ...]] = {}
+        self._made: dict[int, str] = {}
         self._held = self._header = b""
         self._refused = False
         self._plan: Plan | None = None
@@ -145,7 +150,8 @@ class LineReader:
             self._dates = not _number(cells[found.time])
             if self._dates:
                 wide = tuple(place for place in plan.wide if place != found.time)
-                self._plan = Plan(plan.name, plan.delimiter, plan.columns, plan.numbers, wide, (found.time,))
+                text = (*plan.text, found.time)
+                self._plan = Plan(plan.name, plan.delimiter, plan.columns, plan.numbers, wide, text)
 
     def _single(self, line: bytes) -> list[Arrived]:
         """One line of a block in which something is no row."""
@@ -172,7 +178,8 @@ class LineReader:
         if not self._wanted:
             return bool(set(cells) & set(known.names))
         try:
-            return set(match(cells, self._wanted, self._name).missing) < set(self._wanted)
+            given = with_categories(cells, self._wanted)
+            return set(match(given, self._wanted, self._name).missing) < set(self._wanted)
         except InputError:
             return True
 
@@ -217,9 +224,11 @@ class LineReader:
         """Return whether cells are a header: they name a wanted column or, with none wanted, look like names."""
         if not self._wanted:
             return len(cells) > 1 or " " not in cells[0].strip()
-        return self.strict or not set(match(cells, self._wanted, self._name).missing) >= set(self._wanted)
+        given = with_categories(cells, self._wanted)
+        return self.strict or not set(match(given, self._wanted, self._name).missing) >= set(self._wanted)
 
     def _named(self, given: tuple[str, ...]) -> Match:
+        given = with_categories(given, self._wanted)
         return match(given, self._wanted, self._name, time=self._time_name, sequence=self._sequence_name)
 
     def _planned(self, given: tuple[str, ...], delimiter: str) -> None:
@@ -229,12 +238,15 @@ class LineReader:
             refuse_missing(found, given, self._name)
         elif found.missing:
             self._notices.append(found.notice)
-        numbers = tuple(dict.fromkeys(place for place in found.places if place >= 0))
+        self._texts = text_inputs(self._wanted, given)
+        made = with_categories(given, self._wanted)[len(given) :]
+        self._made = {len(given) + place: name for place, name in enumerate(made)}
+        numbers = tuple(dict.fromkeys(place for place in found.places if 0 <= place < len(given)))
         wide = tuple(place for place in (found.time, found.sequence) if place >= 0)
         if found.time >= 0:
             self._clock, self._days = TimeColumn(given[found.time]), DateColumn(given[found.time])
         self._dates = None
-        self._plan = Plan(self._name, delimiter, given, numbers, wide, ())
+        self._plan = Plan(self._name, delimiter, given, numbers, wide, tuple(given.index(text) for text in self._texts))
 
     def _arrived(self, parts: list[Arrived]) -> Arrived:
         notices, self._notices = tuple(dict.fromkeys(_counted(self._notices))), []
@@ -249,7 +261,11 @@ class LineReader:
         cells, found = parse(block, plan), self.match
         if found is None or not len(cells.lines):
             return []
-        values = found.chosen(len(cells.lines), lambda place: cells.values[:, plan.numbers.index(place)])
+        made = self._coded(cells, plan)
+        values = found.chosen(
+            len(cells.lines),
+            lambda place: made[place] if place in made else cells.values[:, plan.numbers.index(place)],
+        )
         times: NDArray[np.float64] | None = None
         counts: NDArray[np.int64] | None = None
         if found.time in plan.wide:
@@ -262,6 +278,21 @@ class LineReader:
             if np.isfinite(numbers).all() and (np.abs(numbers) < 2.0**53).all():
                 counts = numbers.astype(np.int64)
         return [Arrived(values, times, counts)]
+
+    def _coded(self, cells: Cells, plan: Plan) -> dict[int, Floats]:
+        """Return the columns that are made of text columns, by their place; an unknown text is missing and told of."""
+        found: dict[str, Floats] = {}
+        for text, values in self._texts.items():
+            where = f"{self._name}, column {text}"
+            texts = cells.text[plan.columns.index(text)]
+            coded = one_hot(texts, values, partial(_at, where), self._notices.append)
+            found |= {column_name(text, value): coded[:, place] for place, value in enumerate(values)}
+        return {place: found[name] for place, name in self._made.items()}
+
+
+def _at(where: str, row: int) -> str:
+    """Return where a cell stands; lines of a stream have no numbers."""
+    return where
 
 
 def _tidy(data: bytes) -> bytes:

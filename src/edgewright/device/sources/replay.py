@@ -15,7 +15,7 @@ from edgewright.core.csv.blocks import Block, blocks
 from edgewright.core.csv.header import read_header, records
 from edgewright.core.csv.rows import Rows, iter_csv
 from edgewright.device.sources import RowSettings, Stream, StreamKind
-from edgewright.device.sources._columns import Match, match, refuse_missing
+from edgewright.device.sources._columns import Match, match, refuse_missing, with_categories
 from edgewright.device.sources._timestamps import EPOCH, TimeColumn
 from edgewright.schema.data import Floats
 from edgewright.schema.device import Packet
@@ -122,14 +122,16 @@ class Replay(Stream):
     def _opened(self, file: Path) -> tuple[Iterator[Rows], Match]:
         """Return the rows of a file, and where its columns stand."""
         given, row = _beginning(file)
+        cells = len(given)
+        given = with_categories(given, self._wanted)
         found = match(given, self._wanted, file.name, time=self._config.time, sequence=self._config.sequence)
         refuse_missing(found, given, file.name)
         special = [given[place] for place in (found.time, found.sequence) if place >= 0]
-        dates = found.time >= 0 and len(row) == len(given) and not _numeric(row[found.time])
+        dates = found.time >= 0 and len(row) == cells and not _numeric(row[found.time])
         rows = iter_csv(
             file,
             name=file.name,
-            only_columns={given[place] for place in found.places} | set(special),
+            only_columns=[*(given[place] for place in found.places), *special],
             text_columns=special[:1] if dates else (),
             float64_columns=special[1:] if dates else special,
         )
@@ -140,7 +142,8 @@ class Replay(Stream):
         offset: float | None = None
         count = 0
         for block in rows:
-            given = [block.columns[place] for place in found.places]
+            columns = with_categories(block.columns, self._wanted)
+            given = [columns[place] for place in found.places]
             values = np.ascontiguousarray(block.values[:, [block.names.index(name) for name in given]])
             name = block.columns[found.time] if found.time >= 0 else ""
             clock = clock or TimeColumn(name)

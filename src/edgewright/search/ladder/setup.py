@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from edgewright.data.categories import leave_out
 from edgewright.data.framing import sound_window
 from edgewright.data.load import find_kind, find_time, guess, load_data
 from edgewright.pipeline.config import names_pipeline, read_config
@@ -66,7 +67,7 @@ def problem_and_config(
         problem = replace(problem_of_pipeline(config, dataset=dataset), notes=notes)
         left = _constant_columns(problem)
         if left and _has_ignore(config):
-            config = _config(data, {**table, "ignore": [*_listed(table), *left]}, window, held_out, task, profile, seed)
+            config = _config(data, {**table, **leave_out(table, left)}, window, held_out, task, profile, seed)
             problem = replace(problem_of_pipeline(config), notes=notes)
         elif left:
             problem = _without_columns(problem, left)
@@ -132,11 +133,6 @@ def _refuse_columns(named: Mapping[str, object]) -> None:
 
 def _replaced_path(config: PipelineConfig, path: str | None) -> PipelineConfig:
     return config if path is None else msgspec.structs.replace(config, data={**config.data, "path": path})
-
-
-def _listed(table: Mapping[str, object]) -> list[str]:
-    given = table.get("ignore")
-    return [str(name) for name in given] if isinstance(given, list | tuple) else []
 
 
 def _has_ignore(config: PipelineConfig) -> bool:

@@ -7,6 +7,7 @@ import itertools
 import tempfile
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from edgewright.core.categories import fields
 from edgewright.core.prediction_input import answer_rows, answer_values
 from edgewright.core.predictor import Predictor, load, package_path
+from edgewright.schema.data import Column
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import form_of, page_of, render, run_of, text_of, told
 from edgewright.studio.pages import Page
@@ -76,7 +79,8 @@ def _asked(request: Request, form: FormData) -> Response:
     try:
         opened = predictor(folder)
         manifest = opened.manifest
-        values = [text_of(form, f"v{i}").strip() for i in range(len(manifest.columns))]
+        names = fields(column.name for column in manifest.columns)
+        values = [text_of(form, f"v{i}").strip() for i in range(len(names))]
         if kind in ("file", "explain-file"):
             if not isinstance(file, UploadFile) or not file.filename:
                 raise InputError("a CSV file", "none", "", "Choose one")
@@ -85,7 +89,7 @@ def _asked(request: Request, form: FormData) -> Response:
                 return _page(request, explained=_explained_csv(folder, content, file.filename))
             return _page(request, answers=_file_answers(opened, content, file.filename), file=file.filename)
         if kind == "explain":
-            header = ",".join(f'"{c.name.replace(chr(34), chr(34) * 2)}"' for c in manifest.columns)
+            header = ",".join(f'"{name.replace(chr(34), chr(34) * 2)}"' for name in names)
             _checked(opened, values)
             content = f"{header}\n{','.join(values)}\n".encode()
             return _page(request, values=values, explained=_explained_csv(folder, content, "the row typed in"))
@@ -94,11 +98,18 @@ def _asked(request: Request, form: FormData) -> Response:
         return _page(request, values=values, problem=told(error), status=400)
 
 
+def _fields(columns: Sequence[Column]) -> list[tuple[Column, tuple[str, ...]]]:
+    """Return what is filled in: a column of numbers, or one of text with the texts to choose from."""
+    known = {column.name: column for column in columns}
+    return [(known.get(name, Column(name=name)), texts) for name, texts in fields(known).items()]
+
+
 def _checked(opened: Predictor, values: list[str]) -> list[dict[str, Any]]:
     """Return the answer to one row; a comma inside a value is no separator here."""
-    for column, value in zip(opened.manifest.columns, values, strict=True):
+    names = fields(column.name for column in opened.manifest.columns)
+    for name, value in zip(names, values, strict=True):
         if "," in value:
-            raise InputError("a number with a point", repr(value[:40]), f"column {column.name}")
+            raise InputError("a number with a point", repr(value[:40]), f"column {name}")
     return list(answer_values(opened, ",".join(values)))
 
 
@@ -133,7 +144,7 @@ def _page(
         opened = predictor(folder)
     except EdgewrightError as error:
         missing = told(error)
-    columns = opened.manifest.columns if opened else ()
+    columns = _fields(opened.manifest.columns) if opened else []
     return render(
         request, "predict.html", status=status, title=f"Predict: {trace.name}", place=location, name=trace.name,
         opened=opened, missing=missing, columns=columns, values=values or [""] * len(columns), row=row, file=file,

@@ -12,6 +12,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 
 from edgewright.core.toml_tables import convert_table
+from edgewright.data.categories import find_categories
 from edgewright.data.load import find_kind, guess
 from edgewright.data.sources.folder import FolderConfig, labels_file
 from edgewright.schema.config import PipelineConfig, WindowConfig
@@ -197,6 +198,8 @@ def at_path(root: Path, location: str, record: Mapping[str, str], kind: str = ""
         if text and key in known:
             kept.append((key, text))
             table[key] = _value(key, text)
+    if texts := find_categories({**table, "path": str(found)}):
+        table["categories"] = texts
     length, step = (_whole(record.get(key, "").strip(), key) for key in ("window", "step"))
     kept += [(key, str(value)) for key, value in (("window", length), ("step", step)) if value]
     window = WindowConfig(samples=length, step=step, within="recording", pad=True) if length else None

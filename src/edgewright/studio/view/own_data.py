@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from edgewright.core.categories import column_name
 from edgewright.core.formatting import plural
 from edgewright.data.checks_columns import column_of
 from edgewright.data.findings import Finding
@@ -118,7 +119,8 @@ def _read(origin: Origin, request: OwnDataRequest) -> Reading:
     table = data_table(found.preview, found.roles)
     table.pop("path", None)
     said = [(key, getattr(found.roles, key)) for key in _ROLES if getattr(found.roles, key)]
-    said += [("ignore", ",".join(found.roles.ignored))] if found.roles.ignored else []
+    unread = [*found.roles.ignored, *found.roles.categories]  # an address of the data page names no texts
+    said += [("ignore", ",".join(unread))] if unread else []
     said += [("pattern", str(table["pattern"]))] if "pattern" in table else []
     window = found.framing.window
     said += [("window", str(window.samples)), ("step", str(window.step or ""))] if window else []
@@ -129,13 +131,18 @@ def _read(origin: Origin, request: OwnDataRequest) -> Reading:
 def column_lines(found: OwnData) -> list[ColumnLine]:
     """Return every column with what it is taken for, in the order of the file."""
     lines: dict[str, ColumnLine] = {}
+    made = {column_name(name, text) for name, texts in found.roles.categories.items() for text in texts}
     for index, column in enumerate(found.dataset.columns):
+        if column.name in made:
+            continue
         values = column_of(found.dataset, index)
         low, high = (float(edge(values)) for edge in (np.nanmin, np.nanmax))
         lines[column.name] = ColumnLine(column.name, "reading", column.unit, low, high, ignorable=True)
     for key, meaning in _ROLES.items():
         name = getattr(found.roles, key)
         lines |= {name: ColumnLine(name, meaning)} if name else {}
+    for name, texts in found.roles.categories.items():
+        lines[name] = ColumnLine(name, f"text: {', '.join(texts)}", ignorable=True)
     for name, why in found.roles.ignored.items():
         lines[name] = ColumnLine(name, f"left out: {why}", ignorable=why == "as you asked")
     order = list(found.preview.columns)

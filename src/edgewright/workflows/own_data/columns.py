@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from edgewright.core.csv.header import is_number
-from edgewright.core.formatting import some_of
+from edgewright.data.categories import IDENTIFIER, MOST_CLASSES, REPEATS, few_texts, is_text, no_category, values_of
 from edgewright.data.clock import find_time_column, read_clock
-from edgewright.data.targets import MISSING, labelled, read_target, task_of
+from edgewright.data.targets import labelled, read_target, task_of
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.workflows.own_data.leaks import flags_of_target
+from edgewright.workflows.own_data.leaks import flags_of_target, texts_of_target
 
 NONE = "none"
 _TARGETS = (
@@ -32,9 +32,6 @@ _SESSIONS = (
     "episode", "run", "case",
 )  # fmt: skip
 _CLOCKS = ("t", "elapsed", "seconds", "millis", "time_of_day")
-_ENDING = re.compile(r"_(id|nr|no|num|number|name|index)$")
-# Values of a column that may be classes; a column of text with more is no category either.
-_MOST_CLASSES = 20
 # Share of steps of one between neighbours in a column that counts the rows.
 _COUNTING = 0.4
 # Fewer rows may rise by chance.
@@ -47,7 +44,8 @@ class Roles:
 
     Attributes:
         target, group, session, time: names of columns.
-        readings: columns that a model sees.
+        readings: columns of numbers that a model sees.
+        categories: columns of text that a model sees, with all their texts.
         ignored: why a column is left out, by its name.
         why: reason of each of the first four, by its key.
     """
@@ -57,22 +55,34 @@ class Roles:
     session: str = ""
     time: str = ""
     readings: tuple[str, ...] = ()
+    categories: dict[str, tuple[str, ...]] = field(default_factory=dict)
     ignored: dict[str, str] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)
 
     def table(self) -> dict[str, object]:
         """Return the keys of `[data]`."""
         named = {key: getattr(self, key) for key in ("target", "group", "session", "time") if getattr(self, key)}
-        return {**named, **({"ignore": list(self.ignored)} if self.ignored else {})}
+        texts = {"categories": {name: list(known) for name, known in self.categories.items()}}
+        return {
+            **named,
+            **({"ignore": list(self.ignored)} if self.ignored else {}),
+            **(texts if self.categories else {}),
+        }
 
 
-def assign_roles(columns: Mapping[str, Labels], given: Mapping[str, str], ignore: Sequence[str] = ()) -> Roles:
+def assign_roles(
+    columns: Mapping[str, Labels],
+    given: Mapping[str, str],
+    ignore: Sequence[str] = (),
+    texts: Mapping[str, Collection[str]] | None = None,
+) -> Roles:
     """Decide what columns are.
 
     Args:
         columns: cells by column.
         given: `target`, `group`, `session` and `time` as a person named them; 'none' for a part that there is not.
         ignore: columns that a person leaves out.
+        texts: all different texts of columns of text, where `columns` has some of the rows only.
 
     Raises:
         UnknownNameError: a named column is not there.
@@ -87,7 +97,7 @@ def assign_roles(columns: Mapping[str, Labels], given: Mapping[str, str], ignore
         name, why = (name, "as you named it") if name else find(free)
         if name and name != NONE:
             roles = replace(roles, **{key: name}, why={**roles.why, key: why})  # type: ignore[arg-type]
-    return _with_readings(roles, columns)
+    return _with_readings(roles, columns, texts or {})
 
 
 def _taken(roles: Roles) -> set[str]:
@@ -97,18 +107,7 @@ def _taken(roles: Roles) -> set[str]:
 def plain(name: str) -> str:
     """Return a column's name in lower case without unit and ending: 'Subject ID' gives 'subject'."""
     words = re.sub(r"[^a-z0-9]+", "_", re.sub(r"[\[(].*", "", name).strip().lower()).strip("_")
-    return _ENDING.sub("", words)
-
-
-def values_of(cells: Labels) -> list[str]:
-    """Return the different values of a column, without those that are missing."""
-    return [str(v) for v in np.unique(np.char.strip(cells)) if str(v).lower() not in MISSING]
-
-
-def is_text(cells: Labels) -> bool:
-    """Return whether most cells that hold something are no numbers."""
-    known = values_of(cells)
-    return sum(not is_number(v) for v in known) > len(known) // 2
+    return IDENTIFIER.sub("", words)
 
 
 def _target(columns: Mapping[str, Labels]) -> tuple[str, str]:
@@ -118,7 +117,7 @@ def _target(columns: Mapping[str, Labels]) -> tuple[str, str]:
         named = next((name for name in several if plain(name) == word or plain(name).endswith("_" + word)), "")
         if named:
             return named, f"a usual name for what is to be predicted; {kinds[named]:,} values"
-    few = [name for name in several if kinds[name] <= _MOST_CLASSES and len(columns[name]) >= 3 * kinds[name]]
+    few = [name for name in several if kinds[name] <= min(MOST_CLASSES, len(columns[name]) // REPEATS)]
     return (few[-1], f"the last column with few values ({kinds[few[-1]]})") if few else ("", "")
 
 
@@ -162,18 +161,27 @@ def _rises(cells: Labels) -> bool:
     return bool(numbers.dtype.kind == "f" and (np.diff(numbers) >= 0).mean() > 0.9)
 
 
-def _with_readings(roles: Roles, columns: Mapping[str, Labels]) -> Roles:
-    """Sort the remaining columns into readings and those that are left out."""
+def _with_readings(roles: Roles, columns: Mapping[str, Labels], texts: Mapping[str, Collection[str]]) -> Roles:
+    """Sort the remaining columns into readings, categories and those that are left out."""
     free = {name: cells for name, cells in columns.items() if name not in _taken(roles)}
     ignored = dict(roles.ignored)
+    units = columns.get(roles.group or roles.session)
+    categories: dict[str, tuple[str, ...]] = {}
     for name, cells in free.items():
         if why := _no_reading(name, cells):
             ignored[name] = why
+        elif is_text(cells):
+            categories[name] = tuple(sorted(texts[name] if name in texts else few_texts(cells)))
+            if why := no_category(name, cells, categories[name], units):
+                ignored[name] = why
     if roles.target and task_of(_known(columns[roles.target])) == "classification":
         flags = {name: cells for name, cells in free.items() if name not in ignored}
         ignored |= flags_of_target(flags, columns[roles.target], roles.target)
-    readings = tuple(name for name in free if name not in ignored)
-    return replace(roles, readings=readings, ignored=ignored)
+        found = {name: cells for name, cells in flags.items() if name in categories and name not in ignored}
+        ignored |= texts_of_target(found, columns[roles.target], roles.target)
+    readings = tuple(name for name in free if name not in ignored and name not in categories)
+    categories = {name: known for name, known in categories.items() if name not in ignored}
+    return replace(roles, readings=readings, categories=categories, ignored=ignored)
 
 
 def _known(cells: Labels) -> Any:  # noqa: ANN401 - text or float64
@@ -191,8 +199,7 @@ def _no_reading(name: str, cells: Labels) -> str:
     if is_text(cells):
         if len(known) > 0.9 * len(cells):
             return "a different text in every row"
-        shown = some_of(known, 3)
-        return f"text ({shown}): a device reads numbers; write numbers in the file to use it"
+        return ""
     numbers = read_target(cells)
     whole = (
         numbers.dtype.kind == "f" and bool(np.isfinite(numbers).all()) and bool((numbers == np.round(numbers)).all())
@@ -201,6 +208,6 @@ def _no_reading(name: str, cells: Labels) -> str:
         steps = np.diff(numbers)
         if (steps > 0).all() and (steps <= 2).mean() >= _COUNTING:
             return "counts the rows"
-        if _ENDING.search(re.sub(r"[^a-z0-9]+", "_", name.lower())):
+        if IDENTIFIER.search(re.sub(r"[^a-z0-9]+", "_", name.lower())):
             return "a different number in every row"
     return ""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from edgewright.core.formatting import number, plural
+from edgewright.core.categories import column_name
+from edgewright.core.formatting import number, plural, some_of
 from edgewright.data.checks_columns import column_of
 from edgewright.data.clock import pace
 from edgewright.workflows.own_data.proposal import ASSUMED_HZ, OwnData, Proposal
@@ -41,6 +44,7 @@ def choices(proposal: Proposal) -> list[str]:
              for key, title in _CHOICES if key in proposal.why]  # fmt: skip
     if "pattern" in data:
         lines.insert(0, f"File names: {data['pattern']}")
+    lines += [f"Column {name} is read as {_code(name, texts)}" for name, texts in found.roles.categories.items()]
     lines += [f"Column {name} is left out: {why}" for name, why in found.roles.ignored.items()]
     if found.assumed_rate:
         lines.append(f"Rate: {ASSUMED_HZ:g} rows a second ASSUMED, because no column says when a row was measured")
@@ -49,6 +53,14 @@ def choices(proposal: Proposal) -> list[str]:
     lines += [f"Unit: {one.sentence}" for one in guess_units(found.dataset)]
     lines.append(f"Device: {proposal.table['device']['profile']}")
     return lines
+
+
+def _code(name: str, texts: Sequence[str]) -> str:
+    """Return what a model sees of a column of text, and why."""
+    return (
+        f"{plural(len(texts), 'column')} of 0 and 1, {some_of([column_name(name, text) for text in texts], 3)}: "
+        "its few texts repeat, and a device reads numbers"
+    )
 
 
 def _counts(found: OwnData) -> list[str]:
@@ -66,13 +78,19 @@ def _columns(found: OwnData) -> list[str]:
     roles = found.roles
     guessed = {name: f"{one.unit} (guess)" for one in guess_units(found.dataset) for name in one.columns}
     lines = ["| column | what it is | unit | smallest | largest |", "|---|---|---|---:|---:|"]
+    made = {column_name(name, text) for name, texts in roles.categories.items() for text in texts}
     for index, column in enumerate(found.dataset.columns):
+        if column.name in made:
+            continue
         values = column_of(found.dataset, index)
         low, high = (number(float(edge(values))) for edge in (np.nanmin, np.nanmax))
         unit = column.unit or guessed.get(column.name, "")
         lines.append(f"| {column.name} | reading | {unit} | {low} | {high} |")
     parts = {"target": roles.target, "person or machine": roles.group, "recording": roles.session, "time": roles.time}
     lines += [f"| {name} | {part} | | | |" for part, name in parts.items() if name]
+    lines += [
+        f"| {name} | text of {len(texts)} kinds: {', '.join(texts)} | | | |" for name, texts in roles.categories.items()
+    ]
     return [*lines, *(f"| {name} | left out: {why} | | | |" for name, why in roles.ignored.items())]
 
 

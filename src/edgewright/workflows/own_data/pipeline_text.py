@@ -56,6 +56,12 @@ def _stage(stage: Mapping[str, Any], apart: bool) -> list[str]:
 def _data(data: Mapping[str, Any], why: Mapping[str, str]) -> list[str]:
     lines = []
     for key, value in data.items():
+        if key == "categories":
+            for name, texts in value.items():
+                lines += _key(
+                    "data.categories", name, texts, "text: a column of 0 and 1 for each; another one is an error"
+                )
+            continue
         note = why.get(key, "") if key in _ROLES else _NOTES.get(key, "")
         note = f"{_ROLES[key]}: {note}" if key in _ROLES else note
         lines += _key("data", key, value, note)

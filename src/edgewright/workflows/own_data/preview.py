@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from edgewright.core.csv.rows import iter_csv
+from edgewright.data.categories import MOST_CLASSES, few_texts, is_text
 from edgewright.data.headers import read_columns
 from edgewright.data.load import guess
 from edgewright.data.sources import csv, parquet
@@ -34,12 +36,14 @@ class Preview:
     Attributes:
         table: `kind`, `path` and, where files carry labels in their names, `pattern`, as in `[data]`.
         columns: cells by column, each of shape (rows,); none for sound.
+        texts: different texts of the columns of text, of all rows where `columns` has some of them.
         pattern_values: number of values of each part of the pattern.
     """
 
     table: dict[str, object]
     columns: dict[str, Labels] = field(default_factory=dict)
     pattern_values: dict[str, int] = field(default_factory=dict)
+    texts: dict[str, set[str]] = field(default_factory=dict)
 
 
 def is_own_data(name: str) -> bool:
@@ -69,13 +73,14 @@ def read_preview(path: str) -> Preview:
         raise InputError("a CSV, Parquet or WAV file, or a folder of them", f"data of kind {kind!r}", path,
                          "Write the pipeline by hand: docs/pipeline.md lists every key")  # fmt: skip
     files = _files(place, kind)
-    columns = _cells(files)
+    texts: dict[str, set[str]] = {}
+    columns = _cells(files, texts)
     if len(files) < 2 or (place / LABELS_FILE).is_file():
-        return Preview(table, columns)
+        return Preview(table, columns, texts=texts)
     pattern, values = guess_pattern([file.relative_to(place).as_posix() for file in files])
     if kind in _TABLES and pattern:
         table = {"kind": "folder", "path": path}
-    return Preview({**table, "pattern": pattern} if pattern else table, columns, values)
+    return Preview({**table, "pattern": pattern} if pattern else table, columns, values, texts)
 
 
 def _table(path: str) -> dict[str, object]:
@@ -97,18 +102,30 @@ def _files(place: Path, kind: str) -> list[Path]:
     return [p for p in named if p.name != LABELS_FILE and reader_of(p.name)]
 
 
-def _cells(files: list[Path]) -> dict[str, Labels]:
-    """Return cells of the columns that the files share."""
+def _cells(files: list[Path], texts: dict[str, set[str]]) -> dict[str, Labels]:
+    """Return cells of the columns that the files share; `texts` takes all the texts of those that may be categories."""
     share = max(_ROWS // len(files), _ROWS_A_BLOCK) if files else 0
-    parts = [part for file in files if (part := _some_rows(file, share))]
+    parts = [part for file in files if (part := _some_rows(file, share, texts))]
     shared = [name for name in (parts[0] if parts else {}) if all(name in part for part in parts)]
     return {name: np.concatenate([part[name] for part in parts]) for name in shared}
 
 
-def _some_rows(file: Path, share: int) -> dict[str, Labels]:
+def _collect(texts: dict[str, set[str]], columns: Mapping[str, Labels], first: bool = True) -> None:
+    """Add texts of columns that have few; those of text show in the first rows of a file.
+
+    More texts than a category may have are not all counted.
+    """
+    for name, cells in columns.items():
+        if name in texts or (first and is_text(cells[:_ROWS_A_BLOCK])):
+            known = texts.setdefault(name, set())
+            if len(known) <= MOST_CLASSES:
+                known |= few_texts(cells)
+
+
+def _some_rows(file: Path, share: int, texts: dict[str, set[str]]) -> dict[str, Labels]:
     name = file.name.lower()
     if name.endswith((".parquet", ".pq")):
-        return _parquet_rows(file, share)
+        return _parquet_rows(file, share, texts)
     if name.endswith(".wav"):
         return {}
     names = read_columns(file, file.name)
@@ -116,14 +133,17 @@ def _some_rows(file: Path, share: int) -> dict[str, Labels]:
     rows = 0
     for piece in iter_csv(file, name=file.name, text_columns=names):
         keep = max(share - rows, _ROWS_A_BLOCK)
+        _collect(texts, piece.text, first=not rows)
         pieces.append({column: cells[:keep] for column, cells in piece.text.items()})
         rows += len(piece.lines)
     return {column: np.concatenate([piece[column] for piece in pieces]) for column in names}
 
 
-def _parquet_rows(file: Path, share: int) -> dict[str, Labels]:
+def _parquet_rows(file: Path, share: int, texts: dict[str, set[str]]) -> dict[str, Labels]:
     try:
         frame = pl.read_parquet(file, use_pyarrow=False)
+        _collect(texts, {name: parquet.text_of(frame[name].unique()) for name, kind in frame.schema.items()
+                         if kind in (pl.String, pl.Categorical, pl.Enum)})  # fmt: skip
         frame = frame.gather_every(max(1, len(frame) // share))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError("a whole Parquet file", str(error).splitlines()[0][:120], file.name) from error

@@ -137,12 +137,12 @@ def look(request: OwnDataRequest) -> OwnData:
     preview = read_preview(request.path)
     refuse_decimal_commas(preview.columns, request.path)
     given = {key: getattr(request, key) for key in ("target", "group", "session", "time")}
-    roles = assign_roles(preview.columns, given, request.ignore)
+    roles = assign_roles(preview.columns, given, request.ignore, preview.texts)
     table = data_table(preview, roles)
     refuse_sentences(preview.columns, roles, request.path)
-    if roles.target and not roles.readings:
+    if roles.target and not roles.readings and not roles.categories:
         raise InputError(
-            "at least one column of numbers besides the target",
+            "at least one column of numbers, or of few texts, besides the target",
             "none",
             request.path,
             "Columns left out: " + "; ".join(f"{name} ({why})" for name, why in roles.ignored.items()),

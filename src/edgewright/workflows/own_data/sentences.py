@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from edgewright.data.categories import is_text, values_of
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
-from edgewright.workflows.own_data.columns import Roles, is_text, values_of
+from edgewright.workflows.own_data.columns import Roles
 
 
 def refuse_sentences(columns: Mapping[str, Labels], roles: Roles, path: str) -> None:
@@ -17,7 +18,8 @@ def refuse_sentences(columns: Mapping[str, Labels], roles: Roles, path: str) -> 
     Raises:
         InputError: no column of numbers, and one whose values are mostly of two words or more.
     """
-    name = next((name for name, cells in columns.items() if name != roles.target and _is_sentences(cells)), "")
+    free = {name: cells for name, cells in columns.items() if name not in (roles.target, *roles.categories)}
+    name = next((name for name, cells in free.items() if _is_sentences(cells)), "")
     if roles.readings or not name:
         return
     command = f"edgewright language train {path} --out model.language"

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from edgewright.core.catalogue import listing
+from edgewright.core.categories import MARK, text_inputs
 from edgewright.data import public
 from edgewright.data.headers import read_columns
 from edgewright.data.load import find_kind, guess, load_data
@@ -25,7 +26,7 @@ from edgewright.schema.package import Manifest
 # Columns that play a part; a run folder knows their names.
 _PARTS = ("target", "group", "session", "time")
 # Of a pipeline's own table what names columns, which another file may call otherwise.
-_NAMING = {"path", "columns", "ignore", "units", "ranges", "labels", "part", *_PARTS}
+_NAMING = {"path", "columns", "ignore", "units", "ranges", "labels", "part", "categories", *_PARTS}
 
 
 @dataclass(frozen=True)
@@ -226,7 +227,9 @@ def _fits(manifest: Manifest, request: ScoreRequest) -> bool:
     header = _header(request.data)
     if header is None:
         return False
-    wanted = [*(column.name for column in manifest.columns), request.target or manifest.target]
+    names = [column.name for column in manifest.columns]
+    texts = text_inputs(names, header)
+    wanted = [name for name in (*names, request.target or manifest.target) if name.partition(MARK)[0] not in texts]
     return all(find_name(name, header, request.names) is not None for name in wanted)
 
 
@@ -260,7 +263,7 @@ def _named(
     header = _header(request.data)
     own = {key: str(mine.get(key, "")) for key in _PARTS}
     if header is None:
-        kept = {key: mine[key] for key in ("columns", "ignore") if key in mine}
+        kept = {key: mine[key] for key in ("columns", "ignore", "categories") if key in mine}
         return {
             **kept,
             **{key: value for key in _PARTS if key in keys and (value := getattr(request, key) or own[key])},
@@ -280,6 +283,10 @@ def _named(
             ", ".join(header), request.data, "Set it with --target COLUMN",
         )  # fmt: skip
     wanted = [column.name for column in manifest.columns]
+    texts = text_inputs(wanted, header)
+    if texts:
+        made["categories"] = {text: list(values) for text, values in texts.items()}
+        wanted = [name for name in wanted if name.partition(MARK)[0] not in texts]
     made["columns"] = find_names(
         wanted, [name for name in header if name != made["target"]], request.names, request.data
     )

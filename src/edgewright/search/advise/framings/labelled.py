@@ -10,6 +10,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 
+from edgewright.data.categories import find_categories, leave_out
 from edgewright.data.checks_columns import OWN_RANGE
 from edgewright.data.clock import pace
 from edgewright.data.framing import sound_window, stretches
@@ -210,8 +211,10 @@ def _setup(seen: Inspection, request: AdviceRequest) -> Setup:
         folder = seen.place is not None and seen.place.is_dir()
         named = _named(seen, request, known if folder else "")
         _find_time(named, request, why)
-        left += _no_measurement(seen, request, str(named.get("time", "")))
-        named["ignore"] = [*request.ignore, *(name for name, _ in left)]
+        taken = {**named, "ignore": [*request.ignore]}
+        texts = find_categories({**({} if "kind" in named else guess(request.data)), "path": request.data, **taken})
+        left += _no_measurement(seen, request, {str(named.get("time", "")), *texts})
+        named |= {"ignore": [*request.ignore, *(name for name, _ in left)], **({"categories": texts} if texts else {})}
         window = _window(seen, request, named, why)
         problem, config = _problem(request, named, window, left)
         has = problem.dataset.target_name
@@ -234,8 +237,6 @@ def _problem(
             by=request.by, seed=request.seed,
         )  # fmt: skip
         leaking = _leaking_columns(made[0], request.keep)
-        ignored = named["ignore"]
-        assert isinstance(ignored, list)  # noqa: S101 - `_setup` sets a list
         if (
             not leaking
             or "ignore" not in find_kind(str(made[1].data["kind"]), "[data]").config.__struct_fields__
@@ -243,7 +244,7 @@ def _problem(
         ):
             break
         left += leaking.items()
-        named["ignore"] = [*ignored, *leaking]
+        named |= leave_out(named, leaking)
     assert made is not None  # noqa: S101 - the loop runs at least once
     left += [(name, "it is constant or empty") for name in made[2]]
     return made[0], made[1]
@@ -286,9 +287,9 @@ def _find_time(named: dict[str, object], request: AdviceRequest, why: list[str])
         why.append(f"the column {time} holds the times of rows, so folds keep whole days or blocks of time")
 
 
-def _no_measurement(seen: Inspection, request: AdviceRequest, time: str) -> list[tuple[str, str]]:
-    """Return text columns and row counters to exclude, with the reason."""
-    parts = {request.target, request.group, request.session, time, *request.ignore, *request.keep, ""}
+def _no_measurement(seen: Inspection, request: AdviceRequest, used: set[str]) -> list[tuple[str, str]]:
+    """Return text columns and row counters to exclude, with the reason; not the columns that are used."""
+    parts = {request.target, request.group, request.session, *used, *request.ignore, *request.keep, ""}
     found = [(name, "it holds text, not measurements") for name in seen.words if name not in parts]
     return found + [(name, "it counts rows") for name in seen.counters if name not in parts]
 

@@ -1,0 +1,112 @@
+"""Which columns of text a model may read: few texts that repeat, and no names of things."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edgewright.core.categories import MARK, column_name
+from edgewright.core.csv.cells import MISSING as EMPTY
+from edgewright.core.csv.header import is_number
+from edgewright.core.csv.rows import read_csv
+from edgewright.core.formatting import some_of
+from edgewright.data.headers import read_opening
+from edgewright.data.targets import MISSING
+from edgewright.schema.data import Labels
+from edgewright.schema.errors import InputError
+
+# Values of a column that may be classes, and texts of a category; each stands in three rows at least, on average.
+MOST_CLASSES, REPEATS = 20, 3
+# End of a name that numbers or names things.
+IDENTIFIER = re.compile(r"_(id|nr|no|num|number|name|index)$")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\d{1,2}:\d\d")
+
+
+def values_of(cells: Labels) -> list[str]:
+    """Return the different values of a column, without those that are missing."""
+    return [str(v) for v in np.unique(np.char.strip(cells)) if str(v).lower() not in MISSING]
+
+
+def is_text(cells: Labels) -> bool:
+    """Return whether most cells that hold something are no numbers."""
+    known = values_of(cells)
+    return sum(not is_number(v) for v in known) > len(known) // 2
+
+
+def few_texts(cells: Labels) -> set[str]:
+    """Return the different texts of a column, without cells that are missing where a column is read as categories."""
+    return {str(text) for text in np.unique(np.char.strip(cells)) if str(text).lower() not in EMPTY}
+
+
+def no_category(name: str, cells: Labels, known: Sequence[str], units: Labels | None) -> str:
+    """Return why a column of text is no category; empty for one that may be.
+
+    Args:
+        name: of the column.
+        cells: shape (rows,).
+        known: all its texts.
+        units: people, machines or recordings of the rows; None where there are none.
+    """
+    shown = f"text ({some_of(list(known), 3)})"
+    if len(known) > MOST_CLASSES:
+        return f"{shown}: more than {MOST_CLASSES} different texts"
+    if len(cells) < REPEATS * len(known):
+        return f"{shown}: its texts hardly repeat"
+    if IDENTIFIER.search(re.sub(r"[^a-z0-9]+", "_", name.lower())):
+        return f"{shown}: an identifier, by its name"
+    if all(_DATE.match(text) for text in known):
+        return f"{shown}: dates or times"
+    if MARK in name:
+        return f"{shown}: its name has a {MARK!r}"
+    pairs = {} if units is None else {text: np.unique(units[cells == text]) for text in np.unique(cells)}
+    alone = [str(text) for text, seen in pairs.items() if len(seen) < 2 and str(text).strip().lower() not in EMPTY]
+    if alone:
+        return f"{shown}: {alone[0]} is of one person, machine or recording only, so others cannot show what it means"
+    return ""
+
+
+def find_categories(table: dict[str, object]) -> dict[str, list[str]]:
+    """Find the columns of text of a CSV file that a model may read, with all their texts.
+
+    Args:
+        table: of the data, as `load_data` takes it; columns that it names already are left out.
+
+    Returns:
+        Texts by column; none for other files.
+    """
+    path = Path(str(table.get("path", "")))
+    if table.get("kind") != "csv" or not path.is_file():
+        return {}
+    ignored = table.get("ignore")
+    taken = {table.get(key) for key in ("target", "group", "session", "time")}
+    taken |= set(ignored) if isinstance(ignored, list | tuple) else set()
+    try:
+        opening = {name: np.array(cells, np.str_) for name, cells in read_opening(path).items()}
+        units = opening.get(str(table.get("group") or table.get("session") or ""))
+        likely = {
+            name: cells for name, cells in opening.items()
+            if name not in taken and is_text(cells) and not no_category(name, cells, sorted(few_texts(cells)), units)
+        }  # fmt: skip
+        whole = read_csv(path, name=path.name, text_columns=likely, only_columns=likely).text if likely else {}
+    except InputError:
+        return {}
+    found = {name: sorted(few_texts(cells)) for name, cells in whole.items()}
+    return {name: texts for name, texts in found.items() if 1 < len(texts) <= MOST_CLASSES}
+
+
+def leave_out(table: Mapping[str, object], names: Iterable[str]) -> dict[str, object]:
+    """Return the keys `ignore` and `categories` of a table [data] without some columns that a model sees.
+
+    Args:
+        table: of the data.
+        names: columns; one made of a column of text leaves out all that are made of it.
+    """
+    ignored, texts = table.get("ignore"), table.get("categories")
+    kept = dict(texts) if isinstance(texts, dict) else {}
+    made = {column_name(column, text): column for column, known in kept.items() for text in known}
+    columns = list(dict.fromkeys(made.get(name, name) for name in names))
+    found: dict[str, object] = {"ignore": [*(ignored if isinstance(ignored, list | tuple) else ()), *columns]}
+    return {**found, **({"categories": {c: t for c, t in kept.items() if c not in columns}} if kept else {})}
