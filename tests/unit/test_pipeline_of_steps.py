@@ -142,5 +142,8 @@ def test_a_pipeline_with_a_configuration_refuses_changed_steps_and_other_data(sm
             pipeline.run(small.parent / "rows.csv", "label")
         with pytest.raises(InputError, match=r"step 'model'. Change the configuration: Pipeline.from_toml\("):
             pipeline.set_params(model__learning_rate=0.5).run(out=tmp_path)
+        pipeline.steps.pop(0)
+        with pytest.raises(InputError, match=r"expected 3 steps, got 2 - at Pipeline.run. Change the configuration"):
+            pipeline.run(out=tmp_path)
         with pytest.raises(InputError, match="Give data to run"):
             clone(pipeline).run(out=tmp_path)

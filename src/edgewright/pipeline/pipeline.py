@@ -126,6 +126,8 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
         """
         config = self._configured()
         do = "Change the configuration: Pipeline.from_toml(..., changes=('KEY=VALUE',))"
+        if len(self.steps) != len(self.configured):
+            raise InputError(f"{len(self.configured)} steps", str(len(self.steps)), "Pipeline.run", do)
         for (name, step), built in zip(self.steps, self.configured, strict=True):
             refuse_other(step, built, f"Pipeline.run, step {name!r}", do)
         return run_pipeline(config, data=self.data, out=out, force=force, listener=listener, command="Pipeline.run")
