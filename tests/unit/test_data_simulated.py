@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgewright.data.contract import Source
 from edgewright.data.load import load_data
-from edgewright.data.sources import machine, plant, wearable
+from edgewright.data.sources import machine, plant, speech, wearable
 from edgewright.schema.data import DataSet
 from edgewright.schema.errors import InputError
 
@@ -146,6 +146,22 @@ def _linear_accuracy(data: DataSet, squares: bool) -> float:
 def test_simulated_sets_can_be_learned_but_not_perfectly() -> None:
     assert 0.78 < _linear_accuracy(wearable.SOURCE.load(wearable.Config(), 0), squares=False) < 0.96
     assert 0.80 < _linear_accuracy(machine.SOURCE.load(machine.Config(), 0), squares=False) < 0.96
+
+
+def test_speakers_differ_and_the_background_hides_words() -> None:
+    def loudness(noise: float, variety: float = 1.0) -> list[float]:
+        data = speech.SOURCE.load(speech.Config(speakers=2, repetitions=1, noise=noise, variety=variety), 0)
+        assert {str(np.unique(one.target)[0]) for one in data.recordings} == {"go", "no", "stop", "yes"}
+        return [float(np.abs(one.values[:200]).mean() / np.abs(one.values).max()) for one in data.recordings]
+
+    assert max(loudness(0.0)) == 0.0
+    assert min(loudness(1.0)) > 0.01
+    said, again = (load_data({"kind": "speech", "speakers": 2}, seed=2) for _ in range(2))
+    assert len({one.values.tobytes() for one in said.recordings}) == len(said.recordings) == 16
+    for one, other in zip(said.recordings, again.recordings, strict=True):
+        np.testing.assert_array_equal(one.values, other.values)
+    with pytest.raises(InputError, match="at least one speaker"):
+        load_data({"kind": "speech", "speakers": 0}, seed=0)
 
 
 def test_plant_needs_products_of_columns() -> None:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
+from edgewright.data.simulated import is_simulated
 from edgewright.studio import uploads
 from edgewright.studio.pages.guided import PAGE
 from small_pipeline import rows, write_rows
@@ -165,3 +166,5 @@ def test_samples_are_offered(tmp_path: Path) -> None:
     address = studio.post("/new", data={"sample": "machine"}).headers["location"]
     assert address == "/new/data/machine.csv"
     assert "alarm (recognised)" in studio.get(address).text
+    (written,) = tmp_path.rglob("machine.csv")
+    assert is_simulated(written)

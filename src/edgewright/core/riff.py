@@ -19,6 +19,7 @@ from edgewright.schema.errors import InputError
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _LONGEST_FORM = 64  # bytes of 'fmt ' that any coding read here needs
+_COMMENT, _LONGEST_NOTES = b"ICMT", 1 << 16
 _UNKNOWN_SIZE = 0xFFFFFFFF  # written by programs that stream and cannot go back to fill the size in
 
 
@@ -61,13 +62,40 @@ def read_wav(data: bytes, where: str) -> Sound:
     return Sound(rate=form.rate, values=values, bits=form.bits)
 
 
-def wav_bytes(values: NDArray[np.floating], rate: int) -> bytes:
-    """Return a 16-bit PCM WAV file of (samples, channels), full scale -1..1; larger values are clipped."""
+def wav_bytes(values: NDArray[np.floating], rate: int, comment: str = "") -> bytes:
+    """Return a 16-bit PCM WAV file of (samples, channels), full scale -1..1; larger values are clipped.
+
+    Args:
+        values: shape (samples, channels).
+        rate: samples a second.
+        comment: stands in the file (`ICMT`) before the sound; empty for none.
+    """
     pcm = np.clip(np.rint(np.asarray(values, np.float64) * 32768.0), -32768, 32767).astype("<i2").tobytes()
     frame = 2 * values.shape[1]
     form = struct.pack("<HHIIHH", _PCM, values.shape[1], rate, rate * frame, frame, 16)
-    chunks = b"fmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(pcm)) + pcm
+    text = comment.encode()
+    text += b"\0" * (2 - len(text) % 2)  # ends with a zero, and chunks have an even length
+    info = struct.pack("<4sI4s4sI", b"LIST", 12 + len(text), b"INFO", _COMMENT, len(text)) + text if comment else b""
+    chunks = b"fmt " + struct.pack("<I", len(form)) + form + info + b"data" + struct.pack("<I", len(pcm)) + pcm
     return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
+
+
+def comment_of(file: BinaryIO) -> str:
+    """Return the comment of a WAV file, wherever its list of notes stands; empty where it has none or is no WAV."""
+    if file.read(12)[8:] != b"WAVE":
+        return ""
+    while len(chunk := file.read(8)) == 8:
+        name, size = struct.unpack("<4sI", chunk)
+        if name != b"LIST" or size > _LONGEST_NOTES:
+            file.seek(size + size % 2, 1)
+            continue
+        notes = io.BytesIO(file.read(size + size % 2)[4:])
+        while len(note := notes.read(8)) == 8:
+            key, length = struct.unpack("<4sI", note)
+            text = notes.read(length + length % 2)[:length]
+            if key == _COMMENT:
+                return text.rstrip(b"\0").decode("utf-8", "replace")
+    return ""
 
 
 class Form(msgspec.Struct, frozen=True, kw_only=True):

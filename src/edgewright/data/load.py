@@ -20,6 +20,7 @@ from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.labelling import LABEL_FROM
 
 SOURCES, SETS = "edgewright.data.sources", "edgewright.data.sets"
+_OF_FILES = frozenset({"csv", "folder", "parquet", "wav"})
 
 
 def load_data(
@@ -78,7 +79,7 @@ def simulated_title(title: str, table: dict[str, object]) -> str:
     """Return a title for a table [data]; it begins with "Simulated data" where no sensor measured the rows."""
     kind, path = table.get("kind"), table.get("path")
     simulated = isinstance(kind, str) and find_kind(kind, "[data]").simulated
-    simulated = simulated or (kind in ("csv", "parquet") and isinstance(path, str) and is_simulated(Path(path)))
+    simulated = simulated or (kind in _OF_FILES and isinstance(path, str) and is_simulated(Path(path)))
     return f"Simulated data. {title}".rstrip() if simulated else title
 
 

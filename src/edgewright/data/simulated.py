@@ -1,7 +1,11 @@
-"""Which files `edgewright sample` wrote: their recordings say so, through copies, cuts and a change of format."""
+"""Which files `edgewright sample` wrote: their recordings say so, through copies, cuts and a change of format.
+
+Rows of a table say it in their column `recording`, a WAV file in its comment.
+"""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,11 +14,15 @@ import numpy as np
 import polars as pl
 
 from edgewright.core.csv.rows import iter_csv
+from edgewright.core.riff import comment_of
+from edgewright.data.sources.folder import LABELS_FILE
+from edgewright.data.sources.wav import wav_files
 from edgewright.schema.data import DataSet, Labels
 from edgewright.schema.errors import InputError
 
 PREFIX = "simulated-by-edgewright/"
 _COLUMN = "recording"
+_RECORDINGS = frozenset({".csv", ".gz", ".parquet", ".pq", ".tsv", ".wav", ".xz", ".zip"})
 
 
 def marked(data: DataSet) -> DataSet:
@@ -24,8 +32,20 @@ def marked(data: DataSet) -> DataSet:
 
 
 def is_simulated(path: Path) -> bool:
-    """Return whether every row of a table was simulated; False for what cannot be read or names no recordings."""
+    """Return whether every row of a table, or every recording of a folder, was simulated.
+
+    False for what cannot be read or names no recordings. Of a folder the files that hold recordings count.
+    """
+    if path.is_dir():
+        files = [one for one in path.rglob("*") if one.suffix.lower() in _RECORDINGS and one.name != LABELS_FILE]
+        shown = [one for one in files if not one.name.startswith(".")]
+        return bool(shown) and all(map(is_simulated, shown))
     try:
+        if path.suffix.lower() == ".zip":
+            return all(comment_of(io.BytesIO(data)).startswith(PREFIX) for _, data in wav_files(path))
+        if path.suffix.lower() == ".wav":
+            with path.open("rb") as file:
+                return comment_of(file).startswith(PREFIX)
         return path.is_file() and all(np.strings.startswith(names, PREFIX).all() for names in _names(path))
     except (InputError, OSError, pl.exceptions.PolarsError):
         return False

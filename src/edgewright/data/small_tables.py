@@ -1,4 +1,4 @@
-"""Small simulated tables to try things on: `edgewright sample` writes them, and the studio offers them."""
+"""Small simulated data to try things on: `edgewright sample` writes them, and the studio offers the tables."""
 
 from __future__ import annotations
 
@@ -8,3 +8,5 @@ SAMPLES: dict[str, dict[str, object]] = {
     "room": {"kind": "room", "rows": 9600, "rooms": 24},
 }
 """Tables [data] by name."""
+SPEECH: dict[str, object] = {"kind": "speech", "speakers": 20, "repetitions": 4}
+"""Table [data] of recordings, a WAV file each."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgewright.graph.formula import Value, take
 from edgewright.graph.stage import Context, StageConfig
-from edgewright.graph.transformer import CHUNK_VALUES, E, SampleTransformer, made, positions
+from edgewright.graph.transformer import CHUNK_VALUES, E, SampleTransformer, made, named, positions
 from edgewright.schema.errors import InputError
 
 Noise = float | tuple[float, ...] | None
@@ -69,6 +69,11 @@ def made_of_channels(kind: type[E], config: StageConfig, context: Context, **giv
     used = positions(chosen, context.names, kind.kind)
     noise = _of_channels(getattr(config, "noise", None), len(used), f"stage {kind.kind}, key noise")
     return made(kind, config, context, channels=used if chosen else None, noise=noise, **given)
+
+
+def used_channels(given: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """Return the key `channels` of a table from the arguments of a stage."""
+    return {"channels": named(given["channels"], context)}
 
 
 def _of_channels(noise: Noise, channels: int, where: str) -> tuple[float, ...] | None:

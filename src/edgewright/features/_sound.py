@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -213,3 +214,8 @@ def made_of_sound(estimator: type[E], config: MelConfig, context: Context) -> E:
     edges = mel_edges(config.mels, config.low, high, config.scale)
     mel_matrix(_dft.frequencies(fft, rate), edges, where)
     return made(estimator, config, context, frame=frame, hop=hop, fft=fft, high=high)
+
+
+def in_seconds(given: Mapping[str, Any], context: Context) -> dict[str, float]:
+    """Return the keys of a table that count seconds from the arguments of a stage, which count samples."""
+    return {key: given[key] / given["rate"] for key in ("frame", "hop")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from edgewright.features._sound import MelConfig, MelTransformer, made_of_sound
+from edgewright.features._sound import MelConfig, MelTransformer, in_seconds, made_of_sound
 from edgewright.graph.stage import Stage
 
 
@@ -31,4 +31,5 @@ STAGE = Stage(
     state=("shape_", "floor_"),
     why=_why,
     formula=("y[m, j] = log(sum_k M[m, k] P_j[k] + floor), P_j the Hann-windowed power spectrum of frame j"),
+    read_back=in_seconds,
 )

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from edgewright.features._sound import MelConfig, MelTransformer, dct_matrix, made_of_sound
+from edgewright.features._sound import MelConfig, MelTransformer, dct_matrix, in_seconds, made_of_sound
 from edgewright.graph.formula import Value, log, matmul
 from edgewright.graph.stage import Context, Stage
 from edgewright.schema.errors import InputError
@@ -67,4 +67,5 @@ STAGE = Stage(
         "y[i, j] = sqrt(2/M) sum_m logmel[m, j] cos(pi i (m + 1/2) / M), with sqrt(1/M) for i = 0; "
         "logmel = log(1 + power / floor)"
     ),
+    read_back=in_seconds,
 )

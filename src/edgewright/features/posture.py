@@ -8,7 +8,7 @@ import numpy as np
 
 from edgewright.graph.formula import Value, join, level, reshape, sqrt, take, total
 from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, made, positions, require
+from edgewright.graph.transformer import SampleTransformer, made, named, positions, require
 from edgewright.schema.errors import InputError
 
 # Added to a squared length: in free fall the direction tends to 0 instead of jumping with the rounding.
@@ -78,4 +78,5 @@ STAGE = Stage(
     state=("shape_",),
     why=_why,
     formula="level = mean(v); length = sqrt(sum(level^2) + 1e-6); direction = level / length",
+    read_back=lambda given, context: {"of": named(given["of"], context), "name": given["label"]},
 )

@@ -149,4 +149,5 @@ STAGE = Stage(
         "from sklearn.feature_selection import SelectKBest, f_classif, mutual_info_classif",
         f"SelectKBest({_FUNCTIONS[table.get('score', 'mutual_information')]}, k={table['k']})",
     ),
+    read_back=lambda given, context: {"score": given["criterion"]},
 )

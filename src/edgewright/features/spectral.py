@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.features import _dft
-from edgewright.features._channels import ChannelFeatures, Noise, audible, chunks, made_of_channels
+from edgewright.features._channels import ChannelFeatures, Noise, audible, chunks, made_of_channels, used_channels
 from edgewright.features._spectrum import MEASURES, POSITIVE, Spectrum
 from edgewright.graph.formula import Value, centre, join, log, matmul, reshape
 from edgewright.graph.stage import Context, Stage, StageConfig
@@ -191,4 +191,5 @@ STAGE = Stage(
         "band = sum of P; centroid = sum f P / sum P; peak = sum f r^8 / sum r^8 with r = P / max P; "
         "entropy = -sum p log p / log K"
     ),
+    read_back=used_channels,
 )

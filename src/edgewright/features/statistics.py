@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -9,11 +10,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.features._channels import ChannelFeatures, Noise, chunks, made_of_channels
+from edgewright.features._channels import ChannelFeatures, Noise, chunks, made_of_channels, used_channels
 from edgewright.features._moments import MEASURES, POSITIVE, POWERS, SIGNED, Moments, autocorrelation, signed_log
 from edgewright.graph.formula import Value, join, log, mean, take
 from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import positions, require
+from edgewright.graph.transformer import named, positions, require
 from edgewright.schema.errors import InputError
 
 Pairs = tuple[tuple[str, str], ...]
@@ -168,6 +169,12 @@ def _why(estimator: Statistics) -> str:
     )
 
 
+def _read_back(given: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    used = named(given["channels"], context) or context.names
+    pairs = [tuple(used[place] for place in pair if place < len(used)) for pair in given["pairs"]]
+    return {**used_channels(given, context), "correlations": pairs or "none", "autocorrelation": given["lags"]}
+
+
 STAGE = Stage(
     config=StatisticsConfig,
     build=_build,
@@ -177,4 +184,5 @@ STAGE = Stage(
         "mean = sum(x)/S; c = x - mean; std = sqrt(sum(c^2)/S); skewness = mean(c^3)/s^3; kurtosis = mean(c^4)/s^4; "
         "correlation = mean(c_a c_b)/(s_a s_b), with s^2 = std^2 + guard; log y = log(y + floor)"
     ),
+    read_back=_read_back,
 )

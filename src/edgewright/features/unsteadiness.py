@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.features._channels import ChannelFeatures, Noise, audible, chunks, made_of_channels
+from edgewright.features._channels import ChannelFeatures, Noise, audible, chunks, made_of_channels, used_channels
 from edgewright.graph.formula import Value, centre, cut, log, mean, reshape, sqrt
 from edgewright.graph.stage import Context, Stage, StageConfig
 from edgewright.graph.transformer import require
@@ -97,4 +97,5 @@ STAGE = Stage(
     state=("shape_", "guard_"),
     why=_why,
     formula="p_k = mean over part k of (x - mean)^2; u = sqrt(variance over k of log(p_k + noise^2) + 1e-4)",
+    read_back=used_channels,
 )

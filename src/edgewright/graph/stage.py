@@ -54,6 +54,8 @@ class Stage(Generic[C]):
         formula: how an output is computed, in plain text.
         title: of its card where the file name does not read well ('PCA'); empty makes one from the file name.
         equivalent: table of the stage -> import and call of scikit-learn that do the same; None where none does.
+        read_back: arguments of an estimator and its context -> keys of the table that other arguments say; None where
+            the arguments are the keys. What a table cannot say is found by building it again.
     """
 
     config: type[C]
@@ -63,6 +65,7 @@ class Stage(Generic[C]):
     formula: str = ""
     title: str = ""
     equivalent: Callable[[Mapping[str, Any]], tuple[str, str]] | None = None
+    read_back: Callable[[Mapping[str, Any], Context], Mapping[str, Any]] | None = None
 
 
 @runtime_checkable

@@ -261,6 +261,11 @@ def positions(wanted: Sequence[str], names: Sequence[str], kind: str) -> tuple[i
     return tuple(names.index(name) for name in wanted) if wanted else tuple(range(len(names)))
 
 
+def named(places: Sequence[int] | None, context: Context) -> tuple[str, ...]:
+    """Return names of places, the inverse of `positions`; a place beyond the names is left out."""
+    return tuple(context.names[place] for place in places or () if place < len(context.names))
+
+
 def _shapes(takes: tuple[int, ...]) -> str:
     kinds = {1: "rows (n, columns)", 2: "windows (n, channels, samples)"}
     return " or ".join(kinds[rank] for rank in takes)

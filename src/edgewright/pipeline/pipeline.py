@@ -24,6 +24,7 @@ from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.notebook import pipeline_html
 from edgewright.pipeline.plan import build, build_model, parts
 from edgewright.pipeline.run import RunResult, run_pipeline
+from edgewright.pipeline.step_tables import refuse_other
 from edgewright.pipeline.store import load_fitted
 from edgewright.pipeline.whole_graph import graph_of, limit_of
 from edgewright.schema.config import PipelineConfig
@@ -48,6 +49,8 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
     columns: tuple[Column, ...] = ()
     # Of one sample as it arrives at each step, where that is known.
     shapes: tuple[tuple[int, ...], ...] = ()
+    # Unfitted steps as the configuration builds them.
+    configured: tuple[Any, ...] = ()
 
     @classmethod
     def from_toml(cls, name: str | Path, *, data: str | None = None, changes: tuple[str, ...] = ()) -> Self:
@@ -95,6 +98,7 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
         steps.append(("model", build_model(config, task)))
         made = cls(steps)
         made.config, made.data, made.shapes = config, data, tuple(shapes)
+        made.configured = tuple(clone(step) for _, step in steps)
         return made
 
     @classmethod
@@ -103,6 +107,7 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
         index, steps = load_fitted(Path(folder) / "pipeline")
         made = cls(steps)
         made.config, made.columns = index.config, index.columns
+        made.configured = tuple(clone(step) for _, step in steps)
         made.shapes = (*(tuple(stage.context.shape) for stage in index.stages), tuple(steps[-1][1].shape_))
         if len(made.shapes[0]) == 1:
             steps[0][1].feature_names_in_ = np.asarray([column.name for column in index.columns], dtype=object)
@@ -117,9 +122,14 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
             listener: hears every part of the record, `TerminalTrace` for example.
 
         Raises:
-            InputError: the pipeline was not read from a TOML file.
+            InputError: the pipeline was not read from a TOML file, or its steps were changed since.
         """
         config = self._configured()
+        do = "Change the configuration: Pipeline.from_toml(..., changes=('KEY=VALUE',))"
+        if len(self.steps) != len(self.configured):
+            raise InputError(f"{len(self.configured)} steps", str(len(self.steps)), "Pipeline.run", do)
+        for (name, step), built in zip(self.steps, self.configured, strict=True):
+            refuse_other(step, built, f"Pipeline.run, step {name!r}", do)
         return run_pipeline(config, data=self.data, out=out, force=force, listener=listener, command="Pipeline.run")
 
     def predict_proba(self, X: Any, **params: Any) -> Any:  # noqa: ANN401 - as scikit-learn's
@@ -146,7 +156,9 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
     def _configured(self) -> PipelineConfig:
         if self.config is None:
             raise InputError(
-                "a pipeline with a configuration", "one made of steps", do="Use Pipeline.from_toml or edgewright.fit"
+                "a pipeline with a configuration",
+                "one made of steps",
+                do="Give data to run, or use Pipeline.from_toml or edgewright.fit",
             )
         return self.config
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgewright.graph.formula import Value, centre, join, matmul, mean, sqrt, take, total
 from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, made, positions, require, require_rate
+from edgewright.graph.transformer import SampleTransformer, made, named, positions, require, require_rate
 from edgewright.schema.errors import InputError
 
 # Added to a squared length: keeps its root smooth at 0, far below what a sensor resolves (1e-4 g, 1e-4 rad/s).
@@ -157,4 +157,5 @@ STAGE = Stage(
         "m = mean(a); up = m / |m|; drift = S (a - m); body = a - m - drift; vertical = v . up; magnitude = |v|; "
         "horizontal = |v - vertical up|, with S = inverse(I + stiffness D'D)"
     ),
+    read_back=lambda given, context: {key: named(given[key], context) or None for key in ("acceleration", "rotation")},
 )

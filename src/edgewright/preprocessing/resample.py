@@ -98,4 +98,5 @@ STAGE = Stage(
     state=("shape_", "left_", "right_", "weight_"),
     why=_why,
     formula="y[t] = x[i] + (x[i + 1] - x[i]) * w, where i + w is the instant t at the old rate",
+    read_back=lambda given, context: {"rate": given["rate_out"]},
 )

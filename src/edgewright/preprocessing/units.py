@@ -147,5 +147,10 @@ def _why(estimator: Units) -> str:
 
 
 STAGE = Stage(
-    config=UnitsConfig, build=_build, state=("shape_",), why=_why, formula="y = (x[axis] - offset) * scale * sign"
+    config=UnitsConfig,
+    build=_build,
+    state=("shape_",),
+    why=_why,
+    formula="y = (x[axis] - offset) * scale * sign",
+    read_back=lambda given, context: {"unit": given["units"][0]} if len(set(given["units"])) == 1 else {},
 )

@@ -122,17 +122,32 @@ def fit(
     Raises:
         InputError: the data cannot be read or have no target.
     """
-    if isinstance(data, Frame):
-        name = name or "model"
-        data = _as_csv(data, Path(out), name)
-    if not isinstance(data, str | Path):
-        raise InputError("a path, or a frame of Polars or pandas", type(data).__name__, "fit")
     request = OwnDataRequest(
-        path=str(data), target=target, group=group, session=session, time=time, ignore=tuple(ignore), decision=window,
+        path="", target=target, group=group, session=session, time=time, ignore=tuple(ignore), decision=window,
         device=device, name=name, need=need,
     )  # fmt: skip
-    proposal = propose(request)
+    proposal = propose(at_data(request, data, Path(out), "fit"))
     return FittedModel(run_pipeline(proposal.config, out=out, force=force, command="edgewright.fit"), proposal)
+
+
+def at_data(request: OwnDataRequest, data: Any, out: Path, where: str) -> OwnDataRequest:  # noqa: ANN401 - as of `fit`
+    """Return the request with the path of its data; a frame is written to a CSV file in `out`.
+
+    Args:
+        request: without its path.
+        data: path or frame.
+        out: folder of runs.
+        where: for messages.
+
+    Raises:
+        InputError: the data are neither a path nor a frame.
+    """
+    if isinstance(data, Frame):
+        name = request.name or "model"
+        return replace(request, path=str(_as_csv(data, out, name)), name=name)
+    if not isinstance(data, str | Path):
+        raise InputError("a path, or a frame of Polars or pandas", type(data).__name__, where)
+    return replace(request, path=str(data))
 
 
 def _as_csv(frame: Any, out: Path, name: str) -> Path:  # noqa: ANN401 - a frame of Polars or pandas

@@ -1,4 +1,4 @@
-"""`edgewright sample`: a small file to try the commands on."""
+"""`edgewright sample`: a small file or folder to try the commands on."""
 
 from __future__ import annotations
 
@@ -9,33 +9,40 @@ from typing import TYPE_CHECKING
 import click
 
 from edgewright.cli.options import argument, declare, option, refuse_existing
-from edgewright.data.small_tables import SAMPLES
+from edgewright.core.formatting import plural
+from edgewright.data.small_tables import SAMPLES, SPEECH
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     from edgewright.schema.data import TextSet
 
-UTTERANCES, _SENTENCES = "utterances", 150
+SPEECH_SAMPLE, UTTERANCES, _SENTENCES = "speech", "utterances", 150
 
 
 @declare("sample", epilog="Example: edgewright sample motion --out my.csv")
 def command(
     *,
-    kind: str = argument(type=click.Choice(sorted((*SAMPLES, UTTERANCES)))),
-    out: Path | None = option(help="File to write, .csv or .parquet (sentences: .csv). [default: KIND.csv]"),
+    kind: str = argument(type=click.Choice(sorted((*SAMPLES, SPEECH_SAMPLE, UTTERANCES)))),
+    out: Path | None = option(
+        help="File to write, .csv or .parquet (sentences: .csv); of speech a folder. [default: KIND.csv]"
+    ),
     seed: int = option(type=click.IntRange(min=0), default=0, help="Random seed."),
-    force: bool = option(help="Replace the file."),
+    force: bool = option(help="Replace the file, or the recordings of the folder."),
 ) -> None:
-    """Write a small table for a first try: motion, machine, room or utterances.
+    """Write small data for a first try: motion, machine, room, speech or utterances.
 
     `motion` has wearables of 20 people, `machine` pumps with an alarm, `room` offices with and without people,
-    `utterances` sentences to lights and heating with their intent.
-    The rows are simulated; `edgewright data list` names public sets that sensors measured.
+    `speech` a folder of WAV files with four synthetic words of 20 voices, `utterances` sentences to lights and heating
+    with their intent.
+    The data are simulated; `edgewright data list` names public sets that sensors measured.
     """
     from edgewright.data.load import load_data
     from edgewright.data.simulated import marked
     from edgewright.data.table_file import check_table_file, write_table_file
 
+    if kind == SPEECH_SAMPLE:
+        _write_speech(out or Path(kind), seed, force)
+        return
     path = out or Path(f"{kind}.csv")
     check_table_file(path)
     if kind == UTTERANCES and path.suffix != ".csv":
@@ -52,6 +59,34 @@ def command(
     write_table_file(data, path)
     rows = sum(len(recording.values) for recording in data.recordings)
     click.echo(f"wrote {shown}: {rows:,} rows, {len(data.columns)} readings, simulated: no sensor measured them")
+    click.echo(f"next: edgewright init {shown}")
+
+
+def _write_speech(folder: Path, seed: int, force: bool) -> None:
+    """Write a WAV file a recording; the folder holds nothing else, so that its names have one pattern.
+
+    Raises:
+        InputError: the folder holds other files, or recordings without `force`.
+    """
+    from edgewright.core.files import os_errors, write_together
+    from edgewright.core.riff import wav_bytes
+    from edgewright.data.load import load_data
+    from edgewright.data.simulated import PREFIX
+
+    data = load_data(dict(SPEECH), seed=seed)
+    files = {
+        folder / f"{one.name}.wav": wav_bytes(one.values, int(data.rate or 0), comment=PREFIX + one.name)
+        for one in data.recordings
+    }
+    with os_errors(InputError, "a new folder", folder, "Choose another --out"):
+        folder.mkdir(exist_ok=True)
+        found = set(folder.iterdir())
+    if found and not (force and found <= files.keys()):
+        do = "Choose another --out, or replace an earlier sample with --force"
+        raise InputError("an empty folder", f"{plural(len(found), 'file')} in it", str(folder), do)
+    write_together(files)
+    shown = click.format_filename(folder)
+    click.echo(f"wrote {shown}: {len(files):,} recordings of 4 words, simulated by a synthesiser: nobody said them")
     click.echo(f"next: edgewright init {shown}")
 
 

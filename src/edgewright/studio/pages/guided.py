@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from edgewright.data.load import load_data
+from edgewright.data.simulated import marked
 from edgewright.data.small_tables import SAMPLES
 from edgewright.data.table_file import write_table_file
 from edgewright.profiles.catalogue import listing, load_profile
@@ -90,7 +91,7 @@ def _take(request: Request, form: FormData) -> Response:
     location = text_of(form, "path").strip().strip("/")
     try:
         if sample in SAMPLES:
-            data = load_data(dict(SAMPLES[sample]), seed=0)
+            data = marked(load_data(dict(SAMPLES[sample]), seed=0))
             location = uploads.keep_written(root, f"{sample}.csv", lambda path: write_table_file(data, path))
         elif isinstance(file, UploadFile) and file.filename:
             location = uploads.keep(root, file.filename, file.file)

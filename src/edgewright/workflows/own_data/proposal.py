@@ -169,12 +169,17 @@ def data_table(preview: Preview, roles: Roles) -> dict[str, object]:
     return table
 
 
-def propose(request: OwnDataRequest, doing: Doing = lambda label: nullcontext()) -> Proposal:
+def propose(
+    request: OwnDataRequest,
+    doing: Doing = lambda label: nullcontext(),
+    recipe_for: Callable[[OwnData], Recipe] | None = None,
+) -> Proposal:
     """Choose a pipeline. Ways to a model are compared on validation samples; test samples are not looked at.
 
     Args:
         request: what a person says.
         doing: shows that work is going on.
+        recipe_for: gives the only way to a model that is taken; nothing is compared then.
 
     Raises:
         InputError: as `look`; data that cannot be split.
@@ -182,7 +187,7 @@ def propose(request: OwnDataRequest, doing: Doing = lambda label: nullcontext())
     with doing("Reading data"):
         found = look(request)
     base = _base(request, found)
-    ways = recipes(found.dataset, found.framing)
+    ways = recipes(found.dataset, found.framing) if recipe_for is None else (recipe_for(found),)
     with doing("Comparing models"):
         try:
             base, why = _split(base, found)
@@ -193,7 +198,7 @@ def propose(request: OwnDataRequest, doing: Doing = lambda label: nullcontext())
             raise InputError(error.expected, error.got, error.where, f"{error.do}. {taken}") from None
         recipe, tried = _best(base, ways, found)
         table = {**base, **recipe.tables}
-        longer = _longer(base, found)
+        longer = _longer(base, found) if recipe_for is None else None
         if longer and _rows(found) > _TRIED_ROWS:
             why["window"] = f"{found.framing.why}; no longer window was tried on more than {_TRIED_ROWS:,} rows"
         elif longer:
