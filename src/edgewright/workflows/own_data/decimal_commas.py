@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from edgewright.data.categories import values_of
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
-from edgewright.workflows.own_data.columns import values_of
 
 _COMMA = re.compile(r"[+-]?\d*,\d+")
 # Cells that are looked at in each column.
