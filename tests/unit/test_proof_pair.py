@@ -313,3 +313,16 @@ def test_of_a_sample_without_an_answer_only_its_ends_are_compared(numbers: tuple
     answered = changed(other, **{LABEL: ((4,), 1)})
     record = pair(stages, answered, numbers=numbers, unanswered=none)
     assert record.breaks is not None and (record.breaks.stage, record.breaks.sample) == (LABEL, 4)
+
+
+def test_tolerances_fit_a_form_whose_pool_over_the_window_leaves_no_axis() -> None:
+    pooled = np.random.default_rng(0).normal(size=(N, 5, 1)).astype(np.float32)
+    digits = np.full(pooled.shape, 0.5)
+    stage = "layer 1 global_max_pool"
+    tolerance_reference = ToleranceReference(
+        spread=spreads({stage: pooled}), digits={stage: digits}, names={}, origins=("0",) * N, labels=()
+    )
+    limit, words = allowed(stage, pooled, tolerance_reference)
+    flat, _ = allowed(stage, pooled[:, :, 0], tolerance_reference)
+    assert flat.shape == (N, 5) and np.array_equal(flat, limit[:, :, 0]) and flat.min() > 0.5
+    assert allowed(stage, pooled[:0, :, 0], tolerance_reference)[1] == words

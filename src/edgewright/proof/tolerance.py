@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -149,7 +150,7 @@ def allowed(
         Tolerances with the shape of `values`, and the tolerance in words.
     """
     expected = np.abs(values.astype(np.float64))
-    spread = tolerance_reference.spread.get(stage, np.zeros(1))
+    spread = _shaped_as(tolerance_reference.spread.get(stage, np.zeros(1)), values)
     if stage == PROBABILITIES:
         made, words = np.full(values.shape, PROBABILITY), CHANCE
     elif stage == PREDICTION:
@@ -163,9 +164,20 @@ def allowed(
         )
         words = NETWORK
     digits = tolerance_reference.digits.get(stage)
+    digits = None if digits is None else _shaped_as(digits, values)
     if digits is not None and digits.shape[1:] == values.shape[1:]:
         made = made + digits[: len(values)]
     return np.broadcast_to(np.nan_to_num(made, posinf=np.inf), values.shape), words
+
+
+def _shaped_as(reference: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
+    """Return a reference in the shape of a form that has no axis of length one, as after a pool over the window."""
+    rest = values.shape[1:]
+    if reference.ndim == values.ndim or not len(reference):
+        return reference
+    if reference[0].size == math.prod(rest):
+        return reference.reshape(len(reference), *rest)
+    return reference.reshape(len(reference), *(1,) * len(rest)) if reference[0].size == 1 else reference
 
 
 def int8_form_tolerance(

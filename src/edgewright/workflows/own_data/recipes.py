@@ -65,6 +65,10 @@ def _convolution(kernel: int, filters: int) -> Table:
     return {"kind": "conv1d", "kernel": kernel, "filters": filters, "stride": 2}
 
 
+def _separable(filters: int) -> Table:
+    return {"kind": "depthwise_separable", "kernel": 5, "filters": filters, "stride": 2}
+
+
 def _recording() -> Recipe:
     layers = [_convolution(7, 16), _convolution(5, 32), _convolution(5, 32),
               {"kind": "flatten"}, {"kind": "dropout", "rate": 0.2}]  # fmt: skip
@@ -78,8 +82,9 @@ def _sound(rate: float) -> Recipe:
     # Copies that are slower, faster, softer and louder stand for voices and microphones that nobody recorded.
     # Frames of 32 ms, the power of two of samples that lies next.
     fft = 2 ** max(6, round(0.032 * rate).bit_length() - 1)
-    separable = {"kind": "depthwise_separable", "kernel": 5, "filters": 32, "stride": 2}
-    layers = [_convolution(5, 24), separable, {"kind": "flatten"}, {"kind": "dropout", "rate": 0.4}]
+    # The largest over the window: the same sound counts wherever in the window it lies, and however long it lasts.
+    layers = [{**_convolution(5, 32), "stride": 1}, _separable(48), _separable(64),
+              {"kind": "global_max_pool"}, {"kind": "dropout", "rate": 0.3}]  # fmt: skip
     mel = {"kind": "log_mel", "mels": 16, "frame": fft / rate, "hop": fft / rate / 2, "fft": fft}
     return Recipe("log-mel and convolutions", "16 bands of loudness over time are what speech and machines differ in", {
         "stages": [mel, {"kind": "scale", "method": "standard"}],
