@@ -13,7 +13,7 @@ from edgewright.core.prediction_input import answer_rows
 from edgewright.schema.errors import EdgewrightError
 from edgewright.studio.frame import form_of, page_of, render, run_of, studio_of, text_of, told
 from edgewright.studio.pages import Page
-from edgewright.studio.pages.predict import predictor
+from edgewright.studio.pages.predict import predictor, predictor_or_reason
 
 # What a browser's DeviceMotionEvent gives: value of the choice -> words.
 SENSORS = {
@@ -29,11 +29,7 @@ SENSORS = {
 
 def _page(request: Request) -> Response:
     location, folder, trace = run_of(request)
-    opened, missing = None, ""
-    try:
-        opened = predictor(folder)
-    except EdgewrightError as error:
-        missing = told(error)
+    opened, missing = predictor_or_reason(folder)
     return render(
         request, "live_test.html", title=f"Live test: {trace.name}", place=location, name=trace.name, opened=opened,
         missing=missing, sensors=SENSORS, port=studio_of(request).port,
