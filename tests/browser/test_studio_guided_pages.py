@@ -137,9 +137,25 @@ def test_a_window_is_changed_and_the_map_follows(opener: Opener) -> None:
     page.keyboard.press("ArrowRight")
     expect(page.locator("#decision")).to_have_value("window")
     expect(page.locator("figure.separation figcaption")).to_have_text("How the windows lie apart")
-    expect(page.locator("output")).to_have_text("65")
+    expect(page.locator("output[for=rows]")).to_have_text("65")
     assert 0 < points.count() < before
     assert page.evaluate("document.activeElement.id") == "rows"
+    fine(page)
+
+
+def test_features_are_chosen_and_values_and_map_follow(opener: Opener) -> None:
+    page = patient(opener("/new"))
+    page.get_by_role("button", name="Motion").click()
+    page.wait_for_url("**/new/data/motion.csv")
+    expect(page.locator("figure.spread")).to_have_count(6)
+    note = page.locator("figure.separation .note")
+    expect(note).to_contain_text("components of 20 features")
+    before = page.locator("svg.map .point").first.get_attribute("transform")
+    page.locator("#features").fill("2")
+    expect(page.locator("#keep")).to_have_value("best")
+    expect(page.locator("figure.spread")).to_have_count(2)
+    expect(note).to_contain_text("components of 2 features")
+    assert page.locator("svg.map .point").first.get_attribute("transform") != before
     fine(page)
 
 

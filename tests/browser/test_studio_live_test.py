@@ -21,7 +21,7 @@ from studio_server import started
 pytestmark = pytest.mark.slow
 Opener = Callable[..., Page]
 # Rows that are no numbers are answered with 400, which the browser notes.
-ANSWERS = ("status of 400",)
+ANSWERS = ("status of 400", "status of 404")
 MOVED = """([rows, interval]) => { for (const [x, y] of rows) dispatchEvent(
     new DeviceMotionEvent("devicemotion", {accelerationIncludingGravity: {x, y, z: 0}, interval})) }"""
 
@@ -69,6 +69,24 @@ def test_a_csv_file_gets_the_answers_of_predict(root: Path, opener: Opener, pred
     expect(page.locator("#live-state")).to_have_text("23 answers, the end of the rows.")
     assert answered(page) == predicted
     expect(page.locator("#live-answer")).to_have_text(predicted[-1]["label"])
+
+
+def test_a_file_that_grows_is_answered_as_it_does(root: Path, opener: Opener, predicted: list[dict[str, Any]]) -> None:
+    lines = (root / "moves" / "one.csv").read_text().splitlines(keepends=True)
+    grown = root / "grown.csv"
+    grown.write_text("".join(lines[:101]) + lines[101][:3])
+    page = opener("/live-test/runs/moved")
+    page.get_by_label("CSV file", exact=True).fill("grown.csv")
+    page.get_by_role("button", name="Follow").click()
+    expect(page.locator("#live-state")).to_have_text("3 answers")
+    grown.write_text("".join(lines))
+    expect(page.locator("#live-state")).to_have_text("23 answers")
+    assert answered(page) == predicted
+    grown.write_text("")
+    expect(page.locator("#live-state")).to_have_text("grown.csv became shorter while it was followed.")
+    page.get_by_label("CSV file", exact=True).fill("../secret.csv")
+    page.get_by_role("button", name="Follow").click()
+    expect(page.locator("#live-state")).to_have_text("The studio has no such file.")
 
 
 def test_motion_events_get_the_answers_of_predict(root: Path, opener: Opener, predicted: list[dict[str, Any]]) -> None:

@@ -77,6 +77,20 @@ def test_every_page_is_accessible_and_narrow(path: str, opener: Opener, runs: Pa
     assert page.locator("img").count() == 0
 
 
+def test_figures_of_axes_are_whole_on_a_phone(opener: Opener, runs: Path) -> None:
+    page = opener(f"/live/{journal(runs)}", viewport=PHONE)
+    cut = """() => [...document.querySelectorAll("figure.plot")].flatMap(plot => {
+        const frame = plot.getBoundingClientRect();
+        return [...plot.querySelectorAll("text")].filter(one => {
+            const svg = one.closest("svg"), clipped = getComputedStyle(svg).overflow !== "visible";
+            const { left } = one.getBoundingClientRect();
+            return left < (clipped ? svg.getBoundingClientRect().left : frame.left);
+        }).map(one => one.textContent);
+    })"""
+    assert page.locator("figure.plot text").count() > 8
+    assert page.evaluate(cut) == []
+
+
 def test_pages_work_without_script(opener: Opener, runs: Path) -> None:
     page = opener("/", java_script_enabled=False)
     page.get_by_label("Search name").fill("small-2")

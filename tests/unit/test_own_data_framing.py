@@ -9,7 +9,7 @@ from edgewright.data.quality import axes, examine
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
 from edgewright.workflows.own_data.framing import choose_framing
-from edgewright.workflows.own_data.recipes import recipes
+from edgewright.workflows.own_data.recipes import recipes, selected
 
 GENERATOR = np.random.default_rng(0)
 
@@ -87,3 +87,14 @@ def test_windows_with_gravity_get_features_of_the_body() -> None:
     assert [stage["kind"] for stage in stages] == ["fill", "gravity", "union", "scale"]
     plain = recipes(made, choose_framing(made))[0].tables["stages"]
     assert [stage["kind"] for stage in plain] == ["fill", "union", "scale"]
+
+
+def test_so_many_features_are_kept_before_they_are_scaled() -> None:
+    made = stream(rate=50.0)
+    stages = selected(recipes(made, choose_framing(made))[0], 12).tables["stages"]
+    assert [stage["kind"] for stage in stages] == ["fill", "union", "select", "scale"]
+    assert stages[2] == {"kind": "select", "score": "anova", "k": 12}
+    rows = [selected(one, 2).tables["stages"] for one in recipes(made, choose_framing(made, "row"))]
+    assert [[stage["kind"] for stage in one][:2] for one in rows] == [["impute", "select"]] * len(rows)
+    with pytest.raises(InputError, match="rows or windows that features are made of"):
+        selected(recipes(made, choose_framing(made, "recording"))[0], 3)

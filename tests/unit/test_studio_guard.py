@@ -74,6 +74,9 @@ def test_every_answer_says_what_a_browser_may_do(studio: Client, address: str) -
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
     assert "eval" not in policy
+    assert "media-src 'self';" in policy
+    assert policy.count("data:") == 1
+    assert "blob:" not in policy
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "same-origin"
     assert headers["cross-origin-resource-policy"] == "same-origin"

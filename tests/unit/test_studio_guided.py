@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+import re
 from pathlib import Path
 from urllib.parse import quote
 
@@ -80,6 +82,44 @@ def test_the_command_says_what_the_form_says(tmp_path: Path, monkeypatch: pytest
     assert wrong.status_code == 400
     assert "Traceback" not in wrong.text
     assert len(asked) == 1
+
+
+def stream() -> bytes:
+    """Return rows of a state that lasts 120 rows, so that windows of 24 have one label."""
+    waves = [(i, math.sin(i * 0.3) * (1 + i // 120 % 2), math.cos(i * 0.7)) for i in range(960)]
+    lines = [f"{i * 0.02:.2f},{a:.4f},{b:.4f},{'on' if i // 120 % 2 else 'off'}" for i, a, b in waves]
+    return "\n".join(["t,a,b,state", *lines]).encode()
+
+
+def test_as_many_features_as_chosen_are_drawn_and_make_the_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    studio = client(tmp_path)
+    address = upload(studio, "rows.csv", stream())
+    window = "decision=window&rows=24"
+    every = studio.get(f"{address}?{window}").text
+    count = int(re.search(r'name="features" min="1" max="(\d+)"', every)[1])  # type: ignore[index]
+    assert count > 10
+    assert every.count('class="plot spread"') == 6
+    assert f"components of {count} features" in every
+    few = studio.get(f"{address}?{window}&keep=best&features=2").text
+    assert few.count('class="plot spread"') == 2
+    assert "components of 2 features" in few
+    assert places(few) != places(every)
+    # A number that no longer makes a choice, as after a shorter window, is all of them.
+    assert f"components of {count} features" in studio.get(f"{address}?{window}&keep=best&features=999").text
+    for wrong in ("0", "-1", "x", "9999999"):
+        answer = studio.get(f"{address}?{window}&keep=best&features={wrong}")
+        assert (answer.status_code, answer.text.count('role="alert"')) == (400, 1)
+    asked: list[list[str]] = []
+    monkeypatch.setattr(studio.app.state.studio.jobs, "start", lambda arguments, name, back: asked.append(arguments))
+    for number in ("2", "999"):
+        form = {"decision": "window", "rows": "24", "keep": "best", "features": number}
+        assert studio.post(address, data=form).status_code == 303
+    assert [[one for one in arguments if one.startswith("--features")] for arguments in asked] == [["--features=2"], []]
+
+
+def places(page: str) -> list[str]:
+    """Return where the points of the map are."""
+    return re.findall(r'class="point k\d" transform="translate\(([^)]+)\)', page)
 
 
 def test_nothing_is_replaced(tmp_path: Path) -> None:

@@ -32,6 +32,11 @@ class OwnDataOptions:
         help="Right answers (R² of an amount) below which the run is not ready, such as 0.95.",
     )  # fmt: skip
 
+    features: int | None = option(
+        type=click.IntRange(min=1), metavar="NUMBER",
+        help="Features that the model takes, those that differ most with the target.  [default: all]",
+    )  # fmt: skip
+
     @property
     def given(self) -> list[str]:
         """Names of the options about data that were given."""

@@ -189,7 +189,8 @@ def text_of(form: FormData, name: str) -> str:
 async def not_found(request: Request, error: Exception) -> Response:
     """Return the page of a wrong address."""
     known = error if isinstance(error, HTTPException) else HTTPException(404)
-    text = known.detail or "Page not found."
+    # An address without a route has the standard phrase, which the title says already.
+    text = known.detail if known.detail not in ("", "Not Found") else "The studio has no page at this address."
     titles = {404: "Not found", 405: "Method not allowed"}
     return render(request, "error.html", status=known.status_code, title=titles.get(known.status_code, "No"), told=text)
 

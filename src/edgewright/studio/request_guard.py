@@ -17,8 +17,8 @@ from edgewright.schema.errors import InputError
 LARGEST_BODY = 32 * 1024 * 1024
 """Bytes of a form with its file."""
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; "
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 _HEADERS = {
     b"x-content-type-options": b"nosniff",

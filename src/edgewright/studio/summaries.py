@@ -11,8 +11,9 @@ from pathlib import Path
 import msgspec
 
 from edgewright.schema.errors import EdgewrightError
-from edgewright.schema.trace import TRACE_VERSION, Interval
+from edgewright.schema.trace import TRACE_VERSION, Interval, LeftOutRecord
 from edgewright.studio.paths import RECORD
+from edgewright.trace.headline import Headline, headline
 from edgewright.trace.journal import journals
 from edgewright.trace.partial import Progress, read_progress
 
@@ -20,6 +21,7 @@ from edgewright.trace.partial import Progress, read_progress
 class _Evaluation(msgspec.Struct, frozen=True):
     accuracy: Interval | None = None
     regression: dict[str, float | None] = {}
+    left_out: LeftOutRecord | None = None
 
 
 class _Variant(msgspec.Struct, frozen=True):
@@ -71,8 +73,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         place: path of its folder in the folder of runs, with '/'.
         started: as in the record, UTC; empty where the record does not say.
-        accuracy: of the float form on the test samples; None for regression.
-        regression: measures by name.
+        headline: the figure that leads the run's page; None for an amount without groups left out.
+        r2: of an amount, of the samples that the headline is of.
         int8: accuracy of the int8 form; `drop` against float; None where there is none.
         size: bytes of the package, of the float form's file where there is no package.
         ready: what the verdict says; None without one.
@@ -85,8 +87,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     task: str = ""
     started: str = ""
     profile: str = ""
-    accuracy: Interval | None = None
-    regression: dict[str, float | None] = {}
+    headline: Headline | None = None
+    r2: float | None = None
     int8: float | None = None
     drop: float | None = None
     size: float | None = None
@@ -97,7 +99,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def score(self) -> float | None:
         """What runs are sorted by in the column of accuracy."""
-        return self.accuracy.value if self.accuracy is not None else self.regression.get("r2")
+        first = self.headline
+        return first.interval.value if first is not None and first.measure == "accuracy" else self.r2
 
 
 def summarise(content: bytes, location: str) -> Summary:
@@ -112,6 +115,7 @@ def summarise(content: bytes, location: str) -> Summary:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return Summary(place=location, name=name, unreadable=f"no whole record: {error}")
     evaluation, compression = brief.evaluation or _Evaluation(), brief.compression
+    left = evaluation.left_out
     variants = {variant.name: variant for variant in compression.variants} if compression else {}
     int8 = variants.get("int8")
     sizes = [row.used for row in brief.device.rows if row.name == "package"] if brief.device else []
@@ -124,8 +128,8 @@ def summarise(content: bytes, location: str) -> Summary:
         task=brief.task,
         started=brief.provenance.started,
         profile=brief.device.profile if brief.device else "",
-        accuracy=evaluation.accuracy,
-        regression=evaluation.regression,
+        headline=headline(evaluation.accuracy, left),
+        r2=evaluation.regression.get("r2") if left is None else left.r2,
         int8=int8.accuracy.value if int8 and int8.accuracy else None,
         drop=compression.drop if compression and int8 else None,
         size=sizes[0] if sizes else None,

@@ -67,9 +67,11 @@ class Axis:
         return round(self.start + (self.end - self.start) * share, 1)
 
     def labels(self) -> list[tuple[float, str]]:
-        """Place and text of each mark."""
-        write = WRITERS[self.unit]
-        return [(self.at(mark), write(mark)) for mark in self.marks]
+        """Place and text of each mark; of marks that read alike the first."""
+        write, places = WRITERS[self.unit], dict[str, float]()
+        for mark in self.marks:
+            places.setdefault(write(mark), self.at(mark))
+        return [(place, text) for text, place in places.items()]
 
 
 def value_axis(values: Sequence[float], start: float, end: float, unit: str, *, logarithmic: bool = False) -> Axis:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from edgewright.core.formatting import bytes_text, microseconds_text, number, pe
 from edgewright.schema.comparison import ComparedRun, Comparison, ResultRow, Setting
 from edgewright.schema.lesson import Block, Facts, Grid, Heading, Paragraph
 from edgewright.schema.trace import How, Interval, StageRecord, Trace, VariantRecord
+from edgewright.trace.headline import headline
 from edgewright.trace.lesson_parts import parameters
 
 NONE = "-"
@@ -102,15 +104,21 @@ def _network_input(stages: Sequence[StageRecord]) -> str:
 def _results(entries: Sequence[Entry]) -> Iterator[ResultRow]:
     """Yield figures that at least one run has."""
     traces = [entry.trace for entry in entries]
-    yield from _intervals("accuracy", [None if t.evaluation is None else t.evaluation.accuracy for t in traces])
-    yield from _intervals("macro-F1", [None if t.evaluation is None else t.evaluation.macro_f1 for t in traces])
-    measures = sorted({name for t in traces if t.evaluation is not None for name in t.evaluation.regression})
+    found = [t.evaluation for t in traces]
+    leading = [None if one is None else headline(one.accuracy, one.left_out) for one in found]
+    # Where groups were left out in turn, those figures lead, and the others are of one split.
+    in_turn = {first.name: first.measure for first in leading if first is not None and first.by}
+    split = ", one split" if in_turn else ""
+    for name, measure in in_turn.items():
+        same = [first.interval if first is not None and first.name == name else None for first in leading]
+        yield from _intervals(name, same, share=measure == "accuracy")
+    yield from _intervals(f"accuracy{split}", [None if one is None else one.accuracy for one in found])
+    yield from _intervals(f"macro-F1{split}", [None if one is None else one.macro_f1 for one in found])
+    measures = sorted({name for one in found if one is not None for name in one.regression})
     for name in measures:
-        yield _figures(
-            name, [None if t.evaluation is None else t.evaluation.regression.get(name) for t in traces], number
-        )
+        yield _figures(f"{name}{split}", [None if one is None else one.regression.get(name) for one in found], number)
     for form in dict.fromkeys(f.name for t in traces if t.compression is not None for f in t.compression.variants):
-        yield from _form([_variant(t, form) for t in traces], form)
+        yield from _form([_variant(t, form) for t in traces], form, split)
     yield _figures("parameters", [float(parameters(t)) if t.layers else None for t in traces], lambda v: f"{v:,.0f}")
     yield _figures(
         "epochs",
@@ -125,11 +133,11 @@ def _variant(trace: Trace, name: str) -> VariantRecord | None:
     return next((form for form in found if form.name == name), None)
 
 
-def _form(forms: Sequence[VariantRecord | None], name: str) -> Iterator[ResultRow]:
+def _form(forms: Sequence[VariantRecord | None], name: str, split: str) -> Iterator[ResultRow]:
     """Accuracy, bytes and latency of one form of the model."""
     hows = {form.how for form in forms if form is not None}
     how: How | None = hows.pop() if len(hows) == 1 else None
-    yield from _intervals(f"accuracy, {name}", [None if f is None else f.accuracy for f in forms])
+    yield from _intervals(f"accuracy, {name}{split}", [None if f is None else f.accuracy for f in forms])
     yield _figures(f"weights, {name}", [None if f is None else float(f.weight_bytes) for f in forms], bytes_text, how)
     yield _figures(f"file, {name}", [None if f is None else float(f.file_bytes) for f in forms], bytes_text, how)
     times = [None if f is None else f.latency_p50_us for f in forms]
@@ -168,26 +176,27 @@ def _change(first: float | None, value: float | None) -> str:
     return f"{percent(abs(ratio - 1), 1)} {'more' if ratio > 1 else 'less'}"
 
 
-def _intervals(name: str, found: Sequence[Interval | None]) -> Iterator[ResultRow]:
-    """Yield shares with their 95 % intervals, and whether these overlap; nothing where no run has one."""
+def _intervals(name: str, found: Sequence[Interval | None], *, share: bool = True) -> Iterator[ResultRow]:
+    """Yield shares or amounts with their 95 % intervals, and whether these overlap; nothing where no run has one."""
     if all(interval is None for interval in found):
         return
-    texts = [
-        NONE if i is None else f"{percent(i.value, 1)} ({percent(i.low, 1)} to {percent(i.high, 1)})" for i in found
-    ]
-    differences = tuple("" if i == 0 else _moved(found[0], interval) for i, interval in enumerate(found))
+    text = partial(percent, digits=1) if share else number
+    texts = [NONE if i is None else f"{text(i.value)} ({text(i.low)} to {text(i.high)})" for i in found]
+    differences = tuple("" if i == 0 else _moved(found[0], one, share=share) for i, one in enumerate(found))
     values = tuple(None if interval is None else interval.value for interval in found)
     yield ResultRow(name=name, texts=tuple(texts), values=values, differences=differences, how="measured")
 
 
-def _moved(first: Interval | None, other: Interval | None) -> str:
+def _moved(first: Interval | None, other: Interval | None, *, share: bool) -> str:
     if first is None or other is None:
         return "not comparable"
     change = other.value - first.value
     apart = other.low > first.high or other.high < first.low
     text = "intervals apart" if apart else "intervals overlap: may be chance"
-    if round(1000 * abs(change)) == 0:
+    if round(1000 * abs(change)) == 0 if share else not change:
         return f"same; {text}" if apart else "same"
+    if not share:
+        return f"{_change(first.value, other.value)}; {text}"
     return f"{'up' if change > 0 else 'down'} {points(change)}; {text}"
 
 

@@ -48,6 +48,8 @@ class _Choices:
     ignore: tuple[str, ...]
     decision: str
     rows: str
+    keep: str
+    features: str
     device: str
 
     @classmethod
@@ -57,7 +59,19 @@ class _Choices:
         def text(key: str) -> str:
             return str(given.get(key) or "").strip()
 
-        return cls({key: text(key) for key in _ROLES}, ignore, text("decision"), text("rows"), text("device"))
+        said = {key: text(key) for key in ("decision", "rows", "keep", "features", "device")}
+        return cls({key: text(key) for key in _ROLES}, ignore, **said)
+
+    @property
+    def count(self) -> int | None:
+        """How many features the model takes; None for all.
+
+        Raises:
+            InputError: no number.
+        """
+        if self.keep != "best":
+            return None
+        return _number(self.features, 1, "at least one feature", "features")
 
     def request(self, path: str) -> OwnDataRequest:
         """Return what is asked of the data.
@@ -67,13 +81,18 @@ class _Choices:
         """
         decision = self.decision if self.decision in _FRAMINGS else ""
         if decision == "window":
-            if not self.rows.isascii() or not self.rows.isdecimal() or len(self.rows) > 6:
-                raise InputError("a window of two rows or more", repr(self.rows[:20]), "window")
-            decision = f"{int(self.rows)} rows"
+            decision = f"{_number(self.rows, 0, 'a window of two rows or more', 'window')} rows"
         made: OwnDataRequest = import_module(_PROPOSAL).OwnDataRequest(
-            path=path, ignore=self.ignore, decision=decision, device=self.device, **self.roles
-        )
+            path=path, ignore=self.ignore, decision=decision, device=self.device, features=self.count,
+            **self.roles,
+        )  # fmt: skip
         return made
+
+
+def _number(text: str, minimum: int, expected: str, where: str) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > 6 or int(text) < minimum:
+        raise InputError(expected, repr(text[:20]), where)
+    return int(text)
 
 
 def _files(request: Request, problem: str = "", *, status: int = 200) -> Response:
@@ -135,13 +154,14 @@ def _shown(request: Request, choices: _Choices, problem: str = "", *, status: in
     context: dict[str, Any] = {}
     view = import_module(_VIEW)
     if found is not None and opened is not None:
-        drawn, why = view.separation(opened)
+        features = reading.features
+        drawn, why = view.separation(opened, features, reading.count)
         shown, further = view.findings(found)
         context = {
             "lines": view.column_lines(found), "findings": shown, "further": further, "map": drawn, "why": why,
             "picture": view.picture(opened), "looks": look(opened.classes),
-            "bytes_kept": view.window_bytes(found), "signal_address": view.data_address(opened, "signal"),
-            "map_address": view.data_address(opened, "map"), "longest": view.longest_window(found),
+            "features": features, "bytes_kept": view.window_bytes(found), "longest": view.longest_window(found),
+            **{f"{name}_address": view.data_address(opened, name) for name in ("signal", "map")},
         }  # fmt: skip
     return render(
         request, "guided_columns.html", status=400 if problem and status == 200 else status, title=f"Start: {location}",
@@ -167,22 +187,27 @@ def _train(request: Request, form: FormData) -> Response:
         if reading.problem:
             return _shown(request, choices)
         back = _back(request, location, choices)
-        number = studio_of(request).jobs.start(_arguments(reading.request), location.rpartition("/")[2], back)
+        number = studio_of(request).jobs.start(
+            _arguments(reading.request, reading.count), location.rpartition("/")[2], back
+        )
     except EdgewrightError as error:
         return _shown(request, choices, told(error), status=409)
     return RedirectResponse(f"/started/{number}", 303)
 
 
-def _arguments(asked: OwnDataRequest) -> list[str]:
+def _arguments(asked: OwnDataRequest, features: int | None) -> list[str]:
     """Return the arguments of `edgewright run` that say the same."""
-    values = {key: getattr(asked, key) for key in (*_ROLES, "decision", "device")}
+    values = {**{key: getattr(asked, key) for key in (*_ROLES, "decision", "device")}, "features": features}
     named = [f"--{key}={value}" for key, value in values.items() if value]
     return [*named, *(f"--ignore={name}" for name in asked.ignore), "--", str(Path(asked.path))]
 
 
 def _back(request: Request, location: str, choices: _Choices) -> str:
     """Return the address of the form as it was filled in."""
-    said = {**choices.roles, "decision": choices.decision, "rows": choices.rows, "device": choices.device}
+    said = {
+        **choices.roles,
+        **{key: getattr(choices, key) for key in ("decision", "rows", "keep", "features", "device")},
+    }
     query = [(key, value) for key, value in said.items() if value] + [("ignore", name) for name in choices.ignore]
     address: str = studio_of(request).templates.filters["path"](f"/new/{location}")
     return address + (f"?{urlencode(query)}" if query else "")

@@ -1,8 +1,9 @@
-"""A run's package tried on live rows: of the browser's motion sensors, or of a CSV file read as a stream."""
+"""A run's package tried on live rows: of the browser's motion sensors, of a CSV file, or of one that grows."""
 
 from __future__ import annotations
 
 import io
+import os
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -13,8 +14,11 @@ from edgewright.core.prediction_input import answer_rows
 from edgewright.schema.errors import EdgewrightError
 from edgewright.studio.frame import form_of, page_of, render, run_of, studio_of, text_of, told
 from edgewright.studio.pages import Page
-from edgewright.studio.pages.predict import predictor
+from edgewright.studio.pages.predict import predictor, predictor_or_reason
+from edgewright.studio.paths import below
 
+# Bytes of a file that grows which are sent at once.
+_PIECE = 262_144
 # What a browser's DeviceMotionEvent gives: value of the choice -> words.
 SENSORS = {
     f"{part}.{axis}": f"{word} {axis}, {unit}"
@@ -29,11 +33,7 @@ SENSORS = {
 
 def _page(request: Request) -> Response:
     location, folder, trace = run_of(request)
-    opened, missing = None, ""
-    try:
-        opened = predictor(folder)
-    except EdgewrightError as error:
-        missing = told(error)
+    opened, missing = predictor_or_reason(folder)
     return render(
         request, "live_test.html", title=f"Live test: {trace.name}", place=location, name=trace.name, opened=opened,
         missing=missing, sensors=SENSORS, port=studio_of(request).port,
@@ -50,8 +50,24 @@ def _answer(request: Request, form: FormData) -> Response:
     return JSONResponse({"answers": found})
 
 
+def _rows(request: Request) -> Response:
+    """Return the whole lines of a CSV file from a byte on, and where the next ones begin; the page asks again."""
+    location, begin = str(request.path_params["file"]), request.query_params.get("from", "0")
+    path = below(studio_of(request).folder, location)
+    if path.suffix.lower() != ".csv" or not path.is_file() or not begin.isdecimal() or len(begin) > 15:
+        return JSONResponse({"problem": f"Expected a CSV file below the studio's folder, got {location}."}, 400)
+    with path.open("rb") as file:
+        if int(begin) > file.seek(0, os.SEEK_END):
+            return JSONResponse({"problem": f"{location} became shorter while it was followed."}, 400)
+        file.seek(int(begin))
+        piece = file.read(_PIECE)
+    whole = piece[: piece.rfind(b"\n") + 1]
+    return JSONResponse({"text": whole.decode("utf-8-sig", "replace"), "next": int(begin) + len(whole)})
+
+
 PAGE = Page(
     routes=(
+        Route("/live-rows/{file:path}", page_of(_rows), methods=["GET"]),
         Route("/live-test/{run:path}", page_of(_page), methods=["GET"]),
         Route("/live-test/{run:path}", form_of(_answer), methods=["POST"]),
     ),

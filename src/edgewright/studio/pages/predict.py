@@ -51,6 +51,14 @@ def predictor(folder: Path) -> Predictor:
         return _opened[key]
 
 
+def predictor_or_reason(folder: Path) -> tuple[Predictor | None, str]:
+    """Return what answers for a run, or None and the sentence that says why nothing does."""
+    try:
+        return predictor(folder), ""
+    except EdgewrightError as error:
+        return None, told(error)
+
+
 def _answer(request: Request) -> Response:
     row = request.query_params.get("row", "")
     return _page(request, row=row, explained=_explained_row(request, row) if row else None)
@@ -139,11 +147,7 @@ def _page(
     status: int = 200,
 ) -> Response:  # fmt: skip
     location, folder, trace = run_of(request)
-    opened, missing = None, ""
-    try:
-        opened = predictor(folder)
-    except EdgewrightError as error:
-        missing = told(error)
+    opened, missing = predictor_or_reason(folder)
     columns = _fields(opened.manifest.columns) if opened else []
     return render(
         request, "predict.html", status=status, title=f"Predict: {trace.name}", place=location, name=trace.name,

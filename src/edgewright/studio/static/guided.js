@@ -19,7 +19,7 @@ let latest = 0;
 addEventListener("change", async (event) => {
   const form = event.target.closest("[data-preview]");
   if (!form) return;
-  if (event.target.dataset.of) form.elements[event.target.dataset.of].value = "window";
+  if (event.target.dataset.of) form.elements[event.target.dataset.of].value = event.target.dataset.to;
   const mine = ++latest, address = `${form.getAttribute("action")}?${new URLSearchParams(new FormData(form))}`;
   const main = document.getElementById("main");
   main.setAttribute("aria-busy", "true");

@@ -1,4 +1,4 @@
-// Rows of motion sensors or of a CSV file, sent to the studio as the windows of the package, and its answers.
+// Rows of motion sensors, of a CSV file or of one that grows, sent to the studio as the windows of the package, and its answers.
 "use strict";
 
 const live = document.getElementById("live-test");
@@ -63,8 +63,29 @@ if (live) {
 
   function stopped() {
     removeEventListener("devicemotion", moved);
-    sensors.querySelector("[data-stop]").hidden = true;
+    for (const one of live.querySelectorAll("[data-stop]")) one.hidden = true;
   }
+
+  // A file that grows: its new lines are asked for twice a second, until another stream begins.
+  find("follow").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    stopped();
+    const path = find("path").value.trim().split("/").map(encodeURIComponent).join("/");
+    const mine = open("", (i) => `row ${i + 1}`);
+    event.target.querySelector("[data-stop]").hidden = false;
+    say("Waiting for rows.");
+    for (let next = 0; mine === stream; await new Promise((done) => setTimeout(done, 500))) {
+      let told;
+      try { told = await (await fetch(`/live-rows/${path}?from=${next}`)).json(); } catch { told = { problem: "The studio has no such file." }; }
+      if (mine !== stream) return;
+      if (told.problem) { stream = null; say(told.problem); stopped(); return; }
+      next = told.next;
+      const lines = told.text.split(/\r?\n/).filter((text) => text.trim());
+      if (!mine.header) mine.header = lines.shift() ?? "";
+      mine.rows.push(...lines);
+      push(mine);
+    }
+  });
 
   // CSV: lines as they are; the studio parses them. Empty lines hold no row.
   find("csv").addEventListener("submit", async (event) => {
@@ -122,5 +143,5 @@ if (live) {
     sensors.querySelector("[data-stop]").hidden = false;
     setTimeout(() => { if (mine === stream && !mine.first && !mine.rows.length && !mine.answers) say("No motion events in 3 s: this device has no motion sensor, or the browser blocks it."); }, 3000);
   });
-  sensors.querySelector("[data-stop]").addEventListener("click", () => { stopped(); stream = null; say("Stopped."); });
+  for (const one of live.querySelectorAll("[data-stop]")) one.addEventListener("click", () => { stopped(); stream = null; say("Stopped."); });
 }

@@ -119,12 +119,18 @@ def _of_run(folder: Path, X: Floats) -> tuple[Floats, str]:
     return values, "the features that the run's model receives"
 
 
-def draw_map(opened: Opened, samples: Samples) -> Map:
-    """Return the map of a data set's samples, the same every time."""
+def draw_map(opened: Opened, samples: Samples, made: tuple[Floats, str] | None = None) -> Map:
+    """Return the map of a data set's samples, the same every time.
+
+    Args:
+        opened: the data set.
+        samples: its rows or windows.
+        made: features of the `chosen` samples, shape (n, features), and what they are; quick ones when None.
+    """
     picked = chosen(np.asarray(samples.y))
     X = np.ascontiguousarray(samples.X[picked], np.float32)
-    note, features, text = "", None, ""
-    if opened.origin.run is not None:
+    note, (features, text) = "", made or (None, "")
+    if features is None and opened.origin.run is not None:
         try:
             features, text = _of_run(opened.origin.run, X)
         except EdgewrightError as error:

@@ -71,7 +71,7 @@ def spreads(opened: Opened, first: int) -> tuple[list[Spread], int]:
     found = []
     for index in range(first, min(first + A_PAGE, len(opened.dataset.columns))):
         values = np.concatenate([r.values[::step, index] for r in recordings])
-        found.append(_spread(values, codes, opened.classes, opened.dataset.columns[index]))
+        found.append(spread_of(values, codes, opened.classes, opened.dataset.columns[index]))
     return found, step
 
 
@@ -92,7 +92,15 @@ def _codes(opened: Opened, step: int) -> NDArray[np.int64] | None:
     return np.concatenate(parts)
 
 
-def _spread(values: Floats, codes: NDArray[np.int64] | None, classes: tuple[str, ...], column: Column) -> Spread:
+def spread_of(values: Floats, codes: NDArray[np.int64] | None, classes: tuple[str, ...], column: Column) -> Spread:
+    """Return how values of one channel or feature are spread, of all rows and of each class.
+
+    Args:
+        values: shape (n,), NaN where missing.
+        codes: number of the class of each value, -1 without one; None without classes.
+        classes: by their numbers.
+        column: its name, unit and declared range.
+    """
     there = np.isfinite(values)
     known = values[there].astype(np.float64)
     if not len(known):

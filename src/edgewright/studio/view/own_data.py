@@ -21,6 +21,7 @@ from edgewright.studio.view.data_cache import Opened, stamp
 from edgewright.studio.view.data_sources import DataRequest, Origin
 from edgewright.studio.view.drawing import A_PAGE, Picture, draw
 from edgewright.studio.view.feature_map import Map, draw_map
+from edgewright.studio.view.own_features import FeatureValues, feature_values
 from edgewright.studio.view.segments import Windows, windows
 from edgewright.workflows.own_data.columns import assign_roles
 from edgewright.workflows.own_data.preview import Preview, read_preview
@@ -78,6 +79,19 @@ class Reading:
     problem: str = ""
 
     @property
+    def features(self) -> FeatureValues | None:
+        """What the model would receive; None where that is no list of features."""
+        if self.opened is None or self.found is None:
+            return None
+        return feature_values(self.opened, self.found)
+
+    @property
+    def count(self) -> int | None:
+        """How many of the features are chosen; None for all, or where there are no more of them."""
+        features, count = self.features, self.request.features
+        return count if features is not None and count is not None and count < len(features.columns) else None
+
+    @property
     def profile(self) -> Profile:
         """The chosen device."""
         return load_profile(self.request.device or DEVICE)
@@ -96,7 +110,7 @@ class Readings:
         Raises:
             InputError: it is no table, or a named column or device is not there.
         """
-        key = (replace(request, device=""), stamp(origin))
+        key = (replace(request, device="", features=None), stamp(origin))
         with self._lock:
             load_profile(request.device or DEVICE)
             if key not in self._kept:
@@ -174,10 +188,13 @@ def picture(opened: Framed) -> Picture:
     return draw(opened, 0, 0, end, channels=channels, windows=where)
 
 
-def separation(opened: Framed) -> tuple[Map | None, str]:
-    """Return the map of the windows or rows, or why there is none."""
+def separation(opened: Framed, features: FeatureValues | None, count: int | None) -> tuple[Map | None, str]:
+    """Return the map of the windows or rows by so many features, or why there is none."""
     samples, why = opened.samples()
-    return (None, why) if samples is None else (opened.once("map", lambda: draw_map(opened, samples)), "")
+    if samples is None:
+        return None, why
+    made = None if features is None else (features.best(count), "what the model would receive")
+    return opened.once(("map", count), lambda: draw_map(opened, samples, made)), ""
 
 
 def data_address(opened: Framed, view: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgewright.core.formatting import plural, seconds_text
+from edgewright.core.riff import channel_names
 from edgewright.schema.data import Samples
 from edgewright.schema.errors import EdgewrightError
 from edgewright.studio.pages.predict import predictor
@@ -26,6 +27,8 @@ Context = dict[str, Any]
 A_LIST = 100
 # Rows beside a window that are drawn with it, as a share of the window.
 _AROUND = 0.5
+# Fewer samples a second are no rate of sound for browsers.
+_SLOWEST_HZ = 3000.0
 
 
 def recordings(opened: Opened, request: DataRequest) -> Context:
@@ -126,6 +129,12 @@ def feature_map(opened: Opened, request: DataRequest) -> Context:
     return context
 
 
+def is_sound(opened: Opened) -> bool:
+    """Return whether these are recordings of sound, at a rate that browsers play."""
+    columns = tuple(column.name for column in opened.dataset.columns)
+    return columns == channel_names(len(columns)) and (opened.dataset.rate or 0.0) >= _SLOWEST_HZ
+
+
 def one_window(
     opened: Opened,
     request: DataRequest,
@@ -152,6 +161,7 @@ def one_window(
         "group": "" if samples.groups is None else str(samples.groups[number - 1]),
         "mark": (round(100 * (row - first) / span, 3), round(100 * where.length / span, 3)),
         "seconds": round(where.length / opened.dataset.rate, 6) if opened.dataset.rate else 0,
+        "sound": request.to("sound", sample=number) if where.length > 1 and is_sound(opened) else "",
         "explain": number if known and not _changed(opened, samples) else 0,
         "values": [] if where.length > 1 else list(zip(samples.columns, samples.X[number - 1].tolist(), strict=True)),
     }  # fmt: skip

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edgewright.core.formatting import percent
 from edgewright.schema.trace import Trace
+from edgewright.trace.headline import headline
 from edgewright.trace.insight import reduction
 from edgewright.trace.questions import Draft, rule, short
 
@@ -19,9 +19,11 @@ def fewer_features(trace: Trace) -> Draft | None:
     if first.kind != "dense" or first.parameters != units * (after + 1):
         return None
     was = f"{units * (before + 1):,}"
+    evaluation = trace.evaluation
+    score = None if evaluation is None else headline(evaluation.accuracy, evaluation.left_out)
     kept = ""
-    if trace.evaluation is not None and trace.evaluation.accuracy is not None:
-        kept = f", and {percent(trace.evaluation.accuracy.value, 1)} of the answers are still right"
+    if score is not None and score.measure == "accuracy":
+        kept = f", and {score.figure} of the answers are still right"
     left = ", ".join(short(name) for name, _ in stage.dropped[:3])
     left = f" ({left}{', ...' if len(stage.dropped) > 3 else ''})" if left else ""
     why = "They were dropped because they say less about the target, not because they are wrong"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edgewright.core.formatting import fraction, number, percent, plural
-from edgewright.schema.trace import EvaluationRecord, Interval, Trace
+from edgewright.schema.trace import GroupRow, Interval, LeftOutRecord, Trace
+from edgewright.trace.headline import headline
 from edgewright.trace.questions import Draft, rule, short
 
+_IN_TURN = "each left out of training once"
 _KEPT = {
     "group": ("person or machine", "new people or machines"),
     "session": ("session", "new sessions"),
@@ -17,21 +21,27 @@ _KEPT = {
 def interval(trace: Trace) -> Draft | None:
     """Ask what the interval means of every classifier whose accuracy has one of some width."""
     evaluation = trace.evaluation
-    found = None if evaluation is None else evaluation.accuracy
-    if evaluation is None or found is None or found.high - found.low < 0.001:
+    first = None if evaluation is None else headline(evaluation.accuracy, evaluation.left_out)
+    if evaluation is None or first is None or first.measure != "accuracy":
+        return None
+    found, left = first.interval, evaluation.left_out
+    if found.high - found.low < 0.001:
         return None
     value, low, high = (percent(part, 1) for part in (found.value, found.low, found.high))
-    grouped = "group" in found.method
+    groups = evaluation.groups if left is None else left.groups
+    grouped = left is not None or "group" in found.method
     drawn = "other people or machines" if grouped else f"other {evaluation.unit}s"
-    of = f" of {len(evaluation.groups)} people or machines" if grouped and evaluation.groups else ""
+    of = f" of {len(groups)} people or machines" if grouped and groups else ""
+    few = "The test samples" if left is None else "So few people or machines"
+    source = f"{evaluation.samples:,} test samples{of}" if left is None else f"{_groups(left)}, {_IN_TURN}"
     return Draft(
         50,
         f"What does '{value} right (95 %: {low} to {high})' mean?",
-        f"The test samples leave the accuracy uncertain: repeated with {drawn}, intervals made like this one "
+        f"{few} leave the accuracy uncertain: repeated with {drawn}, intervals made like this one "
         "contain the true accuracy about 95 times in 100",
-        f"Method: {found.method}, from {evaluation.samples:,} test samples{of}. More of them make it narrower.",
+        f"Method: {found.method}, from {source}. More of them make it narrower.",
         (
-            *_one_group(evaluation, found),
+            *_one_group(groups, found),
             "95 % of the answers are right",
             f"{value} of them are; 95 % says how often such an interval contains the true value.",
             f"Each answer has a confidence between {low} and {high}",
@@ -39,14 +49,18 @@ def interval(trace: Trace) -> Draft | None:
             f"The accuracy was between {low} and {high} in every epoch",
             "The test samples are evaluated once, after the last epoch.",
         ),
-        f"Evaluation, accuracy: {value} ({low} to {high})",
+        f"Evaluation, {first.name if first.by else first.measure}: {value} ({low} to {high})",
         "evaluation",
     )
 
 
-def _one_group(evaluation: EvaluationRecord, found: Interval) -> list[str]:
+def _groups(left: LeftOutRecord) -> str:
+    return plural(len(left.groups), "person or machine", "people or machines")
+
+
+def _one_group(groups: Sequence[GroupRow], found: Interval) -> list[str]:
     """Return the wrong answer that every group lies within the interval, where one lies outside."""
-    known = [(g.accuracy, g.group) for g in evaluation.groups if g.accuracy is not None]
+    known = [(g.accuracy, g.group) for g in groups if g.accuracy is not None]
     outside = [(max(found.low - share, share - found.high), name, share) for share, name in known]
     distance, far, share = max(outside, default=(0.0, "", 0.0))
     if distance <= 0:
@@ -134,7 +148,14 @@ def majority(trace: Trace) -> Draft | None:
     found = trace.evaluation
     if found is None or found.accuracy is None or found.majority is None or len(found.labels) < 2:
         return None
-    base, classes = percent(found.majority, 1), len(found.labels)
+    left, right, usual = found.left_out, found.accuracy.value, found.majority
+    whom = "the test samples"
+    why = f"That class makes up {percent(usual, 1)} of the {found.samples:,} test samples."
+    if left is not None:
+        right, whom = left.score.value, f"{_groups(left)}, {_IN_TURN},"
+        usual = max(0.0, right - left.majority.value)
+        why = "That class is the most frequent one of the others each time; the figure is the mean over those left out."
+    base, classes = percent(usual, 1), len(found.labels)
     even = (
         percent(1 / classes, 1),
         f"That is the accuracy of guessing one of {classes} classes at random; the most frequent "
@@ -143,21 +164,21 @@ def majority(trace: Trace) -> Draft | None:
     wrong = [
         percent(0.0, 1),
         "It takes as much knowledge to be always wrong as to be always right.",
-        *([] if abs(found.majority - 1 / classes) < 0.02 else even),
+        *([] if abs(usual - 1 / classes) < 0.02 else even),
         percent(1.0, 1),
         "That is the maximum, not what a model without knowledge reaches.",
         percent(0.5, 1),
         "A coin is right half the time between two equally frequent classes; the most frequent one of these "
         f"{classes} makes up {base}.",
-        percent(1 - found.majority, 1),
+        percent(1 - usual, 1),
         "That share is wrong when the most frequent class is always answered.",
     ]
     return Draft(
         53,
-        f"{percent(found.accuracy.value, 1)} of the test samples are right. What does always predicting the most "
-        "frequent class reach, without learning anything?",
+        f"{percent(right, 1)} of the answers on {whom} are right. What does always predicting the most frequent class "
+        "reach, without learning anything?",
         base,
-        f"That class makes up {base} of the {found.samples:,} test samples.",
+        why,
         wrong,
         f"Evaluation, always the most frequent class: {base}",
         "evaluation",
@@ -167,14 +188,18 @@ def majority(trace: Trace) -> Draft | None:
 @rule("r2")
 def r2(trace: Trace) -> Draft | None:
     """Ask what R squared says of a regression that explains some of its target."""
-    value = None if trace.evaluation is None else trace.evaluation.regression.get("r2")
-    if trace.evaluation is None or value is None or not 0 < value < 1:
+    found = trace.evaluation
+    if found is None:
         return None
+    value = found.regression.get("r2") if found.left_out is None else found.left_out.r2
+    if value is None or not 0 < value < 1:
+        return None
+    source = f"{found.samples:,} test samples" if found.left_out is None else f"{_groups(found.left_out)}, {_IN_TURN}"
     return Draft(
         54,
         f"What does r2 = {fraction(value)} mean for this regression?",
         f"Its mean squared error is {percent(1 - value, 1)} of that of always answering with the mean",
-        f"r2 = 1 - mean squared error / variance of the target, on {trace.evaluation.samples:,} test samples.",
+        f"r2 = 1 - mean squared error / variance of the target, on {source}.",
         (
             f"{percent(value, 1)} of the answers are right",
             "A regression rarely predicts the exact value, so answers are not counted as right or wrong.",
@@ -191,7 +216,12 @@ def r2(trace: Trace) -> Draft | None:
 @rule("rmse")
 def rmse(trace: Trace) -> Draft | None:
     """Ask why the root mean squared error is above the mean absolute error, where the shown digits differ."""
-    measured = {} if trace.evaluation is None else trace.evaluation.regression
+    found = trace.evaluation
+    measured = {} if found is None else found.regression
+    if found is not None and found.left_out is not None and measured:
+        # The headline is a mean over those left out, and so is what stands beside it.
+        each = [group.regression["mae"] for group in found.left_out.groups]
+        measured = {"mae": sum(each) / len(each), "rmse": found.left_out.score.value}
     root, mae = measured.get("rmse"), measured.get("mae")
     if root is None or mae is None or not 0 < mae < root or number(root) == number(mae):
         return None

@@ -11,15 +11,14 @@ from edgewright.core.formatting import (
     microseconds_text,
     number,
     percent,
-    plural,
     points,
     seconds_text,
     shape_text,
 )
-from edgewright.schema.trace import LeftOutRecord, Trace
+from edgewright.schema.trace import Trace
+from edgewright.trace.headline import headline
 from edgewright.trace.insight import LEFT_OUT, reduction, trace_insight
 from edgewright.trace.opening import SIMULATED, opening, simulated
-from edgewright.trace.readiness import says_little
 from edgewright.trace.sections import Section
 from edgewright.trace.sections.modes import switch
 from edgewright.trace.view_blocks import Template, ViewBlock
@@ -102,16 +101,14 @@ def _tiles(trace: Trace) -> list[tuple[str, str, str, str, str]]:
     """Figure, name, what is beside it, how it was got, anchor."""
     tiles = []
     evaluation, compression = trace.evaluation, trace.compression
-    if evaluation is not None and evaluation.left_out is not None:
-        tiles.append(_left_out_tile(evaluation.left_out))
-    elif evaluation is not None and evaluation.accuracy is not None:
-        interval = evaluation.accuracy
-        span = f"{percent(interval.low, 1)} to {percent(interval.high, 1)}"
-        tiles.append((percent(interval.value, 1), "test accuracy", span, "measured", "evaluation"))
+    first = None if evaluation is None else headline(evaluation.accuracy, evaluation.left_out)
+    if first is not None:
+        anchor = "evaluation-left-out" if first.by else "evaluation"
+        tiles.append((first.figure, first.name, f"{first.span} {first.source}".strip(), "measured", anchor))
     elif evaluation is not None and evaluation.regression:
-        first, value = next(iter(sorted(evaluation.regression.items())))
-        rest = ", ".join(f"{name} {number(v)}" for name, v in sorted(evaluation.regression.items()) if name != first)
-        tiles.append((number(value), f"test {first}", rest, "measured", "evaluation"))
+        (name, value), *others = sorted(evaluation.regression.items())
+        rest = ", ".join(f"{other} {number(v)}" for other, v in others)
+        tiles.append((number(value), f"test {name}", rest, "measured", "evaluation"))
     if trace.layers:
         parameters = sum(layer.parameters for layer in trace.layers)
         macs = sum(layer.macs for layer in trace.layers)
@@ -128,16 +125,6 @@ def _tiles(trace: Trace) -> list[tuple[str, str, str, str, str]]:
     if trace.stages and trace.stages[0].shape_out:
         tiles.append((shape_text(trace.stages[0].shape_out), "data", trace.stages[0].name, "measured", "data_flow"))
     return tiles
-
-
-def _left_out_tile(found: LeftOutRecord) -> tuple[str, str, str, str, str]:
-    name = f"{'accuracy' if found.r2 is None else 'rmse'}, each {found.by} left out once"
-    figure, low, high = (
-        percent(x, 1) if found.r2 is None else number(x) for x in (found.score.value, found.score.low, found.score.high)
-    )
-    little = ": says little" if says_little(found) else ""
-    beside = f"{low} to {high} by {found.by}, {plural(len(found.groups), 'group')}{little}"
-    return (figure, name, beside, "measured", "evaluation-left-out")
 
 
 SECTION = Section(0, "Key insight", blocks)

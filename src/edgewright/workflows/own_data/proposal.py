@@ -28,7 +28,7 @@ from edgewright.workflows.own_data.columns import Roles, assign_roles
 from edgewright.workflows.own_data.decimal_commas import refuse_decimal_commas
 from edgewright.workflows.own_data.framing import Framing, choose_framing
 from edgewright.workflows.own_data.preview import Preview, read_preview
-from edgewright.workflows.own_data.recipes import Recipe, recipes
+from edgewright.workflows.own_data.recipes import Recipe, recipes, selected
 from edgewright.workflows.own_data.sentences import refuse_sentences
 from edgewright.workflows.own_data.trial import validation_score
 
@@ -64,6 +64,7 @@ class OwnDataRequest:
         device: profile or TOML file; `DEVICE` when empty.
         name: of the pipeline; from the path when empty.
         need: share of right answers (R² of an amount) to be ready; None for none.
+        features: number that the model takes, those that differ most with the target; None for all.
     """
 
     path: str
@@ -76,6 +77,7 @@ class OwnDataRequest:
     device: str = ""
     name: str = ""
     need: float | None = None
+    features: int | None = None
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ def propose(
     with doing("Reading data"):
         found = look(request)
     base = _base(request, found)
-    ways = recipes(found.dataset, found.framing) if recipe_for is None else (recipe_for(found),)
+    ways = _ways(request, found) if recipe_for is None else (recipe_for(found),)
     with doing("Comparing models"):
         try:
             base, why = _split(base, found)
@@ -203,7 +205,7 @@ def propose(
             why["window"] = f"{found.framing.why}; no longer window was tried on more than {_TRIED_ROWS:,} rows"
         elif longer:
             wide = replace(found, framing=replace(found.framing, window=longer))
-            other = _with_window(base, longer, recipes(found.dataset, wide.framing)[0])
+            other = _with_window(base, longer, _ways(request, wide)[0])
             scores = [validation_score(checked(one, request.path), found.dataset) for one in (table, other)]
             names = [f"windows of {one['window']['samples']} rows" for one in (table, other)]
             tried = tuple(zip(names, scores, strict=True))
@@ -214,6 +216,11 @@ def propose(
                 )
     reasons = {**found.roles.why, "window": found.framing.why, "model": recipe.why, **why}
     return Proposal(found, {**table, "device": {"profile": request.device or DEVICE}}, reasons, tried)
+
+
+def _ways(request: OwnDataRequest, found: OwnData) -> tuple[Recipe, ...]:
+    ways = recipes(found.dataset, found.framing)
+    return ways if request.features is None else tuple(selected(one, request.features) for one in ways)
 
 
 def _base(request: OwnDataRequest, found: OwnData) -> dict[str, Any]:

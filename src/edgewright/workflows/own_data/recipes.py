@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from edgewright.schema.data import DataSet
+from edgewright.schema.errors import InputError
 from edgewright.workflows.own_data.framing import Framing
 from edgewright.workflows.own_data.motion import gravity_axes, motion_stages
 
 Table = dict[str, Any]
 _NETWORK = {"epochs": 40, "batch": 32, "optimiser": "adamw", "learning_rate": 0.003, "schedule": "one_cycle",
             "weight_decay": 0.01}  # fmt: skip
+SELECT: Table = {"kind": "select", "score": "anova"}
+"""The stage that keeps some of the features, without their number `k`."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,26 @@ def recipes(dataset: DataSet, framing: Framing) -> tuple[Recipe, ...]:
     if framing.kind == "sound":
         return (_sound(float(dataset.rate or 0.0)),)
     return (_recording(),) if framing.kind == "recording" else (_motion(dataset, framing),)
+
+
+def feature_stages(recipe: Recipe) -> list[Table]:
+    """Return the stages that make the features of a recipe; empty where its model takes signals, not features."""
+    kinds = {layer.get("kind") for layer in recipe.tables["model"].get("layers", ())}
+    return [] if "conv1d" in kinds else [one for one in recipe.tables["stages"] if one["kind"] != "scale"]
+
+
+def selected(recipe: Recipe, count: int) -> Recipe:
+    """Return a recipe whose model takes so many features, those that differ most with the target.
+
+    Raises:
+        InputError: its model takes signals, not features.
+    """
+    made, stages = feature_stages(recipe), recipe.tables["stages"]
+    if not made:
+        raise InputError("rows or windows that features are made of", f"data for {recipe.name}", "features",
+                         "Leave it out: the model takes whole signals")  # fmt: skip
+    chosen = [*made, {**SELECT, "k": count}, *stages[len(made) :]]
+    return replace(recipe, tables={**recipe.tables, "stages": chosen})
 
 
 def _rows(task: str) -> tuple[Recipe, ...]:
