@@ -116,5 +116,8 @@ def test_verdict_has_a_floor() -> None:
     gain = Interval(value=0.01, low=-0.01, high=0.03, method="")
     alike = msgspec.structs.replace(record, simplest=SimplestRecord(score=0.87, gain=gain))
     assert "not significantly better than one column with thresholds (87.0 % right" in verdict(evaluation=alike)
+    assert "5 groups test, and more may tell (--set split.test=0.4)" in verdict(evaluation=alike)
+    many = msgspec.structs.replace(alike, groups=record.groups * 2)
+    assert "more may tell" not in verdict(evaluation=many)
     asked = msgspec.structs.replace(record, need=0.95)
     assert verdict(evaluation=asked) == "not ready: 87.9 % right, 95.0 % was asked for"

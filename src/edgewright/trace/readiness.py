@@ -7,6 +7,8 @@ from edgewright.schema.trace import EvaluationRecord, Interval, LeftOutRecord, S
 
 # An answer that is more often wrong than right is of no use, whatever the number of classes.
 HALF = 0.5
+# So few test groups leave most differences open.
+_FEW = 6
 
 
 def left_out_text(record: LeftOutRecord) -> str:
@@ -35,7 +37,7 @@ def shortfalls(evaluation: EvaluationRecord) -> list[str]:
     simplest = evaluation.simplest if left is None else left.simplest
     made = [*_right(evaluation), *_usual(evaluation)]
     if simplest is not None and simplest.gain.low <= 0 and not made:
-        made.append(_no_gain(simplest, classify=evaluation.accuracy is not None))
+        made.append(_no_gain(simplest, evaluation))
     return [*made, *_asked(evaluation)]
 
 
@@ -71,9 +73,14 @@ def _usual(evaluation: EvaluationRecord) -> list[str]:
     return []
 
 
-def _no_gain(simplest: SimplestRecord, *, classify: bool) -> str:
-    score = f"{percent(simplest.score, 1)} right" if classify else f"rmse {number(simplest.score)}"
-    return f"not significantly better than one column with thresholds ({score}; --set model.kind=threshold trains it)"
+def _no_gain(simplest: SimplestRecord, evaluation: EvaluationRecord) -> str:
+    score = (
+        f"{percent(simplest.score, 1)} right" if evaluation.accuracy is not None else f"rmse {number(simplest.score)}"
+    )
+    text = f"not significantly better than one column with thresholds ({score}; --set model.kind=threshold trains it)"
+    if simplest.gain.value > 0 and evaluation.left_out is None and 1 < len(evaluation.groups) < _FEW:
+        text += f"; {len(evaluation.groups)} groups test, and more may tell (--set split.test=0.4)"
+    return text
 
 
 def _asked(evaluation: EvaluationRecord) -> list[str]:
