@@ -181,6 +181,6 @@ def test_a_file_that_is_no_table_is_one_line(root: Path, opener: Opener) -> None
     drop(page, "photo.jpg", "JFIF")
     expect(page.locator("[role=alert]")).to_contain_text("a CSV, TSV, Parquet or WAV file")
     drop(page, "one.csv", "label\nx\ny\nx\ny\nx\ny\n")
-    expect(page.locator("[role=alert]")).to_contain_text("at least one column of numbers besides the target")
+    expect(page.locator("[role=alert]")).to_contain_text("at least one column of numbers, or of few texts")
     fine(page)
     assert page.get_by_role("button", name="Train").is_disabled()

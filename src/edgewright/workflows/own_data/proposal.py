@@ -143,11 +143,10 @@ def look(request: OwnDataRequest) -> OwnData:
     table = data_table(preview, roles)
     refuse_sentences(preview.columns, roles, request.path)
     if roles.target and not roles.readings and not roles.categories:
+        left_out = "; ".join(f"{name} ({why})" for name, why in roles.ignored.items())
+        do = f"Columns left out: {left_out}" if left_out else "Add columns of what was measured"
         raise InputError(
-            "at least one column of numbers, or of few texts, besides the target",
-            "none",
-            request.path,
-            "Columns left out: " + "; ".join(f"{name} ({why})" for name, why in roles.ignored.items()),
+            "at least one column of numbers, or of few texts, besides the target", "none", request.path, do
         )
     if not roles.target and preview.columns and table["kind"] in ("csv", "parquet"):
         raise InputError("a column to predict", f"none that looks like one in {some_of(list(preview.columns))}",
@@ -275,7 +274,7 @@ def _split(base: dict[str, Any], found: OwnData) -> tuple[dict[str, Any], dict[s
 
 
 def _material(base: dict[str, Any], split: dict[str, Any], found: OwnData) -> Material | None:
-    """Return the samples and their sides; None where a cut in time leaves a class on one side only.
+    """Return the samples and their sides; None where no cut in time tests classes that it trains.
 
     Raises:
         InputError: people, machines or recordings cannot be divided.
@@ -287,8 +286,7 @@ def _material(base: dict[str, Any], split: dict[str, Any], found: OwnData) -> Ma
         if single:
             return None
         raise
-    judging = (material.sides.test, material.sides.validation)
-    if single and material.sides.by == "time" and any(len(np.unique(material.samples.y[side])) < 2 for side in judging):
+    if single and material.sides.by == "time" and len(np.unique(material.samples.y[material.sides.test])) < 2:
         return None
     return material
 
