@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,8 +77,7 @@ def _begin(started: Started, silent: bool) -> None:
     click.echo(f"{packages} on {started.source}, store {click.format_filename(started.store)} of {started.device}")
 
 
-def _teller(as_json: bool, quiet: bool):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a function of events
-
+def _teller(as_json: bool, quiet: bool) -> Callable[[Sequence[Event]], None]:
     def nothing(events: Sequence[Event]) -> None:
         pass
 
