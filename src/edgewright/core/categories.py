@@ -5,7 +5,7 @@ The name says it all, so a package, a stream and a C header need nothing but the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -19,6 +19,15 @@ MARK = "="
 def column_name(text: str, value: str) -> str:
     """Return the name of the column that is 1 where the text column `text` holds `value`."""
     return f"{text}{MARK}{value}"
+
+
+def made_columns(categories: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Return the columns that are made of text columns, in order, each with its text column.
+
+    Args:
+        categories: texts by text column.
+    """
+    return {column_name(text, value): text for text, values in categories.items() for value in values}
 
 
 def text_inputs(wanted: Iterable[str], header: Collection[str]) -> dict[str, tuple[str, ...]]:

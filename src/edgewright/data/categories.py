@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewright.core.categories import MARK, column_name
+from edgewright.core.categories import MARK, made_columns
 from edgewright.core.csv.cells import MISSING as EMPTY
 from edgewright.core.csv.header import is_number
 from edgewright.core.csv.rows import read_csv
@@ -106,7 +106,7 @@ def leave_out(table: Mapping[str, object], names: Iterable[str]) -> dict[str, ob
     """
     ignored, texts = table.get("ignore"), table.get("categories")
     kept = dict(texts) if isinstance(texts, dict) else {}
-    made = {column_name(column, text): column for column, known in kept.items() for text in known}
+    made = made_columns(kept)
     columns = list(dict.fromkeys(made.get(name, name) for name in names))
     found: dict[str, object] = {"ignore": [*(ignored if isinstance(ignored, list | tuple) else ()), *columns]}
     return {**found, **({"categories": {c: t for c, t in kept.items() if c not in columns}} if kept else {})}

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edgewright.core.categories import MARK, column_name, one_hot
+from edgewright.core.categories import MARK, column_name, made_columns, one_hot
 from edgewright.core.csv.cells import MISSING
 from edgewright.data.clock import Clock, TimeUnit, common_rate, rate_of, read_clock, tidy_rate
 from edgewright.data.contract import SchemaConfig
@@ -270,7 +270,7 @@ def _holds(recordings: Sequence[Recording], index: int) -> bool:
 def schema(names: Sequence[str], config: TableConfig) -> tuple[Column, ...]:
     """Return columns with unit and range; a unit in brackets at the end of a name (`temp [C]`) counts as declared."""
     columns = []
-    texts = {column_name(column, value) for column, known in config.categories.items() for value in known}
+    texts = made_columns(config.categories)
     for name in names:
         low, high = config.ranges.get(name, (None, None))
         unit = "" if name in texts else config.units.get(name, unit_in(name))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgewright.core.categories import column_name, fields
+from edgewright.core.categories import fields, made_columns
 from edgewright.export._c_graph import turning
 from edgewright.export._c_source import Buffer, Source
 from edgewright.export._c_text import comment, guarded
@@ -153,7 +153,7 @@ def _input(face: Interface) -> list[str]:
     if (mask := without_mask(face.graph)[1]) is not None:
         of = "each channel" if mask.channels > 1 else "the columns" if len(shape) == 1 else "the channel"
         lines.append(f" * There is no answer where fewer than {mask.needed} of the {mask.readings} of {of} are there.")
-    texts = {column_name(name, text): name for name, known in fields(face.columns).items() for text in known}
+    texts = made_columns(fields(face.columns))
     for index in range(shape[0] if shape and face.image != "last" else 0):
         column = face.columns[index] if index < len(face.columns) else str(index)
         unit = f" in {face.units[index]}" if index < len(face.units) and face.units[index] else ""

@@ -10,7 +10,7 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.categories import column_name, one_hot, text_inputs
+from edgewright.core.categories import column_name, made_columns, one_hot, text_inputs
 from edgewright.core.csv.blocks import Block, blocks
 from edgewright.core.csv.cells import Cells, Plan, parse
 from edgewright.core.csv.header import Header, read_header
@@ -132,7 +132,7 @@ def iter_csv(
     ignored = set(ignored_columns)
     categories = {} if only_columns is None else text_inputs(only_columns, header.names)
     if only_columns is not None:
-        made = {column_name(text, value) for text, values in categories.items() for value in values}
+        made = set(made_columns(categories))
         ignored |= set(header.names) - (set(only_columns) - made) - set(categories)
     plan = _plan(header, name, {*text_columns, *categories}, set(float64_columns), ignored)
     seen = False

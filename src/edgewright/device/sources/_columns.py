@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from edgewright.core.categories import column_name, text_inputs
+from edgewright.core.categories import made_columns, text_inputs
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError, UnknownNameError
 
@@ -65,7 +65,7 @@ def unit_of(name: str) -> str:
 
 def with_categories(given: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
     """Return a source's columns, and behind them those that are made of its text columns: `Type=H` of `Type`."""
-    made = (column_name(text, value) for text, values in text_inputs(wanted, given).items() for value in values)
+    made = made_columns(text_inputs(wanted, given))
     return tuple(dict.fromkeys([*given, *made]))
 
 

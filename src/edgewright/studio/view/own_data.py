@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgewright.core.categories import column_name
+from edgewright.core.categories import made_columns
 from edgewright.core.formatting import plural
 from edgewright.data.checks_columns import column_of
 from edgewright.data.findings import Finding
@@ -145,7 +145,7 @@ def _read(origin: Origin, request: OwnDataRequest) -> Reading:
 def column_lines(found: OwnData) -> list[ColumnLine]:
     """Return every column with what it is taken for, in the order of the file."""
     lines: dict[str, ColumnLine] = {}
-    made = {column_name(name, text) for name, texts in found.roles.categories.items() for text in texts}
+    made = made_columns(found.roles.categories)
     for index, column in enumerate(found.dataset.columns):
         if column.name in made:
             continue

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewright.core.categories import column_name
+from edgewright.core.categories import column_name, made_columns
 from edgewright.core.formatting import number, plural, some_of
 from edgewright.data.checks_columns import column_of
 from edgewright.data.clock import pace
@@ -78,7 +78,7 @@ def _columns(found: OwnData) -> list[str]:
     roles = found.roles
     guessed = {name: f"{one.unit} (guess)" for one in guess_units(found.dataset) for name in one.columns}
     lines = ["| column | what it is | unit | smallest | largest |", "|---|---|---|---:|---:|"]
-    made = {column_name(name, text) for name, texts in roles.categories.items() for text in texts}
+    made = made_columns(roles.categories)
     for index, column in enumerate(found.dataset.columns):
         if column.name in made:
             continue
