@@ -15,7 +15,7 @@ export OPENBLAS_NUM_THREADS = 1
 # Where a shell forbids Python to keep bytecode, every process that a test starts would compile again what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test test-all lint types contracts docs unit slow test-processors bench bench-training bench-hapt bench-own-data bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search faults faults-fleet site lock
+.PHONY: install demo test test-all lint types contracts docs unit slow test-processors bench bench-training bench-hapt bench-own-data bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search bench-accelerators bench-mcu bench-fpga faults faults-fleet site lock
 
 install: $(STAMP)
 
@@ -70,7 +70,7 @@ test-processors: $(PROCESSORS:%=test-on-%)
 test-on-%: install
 	EDGEWRIGHT_COMPILE=no OPENBLAS_CORETYPE=$* qemu-x86_64 -cpu $* $(BIN)/python $(NUMBERS) $$(grep -rl --include='*.py' "pytest.mark.numbers" tests)
 
-bench: bench-training bench-hapt bench-own-data bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search
+bench: bench-training bench-hapt bench-own-data bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search bench-accelerators bench-mcu bench-fpga
 
 bench-training: install
 	$(BIN)/python -m benchmarks.training
@@ -131,6 +131,17 @@ bench-estimate: install
 
 bench-search: install
 	$(BIN)/python -m benchmarks.search
+
+bench-accelerators: install
+	$(BIN)/python -m benchmarks.accelerators
+
+# Compiles and emulates eight networks in four ways: half an hour. emlearn comes into an environment of its own.
+bench-mcu: install
+	$(BIN)/python -m benchmarks.mcu
+
+# Simulates, synthesises and places four networks: a quarter of an hour. Needs verilator.
+bench-fpga: install
+	$(BIN)/python -m benchmarks.fpga
 
 # SHARE of the states after a cut or a kill that are opened again, drawn by chance.
 SHARE := 1

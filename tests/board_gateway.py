@@ -13,7 +13,6 @@ from typing import IO
 
 from board_example import PAGE, STRICT, Board
 from edgewright.export._c_host import compiler_command
-from edgewright.export.emulator import COMPILER, EMULATOR
 from edgewright.export.emulator import board as board_of
 
 EXAMPLE = Path(__file__).parent.parent / "docs" / "examples" / "board.c"
@@ -121,7 +120,15 @@ class EmulatedBoard:
         folder, target = board.folder, board_of("cortex-m4")
         memory = resources.files("edgewright.export.emulator") / "memory.ld"
         sources = [str(path) for path in sorted(folder.glob("net*.c"))]
-        command = [COMPILER, "-mthumb", *target.options, "-O2", "-std=c99", f"-DNET_PAGE={PAGE}u", f"-I{folder}"]
+        command = [
+            target.tools.compiler,
+            "-mthumb",
+            *target.options,
+            "-O2",
+            "-std=c99",
+            f"-DNET_PAGE={PAGE}u",
+            f"-I{folder}",
+        ]
         command += ["-ffunction-sections", "-fdata-sections", "-fno-tree-loop-distribute-patterns", "-nostartfiles"]
         command += ["-Wl,--gc-sections", "-specs=nano.specs", "-specs=nosys.specs", "-T", str(memory)]
         command += [f"-Wl,--defsym=flash_bytes={target.flash}", f"-Wl,--defsym=ram_bytes={target.ram}"]
@@ -134,8 +141,8 @@ class EmulatedBoard:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = int(free.getsockname()[1])
         self._process = subprocess.Popen(
-            [EMULATOR, "-machine", target.machine, "-display", "none", "-monitor", "stdio", "-kernel", str(image),
-             "-serial", f"tcp:127.0.0.1:{self.port},server=on,wait=off"],
+            [target.tools.emulator, "-machine", target.machine, "-display", "none", "-monitor", "stdio",
+             "-kernel", str(image), "-serial", f"tcp:127.0.0.1:{self.port},server=on,wait=off"],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
         )  # fmt: skip
 

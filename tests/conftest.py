@@ -6,6 +6,7 @@ import fcntl
 import gc
 import io
 import os
+import tempfile
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ CHANGES = {"scalability": ("scaling.rows=[500,1000]", "scaling.epochs=2", "train
 WIDTH = 100
 # Tests neither wait for a compiler nor answer with what they find in somebody's cache; those of it ask for it.
 os.environ.setdefault("EDGEWRIGHT_COMPILE", "no")
+# The compiler for WebAssembly makes parts of its library once; tests have caches of their own, and share these.
+os.environ.setdefault("ZIG_GLOBAL_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"edgewright-zig-{os.getuid()}"))
 
 
 @pytest.hookimpl(wrapper=True)

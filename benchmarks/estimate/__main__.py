@@ -21,7 +21,7 @@ from benchmarks.estimate.fitting import Pair, fit_core, fit_detectors
 from benchmarks.estimate.held_out import held_out
 from benchmarks.estimate.truth import Fitted, detectors, drawn, parts, truths
 from benchmarks.table import Told, markdown
-from edgewright.export.emulator import COMPILER, EMULATOR, board, missing_tools
+from edgewright.export.emulator import board
 from edgewright.profiles import cores
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.footprint import population_of, strange
@@ -30,7 +30,7 @@ from edgewright.schema.footprint import DETECTOR, Program, Spread
 from edgewright.workflows.estimation.workflow import Truth
 
 # The first is counted in full; the others start from its coefficients, and are fitted on a part of the programs.
-CORES = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m0plus")
+CORES = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m0plus", "riscv32")
 SHARE = 0.4
 FOLDS = 5
 # Misses of what is judged: median and worst; of ten bars nine are to hold.
@@ -48,11 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--detectors", action="store_true", help="with --write: what detectors take more, nothing else")
     parser.add_argument("--fit-only", action="store_true", help="judge nothing: the seventy programs stay unseen")
     given = parser.parse_args(arguments)
-    if missing_tools():
-        print(f"needs {', '.join(missing_tools())}", file=sys.stderr)
+    chosen = given.core or CORES
+    if missing := [tool for core in chosen for tool in board(core).tools.missing]:
+        print(f"needs {', '.join(dict.fromkeys(missing))}", file=sys.stderr)
         return 2
     report = Told()
-    for core in given.core or CORES:
+    for core in chosen:
         if given.write:
             if not given.detectors:
                 _write_programs(core, given.truths)
@@ -65,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _write_programs(core: str, kept: Path | None) -> None:
     """Fit a core on programs without detectors and keep its misses, each of a fit without the program."""
-    made_with = f"{_made_with()}; {' '.join(board(core).options)}"
+    made_with = f"{_made_with(core)}; {' '.join(board(core).options)}"
     first = core == CORES[0]
     near = None if first else cores.core(CORES[0])
     found = list(truths(core, drawn(parts(1.0 if first else SHARE)), kept))
@@ -126,7 +127,7 @@ def _keep(core: str, folds: list[tuple[list[Found], list[Found]]], fit: Callable
     others = [
         miss for miss in shipped() if miss.kind.split(" ")[0] != core or miss.kind.endswith(f" {DETECTOR}") != detectors
     ]
-    data = Misses(misses=(*others, *fresh), made_with=_made_with())
+    data = Misses(misses=(*others, *fresh), made_with=_made_with(CORES[0]))
     lines = b",\n".join(msgspec.json.encode(miss) for miss in data.misses)
     head = msgspec.json.encode(data.made_with)
     SHIPPED.write_bytes(b'{"version":%d,"made_with":%s,"misses":[\n%s\n]}\n' % (data.version, head, lines))
@@ -134,8 +135,9 @@ def _keep(core: str, folds: list[tuple[list[Found], list[Found]]], fit: Callable
     _by_family(core, fresh)
 
 
-def _made_with() -> str:
-    return f"{_version(COMPILER)}, -O2; {_version(EMULATOR)}, -icount"
+def _made_with(core: str) -> str:
+    tools = board(core).tools
+    return f"{_version(tools.compiler)}, -O2; {_version(tools.emulator)}, -icount"
 
 
 def _by_family(core: str, misses: Sequence[Miss]) -> None:

@@ -14,12 +14,16 @@ _VERSIONS = "import importlib.metadata as m, json, sys;print(json.dumps({n: m.ve
 
 
 def interpreter(peer: str) -> str:
-    """Return the Python of a peer's environment `.venv-bench-*`, which is made with pip on first use.
+    """Return the Python of a peer of the training."""
+    return environment(*PEERS[peer])
+
+
+def environment(short: str, packages: list[str]) -> str:
+    """Return the Python of the environment `.venv-bench-SHORT`, which is made with pip on first use.
 
     Raises:
         SystemExit: it cannot be installed; says how to try again.
     """
-    short, packages = PEERS[peer]
     folder = ROOT / f".venv-bench-{short}"
     found = folder / "bin" / "python"
     if not (folder / "ready").is_file():
@@ -28,7 +32,7 @@ def interpreter(peer: str) -> str:
             subprocess.run([python(), "-m", "venv", str(folder)], check=True)
             subprocess.run([str(found), "-m", "pip", "install", "--quiet", *packages], check=True)
         except subprocess.CalledProcessError as error:
-            raise SystemExit(f"{peer} could not be installed ({error}); remove {folder} and try again") from None
+            raise SystemExit(f"{packages[0]} could not be installed ({error}); remove {folder} and try again") from None
         (folder / "ready").write_text("installed\n")
     return str(found)
 

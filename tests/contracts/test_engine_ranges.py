@@ -18,7 +18,7 @@ from runtime_example import parts
 from support import left_out
 
 # LiteRT takes .tflite files, which are no part of a package; `prove` flags their samples by the ranges of the model.
-ENGINES = tuple(engine for engine in engines.known() if engine.name != "litert")
+ENGINES = tuple(engine for engine in engines.known() if engine.name != "litert" and engine.available())
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda e: e.name)

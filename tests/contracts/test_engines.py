@@ -18,7 +18,9 @@ from runtime_example import classifier, numbers, regressor
 
 pytestmark = pytest.mark.numbers
 
-ENGINES = engines.known()
+ENGINES = tuple(engine for engine in engines.known() if engine.available())
+# Engines of hardware and systems that a machine may lack; all others are installed where tests run.
+HARDWARE = {"coreml", "cuda", "nnapi", "openvino_provider", "tensorrt", "xnnpack"}
 # Those that run any ONNX model; the others need a file of another kind, or one that was compiled of the model.
 ANY = tuple(engine for engine in ENGINES if engine.suits(to_onnx(classifier())))
 
@@ -28,6 +30,10 @@ def test_engine_keeps_the_contract(engine: Engine) -> None:
     assert engine.name in catalogue.names(engines.__name__)
     assert engine.available()
     assert engines.choose(engine.name) is engine
+
+
+def test_all_engines_without_hardware_of_their_own_are_here() -> None:
+    assert {engine.name for engine in engines.known()} - HARDWARE <= {engine.name for engine in ENGINES}
 
 
 def test_one_engine_is_first_and_every_choice_is_one_that_suits() -> None:

@@ -40,7 +40,7 @@ def test_own_data_of_the_readme(tmp_path: Path) -> None:
     assert "simulated: no sensor measured them" in said
     assert "ready for cortex-m4" in said
     assert (tmp_path / "data.md").is_file()
-    assert (tmp_path / "exported" / "my.c").is_file()
+    assert (tmp_path / "exported" / "src" / "my.c").is_file()
 
 
 def test_own_data_to_an_arduino(tmp_path: Path) -> None:

@@ -30,15 +30,19 @@ COUNTED = """#include "turn.h"
 void turn(const int8_t *in, int8_t *out) {
     (void)in; (void)out;
     unsigned rounds = %d;
+#ifdef __riscv
+    __asm__ volatile("1: addi %%0, %%0, -1\\nbnez %%0, 1b" : "+r"(rounds));
+#else
     __asm__ volatile(".syntax unified\\n1: subs %%0, #1\\nbne 1b" : "+l"(rounds));
+#endif
 }
 """
 
 
 @pytest.fixture(autouse=True)
 def tools() -> None:
-    if missing_tools():
-        left_out(f"{', '.join(missing_tools())} of gcc-arm-none-eabi and qemu-system-arm")
+    if missing := sorted({name for device in devices() for name in missing_tools(device)}):
+        left_out(f"{', '.join(missing)}: emulated cores")
 
 
 @pytest.mark.parametrize("device", devices())
@@ -73,7 +77,7 @@ void turn(const int8_t *in, int8_t *out) {
 """
     x = np.array([[0.5], [-1.0]], np.float32)
     entry = Entry(ENTRY.header, ENTRY.call, 4, 4)
-    for device in ("cortex-m4", "cortex-m0"):
+    for device in ("cortex-m4", "cortex-m0", "riscv32"):
         run = run_on_device({"turn.h": HEADER, "turn.c": source}, entry, device, x)
         np.testing.assert_allclose(run.outputs.view(np.float32), np.exp(x), rtol=2e-7)
         assert 600 <= run.stack <= 900

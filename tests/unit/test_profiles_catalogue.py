@@ -23,7 +23,7 @@ UNITS = {
 }  # fmt: skip
 UNITS_BESIDE = {
     "bandwidth": "B/s", "cycles": "cycles", "wait_states": "cycles", "cache": "B", "active": "W", "sleep": "W",
-    "price": "USD",
+    "price": "USD", "cells": "cells",
 }  # fmt: skip
 KINDS = ("datasheet", "assumption", "measurement", "published", "requirement")
 

@@ -178,6 +178,7 @@ def _network(
 ) -> tuple[dict[str, bytes], list[str]]:  # fmt: skip
     """Return the student's network, and in C what makes its input."""
     with loading():
+        from edgewright.export._c_linkable import linkable
         from edgewright.export.c99_language.features import write_features_c99
         from edgewright.export.contract import Subject
         from edgewright.language.intents.graph import float_graph, int8_graph
@@ -189,7 +190,7 @@ def _network(
     graph = (float_graph if form == "float" else int8_graph)(spec, arrays)
     subject = Subject(word, graph, rounding or "litert")
     files = {**target.files(subject)}
-    files |= {file: text.encode() for file, text in write_features_c99(spec, name=word).items()}
+    files |= {file: text.encode() for file, text in linkable(write_features_c99(spec, name=word), word).items()}
     notes = [
         f"{word}_features(&context, text, bytes, input) makes the input in C; "
         f"as float32 it is (byte + {-ZERO}) / {UNIT}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from edgewright.core.engines import MANY_ROWS
 from edgewright.core.package import Package, read_package
 from edgewright.core.samples import to_samples
 from edgewright.schema.data import Floats
-from edgewright.schema.errors import CheckFailedError, InputError
+from edgewright.schema.errors import CheckFailedError, InputError, ProviderError
 from edgewright.schema.html_table import html_table
 
 
@@ -59,6 +60,8 @@ def load(path: str | Path, *, form: str | None = None, engine: str | None = None
 
 # Beyond it a batch is run in parts, so that windows of convolutions stay within tens of megabytes.
 _PART = 4096
+# Answers where an accelerator of ONNX Runtime fails.
+_FALLBACK = "onnxruntime"
 # A notebook shows so many answers.
 _SHOWN = 10
 
@@ -140,9 +143,12 @@ class Predictor:
         model = self.package.model(self.form)
         self.engine = engines.choose(engine, model, rows)
         self.regression = self.manifest.task == "regression"
-        self._run = self.engine.load(model)
-        # Asked now: who answers many streams lets go of the bytes of the model.
-        self.note = self.engine.note(model)
+        try:
+            self._run = self.engine.load(model)
+            # Asked now: who answers many streams lets go of the bytes of the model.
+            self.note = self.engine.note(model)
+        except ProviderError as error:
+            self._fall_back(error, proven=self_test)
         self._labels = np.array(self.manifest.labels, dtype=np.str_)
         self._threshold = self.manifest.thresholds.get("confidence", 0.0)
         columns = self.manifest.columns
@@ -253,8 +259,22 @@ class Predictor:
             )
         return float(worst.max())
 
+    def _fall_back(self, error: ProviderError, *, proven: bool) -> None:
+        """Let ONNX Runtime's CPU answer in the place of an accelerator that failed, and say so in one line."""
+        failed, self.engine = self.engine.name, engines.get(_FALLBACK)
+        again = "the test vectors run again" if proven else "the test vectors are not run again"
+        self.note = f"the engine {failed!r} failed: {error.why}; {_FALLBACK!r} answers instead, {again}"
+        if sys.stderr is not None:
+            sys.stderr.write(f"edgewright: {self.note}\n")
+        self._run = self.engine.load(self.package.model(self.form))
+
     def _outputs(self, samples: Floats) -> dict[str, NDArray[Any]]:
-        values = self._run(samples)
+        try:
+            values = self._run(samples)
+        except ProviderError as error:
+            self._fall_back(error, proven=True)
+            self.check()
+            values = self._run(samples)
         needed = {"prediction"} if self.regression else {"label", "probabilities", "confidence"}
         if not needed <= values.keys():
             raise InputError(f"the outputs {', '.join(sorted(needed))}", ", ".join(values), f"model {self.form}")

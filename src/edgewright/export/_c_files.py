@@ -132,8 +132,10 @@ def _network(unit: Unit, steps: Sequence[Step], arena: Arena) -> str:
     """NAME_network, which the pipeline calls too."""
 
     def place(buffer: Buffer, constant: bool) -> str:
-        word = "const " if constant else ""
-        return arena.given.get(buffer.key, f"({word}int8_t *)context->arena + {arena.offsets[buffer.key]}")
+        word, offset = "const " if constant else "", arena.offsets.get(buffer.key, 0)
+        if buffer.kind == "uint32":
+            return f"({word}uint32_t *)context->arena + {offset // 4}"
+        return arena.given.get(buffer.key, f"({word}int8_t *)context->arena + {offset}")
 
     none = f"    if ({unit.name}_constants == 0) return (int){unit.name.upper()}_NO_WEIGHTS;"
     lines = [

@@ -17,8 +17,10 @@ from edgewright.export._c_rows import Rows
 from edgewright.export._c_source import REPEATED, Buffer, Source, work
 from edgewright.export._c_text import identifier
 from edgewright.export._c_unit import Unit
+from edgewright.export.c99_dual import write_dual
 from edgewright.export.c99_operators import Site, Spot, write_float, write_integer
 from edgewright.export.c99_operators._rounding import dequantised, quantise_step
+from edgewright.export.cores import unrolled
 from edgewright.graph.extract import WEIGHTED
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node
@@ -36,6 +38,8 @@ def write_c99(
     inside: Mapping[int, str] | None = None,
     confidence: float = 0.0,
     turned: bool = True,
+    core: str = "",
+    flash: float = 0.0,
 ) -> dict[str, str]:
     """Return a pipeline as a header and a source file.
 
@@ -49,6 +53,8 @@ def write_c99(
         inside: names under which values of the integer network are seen as stages, by number, compiled with taps.
         confidence: below it an answer is flagged unsure.
         turned: whether images are taken with their channels last, as cameras give them, whatever the graph's order.
+        core: for whose instructions the integer network is written, as profiles name it; portable where empty.
+        flash: bytes of that device; 0 where they are not known.
 
     Returns:
         File name -> text: NAME.h and NAME.c.
@@ -59,7 +65,7 @@ def write_c99(
     """
     made = lay_out(
         graph, network, name=name, columns=columns, units=units, ranges=ranges, inside=inside, confidence=confidence,
-        turned=turned,
+        turned=turned, core=core, flash=flash,
     )  # fmt: skip
     return files(*made)
 
@@ -76,12 +82,14 @@ def lay_out(
     confidence: float = 0.0,
     slots: bool = False,
     turned: bool = True,
+    core: str = "",
+    flash: float = 0.0,
 ) -> tuple[Unit, Interface]:
     """Step, tables and buffers of a pipeline, and what its functions take and give; arguments as of `write_c99`.
 
     With `slots` the code reads its constants from a slot of flash.
     """
-    unit = Unit(identifier(name), slots=slots)
+    unit = Unit(identifier(name), slots=slots, unrolled=0 if slots else unrolled(network, core, flash))
     _one_answer(graph)
     plan = plan_graph(graph, network is not None)
     limits = _limits(graph, ranges)
@@ -124,8 +132,14 @@ def lay_out(
     return unit, face
 
 
-def write_network_c99(network: IntegerNetwork, *, name: str) -> dict[str, str]:
+def write_network_c99(network: IntegerNetwork, *, name: str, core: str = "", flash: float = 0.0) -> dict[str, str]:
     """Return an integer network alone, bytes in and out: `NAME_network(&context, in, out)`.
+
+    Args:
+        network: to write.
+        name: of the files, and prefix of every name in them.
+        core: for whose instructions it is written, as profiles name it; portable where empty.
+        flash: bytes of that device; 0 where they are not known.
 
     Raises:
         InputError: for a float network or a name that C does not take.
@@ -133,7 +147,7 @@ def write_network_c99(network: IntegerNetwork, *, name: str) -> dict[str, str]:
     """
     if network.rounding == "none":
         raise InputError("an integer network", "a float one", f"network {network.name}")
-    unit = Unit(identifier(name))
+    unit = Unit(identifier(name), unrolled=unrolled(network, core, flash))
     turn = turning(network)
     first = unit.fresh(network.values[turn.output if turn else network.input].shape, "int8")
     last = _integers(unit, network, first, {}, [], turn)
@@ -279,24 +293,35 @@ def _integers(
         made = {turn.output: lying, network.input: lying.seen(lambda view: view.transpose(2, 0, 1))}
         _see(unit, turn.output, lying, inside, seen)
     _see(unit, network.input, made[network.input], inside, seen)
-    for operator in network.operators:
+    for place, operator in enumerate(network.operators):
         if operator is turn:
             continue
         unit.place = names.get(operator.output, "")
+        inputs = tuple(unit.stored(made[i], in_order=True) for i in operator.inputs)
         site = Site(
             unit=unit,
             operator=operator,
             values=(*(network.values[i] for i in operator.inputs), network.values[operator.output]),
-            inputs=tuple(unit.stored(made[i], in_order=True) for i in operator.inputs),
+            inputs=inputs,
+            spent=_spent(network, place, made, inputs[0].leaves[0].buffer, first),
         )
-        made[operator.output] = write_integer(site)
+        written = write_dual(site) if unit.unrolled else None
+        made[operator.output] = written or write_integer(site)
         _see(unit, operator.output, made[operator.output], inside, seen)
     last = unit.stored(made[network.output], in_order=True)
     if last.leaves[0].buffer is first.leaves[0].buffer:
         # A network that computes nothing still gives its answer in memory of its own.
         last = unit.fresh(last.shape, "int8")
         unit.copy(made[network.output], last)
+    unit.drop_unread([leaf.buffer for leaf in last.leaves])
     return last
+
+
+def _spent(network: IntegerNetwork, place: int, made: Mapping[int, Source], memory: Buffer, first: Source) -> bool:
+    """Return whether no operator after this place, nor the caller, reads what lies in a memory."""
+    wanted = {network.output, *(i for operator in network.operators[place + 1 :] for i in operator.inputs)}
+    lying = [number for number, source in made.items() if any(leaf.buffer is memory for leaf in source.leaves)]
+    return memory is not first.leaves[0].buffer and not memory.fixed and wanted.isdisjoint(lying)
 
 
 def _see(unit: Unit, number: int, source: Source, inside: Mapping[int, str], seen: list[str]) -> None:

@@ -70,7 +70,7 @@ APART = """\
 #define @_apart
 #endif"""
 TYPES = {"float32": "float", "int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "int64": "int64_t"}
-TYPES |= {"uint8": "uint8_t", "uint16": "uint16_t", "bool": "uint8_t"}
+TYPES |= {"uint8": "uint8_t", "uint16": "uint16_t", "uint32": "uint32_t", "bool": "uint8_t"}
 
 
 def identifier(name: str) -> str:

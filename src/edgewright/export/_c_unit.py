@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from edgewright.schema.graph import Array
 ALIGNMENT = 4
 # How often other orders are tried.
 _TRIES = 16
+UNREAD = "unread"
+"""Work of a step that goes when nobody reads what it writes."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def _length(buffer: Lifetime) -> int:
     return -(-buffer.size // ALIGNMENT) * ALIGNMENT
 
 
-_BYTES = {"float": 4, "int32_t": 4, "int8_t": 1, "uint8_t": 1}
+_BYTES = {"float": 4, "int32_t": 4, "uint32_t": 4, "int8_t": 1, "uint8_t": 1}
 
 
 @dataclass(frozen=True)
@@ -118,10 +120,14 @@ class Unit:
         place: layer or stage whose code is being written; tables are named after it.
         work: operator whose code is being written.
         slots: whether constants are read from a slot of flash (`_c_slots`) instead of being written into the code.
+        unrolled: how often loops are for a core with two 16-bit multipliers; 0 for portable code.
+        wide: memory of the same values as numbers of 16 bits, two in a word, by the number of their bytes' buffer.
     """
 
     name: str
     slots: bool = False
+    unrolled: int = 0
+    wide: dict[int, Buffer] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     _buffers: list[Buffer] = field(default_factory=list)
     _tables: dict[tuple[object, ...], tuple[str, Array]] = field(default_factory=dict)
@@ -242,6 +248,19 @@ class Unit:
         self._used.update(buffer.name for buffer in read.values())
         made = self.work if work is None else work
         self.steps.append(Step(tuple(lines), tuple(read.values()), tuple(written.values()), condition, made))
+
+    def drop_unread(self, kept: Sequence[Buffer] = ()) -> None:
+        """Leave steps of `UNREAD` out whose output nobody reads; one that only taps read is compiled with them."""
+        wanted = {buffer.key for buffer in kept}
+        for place in reversed(range(len(self.steps))):
+            step = self.steps[place]
+            if step.work != UNREAD:
+                continue
+            written = {buffer.key for buffer in step.writes}
+            readers = [other for other in self.steps if written & {buffer.key for buffer in other.reads}]
+            if written & wanted or any(not reader.condition for reader in readers):
+                continue
+            self.steps[place : place + 1] = [replace(step, condition=readers[0].condition)] if readers else []
 
     def stored(self, source: Source, *, in_order: bool = False) -> Source:
         """Return the value in a buffer; written there by a loop where it is an expression, once a function or loop."""

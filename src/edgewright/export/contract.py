@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from numpy.typing import NDArray
+
 from edgewright.core import catalogue
 from edgewright.graph.extract import float_network, integer_network, refuse_scattered
 from edgewright.schema.data import Column
@@ -50,6 +52,9 @@ class Subject:
             empty where there is no package.
         detectors: files of those that travel in a package, by name.
         confidence: below it an answer is unsure; 0 where nobody says so.
+        core: for whose instructions C is written; portable where empty.
+        flash: bytes of that device; 0 where they are not known.
+        vectors: test vectors of a package, raw samples; None where there is no package.
     """
 
     name: str
@@ -61,6 +66,9 @@ class Subject:
     model: bytes = field(default=b"", repr=False)
     detectors: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     confidence: float = 0.0
+    core: str = ""
+    flash: float = 0.0
+    vectors: NDArray[Any] | None = field(default=None, repr=False, compare=False)
 
     @property
     def word(self) -> str:
@@ -123,6 +131,7 @@ class Target:
         note: subject -> what a user of the files must know, empty for nothing.
         watches: whether it writes the detectors that travel in a package.
         networks: whether it writes the network alone of a denoiser or a language model.
+        forms: of models that it takes.
         writers: for kinds of files that the target writes whole ('forecaster', 'denoiser', 'language model'): content
             of the file and prefix of names -> files and notes.
     """
@@ -132,6 +141,7 @@ class Target:
     note: Callable[[Subject], str] = lambda _subject: ""
     watches: bool = False
     networks: bool = True
+    forms: tuple[str, ...] = ("float", "int8")
     writers: Mapping[str, Callable[[Any, str], Exported]] = field(default_factory=dict)
 
     def notes(self, subject: Subject) -> str:

@@ -14,6 +14,7 @@ from edgewright.core.versioned_json import decode_versioned
 from edgewright.device.boards.weights import HEADER, SIGNATURE, body_of
 from edgewright.export._c_files import files
 from edgewright.export._c_graph import image_channels, pixels
+from edgewright.export._c_linkable import linkable
 from edgewright.export._c_pipeline import lay_out
 from edgewright.export._c_text import slot_bytes
 from edgewright.export.contract import Subject
@@ -133,7 +134,7 @@ def slot_files(subject: Subject, key: bytes) -> dict[str, bytes]:
         constants=len(code.constants), vectors=vectors, key=key.hex(),
     )  # fmt: skip
     made[f"{word}_layout.json"] = msgspec.json.format(msgspec.json.encode(layout), indent=1).decode() + "\n"
-    return {name: text.encode() for name, text in made.items()}
+    return {name: text.encode() for name, text in linkable(made, word).items()}
 
 
 def read_layout(data: bytes, where: str) -> Layout:

@@ -84,6 +84,7 @@ def package_subject(package: Package, *, form: str = "", rounding: Rounding | No
         model=model,
         detectors=detectors_in(package.files),
         confidence=manifest.thresholds.get("confidence", 0.0),
+        vectors=package.vectors(),
     )
 
 

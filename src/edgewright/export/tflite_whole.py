@@ -12,6 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 from edgewright.export._c_graph import constant_values, network_end, once, values
 from edgewright.export._tflite_builder import TfliteBuilder
 from edgewright.export.tflite_graph_operators import Site, write
+from edgewright.export.tflite_labels import integer_labels
 from edgewright.export.tflite_operators import append_network, value_tensor
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Graph, Node
@@ -165,6 +166,10 @@ class _Writer:
         self.tensors: dict[str, int] = {}
         self.layers: dict[int, int] = {}
         self._boundary = plan.alias.get(graph.boundary, graph.boundary)
+        # Labels that are looked for among bytes.
+        self._of_bytes = (
+            frozenset[str]() if network is None else integer_labels(plan.after, plan.end, plan.constants, network)
+        )
 
     def write(self) -> Whole:
         source = self.graph.inputs[0]
@@ -187,7 +192,17 @@ class _Writer:
     def _nodes(self, *, before: bool) -> None:
         plan = self.plan
         for node in plan.before if before else plan.after:
+            if self.network is not None and node.outputs[0] in self._of_bytes:
+                self._label(node, self.layers[self.network.output])
+                continue
             write(Site(self.builder, node, self.tensors, plan.sample, plan.constants))
+
+    def _label(self, node: Node, raw: int) -> None:
+        """Write ARG_MAX over the network's bytes: compilers for integers refuse it over floats."""
+        shape = tuple(self.plan.sample[node.outputs[0]].shape)
+        axis = self.builder.constant(np.asarray(1, np.int32))
+        made = self.builder.step("ARG_MAX", (raw, axis), shape, "int32", outputType=schema.TensorType.INT32)
+        self.tensors[node.outputs[0]] = made
 
     def _network(self, network: IntegerNetwork) -> None:
         """Write the network, between QUANTIZE and DEQUANTIZE where it is an integer one."""

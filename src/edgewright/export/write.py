@@ -17,7 +17,7 @@ def write_files(folder: Path, files: dict[str, bytes], *, force: bool = False) -
 
     Args:
         folder: made when it is not there.
-        files: bytes by file name.
+        files: bytes by file name; a folder inside stands before a slash.
         force: replace files of these names.
 
     Returns:
@@ -43,9 +43,10 @@ def write_files(folder: Path, files: dict[str, bytes], *, force: bool = False) -
                     "a folder without that file", "one that has it", str(path), "Use --force to replace it"
                 )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        for path in (folder / name for name in sorted({"", *(str(Path(name).parent) for name in files)})):
+            path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError("to make a folder", error.strerror or str(error), str(folder)) from None
+        raise OutputError("to make a folder", error.strerror or str(error), str(error.filename or folder)) from None
     for path, data in paths.items():
         write_atomic(path, data)
     return paths
@@ -53,7 +54,9 @@ def write_files(folder: Path, files: dict[str, bytes], *, force: bool = False) -
 
 def _check_name(name: str) -> None:
     """Names come from packages and models, too: none may lead out of the folder, or be none of a file."""
+    parts = name.split("/")
     longest = len(name.encode("utf-8", "replace")) > _LONGEST_NAME
-    if longest or name.startswith(".") or any(c in _NOT_IN_NAMES or not c.isprintable() for c in name):
+    hidden = any(not part or part.startswith(".") for part in parts)
+    if longest or hidden or any(c in _NOT_IN_NAMES or not c.isprintable() for part in parts for c in part):
         got = repr(name if len(name) <= 40 else name[:40] + "...")
         raise InputError("a plain name for the files", got, "the name of the model", "Give another with --name")

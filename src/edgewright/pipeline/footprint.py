@@ -18,6 +18,7 @@ from edgewright.compression.section import network_section
 from edgewright.export.contract import Subject
 from edgewright.export.program import program_of
 from edgewright.graph.cost import cost
+from edgewright.pipeline.fpga import SETS, verilog_footprint
 from edgewright.profiles.footprint import Footprint, Load, on_system, over_budget, program_footprint, takes_programs
 from edgewright.profiles.misses import Miss
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -67,6 +68,8 @@ def subject_footprint(
     """Return what a model in the form that it has takes of a device; arguments as of `footprint`."""
     small = subject.form == "int8"
     form = ("int4" if bits == 4 else "int8") if small else "float"
+    if profile.instruction_set in SETS and small:
+        return verilog_footprint(profile, subject)
     if takes_programs(profile):
         program = program_of(subject.graph, subject.integers)
         return program_footprint(profile, program, form=form, buffer_bytes=buffer_bytes, own=own)
@@ -80,7 +83,9 @@ def form_footprint(profile: Profile, graph: Graph, *, buffer_bytes: int = 0, own
         return subject_footprint(profile, subject, buffer_bytes=buffer_bytes, own=own)
     except (InputError, UnknownNameError) as error:
         found = rough_footprint(profile, subject, form=subject.form, buffer_bytes=buffer_bytes, own=own)
-        return msgspec.structs.replace(found, notes=(f"no C form: {error}", *found.notes))
+        return msgspec.structs.replace(
+            found, notes=(f"no {'Verilog' if profile.instruction_set in SETS else 'C'} form: {error}", *found.notes)
+        )
 
 
 def rough_footprint(

@@ -18,6 +18,7 @@ _FROM_NOTHING = ("wait_states", "sleep")
 _UNITS = {
     "flash": "B", "ram": "B", "package": "B", "cache": "B", "bandwidth": "B/s", "clock": "Hz", "active": "W",
     "sleep": "W", "price": "USD", "error": "relative",
+    "cells": "cells",
 }  # fmt: skip
 
 

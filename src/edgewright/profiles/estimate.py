@@ -30,6 +30,8 @@ def estimate(
         _row("flash" if small else "storage", found.flash, profile.flash.value),
         _row("RAM", found.ram, profile.ram.value),
     ]
+    if found.cells is not None and profile.cells is not None:
+        rows.append(_row("logic cells", found.cells, profile.cells.value))
     if package_bytes:
         rows.append(_measured("package", float(package_bytes), profile.package.value, "B"))
     if measured_latency_us is not None:

@@ -215,7 +215,7 @@ def on_system(profile: Profile, load: Load, *, form: str, buffer_bytes: int = 0,
     """
     small = takes_programs(profile)
     code, stack = (MICRO_CODE, MICRO_STACK) if small else (SYSTEM_CODE, SYSTEM_STACK)
-    if profile.instruction_set == "hls":
+    if profile.instruction_set in ("hls", "ice40"):
         code = stack = (0.0, 0.0, 0.0)
     cycles = (
         load.macs_float * profile.macs_float.value + load.macs_int8 * profile.macs_int8.value + profile.overhead.value
@@ -248,6 +248,7 @@ def over_budget(found: Footprint, budget: Budget) -> tuple[str, ...]:
         ("RAM", found.ram, budget.ram),
         ("latency", found.latency_us, budget.latency_us),
         ("energy", found.energy_uj, budget.energy_uj),
+        ("logic cells", found.cells, None if found.cells is None else budget.cells),
     )
     text = []
     for name, spread, limit in pairs:
@@ -269,6 +270,8 @@ def amount(value: float, unit: str) -> str:
     """Return a figure as a person reads it: '12.5 kB', '3.2 ms', '1.2 million instructions'."""
     if unit == "instructions":
         return f"{value:,.0f} instructions" if value < 1e6 else f"{value / 1e6:,.2f} million instructions"
+    if unit == "cells":
+        return f"{value:,.0f}"
     scales = {
         "B": (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0)),
         "us": (("s", 1e6), ("ms", 1e3), ("us", 1.0)),

@@ -17,12 +17,14 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
         flash, ram: bytes.
         latency_us: microseconds an answer.
         energy_uj: microjoules an answer.
+        cells: logic cells of an FPGA.
     """
 
     flash: int | None = None
     ram: int | None = None
     latency_us: float | None = None
     energy_uj: float | None = None
+    cells: int | None = None
 
 
 _BYTES = {"B": 1, "kB": 1000, "KB": 1000, "MB": 1000**2, "GB": 1000**3, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}

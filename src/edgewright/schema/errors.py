@@ -73,6 +73,14 @@ class MissingExtraError(InputError):
         super().__init__(f"{needs} to be installed", do=f"pip install 'edgewright[{extra}]'")
 
 
+class ProviderError(InputError):
+    """An accelerator that is present and failed, when it was opened or when it answered."""
+
+    def __init__(self, provider: str, why: str) -> None:
+        super().__init__(f"{provider} to run the model", why, do="Use another engine")
+        self.provider, self.why = provider, why
+
+
 class CheckFailedError(EdgewrightError):
     """A check said no (a proof failed, a budget was exceeded): exit code 1."""
 

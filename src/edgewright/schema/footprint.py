@@ -97,7 +97,7 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         value: the figure.
         low, high: interval of 90 %; equal to the value where it was compiled or counted.
-        unit: 'B', 'instructions', 'us' or 'uJ'.
+        unit: 'B', 'instructions', 'us', 'uJ' or 'cells'.
         how: where the figure is from.
         source: what the interval rests on.
     """
@@ -122,6 +122,7 @@ class Footprint(msgspec.Struct, frozen=True, kw_only=True):
         latency_us: of one answer; None as well.
         energy_uj: of one answer; None where the profile knows no power.
         notes: what the figures leave open.
+        cells: logic cells of an FPGA; None elsewhere.
     """
 
     profile: str
@@ -132,6 +133,7 @@ class Footprint(msgspec.Struct, frozen=True, kw_only=True):
     latency_us: Spread | None
     energy_uj: Spread | None = None
     notes: tuple[str, ...] = ()
+    cells: Spread | None = None
 
 
 def _row(name: str, spread: Spread | None, limit: float | None) -> tuple[str, ...]:

@@ -32,12 +32,14 @@ class Accelerator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         serves: execution provider of ONNX Runtime, delegate of LiteRT or compiler that reaches it.
         rules: name of a file of `profiles/rules` by which a model is checked.
         source: where what is said is from.
+        configuration: of its compiler, where one can be run here ('ethos-u55-128'); empty for rules alone.
     """
 
     name: str
     serves: str
     rules: str
     source: str
+    configuration: str = ""
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,6 +66,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         accelerators: in the order in which they are worth trying.
         active, sleep: watts while it computes, and between answers.
         price: US dollars a piece.
+        cells: logic cells of an FPGA.
     """
 
     version: int = PROFILE_VERSION
@@ -90,3 +93,4 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     active: Figure | None = None
     sleep: Figure | None = None
     price: Figure | None = None
+    cells: Figure | None = None

@@ -7,6 +7,7 @@ import os
 import signal
 import webbrowser
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 
 from granian.constants import Interfaces
@@ -66,7 +67,15 @@ PORT = 8797
 _PATIENCE = 2
 
 
-def serve(folder: Path, port: int, ready: Callable[[str], None], *, browser: bool, fleet: Path | None = None) -> int:
+def serve(
+    folder: Path,
+    port: int,
+    ready: Callable[[str], None],
+    *,
+    browser: bool,
+    fleet: Path | None = None,
+    beside: AbstractAsyncContextManager[None] | None = None,
+) -> int:
     """Serve until Ctrl-C or a termination signal; what was started here ends with it.
 
     Args:
@@ -75,11 +84,17 @@ def serve(folder: Path, port: int, ready: Callable[[str], None], *, browser: boo
         ready: called with the address once it answers.
         browser: show the address in the user's browser.
         fleet: folder of a fleet to look at.
+        beside: another server, which runs as long.
 
     Returns:
         The signal that ended it.
     """
-    return asyncio.run(_serve(folder, port, ready, browser, fleet))
+
+    async def both() -> int:
+        async with beside or nullcontext():
+            return await _serve(folder, port, ready, browser, fleet)
+
+    return asyncio.run(both())
 
 
 async def _serve(folder: Path, port: int, ready: Callable[[str], None], browser: bool, fleet: Path | None) -> int:

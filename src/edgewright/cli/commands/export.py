@@ -31,7 +31,8 @@ class ExportOptions:
     target: str = option("--to", required=True, metavar="TARGET", help=f"One of {', '.join(_TARGETS)}.")
     form: str = option(metavar="NAME", help="Form of a package: float or int8; its default form by default.")
     device: str = option(
-        metavar="PROFILE", help="Estimate what the model needs on this device; exits with 1 if it does not fit."
+        metavar="PROFILE",
+        help="Write C for this device and estimate what the model needs there; exits with 1 if it does not fit.",
     )
     rounding: str | None = option(
         type=click.Choice(["litert", "tflm"]), help="Kernels whose int8 results to match bit by bit. [default: litert]"
@@ -85,8 +86,12 @@ def command(options: ExportOptions) -> None:
     profile = load_profile(options.device) if options.device else None
     rounding: Any = options.rounding  # one of two words, which click has checked
     subject = read_subject(path, form=options.form, rounding=rounding, shape=sample_shape(options.shape))
+    if "/" in name:
+        raise InputError("a plain name for the files", repr(name), "--name")
     if name:
         subject = replace(subject, name=name)
+    if profile is not None:
+        subject = replace(subject, core=profile.core, flash=profile.flash.value)
     if slots is None:
         made = chosen.files(subject)
     else:

@@ -18,16 +18,29 @@ from edgewright.schema.errors import CheckFailedError
     multiple=True,
     metavar="PATH",
     help=(
-        "Also prove this file or folder as it is: generated C, .tflite, .onnx, .edge, a compiled extension; may be "
-        "repeated."
+        "Also prove this file or folder as it is: generated C, .wasm, .tflite, .onnx, .edge, a compiled extension; may "
+        "be repeated."
     ),
 )
 @click.option(
     "--rows", type=click.IntRange(min=1), default=1000, show_default=True, help="Largest number of rows or windows."
 )
-@click.option("--device", default="", metavar="PROFILE", help="Also run the C code on this emulated processor.")
+@click.option(
+    "--device",
+    default="",
+    metavar="PROFILE",
+    help="Also run the C code on this emulated processor, or the Verilog of this FPGA in a simulator.",
+)
+@click.option(
+    "--serial",
+    default="",
+    metavar="PORT[@BAUD]",
+    help="Also run the model on a board with the exported library: a serial port, or tcp:HOST:PORT.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
-def command(place: str, data: str | None, given: tuple[str, ...], rows: int, device: str, as_json: bool) -> None:
+def command(
+    place: str, data: str | None, given: tuple[str, ...], rows: int, device: str, serial: str, as_json: bool
+) -> None:
     """Prove that every form of a pipeline gives the same answers.
 
     The same raw rows go through Python, float and int8 ONNX, .tflite, compiled C and the extension, as far as they
@@ -42,7 +55,7 @@ def command(place: str, data: str | None, given: tuple[str, ...], rows: int, dev
         from edgewright.trace.proof_view import print_proof, told
         from edgewright.workflows.proof.workflow import prove_place
 
-    record = prove_place(place, data=data, rows=rows, device=device, given=given)
+    record = prove_place(place, data=data, rows=rows, device=device, given=given, serial=serial)
     if as_json:
         print_json(record)
     else:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import argument, declare, option
-from edgewright.schema.errors import INTERRUPTED, InputError
+from edgewright.schema.errors import INTERRUPTED, InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    from edgewright.studio.phone.server import PhonePages
+
+_PHONE_PORT = 8798
 
 
 @declare("studio", epilog="Example: edgewright studio runs --port 8900 --no-open")
@@ -18,10 +24,14 @@ def command(
     port: int = option(type=click.IntRange(0, 65535), default=8797, help="Port on 127.0.0.1; 0 takes a free one."),
     fleet: Path | None = option(metavar="DIR", help="Folder of a fleet to show as well."),
     no_open: bool = option(help="Do not open a browser."),
+    phone: bool = option(help="Show a code that opens a page on a phone: record labelled samples, run a model there."),
+    phone_address: str = option(metavar="ADDRESS", help="Address of this machine for the phone; found by default."),
+    phone_port: int = option(type=click.IntRange(0, 65535), default=_PHONE_PORT, help="Its port; 0 takes a free one."),
 ) -> int:
     """Browse the runs in DIR, start new ones and watch them, in a browser on this machine.
 
-    Only this machine can reach it. Ctrl-C stops it and the runs that were started in it.
+    Only this machine can reach it. Ctrl-C stops it and the runs that were started in it. With --phone, the phone's
+    pages alone are served on the local network, over TLS, to whoever first opens the address of the code.
     """
     with loading():
         import python_multipart  # noqa: F401 - forms with files need it; asked for now, not at the first form
@@ -37,11 +47,63 @@ def command(
     if fleet is not None and not (fleet / "fleet.toml").is_file():
         location = click.format_filename(fleet)
         raise InputError("the folder of a fleet", "none", location, f"Make one: edgewright fleet init {location}")
+    if not phone and (phone_address or phone_port != _PHONE_PORT):
+        raise InputError("--phone with --phone-address and --phone-port", "neither", "the command", "Add --phone")
     chosen = free_port(ADDRESS, port)
+    pages = _phone_pages(phone_address, phone_port) if phone else None
     folder.mkdir(parents=True, exist_ok=True)
 
     def ready(address: str) -> None:
         click.echo(f"studio of {click.format_filename(folder)} at {address}  (Ctrl-C ends it)")
+        if pages is not None:
+            _show_code(pages)
 
-    ended = serve(folder, chosen, ready, browser=not no_open, fleet=fleet)
+    beside = None
+    if pages is not None:
+        from edgewright.studio.phone.server import phone_server
+
+        beside = phone_server(folder, pages)
+    ended = serve(folder, chosen, ready, browser=not no_open, fleet=fleet, beside=beside)
     return INTERRUPTED if ended == signal.SIGINT else 0
+
+
+def _phone_pages(address: str, port: int) -> PhonePages:
+    """Return where the phone's pages will be.
+
+    Raises:
+        MissingExtraError: the extra `phone` is not installed.
+        InputError: no address of a local network, or the port is taken.
+    """
+    from importlib.util import find_spec
+
+    for name in ("segno", "cryptography", "ziglang"):
+        if find_spec(name) is None:
+            raise MissingExtraError("phone", name)
+    from edgewright.core.server_port import free_port
+    from edgewright.studio.phone.access import Access
+    from edgewright.studio.phone.certificate import own_certificate
+    from edgewright.studio.phone.network import local_addresses, phone_address
+    from edgewright.studio.phone.server import PhonePages
+
+    chosen = phone_address(address)
+    port = free_port(chosen, port)
+    certificate = own_certificate(sorted({chosen, *local_addresses()}))
+    return PhonePages(chosen, port, certificate, Access())
+
+
+def _show_code(pages: PhonePages) -> None:
+    """Print the code for a phone's camera, and the same as text."""
+    import io
+
+    import segno
+
+    from edgewright.studio.phone.access import LIFETIME_S
+
+    sheet = io.StringIO()
+    segno.make(pages.url, micro=False).terminal(sheet, compact=True)
+    click.echo(sheet.getvalue())
+    click.echo(f"phone: {pages.url}")
+    click.echo(
+        f"Scan the code with a phone on the same network within {LIFETIME_S / 60:g} minutes; it opens the page once. "
+        f"The browser warns of a certificate that it does not know: its SHA-256 is {pages.certificate.fingerprint}"
+    )

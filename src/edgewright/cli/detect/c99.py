@@ -24,20 +24,22 @@ def command(file: Path, out: Path, name: str, force: bool, as_json: bool) -> Non
     from edgewright.cli.detect._rows import opened
     from edgewright.cli.export_files import write_export
     from edgewright.export._c_detector import write_detector_c99
+    from edgewright.export._c_linkable import linkable
     from edgewright.monitor.detector_stream import Watch
 
     detector = opened(file)
     spec = detector.spec
     # Refuses what a forged file says it learnt.
     Watch(detector)
+    word = name or file.name.split(".")[0]
     files = write_detector_c99(
         spec.kind,
         detector.learnt,
-        name=name or file.name.split(".")[0],
+        name=word,
         columns=tuple(column.name for column in spec.columns),
         threshold=spec.threshold.value,
         refractory=spec.refractory,
         window=spec.window,
     )
-    data = {name: text.encode() for name, text in files.items()}
+    data = {name: text.encode() for name, text in linkable(files, word).items()}
     write_export(out, data, {"kind": spec.kind}, force=force, as_json=as_json)

@@ -91,6 +91,7 @@ def as_c(
 ) -> None:
     """Write a DIALOGUE as C99: constant tables and a state machine without a heap."""
     from edgewright.cli.export_files import read_for_device, write_export
+    from edgewright.export._c_linkable import linkable
     from edgewright.export.c99_language.dialogue import dialogue_files
     from edgewright.export.c99_language.hear import hearing_files
 
@@ -100,7 +101,7 @@ def as_c(
     word = name or re.sub(r"[-.]", "_", checked.table.name)
     files = dialogue_files(checked, word) if ears is None else hearing_files(checked, *read_for_device(ears), word)
     call = f"{word}_hear(&context, &machine, text, bytes, today, seconds, act, context) takes the text"
-    data = {file: text.encode() for file, text in files.items()}
+    data = {file: text.encode() for file, text in linkable(files, word).items()}
     write_export(out, data, {"name": word}, force=force, as_json=as_json, notes=[] if ears is None else [call])
 
 

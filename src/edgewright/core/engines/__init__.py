@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edgewright.core import caches, catalogue
 from edgewright.core.native_modules import machine_tag, model_key
 from edgewright.core.onnx.reader import read_onnx
-from edgewright.schema.errors import EdgewrightError, MissingExtraError
+from edgewright.schema.errors import EdgewrightError, InputError, MissingExtraError
 
 # Calls are repeated for this long, and the shortest counts: whatever else runs here only makes one longer.
 _SECONDS, _LEAST, _MOST = 0.002, 3, 200
@@ -148,6 +148,7 @@ class Engine:
         suits: whether it can run a model of these bytes here; looks at the kind of file, or for what was built of it.
         version: of what is installed, or of what was built of the model of a key (`native_modules.model_key`);
             times that were measured hold for this version.
+        needs: hardware or a build that no extra installs; empty where the extra is enough.
         note: what a user should know of how it runs a model of these bytes; empty for nothing.
     """
 
@@ -160,6 +161,7 @@ class Engine:
     suits: Callable[[bytes], bool] = _is_onnx
     version: Callable[[str], str] = _no_version
     note: Callable[[bytes], str] = lambda _model: ""
+    needs: str = ""
 
 
 def known() -> tuple[Engine, ...]:
@@ -189,6 +191,7 @@ def choose(preferred: str | None = None, model: bytes | None = None, rows: float
 
     Raises:
         UnknownNameError: when there is no engine of that name.
+        InputError: when hardware or a build of a library is not here that no command of ours installs.
         MissingExtraError: when it is not installed, with the command that installs it, or none here can run the model.
     """
     if preferred is None:
@@ -200,5 +203,7 @@ def choose(preferred: str | None = None, model: bytes | None = None, rows: float
         return fastest(suited, model, rows)
     engine = get(preferred)
     if not engine.available():
+        if engine.needs:
+            raise InputError(engine.needs, "none here", f"engine {engine.name!r}", "Use another engine")
         raise MissingExtraError(engine.extra, f"the engine {engine.name!r}")
     return engine

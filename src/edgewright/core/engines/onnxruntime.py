@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import platform
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from edgewright.core.processor import cpu_features
 from edgewright.schema.errors import InputError, MissingExtraError
 
 _LIBRARY = "onnxruntime"
-_PROVIDERS = ["CPUExecutionProvider"]
+CPU = "CPUExecutionProvider"
 _ERRORS_ONLY, _FATAL_ONLY = 3, 4
 # Models of others, and older files of ours, hold signed weights. x86-64 multiplies unsigned by signed bytes; without
 # VNNI instructions pairs of products saturate at 16 bits. With this entry weights are made unsigned: exact products.
@@ -86,16 +88,30 @@ def open_plain(model: bytes | Path, *, where: str = "") -> Any:  # noqa: ANN401 
     return _opened(model, options, where)
 
 
+def open_on(model: bytes, providers: list[str], entry: tuple[str, str] | None = None) -> Any:  # noqa: ANN401
+    """Open a session on execution providers, the first one first, without notes.
+
+    Raises:
+        InputError: ONNX Runtime cannot run the model there.
+        MissingExtraError: it is not installed.
+    """
+    with warnings.catch_warnings():
+        # It warns of a provider that its build lacks, and goes on without it; the session says so, too.
+        warnings.simplefilter("ignore", UserWarning)
+        return _opened(model, _options(1, entry, quiet=True), providers=providers)
+
+
 def _load(model: bytes) -> Answer:
-    return _answer(open_session(model))
+    return answers(open_session(model))
 
 
 def load_plain(model: bytes) -> Answer:
     """Return the answers of `open_plain`, with arguments and errors as of `Engine.load`."""
-    return _answer(open_plain(model))
+    return answers(open_plain(model))
 
 
-def _answer(session: Any) -> Answer:  # noqa: ANN401 - of ONNX Runtime
+def answers(session: Any) -> Answer:  # noqa: ANN401 - of ONNX Runtime
+    """Return a function that answers by a session."""
     failures = _failures()
     name = session.get_inputs()[0].name
     outputs = [output.name for output in session.get_outputs()]
@@ -122,10 +138,10 @@ def _library() -> Any:  # noqa: ANN401 - an untyped module
     return importlib.import_module(_LIBRARY)
 
 
-def _opened(model: bytes | Path, options: Any, where: str) -> Any:  # noqa: ANN401 - untyped library
+def _opened(model: bytes | Path, options: Any, where: str = "", *, providers: Sequence[str] = (CPU,)) -> Any:  # noqa: ANN401
     library = _library()
     try:
-        return library.InferenceSession(str(model) if isinstance(model, Path) else model, options, _PROVIDERS)
+        return library.InferenceSession(str(model) if isinstance(model, Path) else model, options, list(providers))
     except _failures() as error:
         raise InputError("a model that ONNX Runtime can run", _short(error), where) from None
 

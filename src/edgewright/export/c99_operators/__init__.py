@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 from edgewright.core import catalogue
 from edgewright.core.operators import where
-from edgewright.export._c_source import Source
+from edgewright.export._c_source import Leaf, Source
 from edgewright.export._c_unit import Unit
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.graph import Array, Node
@@ -59,17 +60,30 @@ class Site:
         operator: to write.
         values: of the inputs, and of the output as the last.
         inputs: bytes of the inputs, in order, in buffers.
+        spent: whether nobody reads the first input's memory after the operator.
     """
 
     unit: Unit
     operator: IntegerOperator
     values: tuple[IntegerValue, ...]
     inputs: tuple[Source, ...]
+    spent: bool = False
 
     @cached_property
     def output(self) -> Source:
         """Memory for the result, taken when first asked for."""
         return self.unit.fresh(self.target.shape, "int8")
+
+    def taken_over(self) -> Source:
+        """Return the output within the memory of the first input where that is spent and long enough, else anew."""
+        size, buffer = math.prod(self.target.shape), self.inputs[0].leaves[0].buffer
+        if not self.spent or buffer.size < size:
+            return self.output
+        base = self.inputs[0].leaves[0].base
+        # Its bytes become others than the numbers of 16 bits beside them.
+        self.unit.wide.pop(buffer.key, None)
+        view = base[:size].reshape(self.target.shape)
+        return Source(self.target.shape, "int8", (Leaf(buffer, base, view),), "{0}")
 
     @property
     def target(self) -> IntegerValue:

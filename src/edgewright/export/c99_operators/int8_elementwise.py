@@ -69,19 +69,23 @@ def concat(site: Site) -> None:
 EXTRA_BITS = 20
 
 
-def _each(site: Site, expression: str) -> None:
-    size = site.output.leaves[0].buffer.size
-    site.step([f"for (int i = 0; i < {size}; ++i) {{", f"    {site.result}[i] = {expression};", "}"])
+def _each(site: Site, expression: str) -> Source:
+    """Write a byte from those of the inputs at the same place, whose memory it may take."""
+    target, size = site.taken_over(), int(np.prod(site.target.shape))
+    name = target.leaves[0].buffer.name
+    lines = [f"for (int i = 0; i < {size}; ++i) {{", f"    {name}[i] = {expression};", "}"]
+    site.unit.step(lines, site.inputs, (target,))
+    return target
 
 
 @kernel("relu", "quantise")
-def rescale(site: Site) -> None:
+def rescale(site: Site) -> Source:
     """Another grid, and the clamp of an activation."""
-    _each(site, requantised(site, f"{site.name()}[i]{site.unit.less(site.values[0].zero)}", "0", 255))
+    return _each(site, requantised(site, f"{site.name()}[i]{site.unit.less(site.values[0].zero)}", "0", 255))
 
 
 @kernel("add")
-def add(site: Site) -> None:
+def add(site: Site) -> Source:
     """Both on one grid with more bits, added, brought to the output's grid."""
     less, whole = site.unit.less, site.unit.whole
     inside = [
@@ -89,13 +93,13 @@ def add(site: Site) -> None:
         for i in range(2)
     ]
     total = f"{rescaled(site, f'{inside[0]} + {inside[1]}', '0', 255 << EXTRA_BITS + 1, 2)}{less(-site.target.zero)}"
-    _each(site, f"{clamp(site.unit)}({total}, {whole(site.operator.low)}, {whole(site.operator.high)})")
+    return _each(site, f"{clamp(site.unit)}({total}, {whole(site.operator.low)}, {whole(site.operator.high)})")
 
 
 @kernel("logistic")
-def logistic(site: Site) -> None:
+def logistic(site: Site) -> Source:
     """Write a table of 256 bytes."""
-    _each(site, f"{site.unit.table(site.operator.arrays['table'])}[{site.name()}[i] + 128]")
+    return _each(site, f"{site.unit.table(site.operator.arrays['table'])}[{site.name()}[i] + 128]")
 
 
 @kernel("softmax")

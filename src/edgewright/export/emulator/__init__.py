@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import struct
 import subprocess
 import tempfile
@@ -16,81 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.schema.errors import CheckFailedError, InputError, UnknownNameError
+from edgewright.export.emulator.boards import Board, board, devices, missing_tools
+from edgewright.schema.errors import CheckFailedError, InputError
 
-COMPILER = "arm-none-eabi-gcc"
-SIZE = "arm-none-eabi-size"
-EMULATOR = "qemu-system-arm"
-PACKAGES = "gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
-
-
-@dataclass(frozen=True)
-class Board:
-    """A core and the machine of QEMU that has it.
-
-    Attributes:
-        device: name of the core, as a profile is called.
-        machine: of `qemu-system-arm -machine`.
-        floats: options of the compiler for numbers of float.
-        flash: bytes of program memory.
-        ram: bytes of working memory.
-        tick: instructions a SysTick tick lasts under `-icount shift=0`, where an instruction takes 1 ns. The clock of
-            the cores in QEMU is 25 MHz on the MPS2 boards and 16 MHz on the micro:bit.
-    """
-
-    device: str
-    machine: str
-    floats: tuple[str, ...] = ("-mfloat-abi=soft",)
-    flash: int = 4 << 20
-    ram: int = 4 << 20
-    tick: float = 40.0
-
-    @property
-    def options(self) -> tuple[str, ...]:
-        """Options of the compiler."""
-        return (f"-mcpu={self.device}", *self.floats)
-
-
-_HARD = "-mfloat-abi=hard"
-_BOARDS = (
-    Board("cortex-m0", "microbit", flash=256 << 10, ram=16 << 10, tick=62.5),
-    # An M3 runs every instruction of an M0+, and an M7 those of the M33 that compilers write for portable C: what is
-    # counted is the code of the core, on a board with memory enough.
-    Board("cortex-m0plus", "mps2-an385"),
-    Board("cortex-m3", "mps2-an385"),
-    Board("cortex-m4", "mps2-an386", (_HARD, "-mfpu=fpv4-sp-d16")),
-    Board("cortex-m33", "mps2-an500", (_HARD, "-mfpu=fpv5-sp-d16")),
-    Board("cortex-m7", "mps2-an500", (_HARD, "-mfpu=fpv5-sp-d16")),
-)
-
-
-def devices() -> tuple[str, ...]:
-    """Return names of the emulated cores."""
-    return tuple(board.device for board in _BOARDS)
-
-
-def board(device: str) -> Board:
-    """Return the board of a core.
-
-    Raises:
-        UnknownNameError: listing the known ones.
-    """
-    for known in _BOARDS:
-        if known.device == device:
-            return known
-    raise UnknownNameError("emulated device", device, devices())
-
-
-def missing_tools() -> tuple[str, ...]:
-    """Return programs that are not installed here; `PACKAGES` are those of Debian that have them."""
-    return tuple(name for name in (COMPILER, SIZE, EMULATOR) if shutil.which(name) is None)
-
+__all__ = ["Board", "DeviceRun", "Entry", "board", "devices", "missing_tools", "run_on_device"]
 
 _FLAGS = ("-std=c99", "-ffunction-sections", "-fdata-sections", "-fno-tree-loop-distribute-patterns")
-_LINK = ("-nostartfiles", "-Wl,--gc-sections", "-specs=nano.specs", "-specs=nosys.specs")
 # Most instructions that are spent on counting: a few seconds of emulation.
 _COUNTED = 3e8
-_HARNESS, _MEMORY, _ADAPTER = "harness.c", "memory.ld", "adapter.c"
+_HARNESS, _ADAPTER = "harness.c", "adapter.c"
 _IDLE = "void emulator_entry(const void *in, void *out);\nvoid emulator_entry(const void *in, void *out) {\n%s\n}\n"
 
 
@@ -147,7 +80,7 @@ def run_on_device(
     Args:
         files: sources and headers by name; every `.c` is compiled.
         entry: how to call them.
-        device: 'cortex-m0', 'cortex-m3', 'cortex-m4' or 'cortex-m7'.
+        device: one of `devices`.
         rows: shape (n, ...), of a type whose rows have `entry.input_bytes`.
         optimise: '-O2', '-Os', '-O3'.
         timeout: seconds the emulation may take.
@@ -159,9 +92,9 @@ def run_on_device(
         CheckFailedError: when a tool is missing, or the program faults or does not end.
     """
     target = board(device)
-    missing = missing_tools()
-    if missing:
-        raise CheckFailedError(f"emulating a {device} needs {', '.join(missing)}", f"apt-get install {PACKAGES}")
+    if missing := target.tools.missing:
+        needs = f"emulating a {device} needs {', '.join(missing)}"
+        raise CheckFailedError(needs, f"apt-get install {target.tools.packages}")
     data = np.ascontiguousarray(rows)
     if not len(data) or data.nbytes != len(data) * entry.input_bytes:
         raise InputError(f"rows of {entry.input_bytes} bytes", f"{data.nbytes} bytes in {len(data)} rows", device)
@@ -176,7 +109,7 @@ def run_on_device(
         found, repeats, ticks, idle_ticks, stack = struct.unpack("<5I", (folder / "report.bin").read_bytes())
         if found != len(data) or outputs.size != found * entry.output_bytes:
             raise CheckFailedError(f"{device} answered {found} of {len(data)} rows")
-        flash, ram = (after - before for after, before in zip(_sizes(image), _sizes(idle), strict=True))
+        flash, ram = (after - before for after, before in zip(_sizes(image, target), _sizes(idle, target), strict=True))
     within = 2 * target.tick / repeats
     return DeviceRun(
         outputs=outputs.reshape(found, entry.output_bytes),
@@ -191,15 +124,28 @@ def run_on_device(
 def _build(folder: Path, files: Mapping[str, str], entry: Entry, target: Board, optimise: str, counted: float) -> Path:
     folder.mkdir()
     own = resources.files(__package__)
-    texts = {**files, _HARNESS: (own / _HARNESS).read_text("utf-8"), _MEMORY: (own / _MEMORY).read_text("utf-8")}
+    tools = target.tools
+    parts = {_HARNESS: _HARNESS, "core.h": tools.core, tools.memory: tools.memory}
+    texts = {**files, **{name: (own / part).read_text("utf-8") for name, part in parts.items()}}
     for name, text in texts.items():
         (folder / name).write_text(text, "utf-8")
     sizes = {"INPUT_BYTES": entry.input_bytes, "OUTPUT_BYTES": entry.output_bytes}
     settings = [f"-D{name}={value}u" for name, value in {**sizes, "MOST_TICKS": int(counted / target.tick)}.items()]
-    options = ("-mthumb", *target.options, optimise, *_FLAGS, *settings)
+    options = (*tools.compiling, *target.options, optimise, *_FLAGS, *settings)
     places = ("-Wl,--defsym=flash_bytes=" + str(target.flash), "-Wl,--defsym=ram_bytes=" + str(target.ram))
     sources = sorted(name for name in texts if name.endswith(".c"))
-    command = [COMPILER, *options, *_LINK, *places, "-T", _MEMORY, *sources, "-lm", "-o", "image.elf"]
+    command = [
+        tools.compiler,
+        *options,
+        *tools.linking,
+        *places,
+        "-T",
+        tools.memory,
+        *sources,
+        "-lm",
+        "-o",
+        "image.elf",
+    ]
     _call(command, folder, target, 120.0)
     return folder / "image.elf"
 
@@ -207,17 +153,27 @@ def _build(folder: Path, files: Mapping[str, str], entry: Entry, target: Board, 
 def _call(command: Sequence[str], folder: Path, target: Board, timeout: float) -> None:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout, check=False)
     if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if re.search(r"error|overflow|fewer", line)]
+        lines = [line for line in done.stderr.splitlines() if re.search(r"error:|undefined|overflow|fewer", line)]
         text = " ".join((lines or done.stderr.splitlines() or ["nothing"])[0].split())
         raise InputError(
             f"C that fits a {target.device} ({target.flash >> 10} KB flash, {target.ram >> 10} KB RAM)",
             text[:300],
-            COMPILER,
+            target.tools.compiler,
         )
 
 
 def _emulate(image: Path, folder: Path, target: Board, timeout: float) -> None:
-    command = [EMULATOR, "-machine", target.machine, "-nographic", "-monitor", "none", "-serial", "none"]
+    command = [
+        target.tools.emulator,
+        "-machine",
+        target.machine,
+        *target.tools.emulating,
+        "-nographic",
+        "-monitor",
+        "none",
+        "-serial",
+        "none",
+    ]
     command += ["-icount", "shift=0", "-semihosting-config", "enable=on,target=native", "-kernel", str(image)]
     try:
         done = subprocess.run(
@@ -230,8 +186,8 @@ def _emulate(image: Path, folder: Path, target: Board, timeout: float) -> None:
         raise CheckFailedError(f"the program on {target.device} stopped: {text}")
 
 
-def _sizes(image: Path) -> tuple[int, int]:
+def _sizes(image: Path, target: Board) -> tuple[int, int]:
     """Return bytes in flash and bytes of static memory; QEMU's copy of initialised data counts in both."""
-    done = subprocess.run([SIZE, str(image)], capture_output=True, text=True, check=True)
+    done = subprocess.run([target.tools.size, str(image)], capture_output=True, text=True, check=True)
     text, data, bss = (int(number) for number in done.stdout.splitlines()[1].split()[:3])
     return text + data, data + bss

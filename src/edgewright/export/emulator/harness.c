@@ -1,7 +1,7 @@
-/* Bare metal: starts, feeds rows from a file of the host to the generated code, writes what it answers to another.
+/* Bare metal: feeds rows from a file of the host to the generated code, writes what it answers to another.
  *
- * The instructions of a call are counted with SysTick: under `-icount shift=0` the emulator's clock advances by one
- * nanosecond an instruction, so a tick is a fixed number of instructions, and repeating a call makes the count exact.
+ * core.h, one file per instruction set, has what differs: how the program starts, calls the host and counts. A tick is
+ * a fixed number of instructions under `-icount shift=0`, and repeating a call makes the count exact.
  */
 #include <stdint.h>
 
@@ -10,33 +10,24 @@
 #endif
 #define PAINT 0xA5A5A5A5u
 #define PAINTED_WORDS 16384u
-#define REGISTER(address) (*(volatile uint32_t *)(address))
-#define SYSTICK_CONTROL REGISTER(0xE000E010u)
-#define SYSTICK_RELOAD REGISTER(0xE000E014u)
-#define SYSTICK_VALUE REGISTER(0xE000E018u)
-#define FULL 0xFFFFFFu
 
 enum { HOST_OPEN = 0x01, HOST_CLOSE = 0x02, HOST_WRITE = 0x05, HOST_READ = 0x06, HOST_EXIT = 0x18 };
 
 extern uint32_t stack_top, data_load, data_start, data_end, bss_start, bss_end;
+int main(void);
+void load(void);
+void fault(void);
 void emulator_entry(const void *in, void *out);
 void emulator_nothing(const void *in, void *out);
 
 static uint64_t row[(INPUT_BYTES + 7) / 8];
 static uint64_t answer[(OUTPUT_BYTES + 7) / 8];
-static volatile uint32_t wraps;
+#include "core.h"
 
 /* What the host reads from report.bin. */
 static struct {
     uint32_t rows, repeats, ticks, idle_ticks, stack;
 } report;
-
-static int32_t host(int32_t operation, const void *argument) {
-    register int32_t r0 __asm__("r0") = operation;
-    register const void *r1 __asm__("r1") = argument;
-    __asm__ volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
-    return r0;
-}
 
 static void leave(int right) {
     /* The reason itself is the argument: 'application exit' is status 0, anything else 1. */
@@ -60,17 +51,6 @@ static uint32_t transfer(int32_t operation, int32_t file, void *bytes, uint32_t 
     return count - (uint32_t)host(operation, block);
 }
 
-static uint32_t now(void) {
-    /* Read again where the counter wrapped in between. */
-    for (;;) {
-        const uint32_t before = wraps;
-        const uint32_t value = SYSTICK_VALUE;
-        if (before == wraps) {
-            return before * (FULL + 1u) + (FULL - value);
-        }
-    }
-}
-
 static uint32_t timed(void (*volatile entry)(const void *, void *), uint32_t repeats) {
     const uint32_t start = now();
     for (uint32_t i = 0; i < repeats; ++i) {
@@ -81,7 +61,7 @@ static uint32_t timed(void (*volatile entry)(const void *, void *), uint32_t rep
 
 __attribute__((noinline)) static uint32_t stack_used(void) {
     uint32_t *top;
-    __asm__ volatile("mov %0, sp" : "=r"(top));
+    __asm__ volatile(STACK_POINTER : "=r"(top));
     uint32_t words = (uint32_t)(top - &bss_end);
     words = words < PAINTED_WORDS ? words : PAINTED_WORDS;
     volatile uint32_t *const low = top - words;
@@ -101,19 +81,13 @@ void emulator_nothing(const void *in, void *out) {
     (void)out;
 }
 
-void SysTick_Handler(void) {
-    ++wraps;
-}
-
-static void fault(void) {
+void fault(void) {
     leave(0);
 }
 
 int main(void) {
     const int32_t in = open_file("rows.bin", 8, 1), out = open_file("answers.bin", 11, 5);
-    SYSTICK_RELOAD = FULL;
-    SYSTICK_VALUE = 0;
-    SYSTICK_CONTROL = 7;
+    start_counter();
     while (transfer(HOST_READ, in, row, INPUT_BYTES) == INPUT_BYTES) {
         if (report.rows == 0) {
             report.stack = stack_used();
@@ -137,12 +111,7 @@ int main(void) {
     return 0;
 }
 
-void start(void) {
-#if defined(__ARM_FP) && !defined(__SOFTFP__)
-    /* The floating-point unit is off after a reset. */
-    REGISTER(0xE000ED88u) |= 0xFu << 20;
-    __asm__ volatile("dsb\n isb");
-#endif
+void load(void) {
     const uint32_t *from = &data_load;
     for (uint32_t *to = &data_start; to < &data_end; ++to) {
         *to = *from++;
@@ -152,9 +121,3 @@ void start(void) {
     }
     main();
 }
-
-__attribute__((section(".vectors"), used)) static const void *const vectors[16] = {
-    &stack_top, (const void *)start, (const void *)fault, (const void *)fault, (const void *)fault,
-    (const void *)fault, (const void *)fault, 0, 0, 0, 0, (const void *)fault,
-    (const void *)fault, 0, (const void *)fault, (const void *)SysTick_Handler,
-};

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from edgewright.export._c_header import Range
+from edgewright.export._c_linkable import linkable
 from edgewright.export._c_pipeline import write_c99
 from edgewright.export._c_self_test import write_self_test
 from edgewright.export._c_stream import write_stream_c99
@@ -68,9 +69,11 @@ def _target_files(subject: Subject) -> dict[str, bytes]:
         ranges=limits_of(subject),
         inside=inside,
         confidence=subject.confidence,
+        core=subject.core,
+        flash=subject.flash,
     )
     test = write_self_test(subject.graph, subject.integers, name=subject.word, ranges=limits_of(subject))
-    return _encoded({**made, **around(subject), **test})
+    return _encoded({**made, **around(subject), **test}, subject.word)
 
 
 def _watchers(subject: Subject) -> Watchers:
@@ -95,14 +98,14 @@ def _note(subject: Subject) -> str:
 
 
 def _write_forecaster(made: ForecasterFile, name: str) -> Exported:
-    return Exported(_encoded(write_forecaster_c99(made, name=name)))
+    return Exported(_encoded(write_forecaster_c99(made, name=name), name))
 
 
 def _write_denoiser(made: DenoiserFile, name: str) -> Exported:
     spec, code = made.spec, write_denoiser_c99(made, name=name)
     note = (f"{name}_step takes {spec.hop} samples and gives {spec.hop}, {spec.delay} samples late; "
             f"{code.ram:,} bytes of RAM, {code.constants:,} of constants")  # fmt: skip
-    return Exported(_encoded(code.files), (note,))
+    return Exported(_encoded(code.files, name), (note,))
 
 
 def _write_language(made: tuple[LanguageSpec, Arrays], name: str) -> Exported:
@@ -110,11 +113,11 @@ def _write_language(made: tuple[LanguageSpec, Arrays], name: str) -> Exported:
         f"{name}_parse(&context, text, bytes, &answer), then "
         f"{name}_find_slots(&context, text, bytes, answer.intent, today, slots)"
     )
-    return Exported(_encoded(write_language_c99(*made, name=name)), (note,))
+    return Exported(_encoded(write_language_c99(*made, name=name), name), (note,))
 
 
-def _encoded(texts: Mapping[str, str]) -> dict[str, bytes]:
-    return {name: text.encode() for name, text in texts.items()}
+def _encoded(texts: Mapping[str, str], word: str) -> dict[str, bytes]:
+    return {name: text.encode() for name, text in linkable(texts, word).items()}
 
 
 TARGET = Target(

@@ -87,7 +87,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
         accelerator, serves: as the profile has them.
         verdicts: in order.
         supported: how many are taken.
-        how: always 'checked by rule, not run'.
+        how: 'checked by rule, not run', or what a compiler made of it.
         source: of the rules.
         notes: of the rules.
     """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -47,27 +46,19 @@ def _write(request: Request, form: FormData) -> Response:
             path = package_path(folder)
             return _download(path.name, path.read_bytes())
         subject = read_subject(folder, form=text_of(form, "form"))
-        files = find_target("c99" if name == _ARDUINO else name).files(subject)
+        files = find_target("library" if name == _ARDUINO else name).files(subject)
         if not files:
             raise InputError("files", "none", name)
     except EdgewrightError as error:
         return _page(request, told(error), name, status=400)
     if name == _ARDUINO:
-        return _download(f"{subject.word}-arduino.zip", _zipped(_library(files, subject.word)))
+        return _download(
+            f"{subject.word}-arduino.zip",
+            _zipped({f"{subject.word}/{file}": content for file, content in files.items()}),
+        )
     if len(files) == 1:
         return _download(*next(iter(files.items())))
     return _download(f"{trace.name}-{name}.zip", _zipped(files))
-
-
-def _library(files: Mapping[str, bytes], word: str) -> dict[str, bytes]:
-    """Return the C99 files as a library that the Arduino IDE adds from a ZIP (library specification 1.5)."""
-    lines = [
-        f"name={word}", "version=1.0.0", "author=Edgewright", "maintainer=Edgewright",
-        "sentence=A model exported by Edgewright.", "paragraph=C99 without heap; the headers say how to call it.",
-        "category=Data Processing", "url=https://docs.arduino.cc/libraries/", "architectures=*", f"includes={word}.h",
-    ]  # fmt: skip
-    properties = {f"{word}/library.properties": ("\n".join(lines) + "\n").encode()}
-    return properties | {f"{word}/src/{name}": content for name, content in files.items()}
 
 
 def _zipped(files: dict[str, bytes]) -> bytes:

@@ -7,7 +7,11 @@ import numpy as np
 from edgewright.core.executor import compile_graph
 from edgewright.export._c_pipeline import write_c99
 from edgewright.export.contract import Subject
+from edgewright.export.targets.tflite import to_tflite
+from edgewright.export.vela import CONFIGURATIONS, NOT_RUN, Placement, compile_vela
+from edgewright.graph.from_tflite_file import parse_tflite
 from edgewright.profiles.rules import (
+    CHECKED,
     Checked,
     Operator,
     Rules,
@@ -52,6 +56,10 @@ def accelerators(profile: Profile, subject: Subject) -> tuple[Checked, ...]:
     for accelerator in profile.accelerators:
         rules = load_rules(accelerator.rules)
         verdicts, notes = _verdicts(rules, subject)
+        how = CHECKED
+        if accelerator.configuration in CONFIGURATIONS and verdicts:
+            verdicts, how, more = _compiled(accelerator.configuration, rules, subject, verdicts)
+            notes = (*notes, *more)
         made.append(
             Checked(
                 accelerator=accelerator.name,
@@ -59,10 +67,50 @@ def accelerators(profile: Profile, subject: Subject) -> tuple[Checked, ...]:
                 verdicts=verdicts,
                 supported=sum(verdict.supported for verdict in verdicts),
                 source=rules.source,
+                how=how,
                 notes=(*notes, *rules.notes),
             )
         )
     return tuple(made)
+
+
+def _compiled(
+    configuration: str, rules: Rules, subject: Subject, verdicts: tuple[Verdict, ...]
+) -> tuple[tuple[Verdict, ...], str, tuple[str, ...]]:
+    """Return the verdicts of Vela in place of those of its rules, how they came about, and notes."""
+    try:
+        model = to_tflite(subject.network)
+        report = compile_vela(model, configuration)
+    except EdgewrightError as error:
+        return verdicts, CHECKED, (str(error),)
+    made = tuple(_verdict(one, number) for number, one in enumerate(report.operators))
+    ours = check_operators(rules, _file_operators(model))
+    other = [
+        f"our rules say otherwise of {one.operator}, {one.place}: {own.why or 'it is taken'}"
+        for own, one in zip(ours, made, strict=True)
+        if own.supported != one.supported
+    ]
+    return made, NOT_RUN, (str(report), *other)
+
+
+def _file_operators(model: bytes) -> list[Operator]:
+    """Return the operators of a .tflite as it is written."""
+    file = parse_tflite(model)
+    return [
+        Operator(
+            name=operator.name,
+            place=f"operator {number}",
+            dtype=file.tensors[operator.outputs[0]].dtype,
+            rank=len(file.tensors[operator.inputs[0]].shape),
+            constants=tuple(place < 0 or file.tensors[place].array is not None for place in operator.inputs),
+        )
+        for number, operator in enumerate(file.operators)
+    ]
+
+
+def _verdict(one: Placement, number: int) -> Verdict:
+    why = "" if one.npu else "Vela leaves it to the CPU"
+    return Verdict(operator=one.operator, place=f"operator {number}", supported=one.npu, why=why)
 
 
 def _verdicts(rules: Rules, subject: Subject) -> tuple[tuple[Verdict, ...], tuple[str, ...]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgewright.export._c_pipeline import write_c99
 from edgewright.export.contract import Subject
-from edgewright.export.emulator import PACKAGES, Entry, devices, missing_tools, run_on_device
+from edgewright.export.emulator import Entry, board, devices, run_on_device
 from edgewright.export.program import program_of
 from edgewright.export.subject import read_subject
 from edgewright.graph.cost import cost
@@ -163,17 +163,17 @@ def _may_compile(profile: Profile, before: Footprint, compiled: bool | None, not
         if compiled:
             raise InputError("a microcontroller", f"{profile.name}, where an engine answers", "--compile")
         return False
-    missing = missing_tools()
-    if missing and compiled:
-        raise CheckFailedError(f"compiling needs {', '.join(missing)}", f"apt-get install {PACKAGES}")
     if profile.core not in devices():
         what = f"{profile.core or profile.instruction_set} is not an emulated core ({', '.join(devices())})"
         if compiled:
             raise InputError("an emulated core", what, "--compile")
         notes.append(f"not compiled: {what}")
         return False
-    if missing:
-        notes.append(f"not compiled: {', '.join(missing)} not installed (apt-get install {PACKAGES})")
+    tools = board(profile.core).tools
+    if missing := ", ".join(tools.missing):
+        if compiled:
+            raise CheckFailedError(f"compiling needs {missing}", f"apt-get install {tools.packages}")
+        notes.append(f"not compiled: {missing} not installed (apt-get install {tools.packages})")
         return False
     return before.instructions is None or before.instructions.how == "estimated"
 
@@ -182,7 +182,7 @@ def _compiled(profile: Profile, before: Footprint, truth: Truth, buffer: int, kn
     """Return the footprint with compiled sizes and counted instructions; latency and energy follow."""
     instructions = _exact(truth.instructions, "instructions", "counted", f"{profile.core} under emulation")
     latency = program_latency(profile, instructions, known)
-    size = f"arm-none-eabi-gcc -O2 for {profile.core}"
+    size = f"{board(profile.core).tools.compiler} -O2 for {profile.core}"
     return msgspec.structs.replace(
         before,
         notes=(UNVERIFIED,) if before.latency_us is None else before.notes,
@@ -238,6 +238,7 @@ def _limits(profile: Profile, budget: Budget | None) -> Budget:
         requested,
         flash=flash if requested.flash is None else min(flash, requested.flash),
         ram=ram if requested.ram is None else min(ram, requested.ram),
+        cells=None if profile.cells is None else int(profile.cells.value),
     )
 
 
@@ -274,6 +275,11 @@ def _helps(subject: Subject, profile: Profile, over: tuple[str, ...], parts: tup
             helps.append(f"time: the stage {largest.name!r} needs {largest.macs:,} multiplications per answer")
     if subject.form == "float" and subject.graph.boundary:
         helps.append("the int8 form of the network takes about a quarter of its weights and values")
+    if profile.cells is not None and quantities & {"flash", "RAM"}:
+        helps.append(
+            f"what would fit: weights, factors and activations of {profile.flash.value:,.0f} bytes in block RAM, or "
+            f"weights sent through the stream and activations of {profile.ram.value:,.0f} bytes in SPRAM"
+        )
     if takes_programs(profile):
         helps.append("use edgewright search to find windows, features and layers within a budget")
     return helps

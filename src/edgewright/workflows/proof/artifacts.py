@@ -14,8 +14,10 @@ from edgewright.pipeline.folder import JUDGED
 from edgewright.schema.errors import InputError
 from edgewright.schema.proof import FileRecord
 
-Kind = Literal["onnx", "tflite", "c99", "stream", "extension"]
-_SUFFIXES: dict[str, Kind] = {".onnx": "onnx", ".tflite": "tflite", ".so": "extension", ".pyd": "extension"}
+Kind = Literal["onnx", "tflite", "c99", "stream", "extension", "wasm"]
+_SUFFIXES: dict[str, Kind] = {
+    ".onnx": "onnx", ".tflite": "tflite", ".so": "extension", ".pyd": "extension", ".wasm": "wasm",
+}  # fmt: skip
 # Folder of the fitted stages in a run folder.
 PIPELINE = "pipeline"
 # What a run writes that answers nothing.
@@ -197,7 +199,7 @@ def read_artefacts(
             made.file(path, text)
         if before == (len(made.artefacts), sum(bool(file.same) for file in made.files)):
             raise InputError(
-                "generated C, .tflite, .onnx, .edge or a compiled extension", "no file that can run", text,
+                "generated C, .wasm, .tflite, .onnx, .edge or a compiled extension", "no file that can run", text,
                 "Export it again: edgewright export",
             )  # fmt: skip
     return made

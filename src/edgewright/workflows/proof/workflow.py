@@ -58,6 +58,7 @@ def prove_place(
     device: str = "",
     seed: int = 0,
     given: Sequence[str] = (),
+    serial: str = "",
 ) -> ProofRecord:
     """Prove a run, a package or a model, with every model that lies beside it; or a file that works on its own.
 
@@ -68,16 +69,22 @@ def prove_place(
         device: profile whose processor is emulated as one more form; empty for none.
         seed: of the choice of rows.
         given: further files and folders whose models are proven as they lie there.
+        serial: line to a board that runs the exported library; empty for none.
 
     Raises:
-        InputError: for what cannot be read, or rows that do not fit.
+        InputError: for what cannot be read, rows that do not fit, or a line that cannot be opened.
+        CheckFailedError: the board runs another model.
+        OutputError: the board does not answer, or answers something else.
     """
     prover = prover_of(Path(location))
     if prover is not None:
+        if serial:
+            raise InputError("--serial with a run, a package or a model", serial, location, "Omit --serial")
         if given:
             raise InputError("--with a run, a package or a model", given[0], location, "Omit --with")
         return prover.prove(ProofRequest(Path(location), data or "", rows, device))
     subject = with_artefacts(read_subject(Path(location), device), Path(location), given)
+    subject = replace(subject, serial=serial, place=Path(location))
     chosen = choose_rows(subject, Path(location), data, rows, seed)
     record = prove_subject(subject, location, with_constructed(subject, chosen))
     stream = stream_proof(subject, location, chosen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from edgewright.core import catalogue
@@ -41,6 +42,8 @@ class Subject:
         sources: 'float' and 'int8' -> name of the file the graph was read from.
         artefacts: further models as they lie on the disk.
         files: all that was read.
+        serial: line to a board that runs the exported code; empty for none.
+        place: that was read.
     """
 
     name: str
@@ -56,6 +59,8 @@ class Subject:
     sources: Mapping[str, str] = field(default_factory=dict)
     artefacts: tuple[Artefact, ...] = ()
     files: tuple[FileRecord, ...] = ()
+    serial: str = ""
+    place: Path | None = None
 
     def missing(self, name: str, reason: str) -> None:
         """Note a form that cannot exist here."""

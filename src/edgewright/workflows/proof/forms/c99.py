@@ -149,8 +149,8 @@ def _loaded(files: Files, command: str, *, taps: bool = True) -> Any:  # noqa: A
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def written(subject: Subject, numbers: Numbers) -> Files:
-    """Return the C of a subject, with all its stages among those that can be seen."""
+def written(subject: Subject, numbers: Numbers, core: str = "") -> Files:
+    """Return the C of a subject, for a core or portable, with all its stages among those that can be seen."""
     graph, inside = marked_stages(subject.graphs[numbers], subject.network if numbers == "int8" else None)
     ranges = [
         None if low is None and high is None else (-_WIDEST if low is None else low, _WIDEST if high is None else high)
@@ -164,6 +164,7 @@ def written(subject: Subject, numbers: Numbers) -> Files:
         ranges=ranges,
         inside=inside,
         confidence=threshold,
+        core=core,
     )
     return files
 

@@ -10,10 +10,12 @@ import numpy as np
 
 from edgewright.graph.stages import layers, preprocessing
 from edgewright.proof.form import BYTES, LABEL, RANGE, Form, Samples, Stages
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.proof import Numbers
 from edgewright.workflows.proof.forms import Forms, Run, Subject
 from edgewright.workflows.proof.forms.c99 import NAME, Files, c_stages, written
+from edgewright.workflows.proof.forms.ethosu import has_compiler
+from edgewright.workflows.proof.forms.verilog import DEVICES as SIMULATED
 from edgewright.workflows.proof.stages import shapes
 
 # An emulated core runs some ten million instructions a second.
@@ -24,15 +26,21 @@ _SHOWN = 2048
 
 
 def _make(subject: Subject) -> Iterator[Form]:
-    if not subject.device:
+    if not subject.device or subject.device in SIMULATED:
         return
     tools = importlib.import_module("edgewright.export.emulator")
-    tools.board(subject.device)
-    missing = tools.missing_tools()
+    if subject.device not in tools.devices():
+        if subject.serial:
+            return
+        if not has_compiler(subject.device):
+            raise UnknownNameError("emulated device", subject.device, (*tools.devices(), *SIMULATED))
+        subject.missing(f"C99 on an emulated {subject.device}", "no emulator has this core")
+        return
+    programs = tools.board(subject.device).tools
     numbers: Numbers = "int8" if subject.network is not None else "float"
     name = f"{numbers} C99 on an emulated {subject.device}"
-    if missing:
-        subject.missing(name, f"{', '.join(missing)} not installed: apt-get install {tools.boards.PACKAGES}")
+    if programs.missing:
+        subject.missing(name, f"{', '.join(programs.missing)} not installed: apt-get install {programs.packages}")
         return
     lines: list[str] = []
     yield Form(name=name, numbers=numbers, run=_run(subject, numbers, tools, lines), max_samples=_ROWS, notes=lines)
@@ -45,12 +53,12 @@ def _run(
     lines: list[str],
 ) -> Run:
     def run(samples: Samples, boundary: Samples) -> Stages:
-        files = written(subject, numbers)
+        files = written(subject, numbers, subject.device)
         images = importlib.import_module("edgewright.export._c_graph")
         given = images.pixels(samples) if images.image_channels(subject.graphs[numbers]) == "first" else samples
         rows = np.ascontiguousarray(given, np.float32).reshape(len(samples), -1)
         try:
-            seen = _stages(files, subject, numbers)
+            seen = stages_in(files[f"{NAME}.c"], NAME, subject, numbers)
             done, answer = _call(tools, files, subject, rows, seen)
         except InputError as error:
             # The stages need memory of their own: a small device answers without showing them.
@@ -61,14 +69,14 @@ def _run(
             f"{done.instructions:,} instructions, {done.flash:,} bytes of flash, {done.ram:,} of RAM and "
             f"{done.stack:,} of stack{', stages included' if seen else ''}"
         )
-        return _read(subject, numbers, answer, seen)
+        return read_answers(subject, numbers, answer, seen)
 
     return run
 
 
-def _stages(files: Files, subject: Subject, numbers: Numbers) -> dict[int, tuple[str, int]]:
+def stages_in(text: str, name: str, subject: Subject, numbers: Numbers) -> dict[int, tuple[str, int]]:
     """Return the number of a stage in the C -> its name and how many values it has."""
-    lines = files[f"{NAME}.c"].split(f"{NAME}_stage_names[")[1].partition("};")[0].splitlines()[1:]
+    lines = text.split(f"{name}_stage_names[")[1].partition("};")[0].splitlines()[1:]
     names = [line.strip().strip(',"') for line in lines if line.strip().startswith('"')]
     counts = _counts(subject, numbers)
     return {i: (name, counts[name]) for i, name in enumerate(names) if counts.get(name, _SHOWN + 1) <= _SHOWN}
@@ -92,7 +100,7 @@ def _call(
     seen: dict[int, tuple[str, int]],
 ) -> tuple[Any, Any]:
     """Run rows on the device; return its description, and each row's answer and stages as float32 words."""
-    answer = _fields(subject)
+    answer = fields_of(subject)
     words = sum(answer.values())
     lines = [f"static {NAME}_context context; {NAME}_predict(&context, (const float *)in, ({NAME}_answer *)out);"]
     for number, (_, count) in seen.items():
@@ -108,7 +116,7 @@ def _call(
     return done, done.outputs.view(np.float32)
 
 
-def _fields(subject: Subject) -> dict[str, int]:
+def fields_of(subject: Subject) -> dict[str, int]:
     """Return fields of the answer in the order of the header, with their 4-byte words."""
     outputs = subject.reference.outputs
     words = {v.name: max(1, int(np.prod(v.shape))) for v in outputs if v.name != LABEL}
@@ -116,15 +124,16 @@ def _fields(subject: Subject) -> dict[str, int]:
     return {**words, **labels, RANGE: 1}
 
 
-def _read(
+def read_answers(
     subject: Subject,
     numbers: Numbers,
     answer: Any,  # noqa: ANN401 - words of float32
     seen: dict[int, tuple[str, int]],
 ) -> Stages:
+    """Return words of answers and stages, shape (n, words), as a proof compares them."""
     found: dict[str, Any] = {}
     start = 0
-    for name, count in (*_fields(subject).items(), *seen.values()):
+    for name, count in (*fields_of(subject).items(), *seen.values()):
         found[name] = np.ascontiguousarray(answer[:, start : start + count])
         start += count
     if LABEL in found:

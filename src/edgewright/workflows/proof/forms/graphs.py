@@ -82,7 +82,8 @@ def numbers_of(graph: Graph) -> Numbers:
     return "int8" if quantised else "float"
 
 
-_NAMES = {"numpy": "NumPy", "onnxruntime": "ONNX Runtime"}
+# Engines by name; those of an execution provider take part where it is present.
+_NAMES = {"numpy": "NumPy", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
 
 
 def _make(subject: Subject) -> Iterator[Form]:

@@ -1,0 +1,100 @@
+"""OpenVINO on its CPU plugin, one thread. Its telemetry is left out of the import: nothing reaches the network."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.engines import Answer, Engine
+from edgewright.schema.errors import InputError
+
+_LIBRARY, _TELEMETRY = "openvino", "openvino_telemetry"
+# Exact float32, also where the processor multiplies bfloat16; one answer at a time.
+_SETTINGS = {
+    "INFERENCE_NUM_THREADS": 1,
+    "INFERENCE_PRECISION_HINT": "f32",
+    "PERFORMANCE_HINT": "LATENCY",
+    "NUM_STREAMS": 1,
+    # Else weights of dense layers meet inputs that are rounded anew, by groups.
+    "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
+}
+_APART = re.compile("Reduce|Subtract")
+_lock = threading.Lock()
+
+
+def library() -> Any:  # noqa: ANN401 - an untyped module
+    """Import OpenVINO, whose package reports its own import over the network unless its telemetry cannot be found."""
+    with _lock:
+        if _LIBRARY in sys.modules:
+            return sys.modules[_LIBRARY]
+        kept = sys.modules.get(_TELEMETRY)
+        # An entry of None is a module that is not installed; OpenVINO then takes a stub of its own.
+        sys.modules[_TELEMETRY] = None  # type: ignore[assignment]
+        try:
+            return importlib.import_module(_LIBRARY)
+        finally:
+            if kept is None:
+                del sys.modules[_TELEMETRY]
+            else:
+                sys.modules[_TELEMETRY] = kept
+
+
+def _available() -> bool:
+    return importlib.util.find_spec(_LIBRARY) is not None
+
+
+def _version(key: str) -> str:
+    """When it was installed: importing it takes a second."""
+    found = importlib.util.find_spec(_LIBRARY)
+    return str(Path(found.origin).stat().st_mtime_ns) if found and found.origin else ""
+
+
+def _load(model: bytes) -> Answer:
+    made = library()
+    try:
+        core = made.Core()
+        read = core.read_model(model)
+        source = read.input(0)
+        shape = [made.Dimension(-1), *list(source.partial_shape)[1:]]
+        read.reshape({source: made.PartialShape(shape)})
+        outputs = len(read.outputs)
+        # Kept apart from what follows: 2026.4.1 adds garbage to a largest value within one kernel, and takes a large
+        # mean off only after the factor, where digits are gone.
+        read.add_outputs([op.output(0) for op in read.get_ordered_ops() if _APART.match(op.get_type_name())])
+        request = core.compile_model(read, "CPU", _SETTINGS).create_infer_request()
+    except RuntimeError as error:
+        raise InputError("a model that OpenVINO can run", _short(error)) from None
+    names = [next(iter(sorted(output.names)), "") for output in request.model_outputs[:outputs]]
+    row = tuple(length.get_length() for length in shape[1:] if length.is_static)
+
+    def answer(x: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        # OpenVINO casts what it is given and broadcasts a missing axis.
+        if x.ndim != len(shape) or (len(row) == len(shape) - 1 and x.shape[1:] != row):
+            raise InputError(f"input of shape (n, {', '.join(map(str, row))})", f"shape {x.shape}")
+        try:
+            values = request.infer([np.ascontiguousarray(x)], share_inputs=True)
+        except RuntimeError as error:
+            raise InputError("an input that the model takes", f"shape {x.shape}: {_short(error)}") from None
+        return {name: np.array(value) for name, value in zip(names, values.values(), strict=False)}
+
+    return answer
+
+
+def _short(error: Exception) -> str:
+    """Return the last of the lines that OpenVINO gives, the others name its own sources."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = " ".join((lines or [""])[-1].split())
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
+ENGINE = Engine(
+    name="openvino", available=_available, load=_load, start=0.5, call=3e-5, extra="accelerators", version=_version
+)

@@ -1,0 +1,24 @@
+"""How integer operators are written for cores that multiply two pairs of 16-bit numbers at once (ADR 66).
+
+Every module of this folder is a family, found by name. A writer gives None, having written nothing, for an operator
+whose bounds it cannot prove; the portable form is written then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edgewright.core import catalogue
+from edgewright.export._c_source import Source
+from edgewright.export.c99_operators import Site
+
+DualWriter = Callable[[Site], Source | None]
+dual = catalogue.Registry[DualWriter](__name__)
+"""Registers the writer of kinds of integer operators."""
+
+
+def write_dual(site: Site) -> Source | None:
+    """Return the output of an operator as written for these cores; None where that cannot be done."""
+    site.unit.work = site.operator.kind
+    writer = dual.known.get(site.operator.kind)
+    return writer(site) if writer is not None else None

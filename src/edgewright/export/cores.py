@@ -1,0 +1,28 @@
+"""What the code of a core is written for: nothing but C99, or two 16-bit multipliers (ADR 66)."""
+
+from __future__ import annotations
+
+from edgewright.schema.integer import IntegerNetwork
+
+# Cores with the DSP extension of Arm.
+_TWO_MULTIPLIERS = frozenset({"cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"})
+# Loops that are unrolled four times instead of twice take some hundred bytes more: a hundredth of what they read.
+_LARGE = 16384
+# Bytes of flash up to which every one counts.
+_SMALL_FLASH = 65536
+SHORT, LONG = 2, 4
+"""How often a loop is unrolled, for size and for speed."""
+
+
+def unrolled(network: IntegerNetwork | None, core: str, flash: float = 0.0) -> int:
+    """Return how often loops are unrolled for a core with two multipliers; 0 for portable code.
+
+    Args:
+        network: the integers of a pipeline; None for a float one, which is portable.
+        core: as profiles name it; empty for any.
+        flash: bytes of the device; 0 where they are not known.
+    """
+    if network is None or core not in _TWO_MULTIPLIERS:
+        return 0
+    weights = sum(operator.arrays["weights"].size for operator in network.operators if "weights" in operator.arrays)
+    return SHORT if weights < _LARGE or 0 < flash <= _SMALL_FLASH else LONG

@@ -1,0 +1,1 @@
+"""Templates of `--to library`, one file per build system."""

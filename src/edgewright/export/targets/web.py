@@ -1,0 +1,37 @@
+"""A model as an app of a browser that works offline: WebAssembly of the generated C, sensors in, answers out."""
+
+from __future__ import annotations
+
+from edgewright.export.contract import Subject, Target
+from edgewright.export.targets import c99
+from edgewright.export.web.app import about_of, app_files
+from edgewright.export.web.module import compile_wasm
+
+
+def _files(subject: Subject) -> dict[str, bytes]:
+    # The detectors of a package stay away: the note of the target says so.
+    alone = c99.TARGET.files(_without_detectors(subject))
+    made = {name: content.decode() for name, content in alone.items()}
+    return app_files(subject, compile_wasm(made, subject.word))
+
+
+def _without_detectors(subject: Subject) -> Subject:
+    return Subject(
+        subject.name, subject.graph, subject.rounding, subject.columns, read=subject.read, stream=subject.stream,
+        model=subject.model, confidence=subject.confidence,
+    )  # fmt: skip
+
+
+def _note(subject: Subject) -> str:
+    sensor = about_of(subject)["sensor"]
+    takes = {"motion": "the motion sensors of a phone", "microphone": "the microphone"}.get(sensor, "a form or CSV")
+    return (
+        f"the app takes rows from {takes}; serve the folder over HTTPS, or try it here: "
+        "python -m http.server --bind 127.0.0.1 --directory the folder"
+    )
+
+
+TARGET = Target(
+    description="an app for browsers and phones that works offline: WebAssembly, sensors in, answers out",
+    files=_files, note=_note, networks=False,
+)  # fmt: skip

@@ -1,0 +1,128 @@
+"""The machine in a simulator: bytes in, bytes out, and every byte that a layer writes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.export.verilog import Program
+from edgewright.schema.errors import CheckFailedError, InputError
+
+ICARUS, VERILATOR = "iverilog", "verilator"
+# Seconds for a compilation, and for a run.
+_TIMEOUT = 540.0
+
+
+def simulator() -> str:
+    """Return the simulator that is here, the one that starts faster first; empty for none."""
+    return next((name for name in (ICARUS, VERILATOR) if shutil.which(name)), "")
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What came out.
+
+    Attributes:
+        outputs: int8, shape (n, bytes of an answer).
+        values: by number of the network's value, int8, shape (n, bytes); empty where they were not asked for.
+        cycles: from the last byte in to the first byte out, of each sample.
+    """
+
+    outputs: NDArray[np.int8]
+    values: dict[int, NDArray[np.int8]]
+    cycles: NDArray[np.int64]
+
+
+def simulate(
+    files: Mapping[str, str],
+    name: str,
+    program: Program,
+    samples: NDArray[np.int8],
+    folder: Path,
+    *,
+    tool: str = "",
+    traced: bool = False,
+) -> Simulated:
+    """Run samples through generated Verilog.
+
+    Args:
+        files: as `verilog_files` writes them.
+        name: of the module.
+        program: that they were written from.
+        samples: int8, shape (n, *shape of the network's input).
+        folder: to work in.
+        tool: 'iverilog' or 'verilator'; the one that is here when empty.
+        traced: whether to keep what each layer writes.
+
+    Raises:
+        CheckFailedError: when there is no simulator, or the design does not answer.
+        InputError: when the simulator refuses the Verilog.
+    """
+    tool = tool or simulator()
+    if not tool or shutil.which(tool) is None:
+        raise CheckFailedError(f"simulating Verilog needs {tool or 'a simulator'}", "apt-get install iverilog")
+    for file, text in files.items():
+        (folder / file).write_text(text, encoding="utf-8")
+    flat = np.ascontiguousarray(samples).reshape(len(samples), -1)
+    (folder / f"{name}_in.hex").write_text(_hexadecimal(flat), encoding="utf-8")
+    sources = [f"{name}.v", f"{name}_bench.v"]
+    flags = [f"-D{'TRACED' if traced else 'PLAIN'}=1", f"-DSAMPLES={len(flat)}", "-DRECORD=1"]
+    if tool == ICARUS:
+        _call([ICARUS, "-g2005", "-o", "bench.vvp", *flags, *sources], folder)
+        _call(["vvp", "-n", "bench.vvp"], folder)
+    else:
+        _call(
+            [VERILATOR, "--binary", "--timing", "-O3", "-Wno-fatal", "-Wno-lint", "--top-module", f"{name}_bench", "-o",
+             "bench", *flags, *sources],
+            folder,
+        )  # fmt: skip
+        _call([str(folder / "obj_dir" / "bench")], folder)
+    return _read(folder, name, program, len(flat), traced)
+
+
+def _call(command: list[str], folder: Path) -> None:
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
+    except subprocess.TimeoutExpired:
+        raise CheckFailedError(f"{Path(command[0]).name} did not end within {_TIMEOUT:g} s") from None
+    if done.returncode:
+        said = next((line for line in (done.stderr + done.stdout).splitlines() if line.strip()), "no message")
+        raise InputError("Verilog that the simulator takes", said, Path(command[0]).name)
+
+
+def _hexadecimal(values: NDArray[np.int8]) -> str:
+    return "".join(f"{byte:02x}\n" for byte in np.ascontiguousarray(values).tobytes())
+
+
+def _read(folder: Path, name: str, program: Program, count: int, traced: bool) -> Simulated:
+    out = np.loadtxt(folder / f"{name}_out.txt", np.int64, ndmin=2)
+    if len(out) != count:
+        raise CheckFailedError(f"{name}.v answered {len(out)} of {count} samples")
+    values: dict[int, NDArray[np.int8]] = {}
+    if traced:
+        written = np.fromfile(folder / f"{name}_trace.txt", np.uint8)
+        digits = np.frombuffer(bytes.fromhex(written.tobytes().decode().replace("\n", "")), np.uint8)
+        values = _values(program, digits.view(np.int8).reshape(count, -1))
+    outputs = out[:, 1:].astype(np.uint8).view(np.int8)
+    return Simulated(outputs, values, out[:, 0])
+
+
+def _values(program: Program, trace: NDArray[np.int8]) -> dict[int, NDArray[np.int8]]:
+    """Return the network's values from all bytes that were written, in the order of the steps."""
+    memory = np.zeros((len(trace), program.activations), np.int8)
+    made: dict[int, NDArray[np.int8]] = {}
+    begin = 0
+    for step in program.steps:
+        first, places = program.addresses[step.write.number], step.writes
+        memory[:, first + places] = trace[:, begin : begin + len(places)]
+        begin += len(places)
+        if step.value is not None:
+            size = int(np.prod(program.network.values[step.value].shape))
+            made[step.value] = memory[:, first : first + size].copy()
+    return made

@@ -1,0 +1,128 @@
+"""A module of `--to web` without a browser, in `wasmtime`."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.schema.errors import InputError, MissingExtraError
+
+_WORD = 4
+# Answers timed together, and how many times that.
+_TIMES, _PARTS = 50, 10
+_NEEDED = ("memory", "inputs", "outputs", "int8", "input", "output", "predict", "label", "confidence", "repeat")
+
+
+class WasmModel:
+    """A compiled module, opened.
+
+    Args:
+        module: its bytes.
+
+    Raises:
+        MissingExtraError: `wasmtime` is not installed.
+        InputError: bytes that are no module, or one that is none of ours.
+    """
+
+    def __init__(self, module: bytes) -> None:
+        if importlib.util.find_spec("wasmtime") is None:
+            raise MissingExtraError("web", "wasmtime, which runs WebAssembly,")
+        wasmtime = importlib.import_module("wasmtime")
+        where = "a module of WebAssembly"
+        try:
+            self._store = wasmtime.Store()
+            opened = wasmtime.Module(self._store.engine, module)
+        except wasmtime.WasmtimeError as error:
+            raise InputError("WebAssembly", str(error).splitlines()[0], where) from None
+        asked = [f"{one.module}.{one.name}" for one in opened.imports]
+        names = [one.name for one in opened.exports]
+        lacking = [name for name in _NEEDED if name not in names]
+        if asked or lacking:
+            got = f"one that imports {asked[0]}" if asked else f"one without {lacking[0]}"
+            raise InputError("a module that edgewright export --to web wrote", got, where, "Export it again")
+        self._exports: Any = wasmtime.Instance(self._store, opened, []).exports(self._store)
+        if "_initialize" in names:
+            self._call("_initialize")
+        self.inputs, self.outputs = self._call("inputs"), self._call("outputs")
+        self.numbers = "int8" if self._call("int8") else "float"
+        count = self._call("stages") if "stages" in names else 0
+        self.stages = tuple(self._text(self._call("stage_name", index)) for index in range(count))
+        self.streams = "push" in names
+        self._classes = "means" in names
+
+    def predict(self, x: NDArray[np.float32]) -> tuple[NDArray[np.uint32], dict[str, NDArray[Any]]]:
+        """Return flags and everything else that samples of shape (n, ...) give, by name; stages where it shows them.
+
+        Raises:
+            InputError: for samples of another size.
+        """
+        rows = np.ascontiguousarray(x, np.float32).reshape(len(x), -1)
+        if rows.shape[1] != self.inputs:
+            raise InputError(f"{self.inputs} numbers a sample", str(rows.shape[1]), "a module of WebAssembly")
+        into = self._floats(self._call("input"), self.inputs)
+        out = self._floats(self._call("output"), self.outputs)
+        predict, label, confidence = (self._function(name) for name in ("predict", "label", "confidence"))
+        flags, labels = np.zeros(len(rows), np.uint32), np.zeros(len(rows), np.int64)
+        sure, given = np.zeros(len(rows), np.float32), np.zeros((len(rows), self.outputs), np.float32)
+        seen: dict[str, list[NDArray[np.float32]]] = {name: [] for name in self.stages}
+        for i, row in enumerate(rows):
+            into[:] = row
+            flags[i] = predict() & 0xFFFFFFFF
+            given[i], labels[i], sure[i] = out, label(), confidence()
+            for index, name in enumerate(self.stages):
+                at, count = self._call("stage", index), self._call("stage_length", index)
+                seen[name].append(self._floats(at, count).copy())
+        stages = {name: np.stack(values) for name, values in seen.items() if values}
+        return flags, {"given": given, "label": labels, "confidence": sure, **stages}
+
+    def stream(self, rows: NDArray[np.float32], lost: Sequence[int] = ()) -> list[tuple[int, int, int, int, float]]:
+        """Push rows from the beginning; return (row, kind, label, flags, confidence or value) of each event.
+
+        Args:
+            rows: shape (n, channels).
+            lost: rows that are missing before each; none where it is empty.
+        """
+        if not self.streams:
+            raise InputError("a module with a stream", "one without", "a module of WebAssembly")
+        into = self._floats(self._call("sample"), rows.shape[1])
+        self._call("start")
+        push, found = self._function("push"), []
+        for i, row in enumerate(np.ascontiguousarray(rows, np.float32)):
+            if len(lost) and lost[i]:
+                self._call("gap", int(lost[i]))
+            into[:] = row
+            if push():
+                label = self._call("event_label") if self._classes else -1
+                at, kind, flags, value = (self._call(f"event_{name}") for name in ("row", "kind", "flags", "value"))
+                found.append((at, kind, label, flags, value))
+        return found
+
+    def cost_us(self, row: NDArray[np.float32]) -> float:
+        """Return microseconds of one answer for a row of shape (inputs,), the least of several parts."""
+        self._floats(self._call("input"), self.inputs)[:] = row
+        repeat, found = self._function("repeat"), []
+        for _ in range(_PARTS):
+            start = time.perf_counter()
+            repeat(_TIMES)
+            found.append((time.perf_counter() - start) / _TIMES)
+        return 1e6 * min(found)
+
+    def _function(self, name: str) -> Any:  # noqa: ANN401 - of any type
+        function, store = self._exports[name], self._store
+        return lambda *given: function(store, *given)
+
+    def _call(self, name: str, *given: int) -> Any:  # noqa: ANN401 - of any type
+        return self._function(name)(*given)
+
+    def _floats(self, at: int, count: int) -> NDArray[np.float32]:
+        memory = self._exports["memory"].get_buffer_ptr(self._store)
+        return np.frombuffer(memory, np.uint8)[at : at + count * _WORD].view(np.float32)
+
+    def _text(self, at: int) -> str:
+        return bytes(self._exports["memory"].read(self._store, at, at + 256)).split(b"\0")[0].decode()

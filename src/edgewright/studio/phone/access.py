@@ -1,0 +1,135 @@
+"""Who may use the phone's pages: whoever opened the address of the code first, within its time."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from urllib.parse import parse_qs
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from edgewright.core.request_origin import values_of
+from edgewright.studio.request_guard import LARGEST_BODY, TooLargeError
+
+LIFETIME_S = 600.0
+"""Seconds in which the code opens the page."""
+COOKIE = "__Host-edgewright-phone"
+POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "manifest-src 'self'; worker-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
+)
+_SENSORS = b"accelerometer=(self), gyroscope=(self), microphone=(self), camera=(), geolocation=()"
+_HEADERS = {
+    b"cache-control": b"no-store", b"content-security-policy": POLICY.encode(), b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer", b"x-frame-options": b"DENY", b"permissions-policy": _SENSORS,
+    b"cross-origin-opener-policy": b"same-origin", b"cross-origin-resource-policy": b"same-origin",
+}  # fmt: skip
+_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Edgewright</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"></head>
+<body><main><h1>This page is closed</h1><p>{}</p></main></body></html>
+"""
+_AGAIN = "End edgewright studio --phone with Ctrl-C, start it again and scan the new code."
+
+
+class Access:
+    """A token that opens the pages once, and the session that it opened.
+
+    Args:
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.token = secrets.token_urlsafe(24)
+        self._session = ""
+        self._clock, self._end = clock, clock() + LIFETIME_S
+
+    def opened(self, token: str) -> str:
+        """Return the session that a token opens; empty where it is wrong, used or too old."""
+        if self._session or self._clock() > self._end or not hmac.compare_digest(token.encode(), self.token.encode()):
+            return ""
+        self._session = secrets.token_urlsafe(32)
+        return self._session
+
+    def known(self, session: str) -> bool:
+        """Return whether a session is the open one."""
+        return bool(self._session) and hmac.compare_digest(session.encode(), self._session.encode())
+
+    def refusal(self, token: str) -> str:
+        """Return why somebody without a session is refused."""
+        if not token:
+            return "Scan the code in the terminal of edgewright studio --phone: its address holds the key to this page."
+        if not hmac.compare_digest(token.encode(), self.token.encode()):
+            return f"The key in the address is not that of this studio. {_AGAIN}"
+        return f"The code {'was used already' if self._session else 'is too old'}. {_AGAIN}"
+
+
+class Guard:
+    """Lets one session in, by the address of the code, and refuses everybody else.
+
+    Args:
+        app: what answers.
+        access: of this studio.
+        hosts: values of the Host header by which the phone reaches it.
+        largest: bytes of a body.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access, hosts: frozenset[bytes], largest: int = LARGEST_BODY) -> None:
+        self.app, self.access, self.hosts, self.largest = app, access, hosts, largest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or refuse it; there are no web sockets."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        found, method = values_of(scope["headers"]), scope["method"]
+        if [host.lower() for host in found.get(b"host", [])][:2] not in [[host] for host in self.hosts]:
+            await _answer(send, 421, "This address is not that of the studio.")
+            return
+        if not self.access.known(_cookie(found.get(b"cookie", []))):
+            token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0] if method == "GET" else ""
+            session = self.access.opened(token) if scope["path"] == "/" else ""
+            if session:
+                cookie = f"{COOKIE}={session}; Path=/; Secure; HttpOnly; SameSite=Lax"
+                await _answer(send, 303, "", [(b"location", b"/"), (b"set-cookie", cookie.encode())])
+            else:
+                await _answer(send, 403, self.access.refusal(token))
+            return
+        if method == "POST" and found.get(b"origin") not in [[b"https://" + host] for host in self.hosts]:
+            await _answer(send, 403, "The studio accepts recordings only from its own page.")
+            return
+        received = 0
+
+        async def limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self.largest:
+                raise TooLargeError(f"at most {self.largest // 1_048_576} MiB", "more", "the recording")
+            return message
+
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), *_HEADERS.items()]
+            await send(message)
+
+        await self.app(scope, limited, marked)
+
+
+def _cookie(headers: Iterable[bytes]) -> str:
+    for part in b";".join(headers).decode("latin-1").split(";"):
+        name, _, value = part.strip().partition("=")
+        if name == COOKIE:
+            return value
+    return ""
+
+
+async def _answer(send: Send, status: int, sentence: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+    body = _PAGE.format(sentence).encode() if sentence else b""
+    mine = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": [*mine, *headers, *_HEADERS.items()]})
+    await send({"type": "http.response.body", "body": body})

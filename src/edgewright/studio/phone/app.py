@@ -1,0 +1,137 @@
+"""What a phone reaches of the studio: one page that records, and the apps of runs."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from edgewright.core.formatting import plural
+from edgewright.export.subject import read_subject
+from edgewright.export.targets import web
+from edgewright.export.web.app import template
+from edgewright.schema.errors import EdgewrightError
+from edgewright.studio.frame import HERE, environment, told
+from edgewright.studio.paths import RECORD, run_folder
+from edgewright.studio.phone.access import Access, Guard
+from edgewright.studio.phone.recordings import keep_recording, labels_of
+from edgewright.studio.request_guard import LARGEST_BODY, TooLargeError
+
+_STATIC = ("sensors.js", "style.css", "icon.svg")
+_ROOM = HERE / "phone"
+_MOST_APPS = 8
+_TYPES = {".wasm": "application/wasm", ".webmanifest": "application/manifest+json", ".js": "text/javascript"}
+
+
+@dataclass
+class _Phone:
+    """What the pages share: the studio's folder, templates, and the apps that were made, by run."""
+
+    folder: Path
+    templates: Environment
+    apps: OrderedDict[str, dict[str, bytes]] = field(default_factory=OrderedDict)
+
+
+def phone_app(folder: Path, access: Access, address: str, port: int, *, largest: int = LARGEST_BODY) -> Starlette:
+    """Return the application for a phone.
+
+    Args:
+        folder: of runs, that recordings go below.
+        access: who may use it.
+        address: that it is reached by.
+        port: the same.
+        largest: bytes of a recording.
+    """
+    hosts = frozenset(name.encode() for name in (f"{address}:{port}", *([address] if port == 443 else [])))
+    loader = FileSystemLoader(_ROOM)
+    templates = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    templates.filters["path"] = environment().filters["path"]
+    app = Starlette(
+        routes=[
+            Route("/", _page),
+            Route("/static/{name}", _static),
+            Route("/recordings", _record, methods=["POST"]),
+            Route("/app/{run:path}/{file}", _app_file),
+            Route("/app/{run:path}/", _app_file),
+        ],
+        middleware=[Middleware(Guard, access=access, hosts=hosts, largest=largest)],
+        exception_handlers={HTTPException: _refused, EdgewrightError: _mistaken, ClientDisconnect: _broken_off},
+    )
+    app.state.phone = _Phone(folder.resolve(), templates)
+    return app
+
+
+def _phone(request: Request) -> _Phone:
+    found: _Phone = request.app.state.phone
+    return found
+
+
+async def _page(request: Request) -> Response:
+    phone = _phone(request)
+
+    def text() -> str:
+        runs = sorted(path.parent for path in phone.folder.glob(f"*/{RECORD}") if any(path.parent.glob("*.edge")))
+        names = [folder.relative_to(phone.folder).as_posix() for folder in runs]
+        return phone.templates.get_template("phone.html").render(labels=labels_of(phone.folder), runs=names)
+
+    return Response(await run_in_threadpool(text), media_type="text/html")
+
+
+async def _static(request: Request) -> Response:
+    name = str(request.path_params["name"])
+    if name != "phone.js" and name not in _STATIC:
+        raise HTTPException(404, "There is no such file.")
+    return _file(name, (_ROOM / name).read_bytes() if name == "phone.js" else template(name).encode())
+
+
+async def _record(request: Request) -> Response:
+    body = await request.body()
+    name, rows = await run_in_threadpool(keep_recording, _phone(request).folder, body)
+    return PlainTextResponse(f"{plural(rows, 'row')} in {name}")
+
+
+async def _app_file(request: Request) -> Response:
+    phone, run = _phone(request), str(request.path_params["run"])
+    file = str(request.path_params.get("file", "index.html"))
+    folder = run_folder(phone.folder, run)
+
+    def made() -> dict[str, bytes]:
+        key = f"{run} {max(path.stat().st_mtime_ns for path in folder.iterdir())}"
+        if key not in phone.apps:
+            phone.apps[key] = web.TARGET.files(read_subject(folder))
+            while len(phone.apps) > _MOST_APPS:
+                phone.apps.popitem(last=False)
+        return phone.apps[key]
+
+    files = await run_in_threadpool(made)
+    if file not in files:
+        raise HTTPException(404, "The app has no such file.")
+    return _file(file, files[file])
+
+
+def _file(name: str, content: bytes) -> Response:
+    kind = _TYPES.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return Response(content, media_type=kind)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    known = error if isinstance(error, HTTPException) else HTTPException(404)
+    return PlainTextResponse(known.detail, known.status_code)
+
+
+async def _mistaken(request: Request, error: Exception) -> Response:
+    return PlainTextResponse(told(error), 413 if isinstance(error, TooLargeError) else 400)
+
+
+async def _broken_off(request: Request, error: Exception) -> Response:
+    return PlainTextResponse("The upload broke off; nothing was kept.", 400)

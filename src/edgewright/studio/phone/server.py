@@ -1,0 +1,66 @@
+"""The second server of `studio --phone`: TLS on the local network, beside the studio on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+from edgewright.core.server_port import answers
+from edgewright.studio.phone.access import Access
+from edgewright.studio.phone.app import phone_app
+from edgewright.studio.phone.certificate import Certificate
+
+_PATIENCE = 2
+
+
+@dataclass(frozen=True)
+class PhonePages:
+    """Where the phone's pages are and who may open them.
+
+    Attributes:
+        address, port: that they are served at.
+        certificate: of the connection.
+        access: its token is in the code.
+    """
+
+    address: str
+    port: int
+    certificate: Certificate
+    access: Access
+
+    @property
+    def url(self) -> str:
+        """The address with the token, as the code has it."""
+        return f"https://{self.address}:{self.port}/?token={self.access.token}"
+
+
+@asynccontextmanager
+async def phone_server(folder: Path, pages: PhonePages) -> AsyncIterator[None]:
+    """Serve the phone's pages as long as the context is open.
+
+    Args:
+        folder: of runs.
+        pages: where.
+
+    Raises:
+        InputError: the server did not start.
+    """
+    app = phone_app(folder, pages.access, pages.address, pages.port)
+    server = Server(
+        app, address=pages.address, port=pages.port, interface=Interfaces.ASGI, log_enabled=False, websockets=False,
+        ssl_cert=pages.certificate.certificate, ssl_key=pages.certificate.key,
+    )  # fmt: skip
+    server.workers_kill_timeout = _PATIENCE
+    serving = asyncio.create_task(server.serve())
+    try:
+        await answers(pages.address, pages.port, serving, f"{pages.address}:{pages.port}")
+        yield
+    finally:
+        server.stop()  # type: ignore[no-untyped-call]
+        await asyncio.wait({serving}, timeout=_PATIENCE)

@@ -1,0 +1,52 @@
+"""The .tflite of the int8 network compiled by Vela, when `--device` names a device with an Ethos-U.
+
+Nothing here runs the compiled file: the proof says what was placed where, beside the forms that were run.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Iterator
+
+from edgewright.proof.form import Form
+from edgewright.schema.errors import InputError
+from edgewright.workflows.proof.forms import Forms, Subject
+from edgewright.workflows.proof.forms.litert import Network, network_file, networks, whole_file
+
+
+def has_compiler(device: str) -> bool:
+    """Return whether a profile has an accelerator whose compiler can be run here."""
+    return bool(_configurations(device))
+
+
+def _configurations(device: str) -> list[str]:
+    profiles = importlib.import_module("edgewright.profiles.catalogue")
+    known = importlib.import_module("edgewright.export.vela").CONFIGURATIONS
+    if device not in profiles.listing():
+        return []
+    return [one.configuration for one in profiles.load_profile(device).accelerators if one.configuration in known]
+
+
+def _make(subject: Subject) -> Iterator[Form]:
+    if subject.device and importlib.util.find_spec("ai_edge_litert") is not None:
+        for configuration in _configurations(subject.device):
+            for one in networks(subject):
+                if one.integers and one.network is not None:
+                    _compile(subject, one, configuration)
+    yield from ()
+
+
+def _compile(subject: Subject, one: Network, configuration: str) -> None:
+    """Note what Vela makes of a whole file and of its network."""
+    vela = importlib.import_module("edgewright.export.vela")
+    for name in ("whole .tflite", ".tflite"):
+        try:
+            model = network_file(one.network) if name == ".tflite" and one.network else whole_file(one).model
+            reason = f"{vela.compile_vela(model, configuration)}; {vela.NOT_RUN}"
+        except InputError as error:
+            reason = str(error)
+        subject.missing(f"{one.numbers} {name} on {configuration}", reason)
+
+
+FORMS = Forms(rank=48, make=_make)

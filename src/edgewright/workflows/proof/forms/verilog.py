@@ -1,0 +1,85 @@
+"""The network in Verilog in a simulator, when `--device` names an FPGA."""
+
+from __future__ import annotations
+
+import importlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgewright.core.integer.network import to_integers, to_reals
+from edgewright.graph.stages import layers
+from edgewright.proof.form import BYTES, Form, Samples, Stages
+from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.schema.integer import IntegerNetwork
+from edgewright.workflows.proof.forms import Forms, Run, Subject
+from edgewright.workflows.proof.forms.integers import shapes_of
+from edgewright.workflows.proof.stages import in_a_row, layer_layout, tail
+
+DEVICES = ("ice40-up5k",)
+"""FPGAs whose design can be simulated."""
+_NAME = "network"
+# Icarus simulates some hundred thousand cycles a second.
+_CYCLES, _FEWEST, _MOST = 2_000_000, 8, 1_000
+
+
+def _make(subject: Subject) -> Iterator[Form]:
+    if subject.device not in DEVICES:
+        return
+    name = f"int8 Verilog for {subject.device}"
+    if subject.network is None:
+        subject.missing(name, "there is no int8 network after the boundary")
+        return
+    files, simulation = (
+        importlib.import_module(f"edgewright.export.verilog.{part}") for part in ("_files", "_simulation")
+    )
+    try:
+        layout = files.layout_of(subject.network)
+    except (InputError, UnknownNameError) as error:
+        subject.missing(name, str(error))
+        return
+    if not simulation.simulator():
+        subject.missing(name, "no simulator of Verilog is installed: apt-get install iverilog")
+        return
+    cycles = layout.cycles()
+    yield Form(
+        name=name,
+        numbers="int8",
+        run=_run(subject, subject.network, layout),
+        whole=False,
+        note=f"by {simulation.simulator()}; the network alone, {cycles:,} cycles a decision",
+        max_samples=min(max(_CYCLES // cycles, _FEWEST), _MOST),
+    )
+
+
+def _run(subject: Subject, network: IntegerNetwork, layout: Any) -> Run:  # noqa: ANN401 - `export.verilog._layout.Layout`
+    def run(samples: Samples, boundary: Samples) -> Stages:
+        files, simulation = (
+            importlib.import_module(f"edgewright.export.verilog.{part}") for part in ("_files", "_simulation")
+        )
+        source = network.values[network.input]
+        given = to_integers(source, np.reshape(boundary, (len(boundary), *source.shape)))
+        with tempfile.TemporaryDirectory(prefix="edgewright-") as folder:
+            done = simulation.simulate(
+                files.design(layout, _NAME), _NAME, layout.program, given, Path(folder), traced=True
+            )
+        return _stages(subject, network, given, done)
+
+    return run
+
+
+def _stages(subject: Subject, network: IntegerNetwork, given: Any, done: Any) -> Stages:  # noqa: ANN401 - simulated
+    forms, made = shapes_of(subject), {BYTES: given}
+    for stage, number in layers(network).items():
+        if number in done.values or number == network.output:
+            values = done.outputs if number == network.output else done.values[number]
+            values = values.reshape(len(values), *network.values[number].shape)
+            made[stage] = layer_layout(network, number, values, forms.get(stage, values.shape[1:]))
+    raw = to_reals(network.values[network.output], done.outputs.reshape(-1, *network.values[network.output].shape))
+    return {**made, **tail(subject.graphs["int8"], network)(in_a_row(raw))}
+
+
+FORMS = Forms(rank=75, make=_make)

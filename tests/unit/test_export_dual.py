@@ -1,0 +1,190 @@
+"""Integer C for cores with two 16-bit multipliers: the same bytes in assembly, intrinsics and C99; bounds that hold."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from c99_examples import ROUNDINGS, load_together
+from c99_stages import need_compiler
+from edgewright.compression.int8 import quantise
+from edgewright.core.integer.network import run_integer
+from edgewright.export._c_host import STRICT, CModel
+from edgewright.export._c_pipeline import write_c99, write_network_c99
+from edgewright.export.emulator import Entry, missing_tools, run_on_device
+from edgewright.graph.builder import Builder
+from edgewright.graph.extract import integer_network
+from edgewright.graph.stages import marked_stages
+from edgewright.schema.graph import Graph
+from edgewright.schema.integer import IntegerNetwork, Rounding
+from integer_networks import in_c, small
+from support import left_out
+
+CORE = "cortex-m4"
+FLAGS = (*STRICT, "-O1", "-ffp-contract=off")
+NETWORKS = ("dense", "logistic", "conv1d", "separable", "pools", "global_max", "blocks")
+# What the generated text has instead of the portable sums where the bounds hold.
+KERNELS = {"dense": "_dense_", "conv": "_two_places(", "depthwise": "_planes_"}
+
+
+@cache
+def blocks() -> Graph:
+    """Images through padded, strided, dilated and pointwise convolutions, in place and not, around a residual sum."""
+    rng = np.random.default_rng(5)
+    builder = Builder("blocks", (3, 7, 6))
+    builder.boundary(builder.input)
+
+    def conv(value: str, *shape: int, **how: int | tuple[int, ...]) -> str:
+        weights = (rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
+        bias = (rng.standard_normal(shape[0]) / 4).astype(np.float32)
+        made = builder.op("Conv", value, builder.constant(weights), builder.constant(bias), **how)
+        return builder.op("Relu", made)
+
+    value = conv(builder.input, 8, 3, 3, 3, pads=(1, 1, 1, 1))
+    beside = conv(value, 8, 8, 3, 3, pads=(1, 1, 1, 1))
+    beside = conv(beside, 8, 1, 3, 3, group=8, pads=(2, 2, 2, 2), dilations=(2, 2))
+    value = builder.op("Relu", builder.op("Add", value, beside))
+    value = conv(value, 8, 8, 3, 3, pads=(2, 2, 2, 2), dilations=(2, 2))
+    value = conv(value, 12, 8, 1, 1)
+    value = conv(value, 12, 1, 3, 2, group=12, strides=(2, 1), pads=(0, 1, 2, 0))
+    value = conv(value, 4, 12, 2, 3, strides=(1, 2), pads=(1, 0, 0, 1))
+    value = builder.op("Flatten", value, axis=1)
+    width = 4 * 4 * 3
+    weights = (rng.standard_normal((5, width)) / 6).astype(np.float32)
+    value = builder.op("Gemm", value, builder.constant(weights), builder.constant(np.ones(5, np.float32)), transB=1)
+    return builder.finish({"prediction": (value, "float32", (5,))})
+
+
+@cache
+def network(name: str, rounding: Rounding = "litert") -> IntegerNetwork:
+    if name != "blocks":
+        return integer_network(small(name), rounding)
+    samples = np.random.default_rng(6).standard_normal((80, 3, 7, 6)).astype(np.float32)
+    return integer_network(quantise(blocks(), samples), rounding)
+
+
+def inputs(made: IntegerNetwork, count: int) -> np.ndarray:
+    shape = made.values[made.input].shape
+    return np.random.default_rng(7).integers(-128, 128, (count, *shape)).astype(np.int8)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CModel]:
+    """Return every network, compiled together by this machine's compiler: C99 stands for the instructions."""
+    need_compiler()
+    made = {
+        f"{r}_{n}": write_network_c99(network(n, r), name=f"{r}_{n}", core=CORE) for n in NETWORKS for r in ROUNDINGS
+    }
+    return load_together(made, tmp_path_factory.mktemp("networks"), flags=FLAGS)
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_c99_in_place_of_the_instructions_gives_the_bytes_of_the_reference(
+    name: str, rounding: Rounding, models: dict[str, CModel]
+) -> None:
+    made = network(name, rounding)
+    x = inputs(made, 200)
+    before = x.copy()
+    model, wanted = models[f"{rounding}_{name}"], run_integer(made, x).reshape(200, -1)
+    np.testing.assert_array_equal(model.network(in_c(made, x)), wanted)
+    np.testing.assert_array_equal(x, before)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_operator_with_weights_takes_the_two_multipliers(name: str) -> None:
+    made = network(name)
+    text = write_network_c99(made, name="net", core=CORE)["net.c"]
+    for kind in {operator.kind for operator in made.operators} & set(KERNELS):
+        assert KERNELS[kind] in text
+    assert "_dots" not in text
+
+
+def test_cores_without_them_and_float_networks_get_portable_code() -> None:
+    for core in ("", "cortex-m0plus", "riscv32"):
+        assert write_network_c99(network("conv1d"), name="net", core=core) == write_network_c99(
+            network("conv1d"), name="net"
+        )
+
+
+def changed(made: IntegerNetwork, kind: str, **arrays: np.ndarray) -> IntegerNetwork:
+    """Return the network with other arrays in its first operator of a kind."""
+    found = next(operator for operator in made.operators if operator.kind == kind)
+    other = msgspec.structs.replace(found, arrays={**found.arrays, **arrays})
+    operators = tuple(other if operator is found else operator for operator in made.operators)
+    return msgspec.structs.replace(made, operators=operators)
+
+
+@pytest.mark.parametrize("kind", ["weight", "sum", "tie"])
+def test_a_bound_that_does_not_hold_leaves_portable_code(kind: str, tmp_path: Path) -> None:
+    need_compiler()
+    made = network("dense")
+    own = next(operator for operator in made.operators if operator.kind == "dense").arrays
+    if kind == "weight":
+        weights = own["weights"].copy()
+        weights[3, 2] = -128
+        made = changed(made, "dense", weights=weights)
+    elif kind == "sum":
+        made = changed(made, "dense", bias=own["bias"] + (1 << 23))
+    else:  # products that end with 32 zeros are possible: a tie could be taken for less
+        made = changed(made, "dense", multiplier=np.full_like(own["multiplier"], 1 << 30))
+    files = write_network_c99(made, name="net", core=CORE)
+    assert "_dots" in files["net.c"]
+    x = inputs(made, 100)
+    found = load_together({"net": files}, tmp_path, flags=FLAGS)["net"].network(x)
+    np.testing.assert_array_equal(found, run_integer(made, x).reshape(100, -1))
+
+
+def test_a_channel_whose_byte_never_changes_keeps_no_other_from_the_multipliers(tmp_path: Path) -> None:
+    need_compiler()
+    made = network("separable")
+    own = next(operator for operator in made.operators if operator.kind == "conv").arrays
+    bias, multiplier, shift = own["bias"].copy(), own["multiplier"].copy(), own["shift"].copy()
+    bias[[1, 2]] = 2**30, -(2**30)
+    multiplier = np.broadcast_to(multiplier, bias.shape).copy()
+    shift = np.broadcast_to(shift, bias.shape).copy()
+    shift[[1, 2]] = -5, -20
+    made = changed(made, "conv", bias=bias, multiplier=multiplier, shift=shift)
+    files = write_network_c99(made, name="net", core=CORE)
+    assert "_two_places(" in files["net.c"]
+    x = inputs(made, 100)
+    found = load_together({"net": files}, tmp_path, flags=FLAGS)["net"].network(in_c(made, x))
+    np.testing.assert_array_equal(found, run_integer(made, x).reshape(100, -1))
+
+
+def test_layers_that_a_proof_looks_at_are_narrowed_for_it_alone() -> None:
+    graph, inside = marked_stages(small("dense"), network("dense"))
+    shown = write_c99(graph, network("dense"), name="net", core=CORE, inside=inside)["net.c"]
+    text = write_c99(graph, network("dense"), name="net", core=CORE)["net.c"]
+    call = "net_narrow_bytes("
+    assert text.count(f"        {call}") == 1
+    inner = shown.split("NET_TAPS")
+    assert sum(part.count(f"        {call}") for part in inner[1::2]) >= 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("device", ["cortex-m4", "cortex-m7", "cortex-m33"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_assembly_and_intrinsics_give_the_bytes_of_the_reference(name: str, device: str) -> None:
+    if missing_tools():
+        left_out(f"{', '.join(missing_tools())} of gcc-arm-none-eabi and qemu-system-arm")
+    counts = {}
+    for rounding in ROUNDINGS:
+        made = network(name, rounding)
+        x = inputs(made, 25)
+        sizes = (math.prod(made.values[i].shape) for i in (made.input, made.output))
+        entry = Entry("net.h", "static net_network_context context; net_network(&context, in, out);", *sizes)
+        wanted = run_integer(made, x).reshape(25, -1)
+        for core, less in (("", ""), (device, ""), (device, "#define net_NO_ASSEMBLY\n")):
+            files = {file: less + text for file, text in write_network_c99(made, name="net", core=core).items()}
+            for optimise in ("-Os", "-O2"):
+                run = run_on_device(files, entry, device, in_c(made, x), optimise=optimise)
+                np.testing.assert_array_equal(run.outputs.view(np.int8), wanted)
+            counts[core, less] = run.instructions
+    # Each path is faster than the one before.
+    assert counts["", ""] > counts[device, "#define net_NO_ASSEMBLY\n"] > counts[device, ""]

@@ -1,0 +1,241 @@
+"""`edgewright export --to verilog`: every byte in a simulator, cycles as estimated, and what is refused."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from edgewright.core.integer.network import run_integer, run_values, with_rounding
+from edgewright.core.integer.qdq import integer_network
+from edgewright.export.contract import Subject, find_target
+from edgewright.export.verilog import _simulation as simulation
+from edgewright.export.verilog import program_of
+from edgewright.export.verilog._files import design, layout_of, verilog_files
+from edgewright.export.verilog._layout import Layout
+from edgewright.export.write import write_files
+from edgewright.pipeline.footprint import form_footprint
+from edgewright.profiles.catalogue import load_profile
+from edgewright.schema.budget import Budget
+from edgewright.schema.errors import CheckFailedError, InputError, UnknownNameError
+from edgewright.schema.integer import IntegerNetwork, Rounding
+from edgewright.schema.profile import Figure
+from edgewright.workflows.estimation.workflow import estimate_subject
+from edgewright.workflows.proof.forms import Subject as ProofSubject
+from edgewright.workflows.proof.forms.emulator import FORMS as EMULATED
+from edgewright.workflows.proof.forms.integers import FORMS as INTEGERS
+from edgewright.workflows.proof.forms.verilog import FORMS
+from edgewright.workflows.proof.subject import subject_of
+from integer_layers import LAYERS, some
+from integer_networks import small
+from verilog_designs import NAME, need, placed, simulated
+
+KINDS = sorted(set(LAYERS) - {"add", "softmax"})
+ROUNDINGS: tuple[Rounding, ...] = ("litert", "tflm")
+
+
+def _layer(kind: str, rounding: Rounding, rng: np.random.Generator) -> IntegerNetwork:
+    """Return a random network of one operator that the rounding takes."""
+    while True:
+        try:
+            return with_rounding(LAYERS[kind](rng), rounding)
+        except InputError:
+            continue
+
+
+def _check(network: IntegerNetwork, folder: Path, rng: np.random.Generator, rows: int) -> None:
+    samples = some(network, rng, rows)
+    done, layout = simulated(network, samples, folder, traced=True)
+    np.testing.assert_array_equal(done.outputs, run_integer(network, samples).reshape(rows, -1))
+    for number, values in run_values(network, samples).items():
+        if number in done.values:
+            np.testing.assert_array_equal(done.values[number], values.reshape(rows, -1))
+    assert set(done.cycles) == {layout.cycles()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_operator_gives_the_bytes_of_the_reference_in_the_estimated_cycles(kind: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(len(kind))
+    _check(_layer(kind, ROUNDINGS[len(kind) % 2], rng), tmp_path, rng, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_random_layers_of_every_operator(kind: str, rounding: Rounding, tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    for _ in range(12):
+        _check(_layer(kind, rounding, rng), tmp_path, rng, 3)
+
+
+def test_a_network_of_convolutions_gives_every_layer(tmp_path: Path) -> None:
+    _check(integer_network(small("picture")), tmp_path, np.random.default_rng(0), 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("name", ["dense", "logistic", "conv1d", "separable", "pools", "global_max", "picture"])
+def test_trained_networks_give_every_layer(name: str, rounding: Rounding, tmp_path: Path) -> None:
+    _check(integer_network(small(name), rounding), tmp_path, np.random.default_rng(0), 6)
+
+
+def test_the_exported_folder_tests_itself_and_notices_a_wrong_weight(tmp_path: Path) -> None:
+    need("iverilog", "make")
+    rng = np.random.default_rng(0)
+    network = _dense(rng, 12, 4)
+    files = verilog_files(network, NAME, some(network, rng, 5))
+    write_files(tmp_path, {name: text.encode() for name, text in files.items()})
+    made = subprocess.run(["make", "sim"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert made.returncode == 0 and "PASS: 5 samples" in made.stdout, made.stderr
+    weights = tmp_path / f"{NAME}_weights.hex"
+    lines = weights.read_text().splitlines()
+    weights.write_text("\n".join([f"{int(line, 16) ^ 0x40:02x}" for line in lines] + [""]))
+    made = subprocess.run(["make", "sim"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert made.returncode and "FAIL: sample 0" in made.stdout
+
+
+def test_the_target_names_the_module_and_says_what_a_user_must_know() -> None:
+    target, subject = find_target("verilog"), Subject("table", small("picture"))
+    files = target.files(subject)
+    assert files == target.files(subject) and b"module table_network (" in files["table_network.v"]
+    assert b"round(value / " in files["README.md"] and "cycles a decision" in target.notes(subject)
+
+
+def test_weights_that_block_ram_cannot_hold_come_through_the_stream(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    network = _layer("dense", "litert", rng)
+    layout = Layout(layout_of(network).program, loaded=True)
+    need("iverilog")
+    samples = some(network, rng, 3)
+    done = simulation.simulate(design(layout, NAME), NAME, layout.program, samples, tmp_path, tool="iverilog")
+    np.testing.assert_array_equal(done.outputs, run_integer(network, samples))
+    wide = _dense(rng, 200, 100)
+    assert layout_of(wide).loaded and not layout_of(network).loaded
+
+
+def _dense(rng: np.random.Generator, inputs: int, outputs: int) -> IntegerNetwork:
+    """Return a dense layer of this size."""
+    made = LAYERS["dense"](rng)
+    arrays = {
+        "weights": rng.integers(-127, 128, (outputs, inputs)).astype(np.int8),
+        "weight_scale": np.full(1, 0.01, np.float32),
+    }
+    operator = msgspec.structs.replace(made.operators[0], arrays=arrays)
+    values = tuple(
+        msgspec.structs.replace(value, shape=(count,))
+        for value, count in zip(made.values, (inputs, outputs), strict=True)
+    )
+    return with_rounding(msgspec.structs.replace(made, operators=(operator,), values=values), "litert")
+
+
+def test_an_operator_without_a_verilog_form_is_named_with_the_known_ones() -> None:
+    network = with_rounding(LAYERS["add"](np.random.default_rng(0)), "litert")
+    with pytest.raises(UnknownNameError, match=r"operator for Verilog 'add'.*dense.*max_pool"):
+        program_of(network)
+    with pytest.raises(InputError, match="an int8 network, got a float one"):
+        program_of(msgspec.structs.replace(network, rounding="none"))
+
+
+def test_a_missing_simulator_and_a_refused_design_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = integer_network(small("picture"))
+    layout = layout_of(network)
+    samples = some(network, np.random.default_rng(0), 1)
+    need("iverilog")
+    broken = {**design(layout, NAME), f"{NAME}.v": "module nothing"}
+    with pytest.raises(InputError, match="Verilog that the simulator takes"):
+        simulation.simulate(broken, NAME, layout.program, samples, tmp_path, tool="iverilog")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CheckFailedError, match="apt-get install iverilog"):
+        simulation.simulate(broken, NAME, layout.program, samples, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_ten_thousand_inputs_in_verilator_differ_in_no_byte(rounding: Rounding, tmp_path: Path) -> None:
+    network = integer_network(small("dense"), rounding)
+    samples = some(network, np.random.default_rng(0), 10_000)
+    done, _ = simulated(network, samples, tmp_path, tool="verilator")
+    assert int((done.outputs != run_integer(network, samples)).sum()) == 0
+    assert done.cycles.max() <= 12_000
+
+
+@pytest.mark.slow
+def test_the_design_is_placed_on_a_up5k_as_estimated(tmp_path: Path) -> None:
+    from edgewright.export.verilog._resources import blocks, cells, huges
+
+    network = integer_network(small("dense"))
+    write_files(tmp_path, find_target("verilog").files(Subject("net", small("dense"))))
+    found, layout = placed(tmp_path), layout_of(network)
+    assert found.cells <= 5_280 and abs(cells(layout) / found.cells - 1) < 0.25
+    assert (found.blocks, found.huges, found.multipliers) == (blocks(layout), huges(layout), 2)
+    assert found.hertz >= 12e6 and layout.cycles() <= 12_000
+
+
+def _subject(device: str = "ice40-up5k") -> ProofSubject:
+    return subject_of("picture", {"int8": small("picture")}, device=device)
+
+
+def test_a_proof_for_an_fpga_shows_every_layer_of_the_verilog() -> None:
+    need("iverilog")
+    (form,) = FORMS.make(_subject())
+    samples = np.random.default_rng(0).standard_normal((1, *small("picture").inputs[0].shape)).astype(np.float32)
+    made = form.run(samples, samples)
+    (reference,) = (one for one in INTEGERS.make(_subject()) if one.name == "integer reference")
+    expected = reference.run(samples, samples)
+    assert set(made) >= {"boundary bytes", "layer 1 conv", "layer 3 max pool", "raw output"}
+    for stage, values in made.items():
+        np.testing.assert_array_equal(values, expected[stage], stage)
+
+
+def test_a_proof_names_the_first_layer_that_a_wrong_weight_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    need("iverilog")
+    from edgewright.export.verilog import _files
+
+    def wrong(layout: Layout, name: str) -> dict[str, str]:
+        files = design(layout, name)
+        lines = files[f"{name}_weights.hex"].splitlines()
+        # Of the second layer with weights, and of no other.
+        first = layout.program.weight_starts[[s.value for s in layout.program.steps].index(second)]
+        lines[first : first + 20] = ["7f"] * 20
+        return {**files, f"{name}_weights.hex": "\n".join([*lines, ""])}
+
+    network = integer_network(small("picture"))
+    second = [operator for operator in network.operators if "weights" in operator.arrays][1].output
+    monkeypatch.setattr(_files, "design", wrong)
+    (form,) = FORMS.make(_subject())
+    samples = np.random.default_rng(0).standard_normal((1, *small("picture").inputs[0].shape)).astype(np.float32)
+    made = form.run(samples, samples)
+    (reference,) = (one for one in INTEGERS.make(_subject()) if one.name == "integer reference")
+    expected = reference.run(samples, samples)
+    assert next(s for s, v in made.items() if not np.array_equal(v, expected[s])) == "layer 2 depthwise"
+
+
+def test_a_proof_says_why_there_is_no_verilog(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    subject = _subject()
+    assert not list(FORMS.make(subject)) and "apt-get install iverilog" in subject.absent[0].reason
+    assert not list(FORMS.make(_subject("cortex-m4"))) and not list(FORMS.make(_subject("")))
+    with pytest.raises(UnknownNameError, match=r"emulated device 'cortex-m9'.*ice40-up5k"):
+        list(EMULATED.make(_subject("cortex-m9")))
+
+
+def test_an_fpga_that_is_too_small_says_by_how_much_and_what_would_fit() -> None:
+    profile = load_profile("ice40-up5k")
+    found = form_footprint(profile, small("picture"))
+    assert found.instructions is not None and found.cells is not None
+    assert found.instructions.value == layout_of(integer_network(small("picture"))).cycles()
+    assert found.latency_us is not None and found.latency_us.value == pytest.approx(found.instructions.value / 12)
+    tight = msgspec.structs.replace(
+        profile,
+        cells=Figure(value=1000.0, unit="cells", source="assumption: too few"),
+        flash=msgspec.structs.replace(profile.flash, value=1024.0),
+    )
+    made = estimate_subject(Subject("picture", small("picture")), tight, budget=Budget(latency_us=1000.0))
+    text = " ".join(made.over)
+    assert (
+        "flash" in text and "logic cells" in text and "beyond 1,000" in text and "latency 1.68 ms is 684.8 us" in text
+    )
+    assert any(line.startswith("what would fit: ") for line in made.helps)

@@ -1,0 +1,194 @@
+"""Pages of the studio for a phone: who may open them, what they keep, and what they refuse in a line."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from cli_runner import Cli
+from edgewright.cli.main import run
+from edgewright.schema.errors import InputError
+from edgewright.studio.phone import network
+from edgewright.studio.phone.access import LIFETIME_S, Access
+from edgewright.studio.phone.app import phone_app
+from edgewright.studio.phone.certificate import own_certificate
+
+AT, PORT = "192.168.7.5", 8798
+BASE = f"https://{AT}:{PORT}"
+GOOD = {
+    "label": "walking", "person": "Ann", "session": "2026-11-22 10:00:00", "rate": 50.0,
+    "columns": ["acc_x", "acc_y"], "rows": [[0.1, None], [0.25, 1.0]],
+}  # fmt: skip
+
+
+class _Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def access() -> Access:
+    """Return a token nobody used."""
+    return Access(_Clock())
+
+
+def _client(folder: Path, access: Access, **options: int) -> TestClient:
+    return TestClient(phone_app(folder, access, AT, PORT, **options), base_url=BASE)
+
+
+def _opened(folder: Path, access: Access, **options: int) -> TestClient:
+    client = _client(folder, access, **options)
+    assert client.get(f"/?token={access.token}").status_code == 200
+    client.headers["origin"] = BASE
+    return client
+
+
+def test_the_code_opens_the_pages_once(tmp_path: Path, access: Access) -> None:
+    first, second = _opened(tmp_path, access), _client(tmp_path, access)
+    assert "Record on this phone" in first.get("/").text
+    cookie = first.cookies.jar.__iter__().__next__()
+    assert cookie.secure
+    assert cookie.has_nonstandard_attr("HttpOnly")
+    answer = second.get(f"/?token={access.token}")
+    assert answer.status_code == 403
+    assert "was used already" in answer.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/static/phone.js", "/app/x/index.html", "/recordings", "/?token=", "/?token=wrong"]
+)
+def test_nobody_passes_without_the_code(path: str, tmp_path: Path, access: Access) -> None:
+    client = _client(tmp_path, access)
+    answer = client.post(path, json=GOOD) if path == "/recordings" else client.get(path)
+    assert answer.status_code == 403
+    assert access.token not in answer.text
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_old_code_opens_nothing(tmp_path: Path) -> None:
+    clock = _Clock()
+    access = Access(clock)
+    clock.now = LIFETIME_S + 1
+    answer = _client(tmp_path, access).get(f"/?token={access.token}")
+    assert answer.status_code == 403
+    assert "too old" in answer.text
+
+
+def test_other_hosts_and_other_pages_are_refused(tmp_path: Path, access: Access) -> None:
+    client = _opened(tmp_path, access)
+    assert client.get("/", headers={"host": "evil.example"}).status_code == 421
+    assert client.post("/recordings", json=GOOD, headers={"origin": "https://evil.example"}).status_code == 403
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "path", ["/runs", "/data", "/start", "/static/../app.py", "/app/../secret/index.html", "/static/app.py"]
+)
+def test_nothing_else_of_the_studio_is_reached(path: str, tmp_path: Path, access: Access) -> None:
+    assert _opened(tmp_path, access).get(path).status_code == 404
+
+
+def test_a_recording_is_a_file_that_check_reads(tmp_path: Path, access: Access, cli: Cli) -> None:
+    client = _opened(tmp_path, access)
+    for label, person in (
+        ("walking", "Ann"),
+        ("sitting", "Ann"),
+        ("walking", "Bo"),
+        ("sitting", "Bo"),
+        ("sitting", "Bo"),
+    ):
+        rows = [[i / 10 % 3, 1.0 if label == "walking" else 0.0] for i in range(200)]
+        answer = client.post("/recordings", json={**GOOD, "label": label, "person": person, "rows": rows})
+        assert answer.status_code == 200, answer.text
+    folder = tmp_path / "data" / "phone"
+    assert len(list(folder.iterdir())) == 5
+    assert "200 rows in data/phone/sitting-Bo-2026-11-22-10-00-00-2.csv" in answer.text
+    lines = (folder / "walking-Ann-2026-11-22-10-00-00.csv").read_text().splitlines()
+    assert lines[0] == "session,person,time,acc_x,acc_y,label"
+    assert lines[2] == "2026-11-22 10:00:00,Ann,0.020000,0.1,1,walking"
+    assert '<option value="sitting">' in client.get("/").text
+    roles = ("--target", "label", "--group", "person", "--session", "session", "--time", "time")
+    assert "walking" in cli("check", folder, *roles)
+    assert "acc_y" in cli.out
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"label": " "}, "a label"), ({"label": "=1+1"}, "begins with a letter"), ({"person": ""}, "a person"),
+        ({"rate": 0}, "rows a second"), ({"columns": ["label", "b"]}, "names of columns"), ({"rows": []}, "rows"),
+        ({"rows": [[1.0]]}, "row 1"),
+        ({"rows": [["a", 1.0]]}, "a whole recording"), ({"label": 1}, "a whole recording"),
+        ({"columns": ["../x", "y"]}, "names of columns"),
+    ],
+)  # fmt: skip
+def test_what_is_no_recording_is_one_line_and_keeps_nothing(
+    change: dict[str, object], said: str, tmp_path: Path, access: Access
+) -> None:
+    answer = _opened(tmp_path, access).post("/recordings", content=json.dumps({**GOOD, **change}))
+    assert answer.status_code == 400
+    assert said in answer.text
+    assert "\n" not in answer.text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_half_an_upload_and_a_huge_one_keep_nothing(tmp_path: Path, access: Access) -> None:
+    client = _opened(tmp_path, access, largest=10_000)
+    half = client.post("/recordings", content=json.dumps(GOOD)[:60])
+    assert (half.status_code, "\n" in half.text) == (400, False)
+    assert client.post("/recordings", content=b" " * 20_000).status_code == 413
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_certificate_is_made_once_and_its_key_is_private(tmp_path: Path) -> None:
+    folder = tmp_path / "phone"
+    first = own_certificate(["192.168.7.5"], folder)
+    assert first.key.stat().st_mode & 0o777 == 0o600
+    assert folder.stat().st_mode & 0o777 == 0o700
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(first.certificate, first.key)
+    assert own_certificate(["192.168.7.5"], folder).fingerprint == first.fingerprint
+    assert own_certificate(["192.168.7.5", "10.0.0.2"], folder).fingerprint != first.fingerprint
+    first.key.chmod(0o644)
+    with pytest.raises(InputError, match="chmod 600"):
+        own_certificate(["192.168.7.5"], folder)
+    first.key.chmod(0o600)
+    first.certificate.write_text("nothing")
+    with pytest.raises(InputError, match="a new one is made"):
+        own_certificate(["192.168.7.5"], folder)
+
+
+def test_no_network_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "local_addresses", list)
+    with pytest.raises(InputError, match="an address on a local network"):
+        network.phone_address("")
+
+
+@pytest.mark.parametrize("address", ["198.51.100.9", "phone", "255.255.255.255", "::1"])
+def test_an_address_of_another_machine_is_one_line(address: str) -> None:
+    with pytest.raises(InputError, match="an IPv4 address of this machine"):
+        network.phone_address(address)
+
+
+def test_a_taken_port_and_options_without_phone_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        words = ["studio", str(tmp_path / "runs"), "--port", "0", "--no-open", "--phone-address", "127.0.0.1"]
+        assert run([*words, "--phone", "--phone-port", port]) == 2
+        assert "which another program uses" in capsys.readouterr().err
+    assert run(words) == 2
+    assert "Add --phone" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,63 @@
+"""Exported apps of windows of an accelerometer, with the C that they were made of."""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.export._c_host import CModel, load_c99
+from edgewright.export.contract import Stream, Subject
+from edgewright.export.targets import c99, web
+from edgewright.schema.data import Column
+from edgewright.schema.device import DecisionSpec
+from edgewright.schema.package import WindowSpec
+from proof_example import SHAPE, fitted, samples, subject
+from support import left_out
+
+RATE = 25.0
+
+
+def need_web() -> None:
+    """Leave the test out where the extra `web` is not installed."""
+    for name in ("ziglang", "wasmtime"):
+        if importlib.util.find_spec(name) is None:
+            left_out(f"{name} (pip install 'edgewright[web]')")
+
+
+@cache
+def motion_subject() -> Subject:
+    """Return windows of three accelerations of a phone, int8, with decisions and an alarm."""
+    graph = subject().graphs["int8"]
+    labels = tuple(str(name) for name in fitted()[-1].classes_)
+    columns = tuple(Column(name=f"acc_{axis}", unit="g", minimum=-8.0, maximum=8.0) for axis in "xyz")
+    window = WindowSpec(samples=SHAPE[1], step=SHAPE[1] // 2, rate=RATE)
+    decision = DecisionSpec(smoothing=2, alarms=(labels[0],))
+    return Subject("motion", graph, columns=columns, stream=Stream(window, labels, decision))
+
+
+def app_of(chosen: Subject) -> dict[str, bytes]:
+    """Return the files of the app."""
+    return web.TARGET.files(chosen)
+
+
+def written_c(chosen: Subject) -> dict[str, str]:
+    """Return the C of the same subject, its self-test left away."""
+    made = {name: content.decode() for name, content in c99.TARGET.files(chosen).items()}
+    return {name: text for name, text in made.items() if "_self_test" not in name}
+
+
+def compiled(chosen: Subject) -> CModel:
+    """Return the same C by the compiler of this machine."""
+    with tempfile.TemporaryDirectory() as folder:
+        return load_c99(written_c(chosen), Path(folder), taps=False)
+
+
+def many_rows(count: int) -> NDArray[np.float32]:
+    """Return rows of a stream of three channels; some values are missing."""
+    flat = samples().samples.transpose(0, 2, 1).reshape(-1, SHAPE[0])
+    return np.ascontiguousarray(np.tile(flat, (1 + count // len(flat), 1))[:count])
