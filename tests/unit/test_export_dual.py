@@ -61,11 +61,28 @@ def blocks() -> Graph:
 
 
 @cache
+def narrow() -> Graph:
+    """Two inputs, then one value between two layers, which are fewer than a turn of the kernels takes."""
+    builder = Builder("narrow", (2,))
+    builder.boundary(builder.input)
+    value, rng = builder.input, np.random.default_rng(8)
+    for inputs, outputs in ((2, 1), (1, 3), (3, 1)):
+        weights = rng.standard_normal((outputs, inputs)).astype(np.float32)
+        bias = builder.constant(np.full(outputs, 0.5, np.float32))
+        value = builder.op("Relu", builder.op("Gemm", value, builder.constant(weights), bias, transB=1))
+    return builder.finish({"prediction": (value, "float32", (1,))})
+
+
+@cache
 def network(name: str, rounding: Rounding = "litert") -> IntegerNetwork:
-    if name != "blocks":
+    if name not in GRAPHS:
         return integer_network(small(name), rounding)
-    samples = np.random.default_rng(6).standard_normal((80, 3, 7, 6)).astype(np.float32)
-    return integer_network(quantise(blocks(), samples), rounding)
+    graph = GRAPHS[name]()
+    samples = np.random.default_rng(6).standard_normal((80, *graph.inputs[0].shape)).astype(np.float32)
+    return integer_network(quantise(graph, samples), rounding)
+
+
+GRAPHS = {"blocks": blocks, "narrow": narrow}
 
 
 def inputs(made: IntegerNetwork, count: int) -> np.ndarray:
@@ -165,6 +182,18 @@ def test_layers_that_a_proof_looks_at_are_narrowed_for_it_alone() -> None:
     assert text.count(f"        {call}") == 1
     inner = shown.split("NET_TAPS")
     assert sum(part.count(f"        {call}") for part in inner[1::2]) >= 2
+
+
+@pytest.mark.slow
+def test_layers_of_fewer_inputs_than_a_turn_of_the_loop_takes_end() -> None:
+    if missing_tools():
+        left_out(f"{', '.join(missing_tools())} of gcc-arm-none-eabi and qemu-system-arm")
+    made = network("narrow")
+    x = inputs(made, 25)
+    entry = Entry("net.h", "static net_network_context context; net_network(&context, in, out);", 2, 1)
+    run = run_on_device(write_network_c99(made, name="net", core=CORE), entry, CORE, x)
+    np.testing.assert_array_equal(run.outputs.view(np.int8), run_integer(made, x).reshape(25, 1))
+    assert len(np.unique(run.outputs)) > 5
 
 
 @pytest.mark.slow

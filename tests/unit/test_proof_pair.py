@@ -14,7 +14,7 @@ from edgewright.proof.form import BYTES, LABEL, OUTPUT, PROBABILITIES, RANGE, Fo
 from edgewright.proof.pair import compare
 from edgewright.proof.prove import ProofResult, common_form, prove
 from edgewright.proof.tolerance import allowed, last_digits, perturbed_readings, spreads
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import InputError, StoppedError
 from edgewright.schema.proof import Numbers, PairRecord
 
 N = 40
@@ -210,6 +210,18 @@ def test_a_form_that_cannot_run_is_left_out_with_its_reason() -> None:
     made = prove(forms, SCALE, SCALE, tolerance_reference)
     assert [f.name for f in made.forms] == ["a", "c"] and made.absent[0].reason == "expected a compiler, got none"
     assert made.passed and common_form(made.pairs) == ""
+    assert not made.absent[0].needed
+
+
+@pytest.mark.parametrize(("asked", "error"), [(True, InputError("a compiler", "none")), (False, StoppedError("fault"))])
+def test_without_a_form_that_was_asked_for_or_one_that_crashed_nothing_is_proven(asked: bool, error: Exception) -> None:
+    def refuse(samples: Samples, boundary: Samples) -> Stages:
+        raise error
+
+    forms = [Form("a", "float", lambda x, y: {"s": x}), Form("b", "float", refuse, needed=asked)]
+    tolerance_reference = ToleranceReference(spread={}, digits={}, names={}, origins=("0",) * N, labels=())
+    (absent,) = prove(forms, SCALE, SCALE, tolerance_reference).absent
+    assert absent.name == "b" and absent.needed
 
 
 def test_a_layer_that_is_mostly_off_is_measured_by_the_size_of_its_neighbours() -> None:

@@ -42,6 +42,7 @@ class Form:
         notes: notes that `run` adds.
         labels: class names in order; empty where the form returns numbers only.
         files: files on disk that the form runs, by their names in the record; empty for a form generated in memory.
+        needed: whether the proof fails when it cannot run, as the user asked for it.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Form:
     notes: list[str] = field(default_factory=list)
     labels: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    needed: bool = False
 
 
 @dataclass(frozen=True)

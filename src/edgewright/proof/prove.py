@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgewright.proof.form import CLASSES, LABEL, PROBABILITIES, RANGE, Form, Samples, Stages, ToleranceReference
 from edgewright.proof.pair import compare
-from edgewright.schema.errors import CheckFailedError, InputError
+from edgewright.schema.errors import CheckFailedError, InputError, StoppedError
 from edgewright.schema.proof import AbsentForm, FormRecord, PairRecord, UncomparedStage
 
 # Number of pairs compared in parallel.
@@ -78,7 +78,8 @@ def prove(
             maximum = form.max_samples or len(samples)
             stages = form.run(samples[:maximum], boundary[:maximum])
         except (InputError, CheckFailedError) as error:
-            absent.append(AbsentForm(name=form.name, reason=str(error)))
+            needed = form.needed or isinstance(error, StoppedError)
+            absent.append(AbsentForm(name=form.name, reason=str(error), needed=needed))
             continue
         seconds = time.perf_counter() - started
         if form.labels and tolerance_reference.labels:

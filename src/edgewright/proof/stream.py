@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgewright.proof.form import Stages, ToleranceReference
 from edgewright.proof.prove import common_form, earliest
 from edgewright.proof.stage import StageComparison, distance, judge, shown
-from edgewright.schema.errors import CheckFailedError, InputError
+from edgewright.schema.errors import CheckFailedError, InputError, StoppedError
 from edgewright.schema.proof import (
     AbsentForm,
     Difference,
@@ -117,7 +117,7 @@ def prove_stream(subject: StreamSubject, forms: Sequence[StreamForm]) -> ProofRe
         try:
             expected, found = form.run()
         except (InputError, CheckFailedError) as error:
-            absent.append(AbsentForm(name=form.name, reason=str(error)))
+            absent.append(AbsentForm(name=form.name, reason=str(error), needed=isinstance(error, StoppedError)))
             continue
         seconds = time.perf_counter() - begun
         if not records:
@@ -136,6 +136,7 @@ def prove_stream(subject: StreamSubject, forms: Sequence[StreamForm]) -> ProofRe
             UncomparedStage(form=subject.reference, stage=stage, reason="no other form ran") for stage in subject.rules
         ]
     first = earliest(records, pairs)
+    failed = tuple(form.name for form in absent if form.needed)
     return ProofRecord(
         name=subject.name,
         subject=subject.place,
@@ -146,7 +147,8 @@ def prove_stream(subject: StreamSubject, forms: Sequence[StreamForm]) -> ProofRe
         forms=tuple(records),
         absent=tuple(absent),
         pairs=tuple(pairs),
-        passed=first is None,
+        failed=failed,
+        passed=first is None and not failed,
         breaks=None if first is None else first.breaks,
         broken=() if first is None else (first.first, first.second),
         odd=common_form(pairs),

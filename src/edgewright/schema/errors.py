@@ -91,6 +91,10 @@ class CheckFailedError(EdgewrightError):
         self.args = (f"{message}. {do}" if do else message,)
 
 
+class StoppedError(CheckFailedError):
+    """Code that was to answer crashed, hung or left answers out: a fault of that code, not of what is installed."""
+
+
 class OutputError(EdgewrightError):
     """Input or output failed, a full disk for example: exit code 74."""
 

@@ -43,10 +43,17 @@ class FormRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AbsentForm(msgspec.Struct, frozen=True, kw_only=True):
-    """A form that cannot exist here, and why."""
+    """A form that did not run, and why.
+
+    Attributes:
+        name: of the form.
+        reason: why it did not.
+        needed: whether nothing is proven without it: it was asked for by name, or its code stopped while it answered.
+    """
 
     name: str
     reason: str
+    needed: bool = False
 
 
 class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,7 +177,8 @@ class ProofRecord(msgspec.Struct, frozen=True, kw_only=True):
         shape: of one of them.
         labels: of the classes; empty for amounts.
         files: that were read from disk, proven or not.
-        failed: files that hold a model and of which no form could run: nothing is proven of them, and so of the whole.
+        failed: files that hold a model and of which no form could run, and forms that are needed and did not run:
+            nothing is proven of them, and so of the whole.
         forms, absent, pairs: what ran, what could not, and every pair.
         out_of_range: samples outside the declared input ranges, and by column.
         ranges: columns with a declared range.

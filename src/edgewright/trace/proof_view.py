@@ -115,7 +115,10 @@ def _absent(record: ProofRecord) -> Iterator[RenderableType]:
     if record.absent:
         yield Text("")
     for form in record.absent:
-        yield note(f"skipped: {form.name} - {form.reason}")
+        if form.needed:
+            yield Text(f"not proven: {form.name} - {form.reason}", style=BAD)
+        else:
+            yield note(f"skipped: {form.name} - {form.reason}")
 
 
 def _steps(pairs: Sequence[PairRecord]) -> Iterator[RenderableType]:
@@ -205,7 +208,7 @@ def _verdict(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
     broken = [pair for pair in record.pairs if pair.breaks is not None]
     count = len(record.pairs)
     if not broken and record.failed:
-        yield Text.assemble(("NOT PROVEN", BAD), f"  no form ran {', '.join(record.failed)}; no tolerance is broken")
+        yield Text.assemble(("NOT PROVEN", BAD), f"  {', '.join(record.failed)} did not run; no tolerance is broken")
         return
     if not broken and not record.passed:
         yield Text.assemble(("NOT PROVEN", BAD), f"  nothing to compare: {plural(len(record.forms), 'form')} ran")

@@ -63,7 +63,8 @@ def command(
     if record.breaks is not None:
         raise CheckFailedError(f"the forms of {record.name} differ at stage {told(record.breaks, record.broken)}")
     if record.failed:
-        why = next(file.not_proven for file in record.files if file.name == record.failed[0])
-        raise CheckFailedError(f"{record.failed[0]} was not proven: {why}")
+        reasons = {form.name: form.reason for part in (record, *record.parts) for form in part.absent}
+        reasons |= {file.name: file.not_proven for file in record.files}
+        raise CheckFailedError(f"{record.failed[0]} was not proven: {reasons[record.failed[0]]}")
     if not record.passed:
         raise CheckFailedError(f"{record.name} needs two forms to compare, but only {len(record.forms)} ran here")

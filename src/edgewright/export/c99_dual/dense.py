@@ -172,9 +172,8 @@ def _name(once: bool) -> str:
 def dense(site: Site) -> Source | None:
     """Write the layer; its inputs and outputs have 16 bits, which the next one takes as they are."""
     unit, weights = site.unit, site.operator.arrays["weights"]
-    # The assembly always takes a turn of two pairs of inputs.
-    multiple = 2 if unit.unrolled == SHORT and weights.shape[1] > 2 else 4
-    rows = rows_of(site, weights, multiple=multiple)
+    # A turn of the loop takes two pairs of inputs.
+    rows = rows_of(site, weights, multiple=2 if unit.unrolled == SHORT else 4) if weights.shape[1] > 2 else None
     if rows is None or len(set(rows.multipliers.tolist())) > 1 or len(set(rows.shifts.tolist())) > 1:
         return None
     once = single(site)

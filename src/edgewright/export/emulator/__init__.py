@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.export.emulator.boards import Board, board, devices, missing_tools
-from edgewright.schema.errors import CheckFailedError, InputError
+from edgewright.schema.errors import CheckFailedError, InputError, StoppedError
 
 __all__ = ["Board", "DeviceRun", "Entry", "board", "devices", "missing_tools", "run_on_device"]
 
@@ -89,7 +89,8 @@ def run_on_device(
     Raises:
         UnknownNameError: for a device that is not known.
         InputError: for rows of another size, or code that does not compile or fit.
-        CheckFailedError: when a tool is missing, or the program faults or does not end.
+        CheckFailedError: when a tool is missing.
+        StoppedError: when the program faults, does not end or leaves rows out.
     """
     target = board(device)
     if missing := target.tools.missing:
@@ -108,7 +109,7 @@ def run_on_device(
         outputs = np.frombuffer((folder / "answers.bin").read_bytes(), np.uint8)
         found, repeats, ticks, idle_ticks, stack = struct.unpack("<5I", (folder / "report.bin").read_bytes())
         if found != len(data) or outputs.size != found * entry.output_bytes:
-            raise CheckFailedError(f"{device} answered {found} of {len(data)} rows")
+            raise StoppedError(f"{device} answered {found} of {len(data)} rows")
         flash, ram = (after - before for after, before in zip(_sizes(image, target), _sizes(idle, target), strict=True))
     within = 2 * target.tick / repeats
     return DeviceRun(
@@ -180,10 +181,10 @@ def _emulate(image: Path, folder: Path, target: Board, timeout: float) -> None:
             command, cwd=folder, capture_output=True, text=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL
         )
     except subprocess.TimeoutExpired:
-        raise CheckFailedError(f"the program on {target.device} did not end within {timeout:g} s") from None
+        raise StoppedError(f"the program on {target.device} did not end within {timeout:g} s") from None
     if done.returncode or not (folder / "report.bin").exists():
         text = " ".join(done.stderr.split())[:300] or f"status {done.returncode}"
-        raise CheckFailedError(f"the program on {target.device} stopped: {text}")
+        raise StoppedError(f"the program on {target.device} stopped: {text}")
 
 
 def _sizes(image: Path, target: Board) -> tuple[int, int]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.export.verilog import Program
-from edgewright.schema.errors import CheckFailedError, InputError
+from edgewright.schema.errors import CheckFailedError, InputError, StoppedError
 
 ICARUS, VERILATOR = "iverilog", "verilator"
 # Seconds for a compilation, and for a run.
@@ -90,7 +90,7 @@ def _call(command: list[str], folder: Path) -> None:
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
     except subprocess.TimeoutExpired:
-        raise CheckFailedError(f"{Path(command[0]).name} did not end within {_TIMEOUT:g} s") from None
+        raise StoppedError(f"{Path(command[0]).name} did not end within {_TIMEOUT:g} s") from None
     if done.returncode:
         said = next((line for line in (done.stderr + done.stdout).splitlines() if line.strip()), "no message")
         raise InputError("Verilog that the simulator takes", said, Path(command[0]).name)
@@ -103,7 +103,7 @@ def _hexadecimal(values: NDArray[np.int8]) -> str:
 def _read(folder: Path, name: str, program: Program, count: int, traced: bool) -> Simulated:
     out = np.loadtxt(folder / f"{name}_out.txt", np.int64, ndmin=2)
     if len(out) != count:
-        raise CheckFailedError(f"{name}.v answered {len(out)} of {count} samples")
+        raise StoppedError(f"{name}.v answered {len(out)} of {count} samples")
     values: dict[int, NDArray[np.int8]] = {}
     if traced:
         written = np.fromfile(folder / f"{name}_trace.txt", np.uint8)

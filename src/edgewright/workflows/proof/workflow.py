@@ -112,6 +112,7 @@ def joined(record: ProofRecord, parts: Sequence[ProofRecord]) -> ProofRecord:
     return msgspec.structs.replace(
         record, passed=record.passed and all(part.passed for part in parts), breaks=broken.breaks,
         broken=broken.broken, odd=broken.odd, parts=(*record.parts, *parts),
+        failed=(*record.failed, *(name for part in parts for name in part.failed)),
         seconds=record.seconds + sum(part.seconds for part in parts),
     )  # fmt: skip
 
@@ -139,6 +140,7 @@ def prove_subject(subject: Subject, location: str, chosen: Chosen, forms: Sequen
     absent = (*subject.absent, *proven.absent)
     files = _files(subject, forms, {form.name for form in proven.forms}, absent)
     failed = tuple(f.name for f in files if f.not_proven and f.name in {a.name for a in subject.artefacts})
+    failed += tuple(form.name for form in absent if form.needed)
     first = earliest(proven.forms, proven.pairs)
     flags: NDArray[np.bool_] = outside(samples[data], subject.ranges)
     counts = zip(subject.ranges, flags.sum(axis=0).tolist(), strict=True)

@@ -62,9 +62,9 @@ class Subject:
     serial: str = ""
     place: Path | None = None
 
-    def missing(self, name: str, reason: str) -> None:
-        """Note a form that cannot exist here."""
-        self.absent.append(AbsentForm(name=name, reason=reason))
+    def missing(self, name: str, reason: str, *, needed: bool = False) -> None:
+        """Note a form that cannot exist here; the proof fails for one that the user asked for."""
+        self.absent.append(AbsentForm(name=name, reason=reason, needed=needed))
 
     def source(self, numbers: Numbers) -> tuple[str, ...]:
         """Return the file its graph of such numbers was read from; none for a graph that was made."""

@@ -40,10 +40,19 @@ def _make(subject: Subject) -> Iterator[Form]:
     numbers: Numbers = "int8" if subject.network is not None else "float"
     name = f"{numbers} C99 on an emulated {subject.device}"
     if programs.missing:
-        subject.missing(name, f"{', '.join(programs.missing)} not installed: apt-get install {programs.packages}")
+        subject.missing(
+            name, f"{', '.join(programs.missing)} not installed: apt-get install {programs.packages}", needed=True
+        )
         return
     lines: list[str] = []
-    yield Form(name=name, numbers=numbers, run=_run(subject, numbers, tools, lines), max_samples=_ROWS, notes=lines)
+    yield Form(
+        name=name,
+        numbers=numbers,
+        run=_run(subject, numbers, tools, lines),
+        max_samples=_ROWS,
+        notes=lines,
+        needed=True,
+    )
 
 
 def _run(

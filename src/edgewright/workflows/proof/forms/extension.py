@@ -17,7 +17,7 @@ from edgewright.core.integer.network import to_integers
 from edgewright.core.native_modules import load_module
 from edgewright.graph.stages import float_part, preprocessing
 from edgewright.proof.form import BYTES, OUTPUT, RANGE, Form, Samples, Stages
-from edgewright.schema.errors import CheckFailedError, InputError
+from edgewright.schema.errors import InputError, StoppedError
 from edgewright.schema.proof import Numbers
 from edgewright.workflows.proof.artifacts import Artefact
 from edgewright.workflows.proof.forms import NUMBERS, Forms, Run, Subject
@@ -95,7 +95,7 @@ def _inside(subject: Subject, numbers: Numbers, module: ModuleType, samples: Sam
     try:
         raw = np.frombuffer(module.network(integers), np.int8).reshape(len(samples), *end)
     except ValueError as error:
-        raise CheckFailedError(f"the extension's network refuses its own features: {error}") from None
+        raise StoppedError(f"the extension's network refuses its own features: {error}") from None
     return {**made, BYTES: integers, OUTPUT: raw.reshape(len(raw), -1)}
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from edgewright.device.boards.link import open_link
 from edgewright.device.boards.model_line import ANSWER, BoardHello, ModelLine
 from edgewright.proof.form import Form, Samples, Stages
-from edgewright.schema.errors import CheckFailedError
+from edgewright.schema.errors import CheckFailedError, StoppedError
 from edgewright.schema.proof import Numbers
 from edgewright.workflows.proof.forms import Forms, Run, Subject
 from edgewright.workflows.proof.forms.emulator import fields_of, read_answers, stages_in
@@ -72,7 +72,7 @@ def _run(subject: Subject, numbers: Numbers, seen: dict[int, tuple[str, int]], l
         words = sum(fields_of(subject).values()) + sum(count for _, count in seen.values())
         table = np.frombuffer(b"".join(answers), "<f4").reshape(len(rows), -1)
         if table.shape[1] != words:
-            raise CheckFailedError(f"the board answers {table.shape[1]} words a sample; expected {words}")
+            raise StoppedError(f"the board answers {table.shape[1]} words a sample; expected {words}")
         median = int(np.median(cycles))
         told = f"{median:,} cycles a sample (median)" if median else "no counter of cycles"
         least = "at least " if stack == painted else ""

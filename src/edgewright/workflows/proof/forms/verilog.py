@@ -31,7 +31,7 @@ def _make(subject: Subject) -> Iterator[Form]:
         return
     name = f"int8 Verilog for {subject.device}"
     if subject.network is None:
-        subject.missing(name, "there is no int8 network after the boundary")
+        subject.missing(name, "there is no int8 network after the boundary", needed=True)
         return
     files, simulation = (
         importlib.import_module(f"edgewright.export.verilog.{part}") for part in ("_files", "_simulation")
@@ -39,10 +39,10 @@ def _make(subject: Subject) -> Iterator[Form]:
     try:
         layout = files.layout_of(subject.network)
     except (InputError, UnknownNameError) as error:
-        subject.missing(name, str(error))
+        subject.missing(name, str(error), needed=True)
         return
     if not simulation.simulator():
-        subject.missing(name, "no simulator of Verilog is installed: apt-get install iverilog")
+        subject.missing(name, "no simulator of Verilog is installed: apt-get install iverilog", needed=True)
         return
     cycles = layout.cycles()
     yield Form(
@@ -52,6 +52,7 @@ def _make(subject: Subject) -> Iterator[Form]:
         whole=False,
         note=f"by {simulation.simulator()}; the network alone, {cycles:,} cycles a decision",
         max_samples=min(max(_CYCLES // cycles, _FEWEST), _MOST),
+        needed=True,
     )
 
 
