@@ -74,6 +74,19 @@ def narrow() -> Graph:
 
 
 @cache
+def long() -> Graph:
+    """Layers of so many inputs that vectors are faster, with a part of a vector and of a block left over."""
+    rng = np.random.default_rng(9)
+    builder = Builder("long", (75,))
+    builder.boundary(builder.input)
+    value = builder.input
+    for inputs, outputs in ((75, 49), (49, 5)):
+        weights, bias = (rng.standard_normal(s).astype(np.float32) / 7 for s in ((outputs, inputs), (outputs,)))
+        value = builder.op("Gemm", value, builder.constant(weights), builder.constant(bias), transB=1)
+    return builder.finish({"prediction": (value, "float32", (5,))})
+
+
+@cache
 def network(name: str, rounding: Rounding = "litert") -> IntegerNetwork:
     if name not in GRAPHS:
         return integer_network(small(name), rounding)
@@ -82,7 +95,7 @@ def network(name: str, rounding: Rounding = "litert") -> IntegerNetwork:
     return integer_network(quantise(graph, samples), rounding)
 
 
-GRAPHS = {"blocks": blocks, "narrow": narrow}
+GRAPHS = {"blocks": blocks, "long": long, "narrow": narrow}
 
 
 def inputs(made: IntegerNetwork, count: int) -> np.ndarray:
@@ -182,6 +195,32 @@ def test_layers_that_a_proof_looks_at_are_narrowed_for_it_alone() -> None:
     assert text.count(f"        {call}") == 1
     inner = shown.split("NET_TAPS")
     assert sum(part.count(f"        {call}") for part in inner[1::2]) >= 2
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_c99_in_place_of_vectors_gives_the_bytes_of_the_reference(rounding: Rounding, tmp_path: Path) -> None:
+    need_compiler()
+    made = network("long", rounding)
+    files = write_network_c99(made, name="net", core="cortex-m55")
+    assert files["net.c"].count("vmladavaq_s8(") == 4 + 1
+    x = inputs(made, 100)
+    found = load_together({"net": files}, tmp_path, flags=FLAGS)["net"].network(in_c(made, x))
+    np.testing.assert_array_equal(found, run_integer(made, x).reshape(100, -1))
+
+
+@pytest.mark.slow
+def test_vectors_give_the_bytes_of_the_reference() -> None:
+    if missing_tools():
+        left_out(f"{', '.join(missing_tools())} of gcc-arm-none-eabi and qemu-system-arm")
+    made, counts = network("long"), []
+    x = inputs(made, 25)
+    entry = Entry("net.h", "static net_network_context context; net_network(&context, in, out);", 75, 5)
+    files = write_network_c99(made, name="net", core="cortex-m55")
+    for less in ("", "#define net_NO_INTRINSICS\n"):
+        run = run_on_device({name: less + text for name, text in files.items()}, entry, "cortex-m55", in_c(made, x))
+        np.testing.assert_array_equal(run.outputs.view(np.int8), run_integer(made, x).reshape(25, -1))
+        counts.append(run.instructions)
+    assert counts[0] < counts[1]
 
 
 @pytest.mark.slow

@@ -153,7 +153,7 @@ def test_a_missing_simulator_and_a_refused_design_are_one_line(tmp_path: Path, m
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("rounding", [ROUNDINGS[0], pytest.param(ROUNDINGS[1], marks=pytest.mark.heavy)])
 def test_ten_thousand_inputs_in_verilator_differ_in_no_byte(rounding: Rounding, tmp_path: Path) -> None:
     network = integer_network(small("dense"), rounding)
     samples = some(network, np.random.default_rng(0), 10_000)

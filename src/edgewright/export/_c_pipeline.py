@@ -20,7 +20,7 @@ from edgewright.export._c_unit import Unit
 from edgewright.export.c99_dual import write_dual
 from edgewright.export.c99_operators import Site, Spot, write_float, write_integer
 from edgewright.export.c99_operators._rounding import dequantised, quantise_step
-from edgewright.export.cores import unrolled
+from edgewright.export.cores import has_vectors, unrolled
 from edgewright.graph.extract import WEIGHTED
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node
@@ -89,7 +89,7 @@ def lay_out(
 
     With `slots` the code reads its constants from a slot of flash.
     """
-    unit = Unit(identifier(name), slots=slots, unrolled=0 if slots else unrolled(network, core, flash))
+    unit = _unit(name, None if slots else network, core, flash, slots=slots)
     _one_answer(graph)
     plan = plan_graph(graph, network is not None)
     limits = _limits(graph, ranges)
@@ -147,11 +147,17 @@ def write_network_c99(network: IntegerNetwork, *, name: str, core: str = "", fla
     """
     if network.rounding == "none":
         raise InputError("an integer network", "a float one", f"network {network.name}")
-    unit = Unit(identifier(name), unrolled=unrolled(network, core, flash))
+    unit = _unit(name, network, core, flash)
     turn = turning(network)
     first = unit.fresh(network.values[turn.output if turn else network.input].shape, "int8")
     last = _integers(unit, network, first, {}, [], turn)
     return network_files(unit, network, (first.leaves[0].buffer, last.leaves[0].buffer))
+
+
+def _unit(name: str, network: IntegerNetwork | None, core: str, flash: float, *, slots: bool = False) -> Unit:
+    """Return an empty unit for a core; portable for a network of None."""
+    loops = unrolled(network, core, flash)
+    return Unit(identifier(name), slots=slots, unrolled=loops, vectors=loops > 0 and has_vectors(core))
 
 
 def _one_answer(graph: Graph) -> None:

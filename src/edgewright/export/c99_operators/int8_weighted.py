@@ -8,6 +8,7 @@ from edgewright.export.c99_operators import Site, kernel
 from edgewright.export.c99_operators._dots import TOGETHER, dots, interleaved, lanes, over_channels
 from edgewright.export.c99_operators._place import kernel_of, over_places, over_rows_of_taps
 from edgewright.export.c99_operators._rounding import start_of
+from edgewright.export.c99_operators._vectors import rows, vector_dots
 
 
 @kernel("dense")
@@ -17,13 +18,15 @@ def dense(site: Site) -> None:
     outputs, inputs = weights.shape
     start = start_of(site, 0)
 
+    vectors = site.unit.vectors and not start.zero
+
     def sums(count: int) -> list[str]:
-        call = dots(site.unit, count, start.zero)
+        call = vector_dots(site.unit, count) if vectors else dots(site.unit, count, start.zero)
         return [call(site.name(), "w", str(inputs)), f"w += {count * inputs};"]
 
     site.step(
         [
-            f"const int8_t *w = {site.unit.table(interleaved(weights), 'weights')};",
+            f"const int8_t *w = {site.unit.table(rows(weights) if vectors else interleaved(weights), 'weights')};",
             *over_channels(site, start, outputs, sums, together=TOGETHER, work=inputs),
         ]
     )
