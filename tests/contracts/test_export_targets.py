@@ -12,8 +12,10 @@ from cli_runner import Cli
 from denoiser_example import random_denoiser
 from edgewright.cli.main import run
 from edgewright.export._extension.build import can_build
+from edgewright.export._extension.cross import SYSTEMS
 from edgewright.export.contract import Subject, find_target, target_names
 from edgewright.export.vela import is_installed
+from edgewright.export.web.module import zig_command
 from edgewright.graph.denoising import write_denoiser
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -32,11 +34,20 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
-@pytest.fixture(params=target_names())
-def target(request: pytest.FixtureRequest) -> str:
+SLOW = {"native": pytest.mark.slow}
+
+
+@pytest.fixture(params=[pytest.param(name, marks=SLOW.get(name, ())) for name in target_names()])
+def target(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Return the name of a target that can write on this machine."""
+    if request.param == "native":
+        if not zig_command():
+            left_out("ziglang (pip install 'edgewright[web]')")
+        # One system stands for all.
+        for name in set(SYSTEMS) - {"linux-riscv64"}:
+            monkeypatch.delitem(SYSTEMS, name)
     if request.param == "extension" and not can_build():
-        left_out("a C compiler and Python's headers")
+        left_out("a C compiler")
     if request.param == "ethosu" and not is_installed():
         left_out("ethos-u-vela")
     return str(request.param)

@@ -13,6 +13,7 @@ from edgewright.cli.main import run
 from edgewright.core import engines
 from edgewright.core.package import package_bytes
 from edgewright.export._c_pipeline import write_c99
+from edgewright.export._extension import build
 from edgewright.export._extension.build import can_build
 from edgewright.export._extension.model import build_model
 from edgewright.export.contract import Subject
@@ -145,7 +146,8 @@ def test_no_compiler_is_said_in_one_line(good: Path, capsys: Capture, monkeypatc
     monkeypatch.setenv("PATH", str(good.parent))
     monkeypatch.setenv("XDG_CACHE_HOME", str(good.parent / "cache"))
     monkeypatch.delenv("CC", raising=False)
-    refused(capsys, "compiler", good, "--to", "extension", "--out", good.parent / "out")
+    monkeypatch.setattr(build, "zig_command", lambda: ())
+    refused(capsys, "pip install 'edgewright[web]'", good, "--to", "extension", "--out", good.parent / "out")
     assert not (good.parent / "out").exists()
 
 

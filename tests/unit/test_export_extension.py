@@ -40,7 +40,7 @@ FLOATS = {"rows": classifier, "windows": regressor, "picture": picture, **dict.f
 @pytest.fixture(autouse=True)
 def compiler() -> None:
     if not build.can_build():
-        left_out("a C compiler and Python's headers")
+        left_out("a C compiler")
 
 
 @pytest.fixture(scope="module")
@@ -262,8 +262,9 @@ def test_what_cannot_be_built_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
         build_extension(classifier(), cache=tmp_path, seconds=0.001)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr(build, "zig_command", lambda: ())
     assert not build.can_build()
-    with pytest.raises(CheckFailedError, match="needs a C compiler"):
+    with pytest.raises(CheckFailedError, match=r"needs a C compiler. apt-get install gcc, or pip install .*ziglang"):
         build_extension(classifier(), cache=tmp_path)
     failing = tmp_path / "cc"
     failing.write_text("#!/bin/sh\necho 'x.c:1: error: no' >&2\nexit 1\n")

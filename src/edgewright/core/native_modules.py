@@ -5,16 +5,50 @@ from __future__ import annotations
 import hashlib
 import importlib.machinery
 import importlib.util
+import os
 import platform
 import sys
 from pathlib import Path
 from types import ModuleType
+
+import msgspec
 
 from edgewright.core import caches
 from edgewright.core.processor import cpu_features
 from edgewright.schema.errors import InputError
 
 MODULE = "edgewright_model"
+# Names the folder that `edgewright export --to native` wrote, on a device without a compiler.
+NATIVE = "EDGEWRIGHT_NATIVE"
+INDEX = "native.json"
+INDEX_FORMAT = 1
+_WRITABLE_BY_OTHERS = 0o022
+
+
+class NativeModule(msgspec.Struct, frozen=True, kw_only=True):
+    """A module that was built for a system elsewhere.
+
+    Attributes:
+        file: path below the folder.
+        features: that its processor must have, under the names of Linux.
+    """
+
+    file: str
+    features: tuple[str, ...] = ()
+
+
+class NativeIndex(msgspec.Struct, frozen=True, kw_only=True):
+    """What a folder of modules for several systems holds, in its `native.json`.
+
+    Attributes:
+        format: version of the index.
+        model: key of the model, as `model_key` gives it.
+        modules: by system, as `this_system` names it.
+    """
+
+    format: int
+    model: str
+    modules: dict[str, NativeModule]
 
 
 def machine_tag() -> str:
@@ -43,15 +77,78 @@ def find_module(model: bytes, cache_home: Path | None = None) -> Path | None:
 
 
 def module_of(key: str, cache_home: Path | None = None) -> Path | None:
-    """Find the newest compiled module by the key of its model."""
+    """Find the newest module by the key of its model: compiled on this machine, or delivered in `EDGEWRIGHT_NATIVE`."""
     folder = cache_folder(cache_home)
     try:
-        if not caches.is_own(folder):
-            return None
-        found = [(path.stat().st_mtime_ns, path) for path in folder.glob(f"{key}-*.so")]
+        own = folder.glob(f"{key}-*.so") if caches.is_own(folder) else ()
+        found = [(path.stat().st_mtime_ns, path) for path in own]
     except OSError:
+        found = []
+    if found:
+        return max(found)[1]
+    try:
+        return delivered_module(key)
+    except InputError:
+        # Who asks for the engine by its name is told why.
         return None
-    return max(found)[1] if found else None
+
+
+def this_system() -> str:
+    """Return the name of this system as `edgewright export --to native` has it: 'linux-aarch64', 'macos-arm64'."""
+    system = {"darwin": "macos", "win32": "windows"}.get(sys.platform, sys.platform)
+    machine = platform.machine().lower()
+    # Python of 32 bits under a kernel of 64 bits, as on many a Raspberry Pi.
+    small = sys.maxsize < 2**32 and machine in ("aarch64", "armv8l")
+    return f"{system}-{'armv7l' if small else machine}"
+
+
+def delivered_module(key: str) -> Path | None:
+    """Find a model's module for this system in the folder that `EDGEWRIGHT_NATIVE` names.
+
+    Returns:
+        None where no folder is named, or where it holds another model.
+
+    Raises:
+        InputError: the folder or the module cannot be used here; it says why.
+    """
+    place = os.environ.get(NATIVE, "")
+    if not place:
+        return None
+    where, folder, system = f"{NATIVE}={place}", Path(place), this_system()
+    again = "Write it with: edgewright export --to native"
+    try:
+        index = msgspec.json.decode((folder / INDEX).read_bytes(), type=NativeIndex)
+    except OSError as error:
+        raise InputError(f"a folder with {INDEX}", error.strerror or str(error), where, again) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"a whole {INDEX}", str(error), where, again) from None
+    if index.format > INDEX_FORMAT:
+        raise InputError(f"{INDEX} of format {INDEX_FORMAT} or older", f"{index.format}", where, "Update edgewright")
+    if index.model != key:
+        return None
+    known = index.modules.get(system)
+    if known is None:
+        raise InputError(f"a module for {system}", f"those for {', '.join(index.modules)}", where, again)
+    lacks = set(known.features) - cpu_features()
+    if lacks:
+        raise InputError(f"a processor with {', '.join(sorted(known.features))}", f"no {min(lacks)}", where)
+    path = folder / known.file
+    for part in (folder, path.parent, path):
+        _check_writers(part, where)
+    return path
+
+
+def _check_writers(path: Path, where: str) -> None:
+    """Refuse a file or folder that others than its user and root may write to: code is loaded from it."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise InputError(f"the module {path}", error.strerror or str(error), where) from None
+    if found.st_uid not in (0, os.getuid()) or found.st_mode & _WRITABLE_BY_OTHERS:
+        raise InputError(
+            "modules that only this user or root can write", f"others can write {path}", where,
+            f"chown and chmod go-w {path}",
+        )  # fmt: skip
 
 
 def load_module(path: Path) -> ModuleType:

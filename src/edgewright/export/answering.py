@@ -11,19 +11,23 @@ from edgewright.core.files import write_atomic
 from edgewright.core.native_modules import cache_folder, find_module, model_key
 from edgewright.core.package import read_package
 from edgewright.core.predictor import Predictor, package_path
-from edgewright.export._extension.build import can_build
+from edgewright.export._extension.build import can_build, is_zig
 from edgewright.schema.errors import CheckFailedError, EdgewrightError, OutputError
 
-# Longest time somebody who asks for an answer waits for the compiler.
-_PATIENCE = 20.0
+# Longest time somebody who asks for an answer waits; ziglang makes parts of its library the first time.
+_PATIENCE, _ZIG_PATIENCE = 20.0, 90.0
 # Set to 'no', models are never compiled on demand.
 _SETTING = "EDGEWRIGHT_COMPILE"
 
 
-def ensure_extension(model: bytes, *, seconds: float = _PATIENCE) -> bool:
+def ensure_extension(model: bytes, *, seconds: float | None = None) -> bool:
     """Compile a model on demand, where a compiler is here and `EDGEWRIGHT_COMPILE` is not 'no'.
 
     Never an error: where it cannot be, another engine answers.
+
+    Args:
+        model: ONNX bytes.
+        seconds: longest time the compiler may take; 20, or 90 for ziglang, where it is not given.
 
     Returns:
         Whether the engine 'extension' can answer now.
@@ -34,9 +38,10 @@ def ensure_extension(model: bytes, *, seconds: float = _PATIENCE) -> bool:
     given_up = cache_folder() / f"{model_key(model)}.failed"
     if os.environ.get(_SETTING, "") == "no" or not can_build() or given_up.exists():
         return False
+    longest = seconds if seconds is not None else _ZIG_PATIENCE if is_zig() else _PATIENCE
     try:
         # The writer of C is loaded only where there is something to compile.
-        importlib.import_module("edgewright.export._extension.model").build_model(model, seconds=seconds)
+        importlib.import_module("edgewright.export._extension.model").build_model(model, seconds=longest)
     except CheckFailedError as error:
         _note(given_up, str(error))
     except EdgewrightError:

@@ -55,6 +55,7 @@ class Subject:
         core: for whose instructions C is written; portable where empty.
         flash: bytes of that device; 0 where they are not known.
         vectors: test vectors of a package, raw samples; None where there is no package.
+        systems: that native modules are built for; all of them where none are named.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Subject:
     core: str = ""
     flash: float = 0.0
     vectors: NDArray[Any] | None = field(default=None, repr=False, compare=False)
+    systems: tuple[str, ...] = ()
 
     @property
     def word(self) -> str:

@@ -42,6 +42,11 @@ class ExportOptions:
         metavar="KEY.pub",
         help="Write C whose weights can be replaced on the board, signed with this key (edgewright fleet weights).",
     )
+    systems: str = option(
+        "--system",
+        metavar="NAME,...",
+        help="Systems that --to native builds for, as linux-aarch64,windows-amd64; all it knows by default.",
+    )
     name: str = option(help="Name of the files; the model's own by default.")
     out: Path = option(default=Path("exported"), help="Output folder.")
     force: bool = option(help="Replace existing files.")
@@ -62,6 +67,8 @@ def command(options: ExportOptions) -> None:
     kind = export_files.kind_of(path)
     if slots is not None and (target != "c99" or kind in ("forecaster", "denoiser")):
         raise InputError("--slots with --to c99 and a run, package or model", target, str(path), "Omit --slots")
+    if options.systems and target != "native":
+        raise InputError("--system with --to native", target, str(path), "Omit --system")
     if kind == "forecaster":
         export_files.export_forecaster(path, target, out, name=name, force=force, as_json=as_json)
         return
@@ -90,6 +97,8 @@ def command(options: ExportOptions) -> None:
         raise InputError("a plain name for the files", repr(name), "--name")
     if name:
         subject = replace(subject, name=name)
+    if options.systems:
+        subject = replace(subject, systems=tuple(one.strip() for one in options.systems.split(",")))
     if profile is not None:
         subject = replace(subject, core=profile.core, flash=profile.flash.value)
     if slots is None:

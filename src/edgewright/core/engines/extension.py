@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.engines import Answer, Engine
-from edgewright.core.native_modules import find_module, load_module, module_of
+from edgewright.core.native_modules import delivered_module, find_module, load_module, model_key, module_of
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Value
@@ -47,14 +47,14 @@ def _version(key: str) -> str:
 
 
 def _load(model: bytes) -> Answer:
-    path = find_module(model)
+    path = find_module(model) or delivered_module(model_key(model))
     if path is None:
         read_onnx(model)
         raise InputError(
             "a model with a compiled extension",
             "none for this one",
             "engine 'extension'",
-            "Build it: edgewright export",
+            "Build it: edgewright export --to extension, or --to native for another system",
         )
     return answer_of(load_module(path))
 

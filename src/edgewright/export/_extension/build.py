@@ -1,4 +1,4 @@
-"""Compiling sources into a Python module with the system's compiler, in a temporary folder."""
+"""Compiling sources into a Python module in a temporary folder, with the system's compiler or that of ziglang."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 import sysconfig
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgewright.core.files import write_atomic
 from edgewright.core.processor import cpu_features, is_host
+from edgewright.export.web.module import zig_command, zig_environment
 from edgewright.schema.errors import CheckFailedError
 
 # -ffast-math is left out on purpose: with -ffinite-math-only the test for a missing value would disappear.
-_FLAGS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math")
+FLAGS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math")
+HOW_TO_BUILD = "apt-get install gcc, or pip install 'edgewright[web]' for ziglang"
 _SAID = 300
+_MADE = "module.so"
 # For a processor that is not the compiler's own: an emulated one, or one that a test names.
 _SAME = "ssse3 sse4_1 sse4_2 popcnt avx avx2 fma f16c bmi2 avx512f avx512bw avx512dq avx512vl"
 _OPTIONS = {"pni": "-msse3", "bmi1": "-mbmi", "avx512_vnni": "-mavx512vnni", "avx_vnni": "-mavxvnni"}
@@ -36,26 +40,48 @@ def command_of(name: str) -> tuple[str, ...]:
 
 
 def compiler() -> tuple[str, ...]:
-    """Return the C compiler as the words of a command: `CC` with its options, else cc, gcc or clang; () for none."""
+    """Return the C compiler as the words of a command: `CC` with its options, else cc, gcc, clang or ziglang's.
+
+    Returns:
+        () where there is none.
+    """
     found = map(command_of, (os.environ.get("CC", ""), "cc", "gcc", "clang"))
-    return next(filter(None, found), ())
+    zig = zig_command()
+    return next(filter(None, found), (*zig, "cc") if zig else ())
+
+
+def is_zig() -> bool:
+    """Return whether the compiler is that of ziglang, which makes parts of its library the first time."""
+    zig = zig_command()
+    return bool(zig) and compiler()[: len(zig)] == zig
 
 
 def can_build() -> bool:
-    """Return whether a compiler and Python's headers are here."""
-    return bool(compiler()) and (Path(sysconfig.get_paths()["include"]) / "Python.h").exists()
+    """Return whether a compiler is here, and Python's headers or a Python that has the stable interface."""
+    return bool(compiler()) and (_has_headers() or _is_stable())
+
+
+def _has_headers() -> bool:
+    return (Path(sysconfig.get_paths()["include"]) / "Python.h").exists()
+
+
+def _is_stable() -> bool:
+    """Return whether this Python has the interface of `python_abi.h`: CPython with its global lock."""
+    return sys.implementation.name == "cpython" and not sysconfig.get_config_var("Py_GIL_DISABLED")
 
 
 def flags() -> tuple[str, ...]:
     """Return options of the compiler: everything this processor has, for a cache that no other processor reads."""
     features = cpu_features()
     wide = ("-mprefer-vector-width=512",) if "avx512f" in features else ()
-    mine = ("-march=native",) if is_host() else (option for name, option in _OPTIONS.items() if name in features)
-    return (*_FLAGS, *mine, *wide)
+    # Without a word ziglang compiles for the processor that it runs on.
+    named = ("-mcpu=baseline",) if is_zig() else ()
+    listed = (*named, *(option for name, option in _OPTIONS.items() if name in features))
+    return (*FLAGS, *(("-march=native",) if is_host() else listed), *wide)
 
 
 def compile_module(files: Mapping[str, bytes], main: str, target: Path, seconds: float) -> None:
-    """Compile one source that includes the others.
+    """Compile one source that includes the others, for this machine.
 
     Args:
         files: all sources by name.
@@ -67,24 +93,45 @@ def compile_module(files: Mapping[str, bytes], main: str, target: Path, seconds:
         CheckFailedError: without a compiler, when it fails, or takes too long.
         OutputError: when the library cannot be written.
     """
-    found = compiler()
-    if not found or not can_build():
-        raise CheckFailedError(
-            "building the extension needs a C compiler and Python's headers", "apt-get install gcc python3-dev"
-        )
+    if not can_build():
+        raise CheckFailedError("building the extension needs a C compiler", HOW_TO_BUILD)
+    python = "-I" + sysconfig.get_paths()["include"] if _has_headers() else "-DEDGEWRIGHT_STABLE"
+    write_atomic(target, compiled(files, (*compiler(), *flags(), python, main, "-lm"), seconds))
+
+
+def compiled(
+    files: Mapping[str, bytes], command: Sequence[str], seconds: float, before: Sequence[Sequence[str]] = ()
+) -> bytes:
+    """Return the library that a compiler makes of sources.
+
+    Args:
+        files: all sources by name.
+        command: the compiler and its options, without the name of the library.
+        seconds: longest time.
+        before: commands to run first, in the same folder.
+
+    Raises:
+        CheckFailedError: when a command fails, or takes too long.
+    """
     with tempfile.TemporaryDirectory(prefix="edgewright-") as location:
         for name, data in files.items():
             (Path(location) / name).write_bytes(data)
-        include = "-I" + sysconfig.get_paths()["include"]
-        command = [*found, *flags(), include, main, "-lm", "-o", "module.so"]
-        try:
-            done = subprocess.run(
-                command, cwd=location, capture_output=True, text=True, timeout=seconds, check=False, errors="replace"
-            )
-        except subprocess.TimeoutExpired:
-            raise CheckFailedError(f"the compiler took longer than {seconds:g} s over the extension") from None
-        if done.returncode:
-            lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()
-            text = " ".join((lines or [f"status {done.returncode}"])[0].split())
-            raise CheckFailedError(f"{Path(found[0]).name} could not compile the extension: {text[:_SAID]}")
-        write_atomic(target, (Path(location) / "module.so").read_bytes())
+        for words in (*before, (*command, "-o", _MADE)):
+            _run(list(words), location, seconds)
+        return (Path(location) / _MADE).read_bytes()
+
+
+def _run(command: list[str], folder: str, seconds: float) -> None:
+    zig = "ziglang" in command
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env=zig_environment() if zig else None, capture_output=True, text=True,
+            timeout=seconds, check=False, errors="replace",
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise CheckFailedError(f"the compiler took longer than {seconds:g} s over the extension") from None
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()
+        text = " ".join((lines or [f"status {done.returncode}"])[0].split())
+        name = "ziglang" if zig else Path(command[0]).name
+        raise CheckFailedError(f"{name} could not compile the extension: {text[:_SAID]}")

@@ -467,7 +467,7 @@ INLINED lanes with_sign(uint32x4_t size, lanes sign) {
 }
 INLINED lanes once_vector(lanes x, lanes m, lanes s) {
     const uint32x4_t size = vreinterpretq_u32_s32(vabsq_s32(x)), factor = vreinterpretq_u32_s32(m);
-    const int64x2_t down = vnegq_s64(vmovl_s32(vget_low_s32(s))), down2 = vnegq_s64(vmovl_s32(vget_high_s32(s)));
+    const int64x2_t down = vmovl_s32(vneg_s32(vget_low_s32(s))), down2 = vmovl_s32(vneg_s32(vget_high_s32(s)));
     const uint64x2_t low = vrshlq_u64(vmull_u32(vget_low_u32(size), vget_low_u32(factor)), down);
     const uint64x2_t high = vrshlq_u64(vmull_u32(vget_high_u32(size), vget_high_u32(factor)), down2);
     return with_sign(vcombine_u32(vmovn_u64(low), vmovn_u64(high)), x);

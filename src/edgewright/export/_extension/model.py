@@ -28,8 +28,18 @@ from edgewright.schema.integer import IntegerNetwork, IntegerValue
 
 SECONDS = 60.0
 MAIN = "model.c"
-CONSTANTS = """__asm__(".section .rodata\\n.balign 64\\n"
-        "edgewright_constants:\\n.incbin \\"constants.bin\\"\\n.previous\\n");
+# Sections of the object files of macOS, Windows, and all others; only ELF can go back to the section before.
+CONSTANTS = """#if defined(__APPLE__)
+#define SECTION ".section __TEXT,__const"
+#define AFTER ".text"
+#elif defined(_WIN32)
+#define SECTION ".section .rdata,\\"dr\\""
+#define AFTER ".text"
+#else
+#define SECTION ".section .rodata"
+#define AFTER ".previous"
+#endif
+__asm__(SECTION "\\n.balign 64\\nedgewright_constants:\\n.incbin \\"constants.bin\\"\\n" AFTER "\\n");
 extern const unsigned char constants[] __asm__("edgewright_constants") __attribute__((visibility("hidden")));
 """
 _ROUND = """for (int i = 0; i < {count}; ++i) {{
@@ -68,11 +78,12 @@ def build_model(model: bytes, *, cache: Path | None = None, seconds: float = SEC
     return target
 
 
-def compose(graph: Graph) -> tuple[dict[str, bytes], str]:
+def compose(graph: Graph, features: frozenset[str] | None = None) -> tuple[dict[str, bytes], str]:
     """Return sources of the extension by name, and the one to compile.
 
     Args:
         graph: a whole pipeline, float or in QDQ form; its metadata may name the rounding of its integers.
+        features: of the processor that runs it; of this one where none are given.
 
     Raises:
         InputError: for a graph whose input has no fixed lengths, or an output the extension cannot give.
@@ -85,7 +96,10 @@ def compose(graph: Graph) -> tuple[dict[str, bytes], str]:
     blob = Blob()
     files: dict[str, bytes] = {}
     if network is not None and supported(network) and _parts_alone(graph, network):
-        body, kind = _split(graph, network, blob, files), "int8" if quantised else "float"
+        body, kind = (
+            _split(graph, network, NetworkWriter(network, blob, features), files),
+            "int8" if quantised else "float",
+        )
     else:
         body, kind = _whole(graph, network if quantised else None, files), "portable"
     body += _masked(mask, _classifies(graph))
@@ -102,7 +116,11 @@ def compose(graph: Graph) -> tuple[dict[str, bytes], str]:
     ]
     head = [
         "#define PY_SSIZE_T_CLEAN",
+        "#ifdef EDGEWRIGHT_STABLE",
+        '#include "python_abi.h"',
+        "#else",
         "#include <Python.h>",
+        "#endif",
         "#include <float.h>",
         *definitions,
         '#include "kernels.h"',
@@ -111,7 +129,7 @@ def compose(graph: Graph) -> tuple[dict[str, bytes], str]:
     answer = "struct answer { int64_t label; float confidence; float values[VALUES]; };"
     text = "\n".join([*head, answer, body, '#include "module.c"', ""])
     own = resources.files(__package__)
-    files |= {name: (own / name).read_bytes() for name in ("kernels.h", "module.c")}
+    files |= {name: (own / name).read_bytes() for name in ("kernels.h", "module.c", "python_abi.h")}
     files |= {MAIN: text.encode(), "constants.bin": blob.bytes()}
     return files, MAIN
 
@@ -164,7 +182,7 @@ def _parts_alone(graph: Graph, network: IntegerNetwork) -> bool:
     return True
 
 
-def _split(graph: Graph, network: IntegerNetwork, blob: Blob, files: dict[str, bytes]) -> str:
+def _split(graph: Graph, network: IntegerNetwork, writer: NetworkWriter, files: dict[str, bytes]) -> str:
     end = network_end(graph)
     first, last = network.values[network.input], network.values[network.output]
     lines = ["static void answer_of(const float *row, struct answer *made) {"]
@@ -179,7 +197,7 @@ def _split(graph: Graph, network: IntegerNetwork, blob: Blob, files: dict[str, b
         lines.append(f"    const float *const boundary = {'&' if single else ''}seen.prediction;")
     lines.append("    if (made == NULL) { memcpy(features, boundary, sizeof features); return; }")
     parts.append(f"static float features[{math.prod(first.shape)}];")
-    parts.append(NetworkWriter(network, blob).text())
+    parts.append(writer.text())
     size = math.prod(last.shape)
     lines.append(f"    float raw[{size}];")
     lines += _through(first, last) if network.rounding != "none" else ["    network(boundary, raw);"]

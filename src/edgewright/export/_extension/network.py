@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from edgewright.core.processor import cpu_features
 from edgewright.export._extension.packing import (
     Blob,
     blocks,
@@ -136,10 +137,12 @@ class NetworkWriter:
     Attributes:
         blob: the constants.
         integer: whether values between operators are bytes; they are kept as value + OFFSET (kernels.h).
+        features: of the processor that runs it; of this one where none are given.
     """
 
-    def __init__(self, network: IntegerNetwork, blob: Blob) -> None:
+    def __init__(self, network: IntegerNetwork, blob: Blob, features: frozenset[str] | None = None) -> None:
         self.network, self.blob = network, blob
+        self.features = cpu_features() if features is None else features
         self.integer = network.rounding != "none"
         self.type = "byte" if self.integer else "float"
         self.lines: list[str] = []
@@ -203,7 +206,7 @@ class NetworkWriter:
         name, wide = self.padded(operator, f"{source.zero} + OFFSET" if self.integer else "0.0f")
         weights = operator.arrays["weights"].reshape(len(operator.arrays["weights"]), -1)
         rows, columns, filters = target.shape
-        groups = max(groups for _, groups in blocks(filters, most_groups(self.integer)))
+        groups = max(groups for _, groups in blocks(filters, most_groups(self.integer, self.features)))
         # Places side by side are computed at once; the last ones of a row may be computed twice.
         count = f"{'' if self.integer else 'FLOAT_'}ROWS({groups}, {columns})"
         self.lines += [
@@ -270,7 +273,7 @@ class NetworkWriter:
 
     def _layer(self, operator: IntegerOperator, weights: Array, site: Site) -> None:
         bias = operator.arrays.get("bias", np.zeros(len(weights), np.int32 if self.integer else np.float32))
-        for start, groups in blocks(len(weights), most_groups(self.integer)):
+        for start, groups in blocks(len(weights), most_groups(self.integer, self.features)):
             count = min(len(weights) - start, groups * 16)
             if self.integer:
                 self._bytes(operator, weights, bias, (start, groups, count), site)

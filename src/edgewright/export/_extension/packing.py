@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.processor import cpu_features
 from edgewright.schema.graph import Array
 
 GROUP = 16
@@ -37,11 +36,10 @@ class Blob:
         return b"".join(self.parts) + bytes(_ALIGNMENT)
 
 
-def most_groups(integer: bool) -> int:
-    """Group whose sums this processor's registers hold at once: more would spill, fewer would wait for each other."""
+def most_groups(integer: bool, features: frozenset[str]) -> int:
+    """Return how many groups' sums a processor's registers hold: more would spill, fewer would wait for each other."""
     if not integer:
         return 4
-    features = cpu_features()
     return next(count for needed, count in _MOST_GROUPS.items() if needed in features or not needed)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgewright.core.integer.rounding import marked, rounding_of
 from edgewright.core.native_modules import MODULE
-from edgewright.export._extension.build import can_build
+from edgewright.export._extension.build import HOW_TO_BUILD, can_build
 from edgewright.export._extension.model import SECONDS, build_model
 from edgewright.export.contract import Subject, Target
 from edgewright.graph.onnx_writer import to_onnx
@@ -20,21 +20,24 @@ def build_extension(model: Graph | bytes, *, cache: Path | None = None, seconds:
     return build_model(to_onnx(model) if isinstance(model, Graph) else model, cache=cache, seconds=seconds)
 
 
+def model_bytes(subject: Subject) -> bytes:
+    """Return the ONNX bytes of what is compiled, by which engines find it."""
+    # Engines look for what was compiled from a package's own bytes: another writing of the same graph is not found.
+    if subject.model and (subject.form != "int8" or subject.rounding == rounding_of(subject.graph)):
+        return subject.model
+    return to_onnx(marked(subject.graph, subject.rounding) if subject.form == "int8" else subject.graph)
+
+
 def _files(subject: Subject) -> dict[str, bytes]:
     # Python finds a module by its name, which every compiled model has in common: the folder tells them apart.
-    graph = marked(subject.graph, subject.rounding) if subject.form == "int8" else subject.graph
-    # Engines look for what was compiled from a package's own bytes: another writing of the same graph is not found.
-    own = subject.model and (subject.form != "int8" or subject.rounding == rounding_of(subject.graph))
     if not can_build():
         # Here a module is asked for by name; `predict` goes on without one.
         raise InputError(
-            "a C compiler and Python's headers",
-            "none on this machine",
-            "--to extension",
-            "Install them (apt-get install gcc python3-dev), or export --to c99",
-        )
+            "a C compiler", "none on this machine", "--to extension",
+            f"Install one ({HOW_TO_BUILD}), or export --to c99",
+        )  # fmt: skip
     suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
-    return {f"{MODULE}{suffix}": build_extension(subject.model if own else graph).read_bytes()}
+    return {f"{MODULE}{suffix}": build_extension(model_bytes(subject)).read_bytes()}
 
 
 TARGET = Target(description="a CPython module compiled for this machine", files=_files, networks=False)

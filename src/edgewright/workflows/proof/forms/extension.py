@@ -31,8 +31,9 @@ def _make(subject: Subject) -> Iterator[Form]:
 
 
 def _built(subject: Subject) -> Iterator[Form]:
-    if not importlib.import_module("edgewright.export._extension.build").can_build():
-        subject.missing("extension", "no C compiler or no Python headers: apt-get install gcc python3-dev")
+    compiling = importlib.import_module("edgewright.export._extension.build")
+    if not compiling.can_build():
+        subject.missing("extension", f"no C compiler: {compiling.HOW_TO_BUILD}")
         return
     build = importlib.import_module("edgewright.export.targets.extension").build_extension
     for numbers in NUMBERS:
