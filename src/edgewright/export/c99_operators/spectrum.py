@@ -165,8 +165,9 @@ static void @_NAME(const float *in, float *out, int p, int n, int s, const float
             const float f = @_wave(quarter, turns, j < 3 * turns ? j + turns : j - 3 * turns);
             for (int i = 0; i < s; ++i) {
                 const float *v = in + 2 * (i + s * q);
-                float re = 0.0f, im = 0.0f;
-                for (int u = 0, k = 0; u < p; ++u, v += 2 * s * m) {
+                float re = v[0], im = v[1];
+                for (int u = 1, k = r; u < p; ++u) {
+                    v += 2 * s * m;
                     re += v[0] * c[k] - v[1] * d[k];
                     im += v[0] * d[k] + v[1] * c[k];
                     k += r;
