@@ -1,7 +1,8 @@
 """What integer networks take on an emulated Cortex-M4 and M0+, in every path, beside emlearn and measured peers.
 
 Flash is the program less an empty one, memory static, stack by what was overwritten, instructions counted exactly;
-every byte is compared with the reference, which equals LiteRT's kernels. `python -m benchmarks.mcu kws` takes one.
+every byte is compared with the reference, which equals LiteRT's kernels. `python -m benchmarks.mcu kws` takes one;
+`hapt` is a whole pipeline, trained first.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 
 from benchmarks.accelerators.models import FOLDER
 from benchmarks.mcu.networks import CASES, Case, Limits
+from benchmarks.mcu.pipelines import EVENT, whole_programs
 from benchmarks.table import Told, markdown, python, spent
 from benchmarks.training.environments import environment
 from edgewright.core.integer.network import run_integer
@@ -77,6 +79,13 @@ def main(names: Sequence[str]) -> int:
         if case.widths:
             run = _emlearn(case)
             rows.append([name, "cortex-m4, emlearn (float)", *_figures(run, FORMS[0]), "", ""])
+    if not names or "hapt" in names:
+        for name, run in whole_programs().items():
+            rows.append([f"hapt, {name}", "cortex-m4, assembly", *_figures(run, FORMS[0]), "", ""])
+            if name == EVENT:
+                _judge(report, f"hapt, {name}", run, Limits(24_000, 0, 0, 400_000))
+                got = run.ram + run.stack
+                report(f"hapt, {name}, ram + stack", f"{got:,}", "8,000", got <= 8000)
     if not names or "kws" in names:
         seconds = _seconds()
         report("kws from .tflite to C", f"{seconds:.2f} s of processor", f"{_SECONDS:g} s", seconds < _SECONDS)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from edgewright.export._c_banks import Bank, parts_of
 from edgewright.export._c_graph import Plan
+from edgewright.export._c_pairs import pairs_of, products
 from edgewright.export._c_picks import channels_of
 from edgewright.export._c_rows import Group, Rows
-from edgewright.export._c_source import Buffer, Leaf, Source, work
+from edgewright.export._c_source import Buffer, Leaf, Source, combined, work
 from edgewright.export._c_steps import COUNTER, ROW, Routine, Step
-from edgewright.export._c_text import TYPES, smallest
+from edgewright.export._c_text import TYPES, number, smallest
 from edgewright.export._c_unit import Unit
 from edgewright.export.c99_operators import Spot, write_float
 from edgewright.schema.graph import Node
 
+# The loop over a row.
+_RANGED = re.compile(r"int i0 = 0; i0 < \d+;")
 # Operators in a row of a channel that are rather repeated than kept.
 _REPEATED = 2
 # Groups of one loop whose outputs are written to where they are put together.
@@ -83,6 +87,13 @@ class _Loop:
         return Step(tuple(lines), tuple(reads.values()), tuple(writes.values()), inner=tuple(inner))
 
 
+def _ranged(step: Step) -> Step:
+    """Return the loop that writes a row so that it writes a part of the row."""
+    head, body, *end = step.lines
+    head = _RANGED.sub("int i0 = from; i0 < from + count;", head)
+    return replace(step, lines=(head, body.replace(f"{ROW}[i0] =", f"{ROW}[i0 - from] =", 1), *end))
+
+
 def _times(stride: int) -> str:
     return COUNTER if stride == 1 else f"{stride} * {COUNTER}"
 
@@ -98,12 +109,14 @@ class LoopWriter:
         banks: by the name of the value.
         names: stage or layer of a node, by output.
         apart: names of the values that are banks, or will be.
+        groups: all that are to be written.
     """
 
     def __init__(
         self, unit: Unit, plan: Plan, rows: Rows, values: dict[str, Source], banks: dict[str, Bank],
-        names: Mapping[str, str], apart: Collection[str],
+        names: Mapping[str, str], apart: Collection[str], groups: Sequence[Group],
     ) -> None:  # fmt: skip
+        self.groups = tuple(groups)
         self.unit, self.plan, self.rows = unit, plan, rows
         self.values, self.banks, self.names, self.apart = values, banks, names, apart
         self._parts = parts_of(rows.nodes, plan)
@@ -167,18 +180,62 @@ class LoopWriter:
                 return False
         return True
 
+    def worked_out(self, node: Node) -> bool:
+        """Return whether a node picks rows that a bank works out."""
+        bank = self.banks.get(node.inputs[0]) if node.inputs else None
+        places = channels_of(node, self.plan.constants, self.plan.shapes) if bank is not None else None
+        return bank is not None and places is not None and bank.part_of([int(p) for p in places]) is None
+
+    def order(self, group: Group) -> int:
+        """Return when a group is written: first those that read long values in memory, which others may then have."""
+        if any(self.worked_out(node) for node in group.nodes):
+            return 2
+        read = [self.values[name] for name in group.needs if name in self.values and self.rows.long(name)]
+        for node in group.nodes:
+            bank = self.banks.get(node.inputs[0]) if node.inputs else None
+            places = channels_of(node, self.plan.constants, self.plan.shapes) if bank is not None else None
+            part = bank.part_of([int(p) for p in places]) if bank is not None and places is not None else None
+            read += [part] if part is not None else []
+        return 0 if any(source.plain and not source.leaves[0].buffer.fixed for source in read) else 1
+
+    def _worked_out(self, bank: Bank) -> set[int]:
+        """Rows of a bank that loops cannot read where they lie, of one group or of several of a form."""
+        found: set[int] = set()
+        for group in self.groups:
+            form = self.form(group)
+            alike = [other for other in self.groups if self.form(other) == form]
+            for index, node in enumerate(group.nodes):
+                own = channels_of(node, self.plan.constants, self.plan.shapes)
+                if own is None or self.banks.get(node.inputs[0]) is not bank:
+                    continue
+                places = [channels_of(other.nodes[index], self.plan.constants, self.plan.shapes) for other in alike]
+                together = [int(p) for some in places if some is not None for p in some]
+                if self.worked_out(node) or bank.part_of(together) is None:
+                    found.update(int(p) for p in own)
+        return found
+
     def routine(self, bank: Bank) -> Routine:
         """Return the function that gives any row of a bank."""
         if bank.routine is None:
-            unit, parts = self.unit, []
+            unit, ranged = self.unit, self.unit.floats
+            parts: list[tuple[int, Step]] = []
+            picked = self._worked_out(bank)
             for part in bank.parts:
                 kept, unit.steps = unit.steps, []
                 loop = _Loop(unit)
+                rows = range(sum(r for r, _ in parts), sum(r for r, _ in parts) + part.shape[1])
+                if unit.floats and picked.isdisjoint(rows):
+                    unit.steps = kept
+                    parts.append((part.shape[1], Step((), (), ())))
+                    continue
                 row = unit.source(unit.buffer(int(np.prod(part.shape[2:])), part.kind, ROW), (1, 1, *part.shape[2:]))
                 unit.copy(loop.row(part), row)
+                ranged = ranged and all(_RANGED.search(step.lines[0]) for step in unit.steps)
                 parts.append((part.shape[1], loop.step("{", unit.steps)))
                 unit.steps = kept
-            bank.routine = Routine(f"{unit.name}_rows{len(unit.routines) + 1}", tuple(parts))
+            if ranged:
+                parts = [(r, replace(step, inner=tuple(_ranged(s) for s in step.inner))) for r, step in parts]
+            bank.routine = Routine(f"{unit.name}_rows{len(unit.routines) + 1}", tuple(parts), ranged)
             unit.routines.append(bank.routine)
         return bank.routine
 
@@ -235,8 +292,11 @@ class _LoopBody:
         outer, unit.steps = unit.steps, []
         # What rows are picked of has to lie in memory: it is written before the loop.
         picked = self._stored()
+        without = self._paired(picked)
         before, unit.steps = unit.steps, []
         for index, node in enumerate(self.first.nodes):
+            if index in without:
+                continue
             unit.place = self.writer.names.get(node.outputs[0], "")
             output = outputs.get(index)
             self._node(index, node, None if output is None else output.row(self.loop), picked)
@@ -245,6 +305,39 @@ class _LoopBody:
         for index, output in outputs.items():
             for group, source in zip(self.groups, output.parts(), strict=True):
                 self.writer.values[group.nodes[index].outputs[0]] = source
+
+    def _paired(self, picked: Mapping[int, list[Source]]) -> frozenset[int]:
+        """Append mean products of pairs before the loop; give the places of nodes that are done with them."""
+        unit, plan, nodes = self.unit, self.plan, self.first.nodes
+        found = pairs_of(
+            self.first,
+            self.writer.rows,
+            lambda node: channels_of(node, plan.constants, plan.shapes) is not None,
+            lambda node: node.inputs[0] in self.writer.banks,
+        )
+        if found is None or not unit.floats:
+            return frozenset()
+        banks = [self.writer.banks[nodes[index].inputs[0]] for index in found.sides]
+        sides = [[p for group in self.groups for p in self._places(group.nodes[index])] for index in found.sides]
+        if banks[0] is not banks[1]:
+            return frozenset()
+        levels = [[self._spots(index, picked) for index in side] for side in found.levels]
+        shape = plan.shapes[nodes[found.sides[0]].outputs[0]]
+        made = products(unit, self.writer.routine(banks[0]), int(np.prod(shape[2:])), sides, levels)
+        if made is None:
+            return frozenset()
+        name = nodes[found.mean].outputs[0]
+        rest = plan.shapes[name][2:]
+        row = self.loop.row(made.seen(lambda view: view.reshape(1, self.rows, *rest)))
+        self.known[name] = combined(f"({{0}} / {number(float(np.prod(shape[2:])))})", "float32", (row,))
+        return found.without | {found.mean}
+
+    def _spots(self, index: int, picked: Mapping[int, list[Source]]) -> tuple[Leaf, list[int]]:
+        """Return the memory that a node picks of, and where in it each of the rows begins."""
+        places = [self._places(group.nodes[index]) for group in self.groups]
+        leaves = [source.leaves[0] for source in picked[index]]
+        stride = leaves[0].view.strides[1]
+        return leaves[0], [leaf.offset + stride * p for leaf, part in zip(leaves, places, strict=True) for p in part]
 
     def _output(self, index: int) -> _Output:
         """Where the loop leaves a value of each group: among others it is put together with, or by itself."""
@@ -326,13 +419,11 @@ class _LoopBody:
             shape = self.plan.shapes[node.outputs[0]]
             target = unit.fresh((shape[0], 1, *shape[2:]), self.plan.kinds[node.outputs[0]])
             row = unit.table(smallest(np.asarray(all_of_them)))
-            line = f"{routine.name}({routine.arguments}, {row}[{COUNTER}], {target.leaves[0].buffer.name});"
+            rows = f"{row}[{COUNTER}]{f', 0, {int(np.prod(shape[2:]))}' if routine.ranged else ''}"
+            line = f"{routine.name}({routine.arguments}, {rows}, {target.leaves[0].buffer.name});"
             unit.steps.append(Step((line,), routine.buffers, (target.leaves[0].buffer,)))
             return target
-        leaves = [source.leaves[0] for source in picked[index]]
-        first = leaves[0]
-        stride = first.view.strides[1]
-        offsets = [leaf.offset + stride * p for leaf, part in zip(leaves, places, strict=True) for p in part]
+        first, offsets = self._spots(index, picked)
         table = unit.table(smallest(np.asarray(offsets)))
         shape = self.plan.shapes[node.outputs[0]]
         one = np.lib.stride_tricks.as_strided(

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.export._c_header import Interface, header, network_header
+from edgewright.export._c_math import own_functions
 from edgewright.export._c_source import Buffer
 from edgewright.export._c_steps import COUNTER, ROW, Routine, Step
-from edgewright.export._c_text import APART, TYPES, literal, number
+from edgewright.export._c_text import APART, SMALL, TYPES, literal, number
 from edgewright.export._c_unit import Arena, Unit
 from edgewright.graph.mask import without_mask
 from edgewright.schema.integer import IntegerNetwork
@@ -92,15 +94,9 @@ def _pieces(parts: Sequence[tuple[str, Sequence[Step]]]) -> Iterator[tuple[str, 
 
 
 def _assemble(unit: Unit, functions: Sequence[str], body: Sequence[str]) -> str:
-    blocks = [
-        f'#include "{unit.name}.h"',
-        "\n".join(_INCLUDES),
-        *_tap_memory(unit),
-        *unit.tables(),
-        *unit.helpers(),
-        *functions,
-        "\n".join(body),
-    ]
+    code = "\n\n".join([*unit.helpers(), *functions, "\n".join(body)])
+    code = own_functions(code, unit.name) if unit.floats else code
+    blocks = [f'#include "{unit.name}.h"', "\n".join(_INCLUDES), *_tap_memory(unit), *unit.tables(), code]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -121,6 +117,8 @@ def _pointer(buffer: Buffer, location: str, constant: bool) -> str:
 def _function(unit: Unit, label: str, steps: Sequence[Step], arena: Arena, values: str, argument: str) -> str:
     # One that is called once would be put back where it was cut out.
     apart = f"{unit.helper('apart', APART)} " if label[-1].isdigit() or len(steps) == STEPS else ""
+    # A float network has its loops here.
+    apart = f"{unit.helper('small', SMALL)} " if unit.floats and unit.unrolled else apart
     location = partial(_place, arena, values)
     words = ["context", *(["input"] if argument else [])]
     arguments = ", ".join([f"{unit.name}_context *context", *([argument] if argument else [])])
@@ -178,6 +176,9 @@ def _routine(unit: Unit, routine: Routine, location: Place) -> str:
     """Return a function that works out one row."""
     lines, last = [], len(routine.parts) - 1
     for part, (rows, step) in enumerate(routine.parts):
+        if not step.lines:
+            lines.append(f"    {COUNTER} -= {rows};")
+            continue
         block = ["    " + line for line in _block(step, location)]
         if part < last:
             block = [f"    if ({COUNTER} < {rows}) {{", *("    " + line for line in block), "        return;", "    }"]
@@ -187,9 +188,9 @@ def _routine(unit: Unit, routine: Routine, location: Place) -> str:
     given = "".join([f"{unit.name}_context *context, ", "const float *input, " if len(words) > 1 else ""])
     body = " ".join(lines)
     unused = [f"    (void){word};" for word in (*words, COUNTER) if not re.search(rf"\b{word}\b", body)]
-    apart = unit.helper("apart", APART)
+    apart, given = unit.helper("apart", APART), given + f"int {COUNTER}, " + "int from, int count, " * routine.ranged
     return "\n".join([
-        f"{apart} static void {routine.name}({given}int {COUNTER}, float *{ROW}) {{", *unused, *lines, "}",
+        f"{apart} static void {routine.name}({given}float *{ROW}) {{", *unused, *lines, "}",
     ])  # fmt: skip
 
 
@@ -203,12 +204,32 @@ def _checks(unit: Unit, face: Interface) -> list[str]:
     low, high = (unit.table(np.asarray(values, np.float32), role) for role, values in named.items())
     shape = face.graph.inputs[0].shape
     each = int(np.prod(shape[1:]))
+    if unit.floats and face.image != "first" and each > 1:
+        return _checked_rows(unit, low, high, np.isfinite(lows) | np.isfinite(highs), each)
     column = "i" if each == 1 else f"i % {shape[0]}" if face.image == "first" else f"i / {each}"
     flag = f"{unit.name.upper()}_OUT_OF_RANGE"
     return [
         f"    for (int i = 0; i < {unit.name.upper()}_INPUTS; ++i) {{",
         f"        if (input[i] - input[i] == 0.0f && (input[i] < {low}[{column}] || input[i] > {high}[{column}])) {{",
         f"            flags |= {flag};",
+        "        }",
+        "    }",
+    ]
+
+
+def _checked_rows(unit: Unit, low: str, high: str, limited: NDArray[np.bool_], each: int) -> list[str]:
+    """Return the check of channels one after the other; those without limits are left out."""
+    (places,) = np.nonzero(limited)
+    some = range(len(limited)) if unit.slots else range(int(places.min()), int(places.max()) + 1)
+    return [
+        f"    for (int c = {some.start}; c < {some.stop}; ++c) {{",
+        f"        const float *const x = input + {each} * c, low = {low}[c], high = {high}[c];".replace(
+            ", low", ";\n        const float low"
+        ),
+        f"        for (int i = 0; i < {each}; ++i) {{",
+        "            if (!(x[i] >= low && x[i] <= high) && x[i] - x[i] == 0.0f) {",
+        f"                flags |= {unit.name.upper()}_OUT_OF_RANGE;",
+        "            }",
         "        }",
         "    }",
     ]

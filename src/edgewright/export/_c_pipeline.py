@@ -20,11 +20,14 @@ from edgewright.export._c_unit import Unit
 from edgewright.export.c99_dual import write_dual
 from edgewright.export.c99_operators import Site, Spot, write_float, write_integer
 from edgewright.export.c99_operators._rounding import dequantised, quantise_step
-from edgewright.export.cores import has_vectors, unrolled
+from edgewright.export.cores import has_floats, has_vectors, unrolled
 from edgewright.graph.extract import WEIGHTED
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator
+
+# Readers up to which a long expression is worked out by each of them on a core with float instructions.
+_OFTEN = 2
 
 
 def write_c99(
@@ -89,7 +92,7 @@ def lay_out(
 
     With `slots` the code reads its constants from a slot of flash.
     """
-    unit = _unit(name, None if slots else network, core, flash, slots=slots)
+    unit = _unit(name, network, "" if slots else core, flash, slots=slots)
     _one_answer(graph)
     plan = plan_graph(graph, network is not None)
     limits = _limits(graph, ranges)
@@ -155,9 +158,9 @@ def write_network_c99(network: IntegerNetwork, *, name: str, core: str = "", fla
 
 
 def _unit(name: str, network: IntegerNetwork | None, core: str, flash: float, *, slots: bool = False) -> Unit:
-    """Return an empty unit for a core; portable for a network of None."""
-    loops = unrolled(network, core, flash)
-    return Unit(identifier(name), slots=slots, unrolled=loops, vectors=loops > 0 and has_vectors(core))
+    """Return an empty unit for a core."""
+    loops, floats = unrolled(network, core, flash), has_floats(core)
+    return Unit(identifier(name), slots=slots, unrolled=loops, vectors=loops > 0 and has_vectors(core), floats=floats)
 
 
 def _one_answer(graph: Graph) -> None:
@@ -187,7 +190,7 @@ def _floats(unit: Unit, plan: Plan, nodes: Sequence[Node], values: dict[str, Sou
     groups = rows.groups()
     banks = banks_of(plan, nodes, groups)
     found: dict[str, Bank] = {}
-    writer = LoopWriter(unit, plan, rows, values, found, names, banks)
+    writer = LoopWriter(unit, plan, rows, values, found, names, banks, groups)
     in_loops = {name for group in groups for name in group.made}
     single = [node for node in nodes if node.outputs[0] not in in_loops]
     made = {name for node in nodes for name in node.outputs}
@@ -206,6 +209,9 @@ def _floats(unit: Unit, plan: Plan, nodes: Sequence[Node], values: dict[str, Sou
         ready = [group for group in groups if not (made & group.needs) - known]
         if not ready:
             continue
+        if unit.floats:
+            # What lies in memory of its own comes first, and leaves it to others.
+            ready.sort(key=writer.order)
         alike = [group for group in ready if writer.form(group) == writer.form(ready[0])]
         writer.write(alike)
         groups = [group for group in groups if group not in alike]
@@ -256,6 +262,10 @@ def _keep(
 ) -> None:
     """Names a value; an expression that is read more than once is worked out now, unless it is long and cheap."""
     again = plan.uses[name] <= 1 or (rows is not None and rows.repeats(name) and work(source) <= REPEATED)
+    if unit.floats and again and plan.uses[name] > _OFTEN and work(source) > 1:
+        # Memory that it reads may be free after it: then it takes none of its own.
+        size = int(np.prod(source.shape))
+        again = all(leaf.buffer.fixed or leaf.buffer.size != size for leaf in source.leaves)
     values[name] = source if again else unit.stored(source)
     _tap(unit, plan, name, values)
 

@@ -46,10 +46,12 @@ class Routine:
     Attributes:
         name: of the function.
         parts: rows of each part, and the step that works one out.
+        ranged: whether it is told which part of the row to work out, by the first sample and their number.
     """
 
     name: str
     parts: tuple[tuple[int, Step], ...]
+    ranged: bool = False
 
     @property
     def buffers(self) -> tuple[Buffer, ...]:

@@ -69,6 +69,13 @@ APART = """\
 #else
 #define @_apart
 #endif"""
+# What runs once an answer is made for size; what runs for every number of a window is in functions of its own.
+SMALL = """\
+#if defined(__GNUC__)
+#define @_small __attribute__((noinline, cold))
+#else
+#define @_small
+#endif"""
 TYPES = {"float32": "float", "int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "int64": "int64_t"}
 TYPES |= {"uint8": "uint8_t", "uint16": "uint16_t", "uint32": "uint32_t", "bool": "uint8_t"}
 

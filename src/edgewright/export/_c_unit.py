@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from edgewright.export._c_source import Buffer, Leaf, Source, loops
+from edgewright.export._c_source import Buffer, Leaf, Loops, Source, loops
 from edgewright.export._c_steps import Routine, Step, lives
 from edgewright.export._c_text import TYPES, entries, number, slot_tables, smallest
 from edgewright.schema.graph import Array
@@ -15,6 +15,30 @@ from edgewright.schema.graph import Array
 ALIGNMENT = 4
 # How often other orders are tried.
 _TRIES = 16
+# Numbers from which a function works an expression out.
+_LONG = 16
+_LESS = "(({0} - {1}) - {2})", ((1,), (1,), (0,), (0,))
+LESS = """\
+/* Numbers less two levels, one after the other. */
+static void @_less(float *y, const float *x, float p, float q, int count) {
+#ifdef @_FLOATS
+    for (; count >= 8; count -= 8) {
+        __asm__ volatile(
+            "vldmia %[x]!, {s0-s7}\\n"
+CODE
+            "vstmia %[y]!, {s0-s7}\\n"
+            : [x] "+r"(x), [y] "+r"(y) : [p] "t"(p), [q] "t"(q)
+            : "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "memory");
+    }
+#endif
+    for (; count > 0; --count) {
+        *y++ = *x++ - p - q;
+    }
+}""".replace(
+    "CODE",
+    "\n".join(f'            "vsub.f32 s{n}, s{n}, %[{w}]\\n"' for w in "pq" for n in range(8)),
+)
+"""Function that takes two levels off."""
 UNREAD = "unread"
 """Work of a step that goes when nobody reads what it writes."""
 
@@ -122,6 +146,7 @@ class Unit:
         slots: whether constants are read from a slot of flash (`_c_slots`) instead of being written into the code.
         unrolled: how often loops are for a core with two 16-bit multipliers; 0 for portable code.
         vectors: whether sums of products are for a core that multiplies 16 bytes at once.
+        floats: whether functions may use the float instructions of a core, where the compiler says that it has them.
         wide: memory of the same values as numbers of 16 bits, two in a word, by the number of their bytes' buffer.
     """
 
@@ -129,6 +154,7 @@ class Unit:
     slots: bool = False
     unrolled: int = 0
     vectors: bool = False
+    floats: bool = False
     wide: dict[int, Buffer] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     _buffers: list[Buffer] = field(default_factory=list)
@@ -295,11 +321,21 @@ class Unit:
 
     def copy(self, source: Source, target: Source, condition: str = "") -> None:
         """Work an expression out into memory of the same shape, only compiled where `condition` is defined."""
+        if source.plain and source.leaves[0].same(target.leaves[0]):
+            return
         walk = loops(source.shape, (target.leaves[0], *source.leaves))
         names = tuple(f"i{n}" for n in range(len(walk.lengths)))
         places = [f"{leaf.buffer.name}[{walk.index(n + 1, names)}]" for n, leaf in enumerate(source.leaves)]
-        line = f"{target.leaves[0].buffer.name}[{walk.index(0, names)}] = {source.text.format(*places)};"
-        self.step(nested(walk.lengths, names, [line]), (source,), (target,), condition, work="")
+        result = f"{target.leaves[0].buffer.name}[{walk.index(0, names)}]"
+        if self.floats and not condition and _less(walk, target, source):
+            start, x, p, q = (
+                f"{leaf.buffer.name}[{walk.index(n, ('0',))}]"
+                for n, leaf in enumerate((*target.leaves, *source.leaves))
+            )
+            lines = [f"{self.helper('less', LESS)}(&{start}, &{x}, {p}, {q}, {walk.lengths[0]});"]
+        else:
+            lines = nested(walk.lengths, names, [f"{result} = {source.text.format(*places)};"])
+        self.step(lines, (source,), (target,), condition, work="")
 
     def tables(self) -> list[str]:
         """Return definitions of the tables that are read, in the order in which they were made."""
@@ -349,6 +385,12 @@ class Unit:
         floats = plan(alive["floats"], {life: network[0][life.key] for life in alive["network"]})
         apart = sum(-(-life.size // 4) * 4 for some in alive.values() for life in some)
         return Arena({**floats[0], **integers[0]}, network[1], given, floats[1], integers[1], apart)
+
+
+def _less(walk: Loops, target: Source, source: Source) -> bool:
+    """Return whether an expression takes two levels off many numbers that lie one after the other."""
+    floats = all(leaf.buffer.kind == "float32" for leaf in (*target.leaves, *source.leaves))
+    return floats and (source.text, walk.strides) == _LESS and walk.lengths[0] >= _LONG
 
 
 def nested(lengths: Sequence[int], names: Sequence[str], body: Sequence[str]) -> list[str]:

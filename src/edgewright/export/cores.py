@@ -33,3 +33,12 @@ def unrolled(network: IntegerNetwork | None, core: str, flash: float = 0.0) -> i
         return 0
     weights = sum(operator.arrays["weights"].size for operator in network.operators if "weights" in operator.arrays)
     return SHORT if weights < _LARGE or 0 < flash <= _SMALL_FLASH else LONG
+
+
+def has_floats(core: str) -> bool:
+    """Return whether a core may have float instructions, which the compiler says for certain.
+
+    Args:
+        core: as profiles name it; empty for any.
+    """
+    return core in _TWO_MULTIPLIERS

@@ -137,19 +137,23 @@ static int @_band(int i, int head, int count) {
 _SMOOTH = """\
 /* (I + k D'D) y = x solved in place by elimination, D the second difference. */
 static void @_smooth(float *y, const float *rest, const float *level, float scale, int head, int count) {
-    float value = 0.0f, step = 0.0f;
+    float value = 0.0f, step = 0.0f, before = 0.0f, last = 1.0f, fall = 0.0f;
     for (int i = 0; i < count; ++i) {
-        const float before = i > 1 ? 1.0f - rest[@_band(i - 2, head, count)] : 0.0f;
-        step = y[i] + before * step - level[@_band(i, head, count)] * value;
+        const int place = @_band(i, head, count);
+        step = y[i] + before * step - level[place] * value;
+        before = 1.0f - last;
+        last = rest[place];
         value += step;
         y[i] = value;
     }
     value = step = 0.0f;
     for (int i = count - 1; i >= 0; --i) {
-        const float own = rest[@_band(i, head, count)], next = i < count - 2 ? own : 1.0f;
-        const float last = i > 0 ? rest[@_band(i - 1, head, count)] : 1.0f;
-        const float fall = i < count - 1 ? level[@_band(i + 1, head, count)] + (last - next) : 0.0f;
+        const int place = @_band(i, head, count);
+        const float own = last, next = i < count - 2 ? own : 1.0f;
+        last = i > 0 ? rest[@_band(i - 1, head, count)] : 1.0f;
+        fall = i < count - 1 ? fall + (last - next) : 0.0f;
         step = y[i] * (1.0f - own) * scale + (1.0f - next) * step - fall * value;
+        fall = level[place];
         value += step;
         y[i] = value;
     }

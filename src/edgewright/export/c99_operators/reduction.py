@@ -10,9 +10,8 @@ from edgewright.export._c_source import Bytes, Source, combined, loops, work
 from edgewright.export._c_text import APART, number
 from edgewright.export._c_unit import nested
 from edgewright.export.c99_operators import Spot, operator
+from edgewright.export.c99_operators._sums import BLOCK, summing
 
-# Longer sums are made of blocks: float32 then loses the digits of a block and of the blocks, not of the whole length.
-BLOCK = 32
 # Sums of fewer neighbours stand where they are needed.
 _SHORT = 16
 # Terms and operators of a sum that is an expression, and results from which it pays.
@@ -123,28 +122,61 @@ def _called(spot: Spot, op: str, turned: Source, kept: int, shape: tuple[int, ..
     """Return a sum of neighbours, or of products of neighbours, as the call of a function."""
     walk = loops(turned.shape, turned.leaves, split=kept)
     inner = walk.lengths[walk.outer :]
-    if op not in ("ReduceSum", "ReduceMean") or len(inner) != 1 or inner[0] < _SHORT or turned.kind != "float32":
+    means = op in ("ReduceSum", "ReduceMean")
+    if (
+        not (means or (spot.unit.floats and op in _EXTREMES))
+        or len(inner) != 1
+        or inner[0] < _SHORT
+        or turned.kind != "float32"
+    ):
         return None
     strides = tuple(walk.strides[n][-1] for n in range(len(turned.leaves)))
-    known = _CALLED.get((turned.text, strides))
     first = _entry(turned, (0,) * (len(turned.shape) - kept), shape)
-    if known is None or first is None or any(leaf.buffer.kind != "float32" for leaf in turned.leaves):
+    if first is None or any(leaf.buffer.kind != "float32" for leaf in turned.leaves):
         return None
-    spot.unit.helper("apart", APART)
-    word, given, text = known
-    total = f"{spot.unit.helper(word, text)}({given}, {inner[0]})"
+    if not means:
+        if turned.text != "{0}" or strides != (1,):
+            return None
+        spot.unit.helper("apart", APART)
+        word = spot.unit.helper("least" if op == "ReduceMin" else "most", _EXTREMES[op])
+        return Source(shape, "float32", first.leaves, f"{word}(&{{0}}, {inner[0]})")
+    call = summing(spot.unit, turned.text, strides)
+    if call is None:
+        return None
+    total = f"{call}, {inner[0]})"
     return Source(
         shape, "float32", first.leaves, f"({total} / {number(float(inner[0]))})" if op == "ReduceMean" else total
     )
 
 
+_MOST = """\
+/* The largest of neighbours; not a number where one is not. */
+@_apart static float @_most(const float *x, int count) {
+    float a = *x;
+    for (const float *const end = x + count; x != end; ++x) {
+        if (!(*x <= a)) {
+            a = *x;
+            if (a != a) {
+                break;
+            }
+        }
+    }
+    return a;
+}"""
+_EXTREMES = {
+    "ReduceMax": _MOST,
+    "ReduceMin": _MOST.replace("largest", "smallest").replace("most", "least").replace("<=", ">="),
+}
+
+
 def _blocks(length: int, name: str, take: list[str]) -> list[str]:
     inner = [line.replace("a +=", "b +=") for line in take]
+    end = f" && {name} < {length}" if length % BLOCK else ""
     return [
         "float a = 0.0f;",
         f"for (int k = 0; k < {length}; k += {BLOCK}) {{",
         "    float b = 0.0f;",
-        f"    for (int {name} = k; {name} < k + {BLOCK} && {name} < {length}; ++{name}) {{",
+        f"    for (int {name} = k; {name} < k + {BLOCK}{end}; ++{name}) {{",
         *("        " + line for line in inner),
         "    }",
         "    a += b;",
@@ -223,32 +255,3 @@ static void @_softmax(const float *in, float *out, int count, int step) {
         out[i * step] /= total;
     }
 }"""
-
-
-def _summing(name: str, arguments: str, term: str, text: str) -> str:
-    return f"""\
-/* Sum of {text}, in blocks: float32 loses the digits of a block instead of those of the whole length. */
-@_apart static float @_{name}({arguments}, int count) {{
-    float a = 0.0f;
-    while (count > 0) {{
-        float b = 0.0f;
-        for (int i = count < {BLOCK} ? count : {BLOCK}; i > 0; --i) {{
-            b += {term};
-        }}
-        a += b;
-        count -= {BLOCK};
-    }}
-    return a;
-}}"""
-
-
-_PRODUCTS = _summing("dot", "const float *x, const float *y", "*x++ * *y++", "products of neighbours")
-# By an expression and its strides from neighbour to neighbour: name, arguments and text of the function that sums it.
-_CALLED = {
-    ("{0}", (1,)): ("sum", "&{0}", _summing("sum", "const float *x", "*x++", "neighbours")),
-    ("({0} * {0})", (1,)): ("dot", "&{0}, &{0}", _PRODUCTS),
-    ("({0} * {1})", (1, 1)): ("dot", "&{0}, &{1}", _PRODUCTS),
-    ("({0} - {1})", (1, 0)): (
-        "rest", "&{0}, {1}", _summing("rest", "const float *x, float level", "*x++ - level", "what neighbours exceed"),
-    ),
-}  # fmt: skip

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from edgewright.core.operators import where
 from edgewright.export._c_source import Source
 from edgewright.export._c_spectrum import OP, factors
+from edgewright.export._c_text import APART
 from edgewright.export._c_unit import Unit
 from edgewright.export.c99_operators import Spot, operator
 from edgewright.export.c99_operators._banded import over_rows
@@ -39,9 +40,10 @@ def power_spectrum(spot: Spot) -> Source:
     angle = np.cos(2 * np.pi * np.arange(turn // 4 + 1) / turn)
     # Of a quarter turn the cosine is 0; the last digit of pi would leave 6e-17.
     quarter = unit.table(np.where(angle < 1e-15, 0.0, angle).astype(np.float32), "cosine")
-    unit.helper("wave", _WAVE)
     factor, power = _window(unit, np.asarray(window, np.float32), np.asarray(power, np.float32), length)
     scale = _scale(unit, power, length)
+    if factor[2] == "_hann" or length % 2 or set(factors(length // 2)) != {4}:
+        unit.helper("wave", _WAVE)
     tables = [factor[0], str(len(window)), scale[0], quarter, str(turn // 4)]
     if length % 2:
         tables.append(str(length))
@@ -53,8 +55,13 @@ def power_spectrum(spot: Spot) -> Source:
         text = text.replace("TRANSFORM", word)
         word, scratch = word.replace("transform", "power"), [unit.fresh((length,)), unit.fresh((length,))]
     word = f"{word}{factor[2]}{scale[2]}"
-    text = text.replace("NAME", word).replace("WINDOW", factor[1]).replace("SCALE", scale[1])
+    text = text.replace("NAME", word).replace("FILL", _HANN if factor[2] == "_hann" else _ANY)
+    text = text.replace("WINDOW", factor[1]).replace("BINS", _EACH if scale[2] else _ALIKE).replace("SCALE", scale[1])
     memory = ", ".join(s.leaves[0].buffer.name for s in scratch)
+    if unit.floats:
+        unit.helper("apart", APART)
+    else:
+        text = text.replace("@_apart ", "")
     call = f"{unit.helper(word, text)}({{x}}, {{step}}, {', '.join(tables)}, {memory}, {{y}});"
     over_rows(spot, source, target, call, tuple(scratch))
     return target
@@ -117,33 +124,28 @@ static float @_wave(const float *quarter, int turns, int j) {
 _PASS4 = """\
 /* One pass of radix 4 over n groups of s complex numbers of a transform of `half`. */
 static void @_pass4(const float *in, float *out, int n, int s, const float *quarter, int turns, int half) {
-    const int m = n / 4, unit = 4 * turns / half * s;
-    for (int q = 0; q < m; ++q) {
-        float c[3], d[3];
-        for (int r = 0; r < 3; ++r) {
-            const int j = q * (r + 1) * unit;
-            c[r] = @_wave(quarter, turns, j);
-            d[r] = @_wave(quarter, turns, j < 3 * turns ? j + turns : j - 3 * turns);
-        }
-        for (int i = 0; i < s; ++i) {
-            const float *v = in + 2 * (i + s * q);
-            float *w = out + 2 * (i + 4 * s * q), y[4][2];
-            for (int k = 0; k < 2; ++k) {
-                const float e = v[k], f = v[2 * s * m + k], g = v[4 * s * m + k], h = v[6 * s * m + k];
-                y[0][k] = e + g;
-                y[1][k] = f + h;
-                y[2][k] = e - g;
-                y[3][k] = f - h;
-            }
-            w[0] = y[0][0] + y[1][0];
-            w[1] = y[0][1] + y[1][1];
-            for (int r = 0; r < 3; ++r) {
-                const float sign = r == 0 ? 1.0f : -1.0f;
-                const float re = r == 1 ? y[0][0] - y[1][0] : y[2][0] + sign * y[3][1];
-                const float im = r == 1 ? y[0][1] - y[1][1] : y[2][1] - sign * y[3][0];
-                w[2 * s * (r + 1)] = re * c[r] - im * d[r];
-                w[2 * s * (r + 1) + 1] = re * d[r] + im * c[r];
-            }
+    const int far = n / 4 * s * 2, unit = 4 * turns / half * s;
+    const float *f = in + far, *g = f + far, *h = g + far;
+    for (int j = 0; j < turns; j += unit, out += 6 * s) {
+        const int k = 2 * j, l = 3 * j;
+        const float c1 = quarter[j], d1 = -quarter[turns - j];
+        const float c2 = k > turns ? -quarter[2 * turns - k] : quarter[k];
+        const float d2 = -quarter[k > turns ? k - turns : turns - k];
+        const float c3 = l > turns ? -quarter[l > 2 * turns ? l - 2 * turns : 2 * turns - l] : quarter[l];
+        const float d3 = l > 2 * turns ? quarter[3 * turns - l] : -quarter[l > turns ? l - turns : turns - l];
+        float *u = out + 2 * s, *v = u + 2 * s, *w = v + 2 * s;
+        for (const float *const end = in + 2 * s; in != end; in += 2, f += 2, g += 2, h += 2) {
+            const float a = in[0] + g[0], a_i = in[1] + g[1], b = in[0] - g[0], b_i = in[1] - g[1];
+            const float c = f[0] + h[0], c_i = f[1] + h[1], d = f[0] - h[0], d_i = f[1] - h[1];
+            const float x = b + d_i, x_i = b_i - d, y = a - c, y_i = a_i - c_i, z = b - d_i, z_i = b_i + d;
+            *out++ = a + c;
+            *out++ = a_i + c_i;
+            *u++ = x * c1 - x_i * d1;
+            *u++ = x * d1 + x_i * c1;
+            *v++ = y * c2 - y_i * d2;
+            *v++ = y * d2 + y_i * c2;
+            *w++ = z * c3 - z_i * d3;
+            *w++ = z * d3 + z_i * c3;
         }
     }
 }"""
@@ -163,8 +165,9 @@ static void @_NAME(const float *in, float *out, int p, int n, int s, const float
             const float f = @_wave(quarter, turns, j < 3 * turns ? j + turns : j - 3 * turns);
             for (int i = 0; i < s; ++i) {
                 const float *v = in + 2 * (i + s * q);
-                float re = 0.0f, im = 0.0f;
-                for (int u = 0, k = 0; u < p; ++u, v += 2 * s * m) {
+                float re = v[0], im = v[1];
+                for (int u = 1, k = r; u < p; ++u) {
+                    v += 2 * s * m;
                     re += v[0] * c[k] - v[1] * d[k];
                     im += v[0] * d[k] + v[1] * c[k];
                     k += r;
@@ -189,23 +192,44 @@ static float *@_NAME(float *a, float *b, const uint16_t *radices, int half, cons
     }
     return a;
 }"""
+# What a transform begins with: a window of Hann is the same forwards and backwards.
+_ANY = """\
+for (int i = 0; i < 2 * half; ++i) {
+        a[i] = i < count ? x[i * step] * WINDOW : 0.0f;
+    }"""
+_HANN = """\
+(void)count;
+    a[0] = x[0] * 0.0f;
+    for (int i = 1, j = 2 * half - 1; i <= half; ++i, --j) {
+        const float part = WINDOW;
+        a[i] = x[i * step] * part;
+        a[j] = x[j * step] * part;
+    }"""
+# What it ends with: factors of its bins.
+_ALIKE = """\
+const float size = 0.25f * scale[k == 0 ? 0 : 1];
+        out[k] = size * (re * re + im * im);
+        out[half - k] = size * (other * other + other_i * other_i);"""
+_EACH = """\
+out[k] = 0.25f * scale[k] * (re * re + im * im);
+        out[half - k] = 0.25f * scale[half - k] * (other * other + other_i * other_i);"""
 _POWER = """\
 /* Squared magnitudes of the real transform of 2 * half numbers: even and odd ones as one complex transform. */
-static void @_NAME(const float *x, int step, const float *window, int count, const float *scale,
+@_apart static void @_NAME(const float *x, int step, const float *window, int count, const float *scale,
                    const float *quarter, int turns, const uint16_t *radices, int half, float *a, float *b,
                    float *out) {
     const int unit = 2 * turns / half;
     (void)window;
-    for (int i = 0; i < 2 * half; ++i) {
-        a[i] = i < count ? x[i * step] * WINDOW : 0.0f;
-    }
+    FILL
     a = @_TRANSFORM(a, b, radices, half, quarter, turns);
-    for (int k = 0; k <= half; ++k) {
-        const float *z = a + 2 * (k % half), *y = a + 2 * ((half - k) % half);
+    for (int k = 0; 2 * k <= half; ++k) {
+        /* The bins k and half - k are sums and differences of the same terms. */
+        const float *z = a + 2 * k, *y = k == 0 ? a : a + 2 * (half - k);
         const float even = z[0] + y[0], even_i = z[1] - y[1], odd = z[1] + y[1], odd_i = y[0] - z[0];
-        const float c = @_wave(quarter, turns, k * unit), d = @_wave(quarter, turns, k * unit + turns);
-        const float re = 0.5f * (even + c * odd - d * odd_i), im = 0.5f * (even_i + c * odd_i + d * odd);
-        out[k] = SCALE * (re * re + im * im);
+        const float c = quarter[k * unit], d = -quarter[turns - k * unit];
+        const float p = c * odd - d * odd_i, r = c * odd_i + d * odd;
+        const float re = even + p, im = even_i + r, other = even - p, other_i = r - even_i;
+        BINS
     }
 }"""
 _DIRECT = """\

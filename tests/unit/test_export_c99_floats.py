@@ -1,0 +1,157 @@
+"""C for a core with float instructions: functions of its own, sums by eights, pairs of channels, less memory."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmarks.estimate.subjects import fitted, hapt_stages, windows
+
+from c99_stages import need_compiler
+from edgewright.core.engines.onnxruntime import open_session
+from edgewright.export._c_channels import LoopWriter
+from edgewright.export._c_host import STRICT, load_c99
+from edgewright.export._c_math import own_functions
+from edgewright.export._c_pipeline import lay_out, write_c99
+from edgewright.export._c_unit import Unit
+from edgewright.export.c99_operators._sums import _SUMS
+from edgewright.export.c99_operators.reduction import _EXTREMES
+from edgewright.export.emulator import Entry, missing_tools, run_on_device
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.schema.data import Floats
+from edgewright.schema.graph import Graph
+
+CORE = "cortex-m4"
+_TEXT = """#include <math.h>
+#include <stdint.h>
+#include <string.h>
+{functions}
+void all_of(const float *x, float *y, int count);
+void all_of(const float *x, float *y, int count) {{
+    for (int i = 0; i < count; ++i, y += 4) {{
+        y[0] = {name}logf(x[i]);
+        y[1] = {name}expf(x[i]);
+        y[2] = {name}sqrtf(x[i]);
+        y[3] = {name}roundf(x[i]);
+    }}
+}}
+"""
+
+
+def phone(samples: int = 128) -> Graph:
+    """Return the shipped pipeline `hapt`, untrained, of windows of so many samples."""
+    return fitted(hapt_stages(), [{"kind": "dense", "units": 32, "activation": "relu"}], windows(samples, 1), 1, True)
+
+
+def numbers() -> Floats:
+    """Return floats of every size and sign, and those around which functions change."""
+    bits = np.random.default_rng(0).integers(0, 2**32, 200_000, dtype=np.uint32).view(np.float32)
+    near = np.concatenate([np.linspace(-110, 90, 40_001), np.linspace(0.4, 2.6, 40_001)]).astype(np.float32)
+    edges = np.array(
+        [0, -0.0, 1, -1, 0.5, -0.5, 1.5, 2.5, 0.49999997, -0.49999997, np.inf, -np.inf, np.nan, 1e-45], np.float32
+    )
+    return np.concatenate([bits, near, edges, np.nextafter(edges, np.float32(9))])
+
+
+def digits(found: Floats, wanted: Floats) -> float:
+    """Return the largest error in digits of the last place; infinite where one alone is finite or not a number."""
+    with np.errstate(all="ignore"):
+        single = wanted.astype(np.float32)
+        if not np.array_equal(np.isnan(found), np.isnan(single)):
+            return np.inf
+        real = np.isfinite(single) & np.isfinite(found)
+        if not np.array_equal(found[~real & ~np.isnan(found)], single[~real & ~np.isnan(found)]):
+            return np.inf
+        return float((np.abs(found[real] - wanted[real]) / np.spacing(np.abs(single[real]))).max())
+
+
+def test_own_functions_are_right_to_a_digit_of_the_last_place(tmp_path: Path) -> None:
+    need_compiler()
+    plain = _TEXT.format(functions="", name="")
+    head, _, body = plain.partition("void all_of")
+    text = head + own_functions(f"void all_of{body}", "m")
+    assert "logf(" not in text.replace("m_", "")
+    (tmp_path / "m.c").write_text(text, "utf-8")
+    command = ["gcc", *STRICT, "-O2", "-ffp-contract=off", "-shared", "-fPIC", "m.c", "-o", "m.so", "-lm"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    x = numbers()
+    y = np.empty((len(x), 4), np.float32)
+    ctypes.CDLL(str(tmp_path / "m.so")).all_of(
+        x.ctypes.data_as(ctypes.c_void_p), y.ctypes.data_as(ctypes.c_void_p), len(x)
+    )
+    with np.errstate(all="ignore"):
+        exact = x.astype(np.float64)
+        assert digits(y[:, 0], np.log(exact)) < 1.0
+        assert digits(y[:, 1], np.exp(exact)) < 1.0
+        assert digits(y[:, 2], np.sqrt(exact)) <= 0.5
+        assert digits(y[:, 3], np.trunc(exact + np.copysign(0.5, exact))) == 0.0
+
+
+@pytest.mark.parametrize(("samples", "paired"), [(128, True), (200, True), (130, False)])
+def test_pairs_of_channels_and_ranged_rows_give_what_onnx_gives(tmp_path: Path, samples: int, paired: bool) -> None:
+    need_compiler()
+    graph = phone(samples)
+    unit, _ = lay_out(graph, None, name="model", core=CORE)
+    text = "\n".join(line for step in unit.steps for line in step.text)
+    assert ("pair < 30" in text) == paired
+    assert [routine.ranged for routine in unit.routines] == [True]
+    X = windows(samples, 9)[:24]
+    X[3, 1, 5:9], X[4, :, 7] = np.nan, np.nan
+    flags = (*STRICT, "-O1", "-ffp-contract=off")
+    model = load_c99(write_c99(graph, name="model", core=CORE), tmp_path / "fast", flags=flags)
+    names = [output.name for output in graph.outputs]
+    expected = dict(zip(names, open_session(to_onnx(graph)).run(names, {"input": X}), strict=True))
+    np.testing.assert_allclose(model.predict(X).outputs["probabilities"], expected["probabilities"], atol=1e-4)
+
+
+def test_a_core_with_float_instructions_takes_less_memory() -> None:
+    graph = phone()
+    fast, plain = (lay_out(graph, None, name="model", core=core)[0].arena().floats for core in (CORE, ""))
+    assert fast <= plain - 4 * 128
+
+
+def test_rows_that_nothing_picks_are_left_out_of_the_routine(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[tuple[int, bool]] = []
+    real = LoopWriter.routine
+
+    def noted(self: LoopWriter, bank: object) -> object:
+        made = real(self, bank)  # type: ignore[arg-type]
+        found[:] = [(rows, bool(step.lines)) for rows, step in made.parts]
+        return made
+
+    monkeypatch.setattr(LoopWriter, "routine", noted)
+    lay_out(phone(), None, name="model", core=CORE)
+    # Six channels as they arrive, three drifts of which ranges are read where they lie, three of the body, ...
+    assert found[:3] == [(6, True), (3, False), (3, True)]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(missing_tools(CORE)), reason="no emulator")
+@pytest.mark.parametrize("count", [7, 16, 45, 128, 300])
+def test_sums_by_eights_on_the_core(count: int) -> None:
+    unit = Unit("m", floats=True)
+    unit.helper("apart", "#define @_apart __attribute__((noinline))")
+    names = [unit.helper(known.name, known.code(True)) for known in dict.fromkeys(_SUMS.values())]
+    names += [unit.helper(word, _EXTREMES[op]) for word, op in (("most", "ReduceMax"), ("least", "ReduceMin"))]
+    given = {"m_dot": "x, y", "m_rest": "x, 0.5f", "m_moved": "x, 0.5f, 0.25f, y, 0.75f, 1.5f"}
+    order = list(dict.fromkeys(names))
+    lines = [f"((float *)out)[{n}] = {name}({given.get(name, 'x')}, {count});" for n, name in enumerate(order)]
+    text = own_functions("\n\n".join(unit.helpers()), "m")
+    rng = np.random.default_rng(count)
+    rows = rng.normal(1, 2, (3, 2 * count)).astype(np.float32)
+    rows[2, count // 2] = np.nan
+    call = f"const float *x = in, *y = x + {count}; (void)y; " + " ".join(lines)
+    head = f"#include <math.h>\n#include <stdint.h>\n#include <string.h>\n{text}\n"
+    done = run_on_device({"m.h": head}, Entry("m.h", call, rows[0].nbytes, 4 * len(order)), CORE, rows)
+    found = done.outputs.view(np.float32)
+    x, y = (part.astype(np.float64) for part in (rows[:, :count], rows[:, count:]))
+    wanted = {
+        "m_sum": x.sum(1), "m_dot": (x * y).sum(1), "m_rest": (x - 0.5).sum(1), "m_cubes": (x**3).sum(1),
+        "m_moved": ((x - 0.75) * (y - 2.25)).sum(1), "m_most": x.max(1), "m_least": x.min(1),
+    }  # fmt: skip
+    assert set(order) == set(wanted)
+    for place, name in enumerate(order):
+        np.testing.assert_allclose(found[:, place], wanted[name], rtol=1e-5, atol=1e-5 * count)
