@@ -66,12 +66,18 @@ def _run(subject: Subject, network: IntegerNetwork, layout: Any) -> Run:  # noqa
             done = simulation.simulate(
                 files.design(layout, _NAME), _NAME, layout.program, given, Path(folder), traced=True
             )
-        return _stages(subject, network, given, done)
+        return _stages(subject, network, given, done, samples)
 
     return run
 
 
-def _stages(subject: Subject, network: IntegerNetwork, given: Any, done: Any) -> Stages:  # noqa: ANN401 - simulated
+def _stages(
+    subject: Subject,
+    network: IntegerNetwork,
+    given: Any,  # noqa: ANN401 - simulated
+    done: Any,  # noqa: ANN401 - simulated
+    samples: Samples,
+) -> Stages:
     forms, made = shapes_of(subject), {BYTES: given}
     for stage, number in layers(network).items():
         if number in done.values or number == network.output:
@@ -79,7 +85,7 @@ def _stages(subject: Subject, network: IntegerNetwork, given: Any, done: Any) ->
             values = values.reshape(len(values), *network.values[number].shape)
             made[stage] = layer_layout(network, number, values, forms.get(stage, values.shape[1:]))
     raw = to_reals(network.values[network.output], done.outputs.reshape(-1, *network.values[network.output].shape))
-    return {**made, **tail(subject.graphs["int8"], network)(in_a_row(raw))}
+    return {**made, **tail(subject.graphs["int8"], network)(in_a_row(raw), samples)}
 
 
 FORMS = Forms(rank=75, make=_make)
