@@ -23,11 +23,13 @@ from edgewright.graph.builder import Builder
 from edgewright.graph.mask import NO_LABEL
 from edgewright.pipeline.footprint import form_footprint
 from edgewright.profiles.catalogue import load_profile
+from edgewright.proof.form import Stages
 from edgewright.schema.budget import Budget
 from edgewright.schema.errors import CheckFailedError, InputError, UnknownNameError
 from edgewright.schema.integer import IntegerNetwork, Rounding
 from edgewright.schema.profile import Figure
 from edgewright.workflows.estimation.workflow import estimate_subject
+from edgewright.workflows.proof.artifacts import read_artefacts
 from edgewright.workflows.proof.forms import Subject as ProofSubject
 from edgewright.workflows.proof.forms.emulator import FORMS as EMULATED
 from edgewright.workflows.proof.forms.integers import FORMS as INTEGERS
@@ -209,6 +211,32 @@ def test_a_proof_for_an_fpga_has_no_answer_where_values_are_missing() -> None:
     made = form.run(rows, boundary_value(subject.reference, rows))
     for stage in ("probabilities", "label"):
         np.testing.assert_array_equal(made[stage], expected[stage], stage)
+
+
+def test_an_exported_folder_is_proven_as_it_lies_on_the_disk(tmp_path: Path) -> None:
+    need("iverilog")
+    write_files(tmp_path, find_target("verilog").files(Subject("picture", small("picture"))))
+    rows = np.random.default_rng(0).standard_normal((1, *small("picture").inputs[0].shape)).astype(np.float32)
+
+    def proven() -> tuple[tuple[str, ...], Stages]:
+        found = read_artefacts(Path("picture.onnx"), None, {}, [str(tmp_path)])
+        (form,) = FORMS.make(replace(_subject(""), artefacts=tuple(found.artefacts)))
+        return form.files, form.run(rows, rows)
+
+    (reference,) = (one for one in INTEGERS.make(_subject()) if one.name == "integer reference")
+    expected = reference.run(rows, rows)
+    files, made = proven()
+    assert [Path(name).name for name in files] == [f"picture_network{end}" for end in
+                                                   (".v", "_weights.hex", "_factors.hex")]  # fmt: skip
+    assert "layer 3 max pool" in made
+    for stage, values in made.items():
+        np.testing.assert_array_equal(values, expected[stage], stage)
+    weights = tmp_path / "picture_network_weights.hex"
+    weights.write_text("7f\n" * len(weights.read_text().splitlines()))
+    assert not np.array_equal(proven()[1]["raw output"], expected["raw output"])
+    module = tmp_path / "picture_network.v"
+    module.write_text(module.read_text() + "// by another version\n")
+    assert "layer 3 max pool" not in proven()[1]
 
 
 def test_a_float_model_is_refused_with_what_to_do() -> None:
