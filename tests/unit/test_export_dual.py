@@ -236,7 +236,7 @@ def test_layers_of_fewer_inputs_than_a_turn_of_the_loop_takes_end() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("device", ["cortex-m4", "cortex-m7", "cortex-m33"])
+@pytest.mark.parametrize("device", ["cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_assembly_and_intrinsics_give_the_bytes_of_the_reference(name: str, device: str) -> None:
     if missing_tools():

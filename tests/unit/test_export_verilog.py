@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 
+from edgewright.compression.int8 import quantise
 from edgewright.core.integer.network import run_integer, run_values, with_rounding
 from edgewright.core.integer.qdq import integer_network
 from edgewright.export.contract import Subject, find_target
@@ -17,23 +19,30 @@ from edgewright.export.verilog import program_of
 from edgewright.export.verilog._files import design, layout_of, verilog_files
 from edgewright.export.verilog._layout import Layout
 from edgewright.export.write import write_files
+from edgewright.graph.builder import Builder
+from edgewright.graph.mask import NO_LABEL
 from edgewright.pipeline.footprint import form_footprint
 from edgewright.profiles.catalogue import load_profile
+from edgewright.proof.form import Stages
 from edgewright.schema.budget import Budget
 from edgewright.schema.errors import CheckFailedError, InputError, UnknownNameError
 from edgewright.schema.integer import IntegerNetwork, Rounding
 from edgewright.schema.profile import Figure
 from edgewright.workflows.estimation.workflow import estimate_subject
+from edgewright.workflows.proof.artifacts import read_artefacts
 from edgewright.workflows.proof.forms import Subject as ProofSubject
 from edgewright.workflows.proof.forms.emulator import FORMS as EMULATED
 from edgewright.workflows.proof.forms.integers import FORMS as INTEGERS
 from edgewright.workflows.proof.forms.verilog import FORMS
+from edgewright.workflows.proof.stages import boundary_value
 from edgewright.workflows.proof.subject import subject_of
 from integer_layers import LAYERS, some
-from integer_networks import small
+from integer_networks import picture, small
+from proof_example import samples
+from proof_example import subject as proof_subject
 from verilog_designs import NAME, need, placed, simulated
 
-KINDS = sorted(set(LAYERS) - {"add", "softmax"})
+KINDS = sorted(set(LAYERS) - {"softmax"})
 ROUNDINGS: tuple[Rounding, ...] = ("litert", "tflm")
 
 
@@ -132,8 +141,8 @@ def _dense(rng: np.random.Generator, inputs: int, outputs: int) -> IntegerNetwor
 
 
 def test_an_operator_without_a_verilog_form_is_named_with_the_known_ones() -> None:
-    network = with_rounding(LAYERS["add"](np.random.default_rng(0)), "litert")
-    with pytest.raises(UnknownNameError, match=r"operator for Verilog 'add'.*dense.*max_pool"):
+    network = with_rounding(LAYERS["softmax"](np.random.default_rng(0)), "litert")
+    with pytest.raises(UnknownNameError, match=r"operator for Verilog 'softmax'.*dense.*max_pool"):
         program_of(network)
     with pytest.raises(InputError, match="an int8 network, got a float one"):
         program_of(msgspec.structs.replace(network, rounding="none"))
@@ -188,6 +197,71 @@ def test_a_proof_for_an_fpga_shows_every_layer_of_the_verilog() -> None:
     assert set(made) >= {"boundary bytes", "layer 1 conv", "layer 3 max pool", "raw output"}
     for stage, values in made.items():
         np.testing.assert_array_equal(values, expected[stage], stage)
+
+
+def test_a_proof_for_an_fpga_has_no_answer_where_values_are_missing() -> None:
+    need("iverilog")
+    subject = replace(proof_subject(), device="ice40-up5k")
+    (form,) = FORMS.make(subject)
+    rows = samples().samples[:2].copy()
+    rows[1] = np.nan
+    (reference,) = (one for one in INTEGERS.make(subject) if one.name == "integer reference")
+    expected = reference.run(rows, rows)
+    assert expected["label"][1] == NO_LABEL != expected["label"][0]
+    made = form.run(rows, boundary_value(subject.reference, rows))
+    for stage in ("probabilities", "label"):
+        np.testing.assert_array_equal(made[stage], expected[stage], stage)
+
+
+def test_an_exported_folder_is_proven_as_it_lies_on_the_disk(tmp_path: Path) -> None:
+    need("iverilog")
+    write_files(tmp_path, find_target("verilog").files(Subject("picture", small("picture"))))
+    rows = np.random.default_rng(0).standard_normal((1, *small("picture").inputs[0].shape)).astype(np.float32)
+
+    def proven() -> tuple[tuple[str, ...], Stages]:
+        found = read_artefacts(Path("picture.onnx"), None, {}, [str(tmp_path)])
+        (form,) = FORMS.make(replace(_subject(""), artefacts=tuple(found.artefacts)))
+        return form.files, form.run(rows, rows)
+
+    (reference,) = (one for one in INTEGERS.make(_subject()) if one.name == "integer reference")
+    expected = reference.run(rows, rows)
+    files, made = proven()
+    assert [Path(name).name for name in files] == [f"picture_network{end}" for end in
+                                                   (".v", "_weights.hex", "_factors.hex")]  # fmt: skip
+    assert "layer 3 max pool" in made
+    for stage, values in made.items():
+        np.testing.assert_array_equal(values, expected[stage], stage)
+    weights = tmp_path / "picture_network_weights.hex"
+    weights.write_text("7f\n" * len(weights.read_text().splitlines()))
+    assert not np.array_equal(proven()[1]["raw output"], expected["raw output"])
+    module = tmp_path / "picture_network.v"
+    module.write_text(module.read_text() + "// by another version\n")
+    assert "layer 3 max pool" not in proven()[1]
+
+
+def test_a_float_model_is_refused_with_what_to_do() -> None:
+    with pytest.raises(InputError, match=r"an int8 model, got a float one.*compress --int8"):
+        find_target("verilog").files(Subject("picture", picture()))
+
+
+def test_a_residual_network_adds_values_that_lie_apart_and_a_value_to_itself(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    builder = Builder("residual", (3, 8))
+    builder.boundary(builder.input)
+    first = builder.op("Relu", builder.op("Conv", builder.input, *_constants(builder, rng, 4, 3, 3), pads=(1, 1)))
+    second = builder.op("Conv", first, *_constants(builder, rng, 4, 4, 3), pads=(1, 1))
+    value = builder.op("Relu", builder.op("Add", second, first))
+    value = builder.op("Flatten", builder.op("Add", value, value), axis=1)
+    value = builder.op("Gemm", value, *_constants(builder, rng, 3, 32), transB=1)
+    graph = builder.finish({"prediction": (value, "float32", (3,))})
+    network = integer_network(quantise(graph, rng.standard_normal((50, 3, 8)).astype(np.float32)))
+    assert [operator.kind for operator in network.operators].count("add") == 2
+    _check(network, tmp_path, rng, 4)
+
+
+def _constants(builder: Builder, rng: np.random.Generator, *shape: int) -> tuple[str, str]:
+    made = rng.standard_normal(shape).astype(np.float32) / np.float32(np.sqrt(np.prod(shape[1:])))
+    return builder.constant(made), builder.constant(np.zeros(shape[0], np.float32))
 
 
 def test_a_proof_names_the_first_layer_that_a_wrong_weight_changes(monkeypatch: pytest.MonkeyPatch) -> None:

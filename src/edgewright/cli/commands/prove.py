@@ -18,8 +18,8 @@ from edgewright.schema.errors import CheckFailedError
     multiple=True,
     metavar="PATH",
     help=(
-        "Also prove this file or folder as it is: generated C, .wasm, .tflite, .onnx, .edge, a compiled extension; may "
-        "be repeated."
+        "Also prove this file or folder as it is: generated C, a folder of Verilog, .wasm, .tflite, .onnx, .edge, a "
+        "compiled extension; may be repeated."
     ),
 )
 @click.option(

@@ -6,7 +6,7 @@ for each output, and one requantisation. `kernel` registers what gives the steps
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -62,6 +62,9 @@ class Step:
         factors: one for each channel, or one for all.
         weights: int8, in the order of the taps of each channel; None where the inputs themselves are summed.
         table: whether `weights` are 256 bytes that the input selects.
+        second: first byte of a second input that is read after the first at each place, by the innermost taps; None for
+            one. The taps then are the digits of 8 bits of a sum, the highest first, and `weights` the digits of both
+            inputs for each byte, in the order of the taps.
         maximum: whether the largest input is kept instead of a sum.
         zero: taken off each input.
         target: zero point added to each output; low, high: its limits.
@@ -76,6 +79,7 @@ class Step:
     factors: tuple[Factor, ...] = (Factor(),)
     weights: NDArray[np.int8] | None = field(default=None, repr=False)
     table: bool = False
+    second: Buffer | None = None
     maximum: bool = False
     zero: int = 0
     target: int = 0
@@ -220,6 +224,7 @@ def program_of(network: IntegerNetwork) -> Program:
         steps += made
     steps = [_placed(step, home) for step in steps]
     addresses, size = _allocate(steps, home.get(network.input, network.input), home.get(network.output, network.output))
+    steps = [_with_second(step, addresses) for step in steps]
     addresses |= {number: addresses[at] for number, at in home.items() if at in addresses}
     weights = [np.zeros(0, np.int8) if step.weights is None else np.ravel(step.weights) for step in steps]
     return Program(
@@ -238,7 +243,16 @@ def _placed(step: Step, home: dict[int, int]) -> Step:
     def at(buffer: Buffer) -> Buffer:
         return replace(buffer, number=home.get(buffer.number, buffer.number))
 
-    return replace(step, read=at(step.read), write=at(step.write))
+    second = None if step.second is None else at(step.second)
+    return replace(step, read=at(step.read), write=at(step.write), second=second)
+
+
+def _with_second(step: Step, addresses: Mapping[int, int]) -> Step:
+    """Return the step whose innermost taps go from its first input to the second, wherever they lie."""
+    if step.second is None:
+        return step
+    away = addresses[step.second.number] - addresses[step.read.number]
+    return replace(step, taps=(replace(step.taps[0], read=away), *step.taps[1:]))
 
 
 def _starts(lengths: Sequence[int]) -> tuple[int, ...]:
@@ -256,7 +270,9 @@ def _allocate(steps: Sequence[Step], first: int, last: int) -> tuple[dict[int, i
     sizes: dict[int, int] = {}
     begin, end = {first: -1}, {first: -1, last: len(steps)}
     for place, step in enumerate(steps):
-        for buffer, size in zip((step.read, step.write), _reach(step), strict=True):
+        read, written = _reach(step)
+        used = [(step.read, read), (step.write, written)] + ([] if step.second is None else [(step.second, read)])
+        for buffer, size in used:
             sizes[buffer.number] = max(sizes.get(buffer.number, 0), size)
             begin.setdefault(buffer.number, place)
             end[buffer.number] = max(end.get(buffer.number, place), place)

@@ -50,7 +50,9 @@ class Walk:
 
 
 def walk_of(step: Step) -> Walk:
-    """Return the merged loops of a step."""
+    """Return the merged loops of a step; those of taps that go between two inputs stay as they are."""
+    if step.second is not None:
+        return Walk(step.taps, Loop(1, 0), merged(step.outputs))
     plain = len(step.factors) == 1 and (step.weights is None or step.table)
     if plain:
         outputs = merged(step.outputs) or (Loop(1, 0),)
@@ -140,8 +142,9 @@ class Layout:
             "weights_first": program.weight_starts[place],
             "factors_first": program.factor_starts[place],
             "per_channel": int(len(step.factors) > 1),
-            "weighted": int(step.weights is not None and not step.table),
+            "weighted": int(step.weights is not None and not step.table and step.second is None),
             "lookup": int(step.table),
+            "joined": int(step.second is not None),
             "maximum": int(step.maximum),
             "keeps": int(step.keeps),
             "zero": step.zero,

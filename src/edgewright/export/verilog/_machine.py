@@ -7,7 +7,7 @@ from edgewright.export.verilog._layout import Layout
 _BYTE = 8
 # Fields that can be below zero, with their bits.
 _SIGNED = {"zero": 9, "target": 9, "low": 9, "high": 9}
-_FLAGS = frozenset({"per_channel", "weighted", "lookup", "maximum", "keeps"})
+_FLAGS = frozenset({"per_channel", "weighted", "lookup", "joined", "maximum", "keeps"})
 
 
 def machine(layout: Layout, name: str) -> str:
@@ -221,7 +221,7 @@ module @NAME@ (
     wire writing = phase == WRITE;
 
     // One output is requantised at a time: its last tap waits until the one before it is written.
-    reg valid1, valid2, starts1, starts2, ends1, ends2, ends3;
+    reg valid1, valid2, starts1, starts2, ends1, ends2, ends3, digit1, digit2;
     wire free = phase == IDLE && !ends1 && !ends2 && !ends3;
     wire issue = state == RUN && !writing && (!ends || free);
 
@@ -297,7 +297,9 @@ module @NAME@ (
     reg signed [8:0] operand;
     reg signed [7:0] weight;
     reg [@ROW@-1:0] row;
-    wire [@WW@-1:0] weight_from = lookup ? weight_at1 + (activation ^ 8'h80) : weight_at1;
+    wire [7:0] entry = activation ^ 8'h80;
+    wire [10:0] entry_from = joined ? {entry, 3'b000} : lookup ? {3'b000, entry} : 11'd0;
+    wire [@WW@-1:0] weight_from = weight_at1 + entry_from;
 @WEIGHT_MEMORY@
     (* ram_style = "block", rom_style = "block" *)
     reg [@ROW@-1:0] factors [0:@FACTORS@-1];
@@ -309,6 +311,8 @@ module @NAME@ (
         factor_at1 <= factor_at;
         starts1 <= starts;
         starts2 <= starts1;
+        digit1 <= at0 == 0;
+        digit2 <= digit1;
         if (reset) begin
             {valid1, valid2, ends1, ends2, ends3} <= 0;
         end
@@ -322,7 +326,7 @@ module @NAME@ (
         if (issue && ends) result_at <= write_at;
     end
 
-    // Stage 2: the product is added.
+    // Stage 2: the product is added; of two inputs that are joined, digits of 8 bits, the highest first.
     reg signed [31:0] sum;
     wire signed [@BIAS@-1:0] bias = row[@BIAS_AT@];
     wire signed [16:0] product = operand * weight;
@@ -331,6 +335,7 @@ module @NAME@ (
     always @(posedge clk)
         if (valid2)
             if (lookup) sum <= weight;
+            else if (joined) sum <= (starts2 ? 32'sd0 : digit2 ? sum <<< 8 : sum) + weight;
             else if (maximum) sum <= starts2 || wide > sum ? wide : sum;
             else if (weighted) sum <= addend + product;
             else sum <= addend + wide;

@@ -15,6 +15,8 @@ CELLS_ERROR = 0.2
 _CELLS = 905.0
 _CELLS_PER_BIT = 1.5
 _CELLS_PER_LEVEL = 50.0
+# Where some step joins two inputs.
+_CELLS_JOINED = 95.0
 # A table of so many steps is one layer of LUTs.
 _STEPS = 16
 
@@ -42,4 +44,5 @@ def cells(layout: Layout) -> int:
     fields = [layout.fields(place) for place in range(len(layout.program.steps))]
     varying = sum(len({one[name] >> bit & 1 for one in fields}) > 1 for name in fields[0] for bit in range(20))
     levels = layout.taps + layout.places - 1
-    return round(_CELLS + _CELLS_PER_BIT * varying * -(-len(fields) // _STEPS) + _CELLS_PER_LEVEL * levels)
+    joined = _CELLS_JOINED * any(step.second is not None for step in layout.program.steps)
+    return round(_CELLS + _CELLS_PER_BIT * varying * -(-len(fields) // _STEPS) + _CELLS_PER_LEVEL * levels + joined)

@@ -14,7 +14,7 @@ from edgewright.pipeline.folder import JUDGED
 from edgewright.schema.errors import InputError
 from edgewright.schema.proof import FileRecord
 
-Kind = Literal["onnx", "tflite", "c99", "stream", "extension", "wasm"]
+Kind = Literal["onnx", "tflite", "c99", "stream", "extension", "wasm", "verilog"]
 _SUFFIXES: dict[str, Kind] = {
     ".onnx": "onnx", ".tflite": "tflite", ".so": "extension", ".pyd": "extension", ".wasm": "wasm",
 }  # fmt: skip
@@ -96,6 +96,7 @@ class Findings:
         """Read all that lies in a folder and below it."""
         sources = {path.name: path for path in sorted(folder.iterdir()) if path.suffix in (".c", ".h")}
         taken = {name for pair in self._generated(sources, shown) for name in pair}
+        taken |= {name for design in self._designs(folder, shown) for name in design}
         for path in sorted(folder.iterdir()):
             name = f"{shown}{path.name}"
             if path in skip or path.name in taken:
@@ -138,6 +139,17 @@ class Findings:
             self.files += [_record(f"{shown}{name}", content) for name, content in pair.items()]
             yield source, header
             yield from self._stream(sources, shown, word, pair)
+
+    def _designs(self, folder: Path, shown: str) -> Iterator[tuple[str, ...]]:
+        """Yield networks in Verilog: a module with its memories."""
+        for path in sorted(folder.glob("*.v")):
+            names = (path.name, *(f"{path.stem}_{memory}.hex" for memory in ("weights", "factors")))
+            if not all((folder / name).is_file() for name in names):
+                continue
+            files = {name: _bytes(folder / name) for name in names}
+            self.artefacts.append(Artefact(f"{shown}{path.name}", "verilog", files))
+            self.files += [_record(f"{shown}{name}", content) for name, content in files.items()]
+            yield names
 
     def _stream(
         self, sources: Mapping[str, Path], shown: str, word: str, pair: Mapping[str, bytes]
@@ -199,8 +211,8 @@ def read_artefacts(
             made.file(path, text)
         if before == (len(made.artefacts), sum(bool(file.same) for file in made.files)):
             raise InputError(
-                "generated C, .wasm, .tflite, .onnx, .edge or a compiled extension", "no file that can run", text,
-                "Export it again: edgewright export",
+                "generated C, Verilog, .wasm, .tflite, .onnx, .edge or a compiled extension", "no file that can run",
+                text, "Export it again: edgewright export",
             )  # fmt: skip
     return made
 
@@ -216,6 +228,8 @@ def _no_form(name: str) -> str:
         return "the self-test of the model for a board, which runs it there"
     if name.endswith((".c", ".h")):
         return "no function that answers samples or takes a stream"
+    if name.endswith((".v", ".hex")):
+        return "not a network in Verilog: NAME.v beside NAME_weights.hex and NAME_factors.hex"
     return f"no engine runs {Path(name).suffix or 'such'} files" if Path(name).suffix else "no engine runs it"
 
 

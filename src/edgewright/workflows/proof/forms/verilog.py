@@ -1,4 +1,4 @@
-"""The network in Verilog in a simulator, when `--device` names an FPGA."""
+"""The network in Verilog in a simulator, when `--device` names an FPGA, and as it lies on the disk."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from edgewright.graph.stages import layers
 from edgewright.proof.form import BYTES, Form, Samples, Stages
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.integer import IntegerNetwork
+from edgewright.workflows.proof.artifacts import Artefact
 from edgewright.workflows.proof.forms import Forms, Run, Subject
 from edgewright.workflows.proof.forms.integers import shapes_of
 from edgewright.workflows.proof.stages import in_a_row, layer_layout, tail
@@ -27,9 +28,14 @@ _CYCLES, _FEWEST, _MOST = 2_000_000, 8, 1_000
 
 
 def _make(subject: Subject) -> Iterator[Form]:
-    if subject.device not in DEVICES:
-        return
-    name = f"int8 Verilog for {subject.device}"
+    if subject.device in DEVICES:
+        yield from _form(subject, f"int8 Verilog for {subject.device}")
+    for artefact in subject.of_kind("verilog"):
+        yield from _form(subject, f"{artefact.name} in a simulator", artefact)
+
+
+def _form(subject: Subject, name: str, artefact: Artefact | None = None) -> Iterator[Form]:
+    """Yield the network as it would be exported, or as it lies on the disk."""
     if subject.network is None:
         subject.missing(name, "there is no int8 network after the boundary", needed=True)
         return
@@ -48,31 +54,46 @@ def _make(subject: Subject) -> Iterator[Form]:
     yield Form(
         name=name,
         numbers="int8",
-        run=_run(subject, subject.network, layout),
+        run=_run(subject, subject.network, layout, artefact),
         whole=False,
         note=f"by {simulation.simulator()}; the network alone, {cycles:,} cycles a decision",
         max_samples=min(max(_CYCLES // cycles, _FEWEST), _MOST),
         needed=True,
+        files=() if artefact is None else artefact.shown,
     )
 
 
-def _run(subject: Subject, network: IntegerNetwork, layout: Any) -> Run:  # noqa: ANN401 - `export.verilog._layout.Layout`
+def _run(
+    subject: Subject,
+    network: IntegerNetwork,
+    layout: Any,  # noqa: ANN401 - `export.verilog._layout.Layout`
+    artefact: Artefact | None,
+) -> Run:
     def run(samples: Samples, boundary: Samples) -> Stages:
         files, simulation = (
             importlib.import_module(f"edgewright.export.verilog.{part}") for part in ("_files", "_simulation")
         )
         source = network.values[network.input]
         given = to_integers(source, np.reshape(boundary, (len(boundary), *source.shape)))
+        word = _NAME if artefact is None else Path(artefact.name).stem
+        made = files.design(layout, word)
+        lying = {} if artefact is None else {file: content.decode() for file, content in artefact.files.items()}
+        # What another version wrote may have other layers: its answers alone are compared.
+        traced = lying.get(f"{word}.v", made[f"{word}.v"]) == made[f"{word}.v"]
         with tempfile.TemporaryDirectory(prefix="edgewright-") as folder:
-            done = simulation.simulate(
-                files.design(layout, _NAME), _NAME, layout.program, given, Path(folder), traced=True
-            )
-        return _stages(subject, network, given, done)
+            done = simulation.simulate({**made, **lying}, word, layout.program, given, Path(folder), traced=traced)
+        return _stages(subject, network, given, done, samples)
 
     return run
 
 
-def _stages(subject: Subject, network: IntegerNetwork, given: Any, done: Any) -> Stages:  # noqa: ANN401 - simulated
+def _stages(
+    subject: Subject,
+    network: IntegerNetwork,
+    given: Any,  # noqa: ANN401 - simulated
+    done: Any,  # noqa: ANN401 - simulated
+    samples: Samples,
+) -> Stages:
     forms, made = shapes_of(subject), {BYTES: given}
     for stage, number in layers(network).items():
         if number in done.values or number == network.output:
@@ -80,7 +101,7 @@ def _stages(subject: Subject, network: IntegerNetwork, given: Any, done: Any) ->
             values = values.reshape(len(values), *network.values[number].shape)
             made[stage] = layer_layout(network, number, values, forms.get(stage, values.shape[1:]))
     raw = to_reals(network.values[network.output], done.outputs.reshape(-1, *network.values[network.output].shape))
-    return {**made, **tail(subject.graphs["int8"], network)(in_a_row(raw))}
+    return {**made, **tail(subject.graphs["int8"], network)(in_a_row(raw), samples)}
 
 
 FORMS = Forms(rank=75, make=_make)
