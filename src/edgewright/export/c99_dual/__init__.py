@@ -11,7 +11,10 @@ from collections.abc import Callable
 from edgewright.core import catalogue
 from edgewright.export._c_source import Source
 from edgewright.export.c99_operators import Site
+from edgewright.schema.footprint import DUAL
 
+PREFIX = f"{DUAL} "
+"""Begins the kinds of work that steps of this folder do."""
 DualWriter = Callable[[Site], Source | None]
 dual = catalogue.Registry[DualWriter](__name__)
 """Registers the writer of kinds of integer operators."""
@@ -19,6 +22,6 @@ dual = catalogue.Registry[DualWriter](__name__)
 
 def write_dual(site: Site) -> Source | None:
     """Return the output of an operator as written for these cores; None where that cannot be done."""
-    site.unit.work = site.operator.kind
+    site.unit.work = f"{PREFIX}{site.operator.kind}"
     writer = dual.known.get(site.operator.kind)
     return writer(site) if writer is not None else None
