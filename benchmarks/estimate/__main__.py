@@ -19,6 +19,7 @@ import numpy as np
 from benchmarks.estimate.detectors import DetectorSubject
 from benchmarks.estimate.fitting import Pair, fit_core, fit_detectors
 from benchmarks.estimate.held_out import held_out
+from benchmarks.estimate.subjects import Subject
 from benchmarks.estimate.truth import Fitted, detectors, drawn, parts, truths
 from benchmarks.table import Told, markdown
 from edgewright.export.emulator import board
@@ -69,19 +70,39 @@ def _write_programs(core: str, kept: Path | None) -> None:
     made_with = f"{_made_with(core)}; {' '.join(board(core).options)}"
     first = core == CORES[0]
     near = None if first else cores.core(CORES[0])
-    found = list(truths(core, drawn(parts(1.0 if first else SHARE)), kept))
-    _save(fit_core(core, [(subject.exactly(), truth) for subject, truth in found], made_with, near))
-    folds = [(found[fold::FOLDS], [one for place, one in enumerate(found) if place % FOLDS != fold])
-             for fold in range(FOLDS)]  # fmt: skip
-    _keep(core, folds, lambda pairs: fit_core(core, pairs, "", near))
+    found = list(truths(core, drawn(parts(1.0 if first else SHARE), core), kept))
+    _save(fit_core(core, [(subject.exactly(core), truth) for subject, truth in found], made_with, near))
+    _keep(core, _by_family_of(found), lambda pairs: fit_core(core, pairs, "", near))
+
+
+def _by_family_of(found: list[Found]) -> list[tuple[list[Found], list[Found]]]:
+    """Return each fifth of the programs, and the others; a family of integer networks is in one fifth."""
+    families = list(dict.fromkeys(family for subject, _ in found if (family := _family(subject))))
+    folds = [families.index(family) % FOLDS if (family := _family(subject)) else place % FOLDS
+             for place, (subject, _) in enumerate(found)]  # fmt: skip
+    return [
+        (
+            [one for one, own in zip(found, folds, strict=True) if own == fold],
+            [one for one, own in zip(found, folds, strict=True) if own != fold],
+        )
+        for fold in range(FOLDS)
+    ]
+
+
+def _family(subject: Fitted) -> str:
+    """Return what draws an integer network: the word in '21.4 separable int8', or its set; empty for other programs."""
+    if not isinstance(subject, Subject) or subject.integers is None:
+        return ""
+    first, *words = subject.name.removesuffix(" portable").split(" ")
+    return words[0] if words else first.partition(".")[0]
 
 
 def _write_detectors(core: str, kept: Path | None) -> None:
     """Fit what detectors take more on a core, and keep its misses, as of other programs."""
     first = core == CORES[0]
     near, table = None if first else cores.core(CORES[0]), cores.core(core)
-    found = list(truths(core, drawn(detectors(1.0 if first else SHARE)), kept))
-    _save(fit_detectors(table, [(subject.exactly(), truth) for subject, truth in found], near))
+    found = list(truths(core, drawn(detectors(1.0 if first else SHARE), core), kept))
+    _save(fit_detectors(table, [(subject.exactly(core), truth) for subject, truth in found], near))
     _keep(core, _by_first_block(found), lambda pairs: fit_detectors(table, pairs, near))
 
 
@@ -114,9 +135,9 @@ def _keep(core: str, folds: list[tuple[list[Found], list[Found]]], fit: Callable
     """
     profile, fresh = load_profile(core), []
     for judged, seen in folds:
-        without = fit([(subject.exactly(), truth) for subject, truth in seen])
+        without = fit([(subject.exactly(core), truth) for subject, truth in seen])
         for subject, truth in judged:
-            program = subject.before()
+            program = subject.before(core)
             if strange(without, program):
                 continue
             past = population_of(profile, program)

@@ -50,17 +50,17 @@ class DetectorSubject:
     rows: NDArray[np.float32]
     blocks: tuple[str, ...] = ()
 
-    def exactly(self) -> Program:
+    def exactly(self, _core: str) -> Program:
         """Return the program that is compiled."""
         return detector_program(self.form)
 
-    def before(self) -> Program:
+    def before(self, _core: str) -> Program:
         """Return the same: nothing of a detector is calibrated later."""
         return detector_program(self.form)
 
     def estimate(self, profile: Profile) -> Footprint:
         """Return the estimate of that program."""
-        return program_footprint(profile, self.before(), form="float")
+        return program_footprint(profile, self.before(""), form="float")
 
     def truth(self, core: str) -> Truth:
         """Return what it takes, compiled and counted: instructions of a row, the mean over a stream."""

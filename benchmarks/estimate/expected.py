@@ -13,10 +13,18 @@ _RUN = {
     "fft bin": 30.0, "fft point": 13.0, "fft product": 25.0, "fft quad": 45.0, "fft wave": 60.0, "function": 8.0,
     "load": 2.0, "loop1": 4.0, "loop2": 4.0, "loop3": 4.0, "mirrored pair": 13.0, "mirrored row": 40.0, "mul": 2.0,
     "place": 2.0, "short turn": 1.5, "smooth row": 40.0, "softmax entry": 60.0, "store": 1.5, "sum term": 5.0,
-    "turn": 3.0,
+    "turn": 3.0, "dual layer": 20.0, "dual layer block": 45.0, "dual layer pair": 7.0, "dual layer turn": 2.0,
+    "dual two_places": 30.0, "dual two_places block": 75.0, "dual two_places pair": 12.0, "dual two_places turn": 3.0,
+    "dual planes": 30.0, "dual planes row": 12.0, "dual planes place": 45.0, "dual planes line": 1.5,
+    "dual planes tap": 8.0, "dual widen": 8.0, "dual widen word": 5.0, "dual narrow_bytes": 8.0,
+    "dual narrow_bytes word": 5.0, "dual side_by_side": 8.0, "dual side_by_side word": 14.0, "dual patch": 30.0,
+    "dual patch row": 12.0, "dual patch run": 12.0, "dual patch tap": 15.0, "dual patch byte": 1.0,
+    "dual patch filled byte": 1.0, "dual memcpy": 20.0, "dual memcpy byte": 1.0, "dual word": 3.0, "dual turn": 3.0,
+    "dual store": 2.0,
 }  # fmt: skip
 _CODE = {"": 60.0, "add": 4.0, "answer": 8.0, "compare": 8.0, "div": 12.0, "function": 24.0, "load": 6.0, "mul": 4.0,
-         "store": 4.0, "turn": 4.0, "short turn": 6.0}  # fmt: skip
+         "store": 4.0, "turn": 4.0, "short turn": 6.0, "dual instruction": 3.8, "has dual patch": 250.0,
+         "has dual side_by_side": 60.0, "has dual widen": 40.0}  # fmt: skip
 
 _LIBRARY = {"has errno": 40.0, "has expf": 400.0, "has logf": 400.0, "has sqrtf": 60.0, "has long copy": 250.0}
 
@@ -86,4 +94,6 @@ def stack(kind: str) -> float:
         return _of_detector(kind.removeprefix(PREFIX), stack, 2)
     if kind == "has errno":
         return 96.0
+    if kind.startswith("has dual "):
+        return 40.0
     return 24.0 if not kind else 8.0 if kind.startswith("has ") else 1.0

@@ -24,6 +24,7 @@ from edgewright.profiles.footprint import program_footprint
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.footprint import Footprint, Program
 from edgewright.schema.graph import Graph
+from edgewright.schema.integer import IntegerNetwork
 from edgewright.schema.profile import Profile
 from edgewright.workflows.estimation.workflow import Truth, truth_of
 
@@ -35,33 +36,44 @@ LABELS = ("laying", "sitting", "standing", "walking", "walking_down", "walking_u
 
 @dataclass(frozen=True)
 class Subject:
-    """A pipeline: its name, its float graph, its int8 graph (None where it stays as it is), and a row to count on."""
+    """A pipeline: its name, its float graph, its int8 graph (None where it stays as it is), and a row to count on.
+
+    With `portable` it is written without a core's own instructions.
+    """
 
     name: str
     graph: Graph
     small: Graph | None
     row: NDArray[np.float32]
+    portable: bool = False
 
-    def exactly(self) -> Program:
-        """Return the program of the form that is compiled."""
-        graph = self.small or self.graph
-        return program_of(graph, contract.Subject("model", graph).integers)
+    @property
+    def integers(self) -> IntegerNetwork | None:
+        """The network that is compiled; None for a float one."""
+        return contract.Subject("model", self.small or self.graph).integers
 
-    def before(self) -> Program:
+    def exactly(self, core: str) -> Program:
+        """Return the program of the form that is compiled, as it is written for a core."""
+        return program_of(self.small or self.graph, self.integers, core=self._written_for(core))
+
+    def before(self, core: str) -> Program:
         """Return the program as it is counted from the float graph, before anything was calibrated."""
         small = self.small
         graph = self.graph if small is None else small if _by_bytes(small) else as_integers(self.graph)
-        return program_of(graph, contract.Subject("model", graph).integers)
+        return program_of(graph, contract.Subject("model", graph).integers, core=self._written_for(core))
 
     def estimate(self, profile: Profile) -> Footprint:
         """Return the estimate of that program."""
         form = "float" if self.small is None else "int8"
-        return program_footprint(profile, self.before(), form=form)
+        return program_footprint(profile, self.before(profile.core), form=form)
 
     def truth(self, core: str) -> Truth:
         """Return what it takes, compiled and counted."""
         graph = self.small or self.graph
-        return truth_of(graph, contract.Subject("model", graph).integers, core, self.row)
+        return truth_of(graph, self.integers, core, self.row, written_for=self._written_for(core))
+
+    def _written_for(self, core: str) -> str:
+        return "" if self.portable else core
 
 
 def _by_bytes(graph: Graph) -> bool:

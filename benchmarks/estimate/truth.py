@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from benchmarks.estimate.detectors import DetectorSubject, drawn_detectors
 from benchmarks.estimate.random_networks import branched_networks, odd_networks, random_networks
 from benchmarks.estimate.simple import simple_subjects
 from benchmarks.estimate.subjects import Subject, hapt_subjects, row_subjects
+from edgewright.export.cores import unrolled
 from edgewright.workflows.estimation.workflow import Truth
 
 Fitted = Subject | DetectorSubject
@@ -46,10 +48,16 @@ def detectors(share: float) -> tuple[Part, ...]:
     return (Part("detectors", drawn_detectors, round(120 * share), 31),)
 
 
-def drawn(chosen: Sequence[Part]) -> Iterator[Fitted]:
-    """Yield the subjects of several sets."""
+def drawn(chosen: Sequence[Part], core: str) -> Iterator[Fitted]:
+    """Yield the subjects of several sets; of those that a core has code of its own for, two of five twice.
+
+    Portable code is counted there, too: slots have it, and other cores are estimated as this one.
+    """
     for part in chosen:
-        yield from part.draw(part.many, part.seed)
+        for number, subject in enumerate(part.draw(part.many, part.seed)):
+            yield subject
+            if number % 5 < 2 and isinstance(subject, Subject) and unrolled(subject.integers, core):
+                yield replace(subject, name=f"{subject.name} portable", portable=True)
 
 
 def truths(core: str, subjects: Iterable[Fitted], kept: Path | None) -> Iterator[tuple[Fitted, Truth]]:

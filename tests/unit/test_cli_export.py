@@ -184,7 +184,11 @@ def test_a_model_beyond_the_device_is_exit_code_1(tmp_path: Path, capsys: Captur
     assert run(arguments) == 1
     out, err = capsys.readouterr()
     assert "wrote" in out
-    assert err == "edgewright: wide is beyond the flash of cortex-m4\n"
+    assert err.startswith("edgewright: wide on cortex-m4: flash 8.00 MB is 6.95 MB (663%) beyond 1.05 MB")
+    assert "; RAM " not in err
+    assert "what would fit: the int8 form, 2.0" in err
+    assert " is too large, too, and esp32-s3 holds the model as it is (8.39 MB of flash and " in err
+    assert err.count("\n") == 1
 
 
 def test_nothing_is_overwritten_unless_told(folder: Path, tmp_path: Path, cli: Cli, capsys: Capture) -> None:

@@ -42,11 +42,12 @@ def subject(request: pytest.FixtureRequest) -> Subject:
     return SUBJECTS[str(request.param)]
 
 
-def test_tables_and_memory_are_those_that_the_header_states(subject: Subject) -> None:
+@pytest.mark.parametrize("core", ["", "cortex-m4"])
+def test_tables_and_memory_are_those_that_the_header_states(subject: Subject, core: str) -> None:
     graph = subject.small or subject.graph
     network = contract.Subject("m", graph).integers
-    program = program_of(graph, network)
-    header = write_c99(graph, network, name="m")["m.h"]
+    program = program_of(graph, network, core=core)
+    header = write_c99(graph, network, name="m", core=core)["m.h"]
     ram = re.search(r"Memory: (\d+) bytes of RAM", header)
     constants = re.search(r"(\d+) bytes of constants", header)
     assert ram is not None

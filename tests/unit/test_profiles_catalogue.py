@@ -187,6 +187,23 @@ def test_an_error_bar_beyond_the_budget_is_noted() -> None:
     assert "flash may exceed its budget: the error bar reaches beyond it" in record.notes
 
 
+def test_a_small_device_needs_a_core_of_which_something_is_known(tmp_path: Path) -> None:
+    """An engine of 4 MB was taken for what an ATmega of 32 kB runs."""
+    text = 'name = "avr"\ndescription = "ATmega328P"\ninstruction_set = "avr5"\n'
+    for key, unit, value in (
+        ("flash", "B", 32_768), ("ram", "B", 2_048), ("package", "B", 32_768), ("clock", "Hz", 16_000_000),
+        ("macs_float", "cycles", 300), ("macs_int8", "cycles", 30), ("overhead", "cycles", 3_000),
+        ("error", "relative", 0.5),
+    ):  # fmt: skip
+        text += f'\n[{key}]\nvalue = {value}\nunit = "{unit}"\nsource = "a data sheet"\n'
+    path = tmp_path / "avr.toml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"got instruction_set 'avr5' - at .*avr\.toml\. Add .*estimated_as = "):
+        load_profile(str(path))
+    path.write_text('estimated_as = "cortex-m0plus"\n' + text)
+    assert takes_programs(load_profile(str(path)))
+
+
 def test_measured_latency_takes_the_place_of_the_estimate() -> None:
     record = estimate(load_profile("x86-64"), system("x86-64"), measured_latency_us=4.2)
     assert row(record, "latency") == BudgetRow(

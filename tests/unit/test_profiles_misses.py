@@ -46,17 +46,22 @@ def test_it_covers_nine_of_ten_in_99_of_100_pasts() -> None:
 
 
 # Half-widths of bars of flash and of instructions on a Cortex-M4, then on the three cores with fewer fitted programs.
+# Networks on cores with two multipliers are judged by fits without their family.
 WIDEST = {
-    "network": ((0.14, 0.24), (0.28, 0.34)),
-    "float convolution": ((0.23, 0.51), (0.41, 0.57)),
+    "network": ((0.25, 0.27), (0.45, 0.57)),
+    "network for two multipliers": ((0.15, 0.13), (0.22, 0.15)),
+    "float convolution": ((0.23, 0.51), (0.41, 0.65)),
     "smaller program": ((0.33, 0.26), (0.28, 0.40)),
-    "detector": ((0.28, 0.41), (0.49, 0.47)),
+    "detector": ((0.28, 0.42), (0.49, 0.47)),
 }
 
 
 @pytest.mark.parametrize("core", ["cortex-m4", "cortex-m7", "cortex-m33", "cortex-m0plus"])
 @pytest.mark.parametrize("sort", WIDEST)
 def test_what_comes_with_edgewright_is_within_what_is_promised(sort: str, core: str) -> None:
+    if sort == "network for two multipliers" and core == "cortex-m0plus":
+        assert bar(f"{core} {sort}", "flash").source.startswith("assumed")
+        return
     first, others = WIDEST[sort]
     for quantity, widest in zip(("flash", "instructions"), first if core == "cortex-m4" else others, strict=True):
         found = bar(f"{core} {sort}", quantity)

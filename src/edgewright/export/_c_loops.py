@@ -123,10 +123,7 @@ class Places:
             less = self.number(choice[5]) if choice[5] else np.zeros(())
             made: Numbers = np.where(low < high, yes, no) - less
             return made
-        try:
-            return np.asarray(_value(ast.parse(text.strip(), mode="eval").body, self.known), np.float64)
-        except SyntaxError:
-            return np.zeros(())
+        return value_of(text, self.known)
 
     def mean(self, text: str, turns: Turns) -> tuple[float, float]:
         """Sum, over the times that a line runs, of the pairs and of the odd ones in a number of this expression."""
@@ -159,6 +156,14 @@ def _needed(lines: Sequence[str]) -> frozenset[str]:
         if not more:
             return frozenset(needed)
         needed |= more
+
+
+def value_of(text: str, known: Mapping[str, Numbers]) -> Numbers:
+    """Return the value of an expression of whole numbers; 0 for one that is none."""
+    try:
+        return np.asarray(_value(ast.parse(text.strip(), mode="eval").body, known), np.float64)
+    except SyntaxError:
+        return np.zeros(())
 
 
 def _value(node: ast.AST, known: Mapping[str, Numbers]) -> Any:  # noqa: ANN401 - numbers and arrays of them

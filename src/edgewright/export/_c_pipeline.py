@@ -87,12 +87,15 @@ def lay_out(
     turned: bool = True,
     core: str = "",
     flash: float = 0.0,
+    floats: bool = True,
 ) -> tuple[Unit, Interface]:
     """Step, tables and buffers of a pipeline, and what its functions take and give; arguments as of `write_c99`.
 
-    With `slots` the code reads its constants from a slot of flash.
+    With `slots` the code reads its constants from a slot of flash; without `floats` what is before and after an integer
+    network is portable, whatever the core.
     """
     unit = _unit(name, network, "" if slots else core, flash, slots=slots)
+    unit.floats &= floats
     _one_answer(graph)
     plan = plan_graph(graph, network is not None)
     limits = _limits(graph, ranges)

@@ -21,6 +21,11 @@ def has_vectors(core: str) -> bool:
     return core in _VECTORS
 
 
+def counted_as(core: str) -> str:
+    """Return the core whose code an estimate counts: that without vectors, which nobody has measured."""
+    return "cortex-m33" if core in _VECTORS else core
+
+
 def unrolled(network: IntegerNetwork | None, core: str, flash: float = 0.0) -> int:
     """Return how often loops are unrolled for a core with two multipliers; 0 for portable code.
 

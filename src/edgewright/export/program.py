@@ -10,36 +10,46 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
 from edgewright.export._c_files import STEPS
+from edgewright.export._c_header import Interface
 from edgewright.export._c_loops import FOR, SET, SHORT, Places, Turns
 from edgewright.export._c_pipeline import lay_out
 from edgewright.export._c_spectrum import factors
-from edgewright.export._c_unit import Unit
+from edgewright.export._c_unit import UNREAD, Arena, Unit
+from edgewright.export.c99_dual import PREFIX as DUAL
+from edgewright.export.c99_dual._counts import assembly_lines, dual_counts
+from edgewright.export.cores import counted_as, has_floats
 from edgewright.schema.footprint import Program
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
 
 
-def program_of(graph: Graph, network: IntegerNetwork | None = None) -> Program:
+def program_of(graph: Graph, network: IntegerNetwork | None = None, *, core: str = "", flash: float = 0.0) -> Program:
     """Count the program that `write_c99` would write.
 
     Args:
         graph: the whole pipeline, float or in QDQ form.
         network: the integers of its network; None for the float network.
+        core: for whose instructions it is written, as profiles name it; portable where empty.
+        flash: bytes of that device; 0 where they are not known.
 
     Returns:
         Tables and static memory to the byte; code and instructions as counts, which a core's coefficients weigh.
     """
-    unit, face = lay_out(graph, network, name="model")
-    kept = [leaf.buffer for source in face.outputs.values() for leaf in source.leaves]
-    unit.mark(face.outputs.values())
-    borders = (0, *face.borders, len(unit.steps))
-    inside = range(borders[2], borders[3]) if network is not None else range(0)
-    arena = unit.arena(kept, inside, face.ends)
-    tally = Tally(unit.name, unit.table_sizes)
+    lay = partial(lay_out, graph, network, name="model", core=counted_as(core), flash=flash)
+    unit, face = lay(floats=False)
+    borders, inside, arena = _memory(unit, face, network)
+    constants = unit.table_bytes
+    if has_floats(core):
+        # Coefficients weigh float operators as portable C; memory and tables are those of the code that is written.
+        written, its_face = lay()
+        _, _, arena = _memory(written, its_face, network)
+        constants = written.table_bytes
+    tally = Tally(unit.name, unit.table_sizes, unit.unrolled)
     for routine in unit.routines:
         tally.routine(routine.name, [(rows, step.text) for rows, step in routine.parts])
     for index, step in enumerate(unit.steps):
@@ -55,12 +65,21 @@ def program_of(graph: Graph, network: IntegerNetwork | None = None) -> Program:
     tally.copies(4 * count for count in answers)
     return Program(
         name=graph.name,
-        constants=unit.table_bytes,
+        constants=constants,
         values=arena.floats + arena.integers,
         written=tally.written,
         run=tally.run,
         network=_tables_of(unit, inside),
     )
+
+
+def _memory(unit: Unit, face: Interface, network: IntegerNetwork | None) -> tuple[tuple[int, ...], range, Arena]:
+    """Return where functions begin, steps of the network, and how memory is shared."""
+    kept = [leaf.buffer for source in face.outputs.values() for leaf in source.leaves]
+    unit.mark(face.outputs.values())
+    borders = (0, *face.borders, len(unit.steps))
+    inside = range(borders[2], borders[3]) if network is not None else range(0)
+    return borders, inside, unit.arena(kept, inside, face.ends)
 
 
 def _tables_of(unit: Unit, inside: range) -> int:
@@ -99,16 +118,17 @@ class Tally:
     Args:
         prefix: of the names of its functions.
         sizes: entries of its tables by name.
+        unrolled: how often loops are for a core with two multipliers.
 
     Attributes:
         written: how often a kind stands in the code.
         run: how often it is worked out in one call.
     """
 
-    def __init__(self, prefix: str, sizes: Mapping[str, int]) -> None:
+    def __init__(self, prefix: str, sizes: Mapping[str, int], unrolled: int = 0) -> None:
         self.written: dict[str, float] = {}
         self.run: dict[str, float] = {}
-        self.prefix, self.sizes = f"{prefix}_", sizes
+        self.prefix, self.sizes, self.unrolled = f"{prefix}_", sizes, unrolled
         self.routines: dict[str, Tally] = {}
 
     def functions(self, text: str) -> None:
@@ -119,6 +139,8 @@ class Tally:
         if called:
             self.once("has errno")
         self.copies(int(size) for size in _COPY.findall(text))
+        if count := assembly_lines(text):
+            self.written[f"{DUAL}instruction"] = float(count)
 
     def copies(self, sizes: Iterable[int]) -> None:
         """Note the library's function that copies bytes, which is there once one of so many is not written out."""
@@ -137,6 +159,9 @@ class Tally:
 
     def step(self, lines: Sequence[str], integer: bool, work: str = "") -> None:
         """Count the lines of a step; `work` is the operator whose loops they are."""
+        if work == UNREAD or work.startswith(DUAL):
+            self.dual(lines, work if work.startswith(DUAL) else f"{DUAL}{work}")
+            return
         shaped = work if integer or work in _SHAPED else ""
         sort = f"{shaped} " if shaped else ""
         self.add(f"{sort}step", 1.0)
@@ -170,6 +195,17 @@ class Tally:
                 self.shaped(line, now, sort, places)
             else:
                 self.line(line, now.total, places)
+
+    def dual(self, lines: Sequence[str], work: str) -> None:
+        """Count a step for a core with two multipliers."""
+        self.add(f"{work} step", 1.0)
+        run, called = dual_counts(lines, self.prefix, self.unrolled)
+        for kind, times in run.items():
+            self.add(f"{DUAL}{kind}", times)
+        for name in called:
+            self.once(f"has {DUAL}{name}")
+        if "patch" in called:
+            self.once("has long copy")
 
     def routine(self, name: str, parts: Sequence[tuple[int, Sequence[str]]]) -> None:
         """Count a function that works out one row of several parts: once where it stands, and a row at each call."""

@@ -44,16 +44,19 @@ def budgets(
     """
     profile, window = plan.profile, plan.config.window
     samples = material.samples
-    # A window is filled row by row in float32 while the one before it is worked on.
-    buffer = int(np.prod(samples.X.shape[1:])) * 4
     step = 0 if window is None else (window.step or max(1, window.samples // 2))
     return estimate(
         profile,
-        form_footprint(profile, form.graph, buffer_bytes=buffer if window is not None else 0),
+        form_footprint(profile, form.graph, buffer_bytes=window_bytes(plan, material)),
         package_bytes=package.stat().st_size if package is not None and package.exists() else 0,
         deadline_us=step / samples.rate * 1e6 if samples.rate and step else 0.0,
         measured_latency_us=measured_us if profile.instruction_set == _HERE else None,
     )
+
+
+def window_bytes(plan: Plan, material: Material) -> int:
+    """Return bytes of the window that is filled row by row in float32 while the one before it is worked on."""
+    return 0 if plan.config.window is None else int(np.prod(material.samples.X.shape[1:])) * 4
 
 
 def with_estimates(

@@ -12,7 +12,8 @@ from edgewright.compression.section import missing_integer_form
 from edgewright.core.package import model_file
 from edgewright.data.audited_labels import told
 from edgewright.pipeline.agreement import agreement
-from edgewright.pipeline.budget import budgets, package_card, with_estimates
+from edgewright.pipeline.alternatives import holder
+from edgewright.pipeline.budget import budgets, package_card, window_bytes, with_estimates
 from edgewright.pipeline.class_samples import class_samples
 from edgewright.pipeline.folder import JUDGED
 from edgewright.pipeline.job import Job
@@ -24,6 +25,9 @@ from edgewright.pipeline.refit import Fit, refit
 from edgewright.pipeline.store import save_fitted
 from edgewright.pipeline.variants import Form, compare, make_forms
 from edgewright.pipeline.whole_graph import graph_of
+from edgewright.profiles.estimate import refusal
+from edgewright.profiles.footprint import takes_programs
+from edgewright.schema.budget import Budget
 from edgewright.schema.trace import CompressionRecord, DeviceRecord, RefitRecord
 from edgewright.schema.trace_samples import ClassSamples
 from edgewright.trace.facts import refit_text, scores_text
@@ -78,9 +82,8 @@ def deploy(job: Job, fit: Fit, judged: Evaluated, folder: Path) -> Deployed:
     compression = with_estimates(job.plan, material, forms, compression)
     deployed = compression.variants[-1].latency_p50_us
     device = budgets(job.plan, material, forms[-1], path, deployed)
-    over = [row.name for row in device.rows if 0 < row.available < row.low]
-    if over and not refused:
-        refused = f"{', '.join(over)} beyond the budget of {device.profile}"
+    if not refused and (refused := refusal(device)) and takes_programs(job.plan.profile):
+        refused += f"; {holder(forms[-1].graph, Budget(), window_bytes(job.plan, material))}"
     job.listener.compression(compression)
     if config.cards.package:
         names = judged.predictions[0].feature_names

@@ -22,7 +22,7 @@ from edgewright.pipeline.fpga import SETS, verilog_footprint
 from edgewright.profiles.footprint import Footprint, Load, on_system, over_budget, program_footprint, takes_programs
 from edgewright.profiles.misses import Miss
 from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.graph import Graph
+from edgewright.schema.graph import Graph, Node
 from edgewright.schema.integer import IntegerNetwork
 from edgewright.schema.profile import Profile
 
@@ -39,6 +39,8 @@ __all__ = (
 # Largest integer of the weights, by bits.
 _LEVELS = {8: 127, 4: 7}
 FLOAT_BITS = 32
+# Its multiples differ in every digit.
+_GOLDEN = 0.6180339887498949
 
 
 def footprint(
@@ -71,7 +73,7 @@ def subject_footprint(
     if profile.instruction_set in SETS and small:
         return verilog_footprint(profile, subject)
     if takes_programs(profile):
-        program = program_of(subject.graph, subject.integers)
+        program = program_of(subject.graph, subject.integers, core=profile.core, flash=profile.flash.value)
         return program_footprint(profile, program, form=form, buffer_bytes=buffer_bytes, own=own)
     return rough_footprint(profile, subject, form=form, buffer_bytes=buffer_bytes, own=own)
 
@@ -105,8 +107,8 @@ def as_integers(graph: Graph, bits: int = 8) -> Graph:
     Biases that nobody has trained are 0 and would take no table: they stand as small numbers.
     """
     section = network_section(graph)
-    made = {output: node.op for node in section.inside for output in node.outputs}
-    known = {name: (0.0, 6.0) if made.get(name) in ("Relu", "Sigmoid") else (-5.0, 6.0) for name in values_of(section)}
+    made = {output: node for node in section.inside for output in node.outputs}
+    known = {name: _range_of(graph, made.get(name), place) for place, name in enumerate(values_of(section))}
     known[section.start] = _limits(graph, section.start)
     biases = {
         node.inputs[2]
@@ -125,12 +127,20 @@ def as_integers(graph: Graph, bits: int = 8) -> Graph:
 
 def _limits(graph: Graph, start: str) -> tuple[float, float]:
     """Range of what enters the network: the limits of a Clip before it, which training samples reach, else made up."""
-    for node in graph.nodes:
-        if start in node.outputs and node.op == "Clip":
-            limits = [graph.constants[name] for name in node.inputs[1:] if name in graph.constants]
-            if len(limits) == len(("low", "high")):
-                return float(limits[0]), float(limits[1])
-    return -5.0, 6.0
+    return _range_of(graph, next((node for node in graph.nodes if start in node.outputs and node.op == "Clip"), None))
+
+
+def _range_of(graph: Graph, node: Node | None, place: int = 0) -> tuple[float, float]:
+    """Range of what a node gives: the limits of a Clip, from 0 on for what is never negative, else made up.
+
+    Watched ranges are never alike, by which factors would be round numbers: each place has its own.
+    """
+    if node is not None and node.op == "Clip":
+        limits = [graph.constants[name] for name in node.inputs[1:] if name in graph.constants]
+        if len(limits) == len(("low", "high")):
+            return float(limits[0]), float(limits[1])
+    high = 6.0 + place * _GOLDEN % 1.0
+    return (0.0, high) if node is not None and node.op in ("Relu", "Sigmoid") else (-5.0, high)
 
 
 def _load(graph: Graph, network: IntegerNetwork | None) -> Load:

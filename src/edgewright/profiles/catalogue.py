@@ -9,10 +9,13 @@ import msgspec
 import numpy as np
 
 from edgewright.core.toml_tables import convert_table
+from edgewright.profiles.cores import known
+from edgewright.profiles.footprint import SYSTEM_CODE, takes_programs
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.profile import PROFILE_VERSION, Figure, Profile
 
 FOLDER = Path(__file__).resolve().parent
+_LOGIC = frozenset({"hls", "ice40"})
 _FROM_NOTHING = ("wait_states", "sleep")
 # Every figure is taken as it stands: 48 MHz read as 48 Hz would make each latency a million times too long.
 _UNITS = {
@@ -52,7 +55,7 @@ def read_profile(path: Path) -> Profile:
         InputError: naming the file and the key when it cannot be read or is of a newer format, a key is missing,
             unknown or of another type,
             the name differs from the file's, a figure is in another unit or not above zero, or a profile inherits
-            from itself.
+            from itself, or too small for an operating system with a core of which nothing is known.
         UnknownNameError: for a parent that is not known.
     """
     where = str(path)
@@ -69,6 +72,12 @@ def read_profile(path: Path) -> Profile:
         smallest = 0.0 if key in _FROM_NOTHING else np.nextafter(0.0, 1.0)
         if not smallest <= figure.value < float("inf"):
             raise InputError("a figure above zero", str(figure.value), f"{where}, key {key}.value")
+    if not takes_programs(profile) and profile.instruction_set not in _LOGIC and profile.flash.value < SYSTEM_CODE[1]:
+        # Too small for an operating system, so it takes generated C, of whose cost on such a core nothing is known.
+        raise InputError(
+            f"a core whose code was counted ({', '.join(known())})", f"instruction_set {profile.instruction_set!r}",
+            where, 'Add the nearest one as estimated_as = "cortex-m0plus"; error bars are then ±50 %',
+        )  # fmt: skip
     return profile
 
 

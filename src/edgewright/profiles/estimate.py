@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgewright.profiles.footprint import takes_programs
+from edgewright.profiles.footprint import amount, takes_programs
 from edgewright.schema.footprint import Footprint, Spread
 from edgewright.schema.profile import Profile
 from edgewright.schema.trace import BudgetRow, DeviceRecord
@@ -52,6 +52,14 @@ def estimate(
         fits=not over,
         notes=(*beyond, *(found.notes[:-1] if small else ()), *text),
     )
+
+
+def refusal(device: DeviceRecord) -> str:
+    """By how much a model is surely beyond the budget of its device, error bars included; empty where it is not."""
+    over = [
+        f"{row.name} {amount(row.used - row.available, row.unit)}" for row in device.rows if 0 < row.available < row.low
+    ]
+    return f"{', '.join(over)} beyond the budget of {device.profile}" if over else ""
 
 
 def _row(name: str, spread: Spread, available: float) -> BudgetRow:

@@ -61,6 +61,8 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+DUAL = "dual"
+"""What kinds of work of code for two multipliers begin with."""
 DETECTOR = "detector"
 """What kinds of work of detectors begin with."""
 

@@ -85,9 +85,9 @@ def command(options: ExportOptions) -> None:
         from edgewright.export.subject import read_subject
         from edgewright.export.write import write_files
         from edgewright.fleet.protocol.keys.files import read_public
-        from edgewright.pipeline.footprint import form_footprint
         from edgewright.profiles.catalogue import load_profile
         from edgewright.profiles.estimate import estimate
+        from edgewright.workflows.estimation.workflow import estimate_subject
 
     chosen = find_target(target)
     profile = load_profile(options.device) if options.device else None
@@ -105,16 +105,21 @@ def command(options: ExportOptions) -> None:
         made = chosen.files(subject)
     else:
         made = slot_files(subject, bytes.fromhex(str(read_public(slots).keyval["public"])))
-    fit = None if profile is None else estimate(profile, form_footprint(profile, subject.graph))
+    if profile is not None and slots is not None:
+        # Code that reads its weights from a slot is portable.
+        profile = msgspec.structs.replace(profile, core="", estimated_as=profile.estimated_as or profile.core)
+    found = None if profile is None else estimate_subject(subject, profile, compiled=False)
+    fit = None
+    if profile is not None and found is not None:
+        fit = estimate(profile, found.found, deadline_us=found.limits.latency_us or 0.0)
     written = write_files(out, made, force=force)
     record = {**_told(subject, target, written, fit), "note": chosen.notes(subject)}
     if as_json:
         print_json(record)
     else:
         _print(record, subject, fit)
-    over = [] if fit is None else [row.name for row in fit.rows if 0 < row.available < row.low]
-    if over:
-        raise CheckFailedError(f"{subject.name} is beyond the {' and '.join(over)} of {options.device}")
+    if found is not None and found.over:
+        raise CheckFailedError(f"{subject.name} on {found.device}: {'; '.join(found.over)}", "; ".join(found.helps))
 
 
 def _told(subject: Subject, target: str, written: dict[Path, bytes], fit: DeviceRecord | None) -> dict[str, Any]:

@@ -11,7 +11,10 @@ from collections.abc import Callable
 from edgewright.core import catalogue
 from edgewright.export._c_source import Source
 from edgewright.export.c99_operators import Site
+from edgewright.schema.footprint import DUAL
 
+PREFIX = f"{DUAL} "
+"""Begins the kinds of work that steps of this folder do."""
 DualWriter = Callable[[Site], Source | None]
 # Inputs of a dense layer from which on the vectors of bytes that its portable form takes are faster.
 _LONG = 48
@@ -21,8 +24,8 @@ dual = catalogue.Registry[DualWriter](__name__)
 
 def write_dual(site: Site) -> Source | None:
     """Return the output of an operator as written for these cores; None where that cannot be done."""
-    site.unit.work = site.operator.kind
     if site.unit.vectors and site.operator.kind == "dense" and site.operator.arrays["weights"].shape[1] >= _LONG:
         return None
+    site.unit.work = f"{PREFIX}{site.operator.kind}"
     writer = dual.known.get(site.operator.kind)
     return writer(site) if writer is not None else None

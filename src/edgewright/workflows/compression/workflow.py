@@ -19,6 +19,7 @@ from edgewright.pipeline.provenance import config_hash, loader_text, write_recor
 from edgewright.pipeline.store import save_fitted
 from edgewright.pipeline.variants import Form
 from edgewright.profiles.catalogue import load_profile
+from edgewright.profiles.estimate import refusal
 from edgewright.schema.compress import CompressRecord, CompressRow
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError
@@ -161,9 +162,8 @@ def _write(
         _package(subject, chosen_config, form, package, row)
     kind = Form("int8" if form.integer else "float", form.graph, form.model)
     device = budgets(plan, subject.material, kind, package, row.latency_p50_us)
-    over = [line.name for line in device.rows if 0 < line.available < line.low]
-    if over and not refused:
-        refused = f"{row.name}: {', '.join(over)} beyond the budget of {device.profile}"
+    if not refused and (text := refusal(device)):
+        refused = f"{row.name}: {text}"
         package.unlink()
     record = CompressRecord(
         name=config.name,

@@ -15,6 +15,7 @@ from edgewright.export.emulator import Entry, board, devices, run_on_device
 from edgewright.export.program import program_of
 from edgewright.export.subject import read_subject
 from edgewright.graph.cost import cost
+from edgewright.pipeline.alternatives import holder, integer_form
 from edgewright.pipeline.footprint import form_footprint, over_budget
 from edgewright.profiles.footprint import UNVERIFIED, energy, population_of, program_latency, takes_programs
 from edgewright.profiles.misses import Miss, own, remember
@@ -45,14 +46,24 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
         return self.static + self.stack
 
 
-def truth_of(graph: Graph, network: IntegerNetwork | None, core: str, row: Floats | None = None) -> Truth:
-    """Compile and counts.
+def truth_of(
+    graph: Graph,
+    network: IntegerNetwork | None,
+    core: str,
+    row: Floats | None = None,
+    *,
+    written_for: str = "",
+    flash: float = 0.0,
+) -> Truth:
+    """Compile and count.
 
     Args:
         graph: the whole pipeline, float or in QDQ form.
         network: the integers of its network; None for the float network.
         core: name of an emulated core.
         row: a sample, shape as the graph's input; made up where there is none.
+        written_for: core that the code is written for; portable where empty.
+        flash: bytes of the device that it is written for; 0 where they are not known.
 
     Raises:
         InputError: for a program that does not fit the emulated board.
@@ -65,7 +76,7 @@ def truth_of(graph: Graph, network: IntegerNetwork | None, core: str, row: Float
     size = math.prod(shape)
     call = f"static {_NAME}_context context; {_NAME}_predict(&context, (const float *)in, ({_NAME}_answer *)out);"
     entry = Entry(f"{_NAME}.h", call, size * 4, words * 4)
-    files = write_c99(graph, network, name=_NAME)
+    files = write_c99(graph, network, name=_NAME, core=written_for, flash=flash)
     rows = np.asarray(row, np.float32).reshape(1, size)
     done = run_on_device(files, entry, core, rows, timeout=300.0, counted=_COUNTED)
     return Truth(flash=done.flash, static=done.ram, stack=done.stack, instructions=done.instructions)
@@ -120,7 +131,9 @@ def estimate_subject(
     fresh: list[Miss] = []
     if _may_compile(profile, before, compiled, notes):
         try:
-            truth = truth_of(subject.graph, subject.integers, profile.core)
+            truth = truth_of(
+                subject.graph, subject.integers, profile.core, written_for=profile.core, flash=profile.flash.value
+            )
         except EdgewrightError as error:
             if compiled:
                 raise
@@ -133,7 +146,7 @@ def estimate_subject(
         found = _replaced(found, quantity, value)
     message = remember(fresh) if fresh else ""
     notes += [message] if message and message not in notes else []
-    limits = _limits(profile, budget)
+    limits = _limits(profile, subject, budget)
     over = over_budget(found, limits)
     parts = _parts(subject)
     return Estimate(
@@ -144,7 +157,7 @@ def estimate_subject(
         before=before,
         limits=limits,
         over=over,
-        helps=tuple(_helps(subject, profile, over, parts)) if over else (),
+        helps=tuple(_helps(subject, profile, found, limits, over, parts)) if over else (),
         parts=parts,
         notes=tuple(notes),
     )
@@ -201,7 +214,9 @@ def _exact(value: float, unit: str, how: How, source: str) -> Spread:
 def _misses(profile: Profile, subject: Subject, before: Footprint, truth: Truth, buffer: int) -> list[Miss]:
     if before.instructions is None:
         return []
-    past = population_of(profile, program_of(subject.graph, subject.integers))
+    past = population_of(
+        profile, program_of(subject.graph, subject.integers, core=profile.core, flash=profile.flash.value)
+    )
     pairs = (
         ("flash", before.flash.value - past.flash, truth.flash - past.flash),
         ("ram", before.ram.value - buffer - past.ram, truth.ram - past.ram),
@@ -231,11 +246,15 @@ def _replaced(found: Footprint, quantity: str, value: float) -> Footprint:
     return msgspec.structs.replace(found, notes=notes, **fields)
 
 
-def _limits(profile: Profile, budget: Budget | None) -> Budget:
+def _limits(profile: Profile, subject: Subject, budget: Budget | None) -> Budget:
+    """Return the device's limits, or lower ones; an answer takes no longer than the time to the next one."""
     requested = budget or Budget()
     flash, ram = int(profile.flash.value), int(profile.ram.value)
+    window = None if subject.stream is None else subject.stream.window
+    deadline = window.step / window.rate * 1e6 if window is not None and window.rate and window.step else None
     return msgspec.structs.replace(
         requested,
+        latency_us=deadline if requested.latency_us is None else requested.latency_us,
         flash=flash if requested.flash is None else min(flash, requested.flash),
         ram=ram if requested.ram is None else min(ram, requested.ram),
         cells=None if profile.cells is None else int(profile.cells.value),
@@ -256,30 +275,40 @@ def _parts(subject: Subject) -> tuple[Part, ...]:
     )
 
 
-def _helps(subject: Subject, profile: Profile, over: tuple[str, ...], parts: tuple[Part, ...]) -> list[str]:
-    """Return what would help, from the stage that takes most of what is short."""
+def _helps(
+    subject: Subject,
+    profile: Profile,
+    found: Footprint,
+    limits: Budget,
+    over: tuple[str, ...],
+    parts: tuple[Part, ...],
+) -> list[str]:
+    """Return what takes most of what is short, and what would fit."""
     helps = []
     quantities = {sentence.split()[0] for sentence in over}
-    if parts and "flash" in quantities:
-        largest = max(parts, key=lambda part: part.constants)
-        helps.append(f"flash: the stage {largest.name!r} holds {largest.constants:,} bytes of constants")
+    holding = [part for part in parts if part.constants]
+    if "flash" in quantities and len(holding) > 1:
+        whole, largest = sum(part.constants for part in holding), max(holding, key=lambda part: part.constants)
+        helps.append(f"flash: the stage {largest.name!r} has {largest.constants / whole:.0%} of the constants")
     if parts and "RAM" in quantities:
         largest = max(parts, key=lambda part: part.values)
         helps.append(
             f"RAM: the stage {largest.name!r} has the largest value, {largest.values:,} bytes; a shorter window "
             "or fewer channels reduce it"
         )
-    if parts and quantities & {"latency", "energy"}:
+    macs = sum(part.macs for part in parts)
+    if macs and quantities & {"latency", "energy"}:
         largest = max(parts, key=lambda part: part.macs)
-        if largest.macs:
-            helps.append(f"time: the stage {largest.name!r} needs {largest.macs:,} multiplications per answer")
-    if subject.form == "float" and subject.graph.boundary:
-        helps.append("the int8 form of the network takes about a quarter of its weights and values")
+        helps.append(f"time: the stage {largest.name!r} needs {largest.macs:,} multiplications per answer")
     if profile.cells is not None and quantities & {"flash", "RAM"}:
         helps.append(
             f"what would fit: weights, factors and activations of {profile.flash.value:,.0f} bytes in block RAM, or "
             f"weights sent through the stream and activations of {profile.ram.value:,.0f} bytes in SPRAM"
         )
     if takes_programs(profile):
-        helps.append("use edgewright search to find windows, features and layers within a budget")
+        fits = [integer_form(profile, subject.graph, found, limits, _buffer(subject)),
+                holder(subject.graph, limits, _buffer(subject))]  # fmt: skip
+        helps.append(f"what would fit: {', and '.join(filter(None, fits))}")
+        small = "search PIPELINE finds networks" if macs else "ladder DATA finds simpler models"
+        helps.append(f"edgewright {small} for a --device")
     return helps

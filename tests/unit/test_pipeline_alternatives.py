@@ -1,0 +1,80 @@
+"""What a person reads where a model does not fit a device: how much is too much, and what would fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from benchmarks.estimate.draft import Draft
+from benchmarks.estimate.simple import simple_subjects
+
+from edgewright.export.contract import Stream, Subject
+from edgewright.pipeline.alternatives import holder, integer_form
+from edgewright.pipeline.footprint import form_footprint
+from edgewright.profiles.catalogue import load_profile
+from edgewright.profiles.footprint import over_budget
+from edgewright.schema.budget import Budget
+from edgewright.schema.device import DecisionSpec
+from edgewright.schema.package import WindowSpec
+from edgewright.workflows.estimation.workflow import estimate_subject
+
+SMALL = load_profile("cortex-m0plus")
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
+def wide(units: int) -> Subject:
+    return Subject("wide", Draft("wide", (100,), 3).dense(units).dense(3, "").finish())
+
+
+def test_a_float_network_is_too_large_and_its_int8_form_fits() -> None:
+    made = estimate_subject(wide(900), SMALL, compiled=False)
+    assert [sentence.split()[0] for sentence in made.over] == ["flash"]
+    assert "beyond 262.1 kB" in made.over[0]
+    told = next(text for text in made.helps if text.startswith("what would fit: "))
+    assert "the int8 form, 100.2 kB of flash and 1.15 kB" in told
+    assert "of RAM, fits, and " in told
+    name = told.rpartition(", and ")[2].split()[0]
+    profile = load_profile(name)
+    found = form_footprint(profile, wide(900).graph)
+    assert not over_budget(found, Budget(flash=int(profile.flash.value), ram=int(profile.ram.value)))
+
+
+def test_what_no_microcontroller_holds_is_said() -> None:
+    subject = wide(30_000)
+    assert holder(subject.graph, Budget()) == "no microcontroller with a profile holds the model as it is"
+    found = form_footprint(SMALL, subject.graph)
+    assert integer_form(SMALL, subject.graph, found, Budget(flash=262_144)).endswith("is too large, too")
+
+
+def test_trees_have_no_int8_form() -> None:
+    tree = next(subject for subject in simple_subjects(5, 11) if "forest" in subject.name)
+    assert integer_form(SMALL, tree.graph, form_footprint(SMALL, tree.graph), Budget(flash=1)) == ""
+
+
+def test_an_answer_that_comes_after_the_next_window_is_beyond_the_device() -> None:
+    graph = Draft("slow", (3, 128), 3).conv(24, 9).conv(24, 9).pool("GlobalAveragePool").dense(3, "").finish()
+    window = WindowSpec(samples=128, step=10, rate=100.0)
+    made = estimate_subject(Subject("slow", graph, stream=Stream(window, (), DecisionSpec())), SMALL, compiled=False)
+    (late,) = made.over
+    assert late.startswith("latency ") and late.endswith(" beyond 100.0 ms")
+    told = next(text for text in made.helps if text.startswith("what would fit: "))
+    name = told.rpartition("what would fit: ")[2].rpartition(", and ")[2].split()[0]
+    assert load_profile(name).macs_float.value < SMALL.macs_float.value
+
+
+def test_a_core_that_stands_in_for_another_has_its_portable_code() -> None:
+    """Slots are read by portable code, whatever the core; the ESP32-S3 is estimated as a Cortex-M4."""
+    subject = Draft("both", (40,), 3).dense(24).dense(3, "").subject("int8")
+    assert subject.small is not None
+    chip = load_profile("cortex-m4")
+    own, plain = (
+        form_footprint(profile, subject.small).instructions
+        for profile in (chip, msgspec.structs.replace(chip, core="", estimated_as="cortex-m4"))
+    )
+    assert own is not None and plain is not None
+    assert 1.5 * own.value < plain.value
