@@ -207,6 +207,7 @@ def test_nothing_is_overwritten_unless_told(folder: Path, tmp_path: Path, cli: C
             ["--to", "tflit"],
             "Did you mean 'tflite'?",
         ),
+        (["--to", "c99", "--device", "ice40-up5k"], "expected --to verilog for an FPGA, got --to c99"),
         (["--to", "onnx", "--device", "cortex-m5"], "no device profile 'cortex-m5'"),
         (["--to", "onnx", "--shape", "3,x"], "expected lengths separated by commas, such as 100,3, got '3,x'"),
         (["--to", "onnx", "--shape", "0"], "at --shape"),

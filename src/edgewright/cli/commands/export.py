@@ -85,12 +85,18 @@ def command(options: ExportOptions) -> None:
         from edgewright.export.subject import read_subject
         from edgewright.export.write import write_files
         from edgewright.fleet.protocol.keys.files import read_public
+        from edgewright.pipeline.fpga import SETS
         from edgewright.profiles.catalogue import load_profile
         from edgewright.profiles.estimate import estimate
         from edgewright.workflows.estimation.workflow import estimate_subject
 
     chosen = find_target(target)
     profile = load_profile(options.device) if options.device else None
+    if profile is not None and profile.instruction_set in SETS and target != "verilog":
+        raise InputError(
+            "--to verilog for an FPGA", f"--to {target}", f"--device {options.device}",
+            "Use --to verilog, or the profile of a microcontroller",
+        )  # fmt: skip
     rounding: Any = options.rounding  # one of two words, which click has checked
     subject = read_subject(path, form=options.form, rounding=rounding, shape=sample_shape(options.shape))
     if "/" in name:
