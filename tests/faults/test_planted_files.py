@@ -103,7 +103,7 @@ def test_a_frequency_band_that_begins_a_bin_late_in_c() -> None:
 @pytest.mark.slow
 def test_a_turn_of_the_transform_with_another_sign_in_c() -> None:
     def mirrored(text: str) -> str:
-        return text.replace("= re * c[r] - im * d[r];", "= re * c[r] + im * d[r];")
+        return text.replace("= x * c1 - x_i * d1;", "= x * c1 + x_i * d1;")
 
     record, name = in_c("int8", mirrored)
     assert "Hz" in named(record, name, "spectral").place

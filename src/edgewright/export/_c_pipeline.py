@@ -95,7 +95,8 @@ def lay_out(
     network is portable, whatever the core.
     """
     unit = _unit(name, network, "" if slots else core, flash, slots=slots)
-    unit.floats &= floats
+    # Small float programs of rows would need more stack and flash for functions of their own.
+    unit.floats &= floats and (network is not None or len(graph.inputs[0].shape) > 1)
     _one_answer(graph)
     plan = plan_graph(graph, network is not None)
     limits = _limits(graph, ranges)

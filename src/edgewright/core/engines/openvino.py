@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.engines import Answer, Engine
+from edgewright.core.engines.onnxruntime import saturates
 from edgewright.schema.errors import InputError
 
 _LIBRARY, _TELEMETRY = "openvino", "openvino_telemetry"
@@ -26,6 +27,8 @@ _SETTINGS = {
     # Else weights of dense layers meet inputs that are rounded anew, by groups.
     "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
 }
+# Without VNNI its sums of products of bytes saturate at 16 bits, where weights are signed.
+_FLOATS = {"LP_TRANSFORMS_MODE": False}
 _APART = re.compile("Reduce|Subtract")
 _FACTORS, _ROUNDS = re.compile("Multiply|Divide|Clamp|Maximum|Minimum"), "FakeQuantize"
 _lock = threading.Lock()
@@ -68,7 +71,8 @@ def _load(model: bytes) -> Answer:
         read.reshape({source: made.PartialShape(shape)})
         outputs = len(read.outputs)
         read.add_outputs(_apart(read))
-        request = core.compile_model(read, "CPU", _SETTINGS).create_infer_request()
+        settings = _SETTINGS | (_FLOATS if saturates() else {})
+        request = core.compile_model(read, "CPU", settings).create_infer_request()
     except RuntimeError as error:
         raise InputError("a model that OpenVINO can run", _short(error)) from None
     names = [next(iter(sorted(output.names)), "") for output in request.model_outputs[:outputs]]
