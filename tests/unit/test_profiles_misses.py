@@ -48,11 +48,11 @@ def test_it_covers_nine_of_ten_in_99_of_100_pasts() -> None:
 # Half-widths of bars of flash and of instructions on a Cortex-M4, then on the three cores with fewer fitted programs.
 # Networks on cores with two multipliers are judged by fits without their family.
 WIDEST = {
-    "network": ((0.28, 0.46), (0.45, 0.65)),
-    "network for two multipliers": ((0.16, 0.16), (0.22, 0.22)),
-    "float convolution": ((0.23, 0.51), (0.41, 0.65)),
-    "smaller program": ((0.36, 0.26), (0.28, 0.40)),
-    "detector": ((0.29, 0.42), (0.49, 0.47)),
+    "network": ((0.44, 0.46), (0.95, 0.67)),
+    "network for two multipliers": ((0.20, 0.16), (0.29, 0.22)),
+    "float convolution": ((0.33, 0.51), (0.41, 0.65)),
+    "smaller program": ((0.58, 0.29), (0.40, 0.40)),
+    "detector": ((0.29, 0.43), (0.49, 0.47)),
 }
 
 
