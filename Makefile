@@ -48,9 +48,6 @@ contracts: install
 docs: install
 	$(BIN)/python tools/make_docs.py --check
 
-# Workers share two cores; threads of OpenBLAS would wait for one another in each of them.
-unit slow test-processors faults faults-fleet: export OMP_NUM_THREADS := 1
-
 # Fast tests first, so that a mistake shows early; -rs lists what was left out because it is absent here.
 unit: install
 	$(BIN)/pytest -rs -m "not slow and not heavy" -n 2 --dist loadfile

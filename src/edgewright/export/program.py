@@ -22,7 +22,7 @@ from edgewright.export._c_spectrum import factors
 from edgewright.export._c_unit import UNREAD, Arena, Unit
 from edgewright.export.c99_dual import PREFIX as DUAL
 from edgewright.export.c99_dual._counts import assembly_lines, dual_counts
-from edgewright.export.cores import counted_as, has_floats
+from edgewright.export.cores import counted_as
 from edgewright.schema.footprint import Program
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
@@ -41,14 +41,13 @@ def program_of(graph: Graph, network: IntegerNetwork | None = None, *, core: str
         Tables and static memory to the byte; code and instructions as counts, which a core's coefficients weigh.
     """
     lay = partial(lay_out, graph, network, name="model", core=counted_as(core), flash=flash)
-    unit, face = lay(floats=False)
-    borders, inside, arena = _memory(unit, face, network)
-    constants = unit.table_bytes
-    if has_floats(core):
+    written, face = lay()
+    borders, inside, arena = _memory(written, face, network)
+    unit = written
+    if written.floats:
         # Coefficients weigh float operators as portable C; memory and tables are those of the code that is written.
-        written, its_face = lay()
-        _, _, arena = _memory(written, its_face, network)
-        constants = written.table_bytes
+        unit, face = lay(floats=False)
+        borders, inside, _ = _memory(unit, face, network)
     tally = Tally(unit.name, unit.table_sizes, unit.unrolled)
     for routine in unit.routines:
         tally.routine(routine.name, [(rows, step.text) for rows, step in routine.parts])
@@ -65,7 +64,7 @@ def program_of(graph: Graph, network: IntegerNetwork | None = None, *, core: str
     tally.copies(4 * count for count in answers)
     return Program(
         name=graph.name,
-        constants=constants,
+        constants=written.table_bytes,
         values=arena.floats + arena.integers,
         written=tally.written,
         run=tally.run,
