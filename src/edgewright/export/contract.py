@@ -155,6 +155,19 @@ class Target:
         return "\n".join(line for line in lines if line)
 
 
+def need_int8(subject: Subject, why: str) -> None:
+    """Refuse a float model of our own, as a target that takes integers alone does.
+
+    Raises:
+        InputError: with `why` floats are not taken.
+    """
+    if subject.form != "int8" and subject.read is None:
+        raise InputError(
+            "an int8 model", f"a float one, {why}", f"model {subject.name}",
+            "Quantise it: edgewright compress --int8, or export it with --form int8",
+        )  # fmt: skip
+
+
 def find_target(name: str, kind: str = "", where: str = "", *, network: bool = False) -> Target:
     """Return the target of this name.
 

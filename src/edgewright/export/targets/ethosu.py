@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import cache
 
 from edgewright.export import vela
-from edgewright.export.contract import Subject, Target
+from edgewright.export.contract import Subject, Target, need_int8
 from edgewright.export.targets import tflite
-from edgewright.schema.errors import InputError
 
 compiled = cache(vela.compile_vela)
 
@@ -26,11 +25,7 @@ def _files(subject: Subject) -> dict[str, bytes]:
 
 
 def _reports(subject: Subject) -> dict[str, vela.VelaReport]:
-    if subject.form not in TARGET.forms and subject.read is None:
-        raise InputError(
-            "an int8 model", "a float one, of which an Ethos-U runs nothing", f"model {subject.name}",
-            "Quantise it: edgewright compress --int8, or export it with --form int8",
-        )  # fmt: skip
+    need_int8(subject, "of which an Ethos-U runs nothing")
     return {name: compiled(content) for name, content in tflite.TARGET.files(subject).items()}
 
 

@@ -7,22 +7,17 @@ from numpy.typing import NDArray
 
 from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import to_integers
-from edgewright.export.contract import Subject, Target
+from edgewright.export.contract import Subject, Target, need_int8
 from edgewright.export.verilog._board import CLOCK_HZ
 from edgewright.export.verilog._files import layout_of, verilog_files
 from edgewright.export.verilog._resources import blocks, huges
-from edgewright.schema.errors import InputError
 
 # Vectors of a package in the test bench; each takes thousands of cycles.
 _VECTORS = 32
 
 
 def _files(subject: Subject) -> dict[str, bytes]:
-    if subject.form not in TARGET.forms and subject.read is None:
-        raise InputError(
-            "an int8 model", "a float one, for which the Verilog has no arithmetic", f"model {subject.name}",
-            "Quantise it: edgewright compress --int8, or export it with --form int8",
-        )  # fmt: skip
+    need_int8(subject, "for which the Verilog has no arithmetic")
     # No word that Verilog reserves ends so.
     facts = {"preprocessing": "none"} if _begins_raw(subject) else {"boundary": f"value `{subject.graph.boundary}`"}
     if subject.graph.labels:
