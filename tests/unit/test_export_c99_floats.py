@@ -17,7 +17,7 @@ from edgewright.export._c_host import STRICT, load_c99
 from edgewright.export._c_math import own_functions
 from edgewright.export._c_pipeline import lay_out, write_c99
 from edgewright.export._c_unit import Unit
-from edgewright.export.c99_operators._sums import _SUMS
+from edgewright.export.c99_operators._sums import _KNOWN, _SUMS, summing
 from edgewright.export.c99_operators.reduction import _EXTREMES
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.graph.onnx_writer import to_onnx
@@ -135,8 +135,14 @@ def test_sums_by_eights_on_the_core(count: int) -> None:
     unit = Unit("m", floats=True)
     unit.helper("apart", "#define @_apart __attribute__((noinline))")
     names = [unit.helper(known.name, known.code(True)) for known in dict.fromkeys(_SUMS.values())]
+    names += [str(summing(unit, *key)).split("(")[0] for key in _KNOWN]
     names += [unit.helper(word, _EXTREMES[op]) for word, op in (("most", "ReduceMax"), ("least", "ReduceMin"))]
-    given = {"m_dot": "x, y", "m_rest": "x, 0.5f", "m_moved": "x, 0.5f, 0.25f, y, 0.75f, 1.5f"}
+    given = {
+        "m_dot": "x, y",
+        "m_rest": "x, 0.5f",
+        "m_known_sum": "x, 3.0f, 0.5f",
+        "m_moved": "x, 0.5f, 0.25f, y, 0.75f, 1.5f",
+    }
     order = list(dict.fromkeys(names))
     lines = [f"((float *)out)[{n}] = {name}({given.get(name, 'x')}, {count});" for n, name in enumerate(order)]
     text = own_functions("\n\n".join(unit.helpers()), "m")
@@ -150,7 +156,8 @@ def test_sums_by_eights_on_the_core(count: int) -> None:
     x, y = (part.astype(np.float64) for part in (rows[:, :count], rows[:, count:]))
     wanted = {
         "m_sum": x.sum(1), "m_dot": (x * y).sum(1), "m_rest": (x - 0.5).sum(1), "m_cubes": (x**3).sum(1),
-        "m_moved": ((x - 0.75) * (y - 2.25)).sum(1), "m_most": x.max(1), "m_least": x.min(1),
+        "m_known_sum": (np.where(np.isnan(x), 3.0, x) - 0.5).sum(1), "m_moved": ((x - 0.75) * (y - 2.25)).sum(1),
+        "m_most": x.max(1), "m_least": x.min(1),
     }  # fmt: skip
     assert set(order) == set(wanted)
     for place, name in enumerate(order):
