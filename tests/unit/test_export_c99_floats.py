@@ -16,6 +16,8 @@ from edgewright.export._c_channels import LoopWriter
 from edgewright.export._c_host import STRICT, load_c99
 from edgewright.export._c_math import own_functions
 from edgewright.export._c_pipeline import lay_out, write_c99
+from edgewright.export._c_source import Source, combined, distinct_work
+from edgewright.export._c_steps import Step
 from edgewright.export._c_unit import Unit
 from edgewright.export.c99_operators._sums import _KNOWN, _SUMS, summing
 from edgewright.export.c99_operators.reduction import _EXTREMES
@@ -111,6 +113,36 @@ def test_a_core_with_float_instructions_takes_less_memory() -> None:
     graph = phone()
     fast, plain = (lay_out(graph, None, name="model", core=core)[0].arena().floats for core in (CORE, ""))
     assert fast <= plain - 4 * 128
+
+
+def test_a_compiler_works_equal_parts_out_once() -> None:
+    part = "sqrtf(({0} * {1}))"
+    assert distinct_work(Source((1,), "float32", (), f"({part} + ({{1}} - {part}))")) == 1 + 16 + 1 + 1
+
+
+def test_memory_is_taken_over_where_entries_are_read_before_they_are_written() -> None:
+    unit = Unit("m", floats=True)
+    first, other = unit.fresh((1, 64)), unit.fresh((1, 64))
+    doubled, turned = unit.fresh((1, 64)), unit.fresh((1, 64))
+    unit.step(["fill"], (), (first, other))
+    unit.copy(combined("({0} + {1})", "float32", (first, other)), doubled)
+    unit.copy(combined("({0} + {1})", "float32", (other, doubled.seen(lambda view: view[:, ::-1]))), turned)
+    arena = unit.arena([turned.leaves[0].buffer])
+    a, b, c, d = (arena.offsets[source.leaves[0].buffer.key] for source in (first, other, doubled, turned))
+    # The sum is read backwards: what it is read with alone gives its memory.
+    assert (a, b) == (c, d)
+    assert arena.floats == 2 * 4 * 64
+
+
+def test_what_a_loop_reads_again_stays() -> None:
+    unit = Unit("m", floats=True)
+    given, made = unit.fresh((1, 64)), unit.fresh((1, 64))
+    unit.step(["fill"], (), (given,))
+    outer, unit.steps = unit.steps, []
+    unit.copy(combined("(-{0})", "float32", (given,)), made)
+    inner, unit.steps = unit.steps, outer
+    unit.steps.append(Step(("for (;;) {",), (), (), inner=tuple(inner)))
+    assert unit.arena().floats == 2 * 4 * 64
 
 
 def test_rows_that_nothing_picks_are_left_out_of_the_routine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from edgewright.export._c_source import Buffer, Leaf, Loops, Source, loops
-from edgewright.export._c_steps import Routine, Step, lives
+from edgewright.export._c_steps import Routine, Step, lives, taken_over
 from edgewright.export._c_text import TYPES, entries, number, slot_tables, smallest
 from edgewright.schema.graph import Array
 
@@ -269,13 +269,19 @@ class Unit:
         condition: str = "",
         *,
         work: str | None = None,
+        spent: Sequence[Buffer] = (),
     ) -> None:
-        """Append code that reads and write values; `work` is the operator being written where it is left out."""
+        """Append code that reads and write values; `work` is the operator being written where it is left out.
+
+        Entries of what is `spent` are read before that at their place is written.
+        """
         read = {leaf.buffer.key: leaf.buffer for source in reads for leaf in source.leaves}
         written = {leaf.buffer.key: leaf.buffer for source in writes for leaf in source.leaves}
         self._used.update(buffer.name for buffer in read.values())
         made = self.work if work is None else work
-        self.steps.append(Step(tuple(lines), tuple(read.values()), tuple(written.values()), condition, made))
+        self.steps.append(
+            Step(tuple(lines), tuple(read.values()), tuple(written.values()), condition, made, spent=tuple(spent))
+        )
 
     def drop_unread(self, kept: Sequence[Buffer] = ()) -> None:
         """Leave steps of `UNREAD` out whose output nobody reads; one that only taps read is compiled with them."""
@@ -335,7 +341,7 @@ class Unit:
             lines = [f"{self.helper('less', LESS)}(&{start}, &{x}, {p}, {q}, {walk.lengths[0]});"]
         else:
             lines = nested(walk.lengths, names, [f"{result} = {source.text.format(*places)};"])
-        self.step(lines, (source,), (target,), condition, work="")
+        self.step(lines, (source,), (target,), condition, work="", spent=spent(walk, source.leaves))
 
     def tables(self) -> list[str]:
         """Return definitions of the tables that are read, in the order in which they were made."""
@@ -374,17 +380,36 @@ class Unit:
         """
         first, last, inside = lives(self.steps, inside)
         last |= {buffer.key: max(last.values(), default=0) + 1 for buffer in kept}
+        over = taken_over(self.steps, first, last, {buffer.key for buffer in ends})
         alive: dict[str, list[Lifetime]] = {"network": [], "floats": [], "integers": []}
         given = {buffer.key: name for buffer, name in zip(ends, ("in", "out"), strict=False)}
         for b in self._buffers:
-            if not b.fixed and b.key in first:
+            if not b.fixed and b.key in first and b.key not in over:
                 own = b.key not in given and first[b.key] in inside and last[b.key] in inside
                 kind = "integers" if b.kind == "int32" else "network" if own else "floats"
                 alive[kind].append(Lifetime(b.key, b.size * _BYTES[TYPES[b.kind]], first[b.key], last[b.key]))
         network, integers = plan(alive["network"]), plan(alive["integers"])
         floats = plan(alive["floats"], {life: network[0][life.key] for life in alive["network"]})
+        offsets = {**floats[0], **integers[0]}
+        for new, old in over.items():
+            offsets[new] = offsets[old]
         apart = sum(-(-life.size // 4) * 4 for some in alive.values() for life in some)
-        return Arena({**floats[0], **integers[0]}, network[1], given, floats[1], integers[1], apart)
+        return Arena(offsets, network[1], given, floats[1], integers[1], apart)
+
+
+def spent(walk: Loops, leaves: Sequence[Leaf]) -> tuple[Buffer, ...]:
+    """Return buffers that loops read nowhere but at the place that they write afterwards.
+
+    Args:
+        walk: of the output and the leaves, with loops over what an entry is made of behind those over the entries.
+        leaves: what is read.
+    """
+    found: dict[int, Buffer] = {leaf.buffer.key: leaf.buffer for leaf in leaves}
+    for place, leaf in enumerate(leaves, 1):
+        within = (walk.strides[place][: walk.outer], walk.offsets[place])
+        if within != (walk.strides[0][: walk.outer], walk.offsets[0]) or any(walk.strides[place][walk.outer :]):
+            found.pop(leaf.buffer.key, None)
+    return tuple(found.values())
 
 
 def _less(walk: Loops, target: Source, source: Source) -> bool:
