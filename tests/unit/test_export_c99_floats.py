@@ -6,6 +6,7 @@ import ctypes
 import subprocess
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from benchmarks.estimate.subjects import fitted, hapt_stages, windows
@@ -21,10 +22,12 @@ from edgewright.export._c_steps import Step
 from edgewright.export._c_unit import Unit
 from edgewright.export.c99_operators._sums import _KNOWN, _SUMS, summing
 from edgewright.export.c99_operators.reduction import _EXTREMES
+from edgewright.export.contract import Subject
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.graph.onnx_writer import to_onnx
+from edgewright.pipeline.footprint import as_integers
 from edgewright.schema.data import Floats
-from edgewright.schema.graph import Graph
+from edgewright.schema.graph import Graph, StageMark
 
 CORE = "cortex-m4"
 _TEXT = """#include <math.h>
@@ -143,6 +146,33 @@ def test_what_a_loop_reads_again_stays() -> None:
     inner, unit.steps = unit.steps, outer
     unit.steps.append(Step(("for (;;) {",), (), (), inner=tuple(inner)))
     assert unit.arena().floats == 2 * 4 * 64
+
+
+def test_values_go_to_the_network_as_bytes(tmp_path: Path) -> None:
+    need_compiler()
+    graph = as_integers(phone())
+    made = {node.outputs[0]: node for node in graph.nodes}
+    union = graph.boundary
+    while made[union].op != "Concat":
+        union = made[union].inputs[0]
+    marks = (StageMark(stage="union", value=union), StageMark(stage="scale", value=graph.boundary))
+    graph = msgspec.structs.replace(graph, stages=marks)
+    network = Subject("model", graph).integers
+    assert network is not None
+    X = windows(128, 9)[:40]
+    X[3, 1, 5:9], X[4, :, 7] = np.nan, np.nan
+    flags = (*STRICT, "-O1", "-ffp-contract=off")
+    fast, plain = (
+        load_c99(write_c99(graph, network, name="model", core=core), tmp_path / f"code{core}", flags=flags).predict(X)
+        for core in (CORE, "")
+    )
+    assert list(fast.stages) == list(plain.stages)
+    for name in ("union", "scale"):
+        np.testing.assert_allclose(fast.stages[name], plain.stages[name], atol=2e-3)
+    np.testing.assert_array_equal(fast.outputs["label"], plain.outputs["label"])
+    unit, _ = lay_out(graph, network, name="model", core=CORE)
+    features = plain.stages["scale"].shape[1]
+    assert not [b for step in unit.steps for b in step.buffers if b.kind == "float32" and b.size == features]
 
 
 def test_rows_that_nothing_picks_are_left_out_of_the_routine(monkeypatch: pytest.MonkeyPatch) -> None:

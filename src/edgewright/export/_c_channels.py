@@ -42,6 +42,10 @@ class _Loop:
         key = base.key, location
         if key not in self.pointers:
             made = self.unit.buffer(base.size, base.kind, f"r{len(self.pointers)}")
+            taker = self.unit.takers.get(base.key)
+            if taker is not None:
+                self.unit.takers[made.key] = taker[0], location, taker[2]
+                return made
             self.pointers[key] = made, base, location
             self.unit.use(base)
         return self.pointers[key][0]

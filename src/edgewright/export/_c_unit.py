@@ -141,6 +141,8 @@ class Unit:
         taps: entries of each stage's output.
         routines: functions that give rows of values which lie in several places.
         reserved: memory of values that are put together, where their parts are written to at once.
+        takers: for memory that only stands for bytes, the bytes, where in them it begins and the function that makes
+            one of a value, by number.
         place: layer or stage whose code is being written; tables are named after it.
         work: operator whose code is being written.
         slots: whether constants are read from a slot of flash (`_c_slots`) instead of being written into the code.
@@ -167,6 +169,7 @@ class Unit:
     taps: list[int] = field(default_factory=list)
     routines: list[Routine] = field(default_factory=list)
     reserved: dict[str, Source] = field(default_factory=dict)
+    takers: dict[int, tuple[Buffer, str, str]] = field(default_factory=dict)
     place: str = ""
     work: str = ""
     _used: set[str] = field(default_factory=set)
@@ -187,6 +190,12 @@ class Unit:
     def fresh(self, shape: Sequence[int], kind: str = "float32") -> Source:
         """Return new memory for a value of this shape."""
         return self.source(self.buffer(int(np.prod(shape, dtype=np.int64)), kind), shape)
+
+    def packed(self, made: Source, function: str) -> Source:
+        """Return what stands for values of which a function makes bytes as they are written."""
+        taken = self.buffer(made.leaves[0].buffer.size, "float32", f"{self.name}_{function}")
+        self.takers[taken.key] = made.leaves[0].buffer, "", taken.name
+        return self.source(taken, made.shape)
 
     def table(self, array: Array, role: str = "table") -> str:
         """Name of a constant table in flash, by what it is to its layer; equal tables are one."""
@@ -310,16 +319,19 @@ class Unit:
     def tap(self, source: Source) -> None:
         """Keep a stage's output where the code is compiled with taps; the expression stays one with what follows."""
         count = int(np.prod(source.shape))
-        target = self.source(self.buffer(count, "float32", f"{self.name}_tap{len(self.taps)}"), source.shape)
-        self.taps.append(count)
+        target = self.source(self.buffer(count, "float32", self.next_tap(count)), source.shape)
         self.copy(source, target, f"{self.name.upper()}_TAPS")
+
+    def next_tap(self, count: int) -> str:
+        """Return memory for so many values of the next stage."""
+        self.taps.append(count)
+        return f"{self.name}_tap{len(self.taps) - 1}"
 
     def tap_parts(self, sources: Sequence[Source]) -> None:
         """Record the parts along axis 1 of a value."""
         count = sum(int(np.prod(source.shape)) for source in sources)
         rows, rest = sum(source.shape[1] for source in sources), sources[0].shape[2:]
-        target = self.source(self.buffer(count, "float32", f"{self.name}_tap{len(self.taps)}"), (1, rows, *rest))
-        self.taps.append(count)
+        target = self.source(self.buffer(count, "float32", self.next_tap(count)), (1, rows, *rest))
         start = 0
         for source in sources:
             self.copy(source, target.rows(start, source.shape[1]), f"{self.name.upper()}_TAPS")
@@ -333,7 +345,13 @@ class Unit:
         names = tuple(f"i{n}" for n in range(len(walk.lengths)))
         places = [f"{leaf.buffer.name}[{walk.index(n + 1, names)}]" for n, leaf in enumerate(source.leaves)]
         result = f"{target.leaves[0].buffer.name}[{walk.index(0, names)}]"
-        if self.floats and not condition and _less(walk, target, source):
+        taker = self.takers.get(target.leaves[0].buffer.key)
+        if taker is not None:
+            made, begin, function = taker
+            at = " + ".join(part for part in (begin, walk.index(0, names)) if part and (part != "0" or not begin))
+            lines = nested(walk.lengths, names, [f"{function}({made.name}, {at}, {source.text.format(*places)});"])
+            target = self.source(made, (made.size,))
+        elif self.floats and not condition and _less(walk, target, source):
             start, x, p, q = (
                 f"{leaf.buffer.name}[{walk.index(n, ('0',))}]"
                 for n, leaf in enumerate((*target.leaves, *source.leaves))
