@@ -6,6 +6,7 @@ import ctypes
 import subprocess
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from benchmarks.estimate.subjects import fitted, hapt_stages, windows
@@ -16,13 +17,17 @@ from edgewright.export._c_channels import LoopWriter
 from edgewright.export._c_host import STRICT, load_c99
 from edgewright.export._c_math import own_functions
 from edgewright.export._c_pipeline import lay_out, write_c99
+from edgewright.export._c_source import Source, combined, distinct_work
+from edgewright.export._c_steps import Step
 from edgewright.export._c_unit import Unit
-from edgewright.export.c99_operators._sums import _SUMS
+from edgewright.export.c99_operators._sums import _KNOWN, _SUMS, summing
 from edgewright.export.c99_operators.reduction import _EXTREMES
+from edgewright.export.contract import Subject
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.graph.onnx_writer import to_onnx
+from edgewright.pipeline.footprint import as_integers
 from edgewright.schema.data import Floats
-from edgewright.schema.graph import Graph
+from edgewright.schema.graph import Graph, StageMark
 
 CORE = "cortex-m4"
 _TEXT = """#include <math.h>
@@ -113,6 +118,63 @@ def test_a_core_with_float_instructions_takes_less_memory() -> None:
     assert fast <= plain - 4 * 128
 
 
+def test_a_compiler_works_equal_parts_out_once() -> None:
+    part = "sqrtf(({0} * {1}))"
+    assert distinct_work(Source((1,), "float32", (), f"({part} + ({{1}} - {part}))")) == 1 + 16 + 1 + 1
+
+
+def test_memory_is_taken_over_where_entries_are_read_before_they_are_written() -> None:
+    unit = Unit("m", floats=True)
+    first, other = unit.fresh((1, 64)), unit.fresh((1, 64))
+    doubled, turned = unit.fresh((1, 64)), unit.fresh((1, 64))
+    unit.step(["fill"], (), (first, other))
+    unit.copy(combined("({0} + {1})", "float32", (first, other)), doubled)
+    unit.copy(combined("({0} + {1})", "float32", (other, doubled.seen(lambda view: view[:, ::-1]))), turned)
+    arena = unit.arena([turned.leaves[0].buffer])
+    a, b, c, d = (arena.offsets[source.leaves[0].buffer.key] for source in (first, other, doubled, turned))
+    # The sum is read backwards: what it is read with alone gives its memory.
+    assert (a, b) == (c, d)
+    assert arena.floats == 2 * 4 * 64
+
+
+def test_what_a_loop_reads_again_stays() -> None:
+    unit = Unit("m", floats=True)
+    given, made = unit.fresh((1, 64)), unit.fresh((1, 64))
+    unit.step(["fill"], (), (given,))
+    outer, unit.steps = unit.steps, []
+    unit.copy(combined("(-{0})", "float32", (given,)), made)
+    inner, unit.steps = unit.steps, outer
+    unit.steps.append(Step(("for (;;) {",), (), (), inner=tuple(inner)))
+    assert unit.arena().floats == 2 * 4 * 64
+
+
+def test_values_go_to_the_network_as_bytes(tmp_path: Path) -> None:
+    need_compiler()
+    graph = as_integers(phone())
+    made = {node.outputs[0]: node for node in graph.nodes}
+    union = graph.boundary
+    while made[union].op != "Concat":
+        union = made[union].inputs[0]
+    marks = (StageMark(stage="union", value=union), StageMark(stage="scale", value=graph.boundary))
+    graph = msgspec.structs.replace(graph, stages=marks)
+    network = Subject("model", graph).integers
+    assert network is not None
+    X = windows(128, 9)[:40]
+    X[3, 1, 5:9], X[4, :, 7] = np.nan, np.nan
+    flags = (*STRICT, "-O1", "-ffp-contract=off")
+    fast, plain = (
+        load_c99(write_c99(graph, network, name="model", core=core), tmp_path / f"code{core}", flags=flags).predict(X)
+        for core in (CORE, "")
+    )
+    assert list(fast.stages) == list(plain.stages)
+    for name in ("union", "scale"):
+        np.testing.assert_allclose(fast.stages[name], plain.stages[name], atol=2e-3)
+    np.testing.assert_array_equal(fast.outputs["label"], plain.outputs["label"])
+    unit, _ = lay_out(graph, network, name="model", core=CORE)
+    features = plain.stages["scale"].shape[1]
+    assert not [b for step in unit.steps for b in step.buffers if b.kind == "float32" and b.size == features]
+
+
 def test_rows_that_nothing_picks_are_left_out_of_the_routine(monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[tuple[int, bool]] = []
     real = LoopWriter.routine
@@ -135,8 +197,14 @@ def test_sums_by_eights_on_the_core(count: int) -> None:
     unit = Unit("m", floats=True)
     unit.helper("apart", "#define @_apart __attribute__((noinline))")
     names = [unit.helper(known.name, known.code(True)) for known in dict.fromkeys(_SUMS.values())]
+    names += [str(summing(unit, *key)).split("(")[0] for key in _KNOWN]
     names += [unit.helper(word, _EXTREMES[op]) for word, op in (("most", "ReduceMax"), ("least", "ReduceMin"))]
-    given = {"m_dot": "x, y", "m_rest": "x, 0.5f", "m_moved": "x, 0.5f, 0.25f, y, 0.75f, 1.5f"}
+    given = {
+        "m_dot": "x, y",
+        "m_rest": "x, 0.5f",
+        "m_known_sum": "x, 3.0f, 0.5f",
+        "m_moved": "x, 0.5f, 0.25f, y, 0.75f, 1.5f",
+    }
     order = list(dict.fromkeys(names))
     lines = [f"((float *)out)[{n}] = {name}({given.get(name, 'x')}, {count});" for n, name in enumerate(order)]
     text = own_functions("\n\n".join(unit.helpers()), "m")
@@ -150,7 +218,8 @@ def test_sums_by_eights_on_the_core(count: int) -> None:
     x, y = (part.astype(np.float64) for part in (rows[:, :count], rows[:, count:]))
     wanted = {
         "m_sum": x.sum(1), "m_dot": (x * y).sum(1), "m_rest": (x - 0.5).sum(1), "m_cubes": (x**3).sum(1),
-        "m_moved": ((x - 0.75) * (y - 2.25)).sum(1), "m_most": x.max(1), "m_least": x.min(1),
+        "m_known_sum": (np.where(np.isnan(x), 3.0, x) - 0.5).sum(1), "m_moved": ((x - 0.75) * (y - 2.25)).sum(1),
+        "m_most": x.max(1), "m_least": x.min(1),
     }  # fmt: skip
     assert set(order) == set(wanted)
     for place, name in enumerate(order):

@@ -42,6 +42,10 @@ class _Loop:
         key = base.key, location
         if key not in self.pointers:
             made = self.unit.buffer(base.size, base.kind, f"r{len(self.pointers)}")
+            taker = self.unit.takers.get(base.key)
+            if taker is not None:
+                self.unit.takers[made.key] = taker[0], location, taker[2]
+                return made
             self.pointers[key] = made, base, location
             self.unit.use(base)
         return self.pointers[key][0]
@@ -379,6 +383,7 @@ class _LoopBody:
                     constants=tuple(constants),
                     shape=(shape[0], 1, *shape[2:]),
                     kind=self.plan.kinds[name],
+                    spent=self._spent(index, sources[0]),
                 )
             )
         self.known[name] = self._kept(name, source, row)
@@ -392,6 +397,15 @@ class _LoopBody:
         if readers <= 1 or source.plain or work(source) * (readers - 1) <= _REPEATED:
             return source
         return self.unit.stored(source)
+
+    def _spent(self, index: int, source: Source | None) -> bool:
+        """Return whether memory that the loop has for itself is not read after a node."""
+        if source is None or not source.plain:
+            return False
+        memory = source.leaves[0].buffer
+        own = any(memory in step.writes for step in self.unit.steps)
+        later = {name for node in self.first.nodes[index + 1 :] for name in node.inputs if name in self.known}
+        return own and not any(leaf.buffer is memory for name in later for leaf in self.known[name].leaves)
 
     def _given(self, index: int, node: Node, at: int) -> Source:
         name, plan = node.inputs[at], self.plan

@@ -117,7 +117,7 @@ def products(
     if any(a.buffer is not b.buffer for (a, _), (b, _) in zip(*levels, strict=True)):
         return None
     rows = list(taken)
-    tile = next((n for n in _TILES if samples % n == 0 and n * len(rows) <= 3 * samples), 0)
+    tile = next((n for n in _TILES if samples % n == 0 and n * len(rows) <= 2 * samples), 0)
     call = summing(unit, "({0} * {1})", (1, 1))
     if call is None or not tile:
         return None

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from edgewright.export._c_banks import Bank, banks_of
+from edgewright.export._c_bytes import bytes_of
 from edgewright.export._c_channels import LoopWriter
 from edgewright.export._c_files import files, network_files
 from edgewright.export._c_graph import Plan, image_channels, layer_names, node_names, plan_graph, turning
@@ -112,15 +113,21 @@ def lay_out(
         lying = unit.source(entry, (1, height, width, channels))
         values[source.name] = lying.seen(lambda view: view.transpose(0, 3, 1, 2))
     _tap(unit, plan, source.name, values)
-    _floats(unit, plan, plan.before, values, names)
+    boundary = plan.alias.get(graph.boundary, graph.boundary)
+    own = unit.floats and not unit.slots and network is not None
+    packed = bytes_of(unit, plan, boundary, names) if own else None
+    _floats(unit, plan, [n for n in plan.before if packed is None or n not in packed.chain], values, names)
     borders = [len(unit.steps)]
     ends: tuple[Buffer, ...] = ()
     if network is not None:
-        real = values[plan.alias.get(graph.boundary, graph.boundary)]
         turn = turning(network) if image else None
-        if turn is not None:
-            real = real.seen(lambda view: view.transpose(0, 2, 3, 1))
-        first = quantise_step(unit, real, network.values[network.input])
+        if packed is not None:
+            first = packed.write(plan, network.values[network.input])
+        else:
+            real = values[boundary]
+            if turn is not None:
+                real = real.seen(lambda view: view.transpose(0, 2, 3, 1))
+            first = quantise_step(unit, real, network.values[network.input])
         borders.append(len(unit.steps))
         last = _integers(unit, network, first, inside or {}, seen, turn)
         borders.append(len(unit.steps))
@@ -276,7 +283,7 @@ def _keep(
 
 def _tap(unit: Unit, plan: Plan, name: str, values: dict[str, Source]) -> None:
     for _, value in plan.taps:
-        if value == name:
+        if value == name and values[name].leaves[0].buffer.key not in unit.takers:
             unit.tap(values[name])
 
 

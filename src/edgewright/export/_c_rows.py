@@ -83,7 +83,7 @@ class Rows:
         for nodes in parts:
             made = {node.outputs[0] for node in nodes}
             given = [n for n in made if n in self.outside or any(r.outputs[0] not in made for r in self._reads(n))]
-            group = Group(self.shapes[nodes[0].outputs[0]][1], tuple(nodes), tuple(sorted(given)))
+            group = Group(self.shapes[nodes[0].outputs[0]][1], _spectra_last(nodes), tuple(sorted(given)))
             if self._pays(group):
                 found.append(group)
         return found
@@ -219,3 +219,12 @@ class Rows:
             return False
         axis = array.ndim - (rank - 1)
         return axis >= 0 and array.shape[axis] == self.shapes[node.outputs[0]][1]
+
+
+def _spectra_last(nodes: Sequence[Node]) -> tuple[Node, ...]:
+    """Return nodes in an order in which others have read what a spectrum is made of: its memory is then free."""
+    after: set[str] = set()
+    for node in nodes:
+        if node.op == SPECTRUM or not after.isdisjoint(node.inputs):
+            after.update(node.outputs)
+    return tuple(sorted(nodes, key=lambda node: not after.isdisjoint(node.outputs)))

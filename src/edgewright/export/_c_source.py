@@ -13,6 +13,7 @@ Bytes = NDArray[np.uint8]
 # Operators a value that are rather repeated for every reader than kept in memory for all samples.
 REPEATED = 24
 _OPERATOR = re.compile(r" [-+*] | \? | [<>]=? |\(-\{")
+_PART = re.compile(r"\w*\([^()]*\)")
 _SLOW = re.compile(r"(?:sqrtf|expf|logf|powf|tanhf|_sigmoid|_sum|_dot)\(| / ")
 
 
@@ -62,10 +63,11 @@ class Leaf:
     def same(self, other: Leaf) -> bool:
         """Return whether both see the same entries in the same order."""
         mine, its = self.view, other.view
+        steps = zip(mine.shape, mine.strides, its.strides, strict=False)
         return (
             self.buffer is other.buffer
             and self.offset == other.offset
-            and (mine.shape == its.shape and mine.strides == its.strides)
+            and (mine.shape == its.shape and all(length == 1 or one == two for length, one, two in steps))
         )
 
 
@@ -132,6 +134,15 @@ class Source:
 def work(source: Source) -> int:
     """Return operators that an expression takes a value; those that take long count as several."""
     return len(_OPERATOR.findall(source.text)) + 16 * len(_SLOW.findall(source.text))
+
+
+def distinct_work(source: Source) -> int:
+    """Return operators that an expression takes where a compiler works equal parts of it out once."""
+    parts: dict[str, int] = {}
+    text, before, leaves = source.text, "", len(source.leaves)
+    while text != before:
+        before, text = text, _PART.sub(lambda part: f"{{{parts.setdefault(part[0], leaves + len(parts))}}}", text)
+    return sum(work(replace(source, text=part)) for part in (*parts, text))
 
 
 def combined(text: str, kind: str, sources: tuple[Source, ...]) -> Source:

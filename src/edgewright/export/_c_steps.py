@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgewright.export._c_source import Buffer
@@ -19,6 +19,7 @@ class Step:
         condition: name that must be defined for the code to be compiled, or nothing.
         work: operator that the loops are of; empty for expressions, which any operator may leave.
         inner: steps of a loop, which `lines` begins.
+        spent: buffers of which every entry is read before the entry at its place is written, and not later.
     """
 
     lines: tuple[str, ...]
@@ -27,6 +28,7 @@ class Step:
     condition: str = ""
     work: str = ""
     inner: tuple[Step, ...] = ()
+    spent: tuple[Buffer, ...] = ()
 
     @property
     def buffers(self) -> tuple[Buffer, ...]:
@@ -97,3 +99,31 @@ def lives(steps: Sequence[Step], inside: range) -> tuple[dict[int, int], dict[in
                 first[key], last[key] = min(first[key], start), max(last[key], end)
     starts.append(index)
     return first, last, range(starts[inside.start], starts[inside.stop]) if inside else range(0)
+
+
+def taken_over(
+    steps: Sequence[Step], first: Mapping[int, int], last: dict[int, int], kept: Collection[int]
+) -> dict[int, int]:
+    """Return buffers that lie where another has lain up to the step that writes them, by their numbers.
+
+    Args:
+        steps: with the steps of their loops.
+        first: use of every buffer, as of `lives`.
+        last: the same; that of a buffer whose memory is taken over grows.
+        kept: numbers of buffers that stay where they are.
+    """
+    found: dict[int, int] = {}
+    index = 0
+    for step in steps:
+        start = index if step.inner else 0
+        for part in step.inner or (step,):
+            for new, old in ((new, old) for new in part.writes for old in part.spent):
+                alike = (old.size, old.kind) == (new.size, new.kind) and not new.fixed and not old.fixed
+                free = new.key not in found and old.key not in found.values() and {old.key, new.key}.isdisjoint(kept)
+                # What a loop finds in memory of others has to be there when it turns again.
+                if alike and free and start <= first[old.key] and first[new.key] == last[old.key] == index:
+                    found[new.key] = old.key
+            index += 1
+    for new_key, old_key in reversed(found.items()):
+        last[old_key] = last[new_key]
+    return found

@@ -162,14 +162,7 @@ def _source(at: Layout, watchers: Sequence[Watcher]) -> str:
         _push_code(at, watchers),
         *push_code(watchers, bool(at.classes)),
         _gap_code(at, watchers),
-        "\n".join(
-            [
-                "void @_init(@_stream_context *context) {",
-                "    memset(context, 0, sizeof *context);",
-                *(f"    {w.prefix}_detect_init(&context->detector{n});" for n, w in enumerate(watchers)),
-                "}",
-            ]
-        ),
+        _init_code(at, watchers),
         *(
             ["const float *@_means(const @_stream_context *context) {\n    return context->means;\n}"]
             if at.classes
@@ -262,6 +255,22 @@ def _push_code(at: Layout, watchers: Sequence[Watcher]) -> str:
 
 
 _TAIL = ("    event->row = row;", "    event->flags = answer.flags;", "    return 1;")
+
+
+def _init_code(at: Layout, watchers: Sequence[Watcher]) -> str:
+    """Return the first state, number by number: nothing reads the long arrays before they are set."""
+    lines = ["    context->rows = 0u;", "    context->flags = 0u;"]
+    lines += ["    context->filled = 0;"] if at.samples > 1 else []
+    lines += ["    context->skip = 0;"] if at.step > at.samples else []
+    if at.classes:
+        lines += ["    context->decided = 0;", *(["    context->first = 0;"] if at.smoothing > 1 else [])]
+        lines += [f"    for (int i = 0; i < {at.classes}; ++i) {{", "        context->means[i] = 0.0f;", "    }"]
+        lines.append("    @_forget(context);")
+    if at.quiet:
+        lines += [f"    for (int i = 0; i < {len(at.alarms)}; ++i) {{", "        context->quiet[i] = 0u;", "    }"]
+    lines += ["    memset(context->told, 0, sizeof context->told);"] if watchers else []
+    lines += [f"    {w.prefix}_detect_init(&context->detector{n});" for n, w in enumerate(watchers)]
+    return "\n".join(["void @_init(@_stream_context *context) {", *lines, "}"])
 
 
 def _gap_code(at: Layout, watchers: Sequence[Watcher]) -> str:

@@ -37,10 +37,12 @@ def slide_code(channels: int, samples: int, step: int) -> list[str]:
     if kept <= 0:
         made = ["    context->filled = 0;"]
         return [*made, f"    context->skip = {-kept};"] if kept else made
-    begin = f"{samples} * i"
+    # Sample by sample: compilers would call the library for a loop over neighbours.
+    to = f"context->window[{samples} * i + context->filled]"
     return [
-        f"    for (int i = 0; i < {channels}; ++i) {{",
-        f"        memmove(context->window + {begin}, context->window + {begin} + {step}, {kept}u * sizeof(float));",
+        f"    for (context->filled = 0; context->filled < {kept}; ++context->filled) {{",
+        f"        for (int i = 0; i < {channels}; ++i) {{",
+        f"            {to} = {to.replace(']', f' + {step}]')};",
+        "        }",
         "    }",
-        f"    context->filled = {kept};",
     ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from edgewright.export._c_source import Buffer, Leaf, Loops, Source, loops
-from edgewright.export._c_steps import Routine, Step, lives
+from edgewright.export._c_steps import Routine, Step, lives, taken_over
 from edgewright.export._c_text import TYPES, entries, number, slot_tables, smallest
 from edgewright.schema.graph import Array
 
@@ -141,6 +141,8 @@ class Unit:
         taps: entries of each stage's output.
         routines: functions that give rows of values which lie in several places.
         reserved: memory of values that are put together, where their parts are written to at once.
+        takers: for memory that only stands for bytes, the bytes, where in them it begins and the function that makes
+            one of a value, by number.
         place: layer or stage whose code is being written; tables are named after it.
         work: operator whose code is being written.
         slots: whether constants are read from a slot of flash (`_c_slots`) instead of being written into the code.
@@ -167,6 +169,7 @@ class Unit:
     taps: list[int] = field(default_factory=list)
     routines: list[Routine] = field(default_factory=list)
     reserved: dict[str, Source] = field(default_factory=dict)
+    takers: dict[int, tuple[Buffer, str, str]] = field(default_factory=dict)
     place: str = ""
     work: str = ""
     _used: set[str] = field(default_factory=set)
@@ -187,6 +190,12 @@ class Unit:
     def fresh(self, shape: Sequence[int], kind: str = "float32") -> Source:
         """Return new memory for a value of this shape."""
         return self.source(self.buffer(int(np.prod(shape, dtype=np.int64)), kind), shape)
+
+    def packed(self, made: Source, function: str) -> Source:
+        """Return what stands for values of which a function makes bytes as they are written."""
+        taken = self.buffer(made.leaves[0].buffer.size, "float32", f"{self.name}_{function}")
+        self.takers[taken.key] = made.leaves[0].buffer, "", taken.name
+        return self.source(taken, made.shape)
 
     def table(self, array: Array, role: str = "table") -> str:
         """Name of a constant table in flash, by what it is to its layer; equal tables are one."""
@@ -269,13 +278,19 @@ class Unit:
         condition: str = "",
         *,
         work: str | None = None,
+        spent: Sequence[Buffer] = (),
     ) -> None:
-        """Append code that reads and write values; `work` is the operator being written where it is left out."""
+        """Append code that reads and write values; `work` is the operator being written where it is left out.
+
+        Entries of what is `spent` are read before that at their place is written.
+        """
         read = {leaf.buffer.key: leaf.buffer for source in reads for leaf in source.leaves}
         written = {leaf.buffer.key: leaf.buffer for source in writes for leaf in source.leaves}
         self._used.update(buffer.name for buffer in read.values())
         made = self.work if work is None else work
-        self.steps.append(Step(tuple(lines), tuple(read.values()), tuple(written.values()), condition, made))
+        self.steps.append(
+            Step(tuple(lines), tuple(read.values()), tuple(written.values()), condition, made, spent=tuple(spent))
+        )
 
     def drop_unread(self, kept: Sequence[Buffer] = ()) -> None:
         """Leave steps of `UNREAD` out whose output nobody reads; one that only taps read is compiled with them."""
@@ -304,16 +319,19 @@ class Unit:
     def tap(self, source: Source) -> None:
         """Keep a stage's output where the code is compiled with taps; the expression stays one with what follows."""
         count = int(np.prod(source.shape))
-        target = self.source(self.buffer(count, "float32", f"{self.name}_tap{len(self.taps)}"), source.shape)
-        self.taps.append(count)
+        target = self.source(self.buffer(count, "float32", self.next_tap(count)), source.shape)
         self.copy(source, target, f"{self.name.upper()}_TAPS")
+
+    def next_tap(self, count: int) -> str:
+        """Return memory for so many values of the next stage."""
+        self.taps.append(count)
+        return f"{self.name}_tap{len(self.taps) - 1}"
 
     def tap_parts(self, sources: Sequence[Source]) -> None:
         """Record the parts along axis 1 of a value."""
         count = sum(int(np.prod(source.shape)) for source in sources)
         rows, rest = sum(source.shape[1] for source in sources), sources[0].shape[2:]
-        target = self.source(self.buffer(count, "float32", f"{self.name}_tap{len(self.taps)}"), (1, rows, *rest))
-        self.taps.append(count)
+        target = self.source(self.buffer(count, "float32", self.next_tap(count)), (1, rows, *rest))
         start = 0
         for source in sources:
             self.copy(source, target.rows(start, source.shape[1]), f"{self.name.upper()}_TAPS")
@@ -327,7 +345,13 @@ class Unit:
         names = tuple(f"i{n}" for n in range(len(walk.lengths)))
         places = [f"{leaf.buffer.name}[{walk.index(n + 1, names)}]" for n, leaf in enumerate(source.leaves)]
         result = f"{target.leaves[0].buffer.name}[{walk.index(0, names)}]"
-        if self.floats and not condition and _less(walk, target, source):
+        taker = self.takers.get(target.leaves[0].buffer.key)
+        if taker is not None:
+            made, begin, function = taker
+            at = " + ".join(part for part in (begin, walk.index(0, names)) if part and (part != "0" or not begin))
+            lines = nested(walk.lengths, names, [f"{function}({made.name}, {at}, {source.text.format(*places)});"])
+            target = self.source(made, (made.size,))
+        elif self.floats and not condition and _less(walk, target, source):
             start, x, p, q = (
                 f"{leaf.buffer.name}[{walk.index(n, ('0',))}]"
                 for n, leaf in enumerate((*target.leaves, *source.leaves))
@@ -335,7 +359,7 @@ class Unit:
             lines = [f"{self.helper('less', LESS)}(&{start}, &{x}, {p}, {q}, {walk.lengths[0]});"]
         else:
             lines = nested(walk.lengths, names, [f"{result} = {source.text.format(*places)};"])
-        self.step(lines, (source,), (target,), condition, work="")
+        self.step(lines, (source,), (target,), condition, work="", spent=spent(walk, source.leaves))
 
     def tables(self) -> list[str]:
         """Return definitions of the tables that are read, in the order in which they were made."""
@@ -374,17 +398,36 @@ class Unit:
         """
         first, last, inside = lives(self.steps, inside)
         last |= {buffer.key: max(last.values(), default=0) + 1 for buffer in kept}
+        over = taken_over(self.steps, first, last, {buffer.key for buffer in ends})
         alive: dict[str, list[Lifetime]] = {"network": [], "floats": [], "integers": []}
         given = {buffer.key: name for buffer, name in zip(ends, ("in", "out"), strict=False)}
         for b in self._buffers:
-            if not b.fixed and b.key in first:
+            if not b.fixed and b.key in first and b.key not in over:
                 own = b.key not in given and first[b.key] in inside and last[b.key] in inside
                 kind = "integers" if b.kind == "int32" else "network" if own else "floats"
                 alive[kind].append(Lifetime(b.key, b.size * _BYTES[TYPES[b.kind]], first[b.key], last[b.key]))
         network, integers = plan(alive["network"]), plan(alive["integers"])
         floats = plan(alive["floats"], {life: network[0][life.key] for life in alive["network"]})
+        offsets = {**floats[0], **integers[0]}
+        for new, old in over.items():
+            offsets[new] = offsets[old]
         apart = sum(-(-life.size // 4) * 4 for some in alive.values() for life in some)
-        return Arena({**floats[0], **integers[0]}, network[1], given, floats[1], integers[1], apart)
+        return Arena(offsets, network[1], given, floats[1], integers[1], apart)
+
+
+def spent(walk: Loops, leaves: Sequence[Leaf]) -> tuple[Buffer, ...]:
+    """Return buffers that loops read nowhere but at the place that they write afterwards.
+
+    Args:
+        walk: of the output and the leaves, with loops over what an entry is made of behind those over the entries.
+        leaves: what is read.
+    """
+    found: dict[int, Buffer] = {leaf.buffer.key: leaf.buffer for leaf in leaves}
+    for place, leaf in enumerate(leaves, 1):
+        within = (walk.strides[place][: walk.outer], walk.offsets[place])
+        if within != (walk.strides[0][: walk.outer], walk.offsets[0]) or any(walk.strides[place][walk.outer :]):
+            found.pop(leaf.buffer.key, None)
+    return tuple(found.values())
 
 
 def _less(walk: Loops, target: Source, source: Source) -> bool:

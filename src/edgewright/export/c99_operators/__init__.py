@@ -30,6 +30,7 @@ class Spot:
         constants: for each input, its array where it is constant.
         shape: of the output.
         kind: type of the output as NumPy names it.
+        spent: whether nobody reads the first input's memory after the operator.
     """
 
     unit: Unit
@@ -38,6 +39,7 @@ class Spot:
     constants: tuple[Array | None, ...]
     shape: tuple[int, ...]
     kind: str
+    spent: bool = False
 
     def source(self, index: int) -> Source:
         """Return an input that is there.

@@ -183,10 +183,13 @@ static int8_t @_to_byte(float x, float scale, int zero) {
 def quantise_step(unit: Unit, source: Source, value: IntegerValue) -> Source:
     """Append the step from real numbers to bytes."""
     target = unit.fresh(source.shape, "int8")
-    function = unit.helper("to_byte", _TO_BYTE)
-    text = f"{function}({source.text}, {unit.real(value.scale)}, {unit.whole(value.zero)})"
-    unit.copy(replace(source, text=text), target)
+    unit.copy(replace(source, text=byte_text(unit, source.text, value)), target)
     return target
+
+
+def byte_text(unit: Unit, text: str, value: IntegerValue) -> str:
+    """Return the C of a real number as a byte."""
+    return f"{unit.helper('to_byte', _TO_BYTE)}({text}, {unit.real(value.scale)}, {unit.whole(value.zero)})"
 
 
 def dequantised(unit: Unit, source: Source, value: IntegerValue, shape: tuple[int, ...]) -> Source:

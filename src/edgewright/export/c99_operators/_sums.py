@@ -117,6 +117,35 @@ _SUMS = {
 }  # fmt: skip
 
 
+_PRESENT = "(fabsf({0}) <= 3.4028235e+38f)"
+# Of numbers some of which may be missing: what stands for those, and what is taken off all.
+_KNOWN = {
+    (f"({_PRESENT} ? {{0}} : 0.0f)", (1,)): "&{0}, 0.0f, 0.0f",
+    (f"({_PRESENT} ? {{0}} : {{1}})", (1, 0)): "&{0}, {1}, 0.0f",
+    (f"({_PRESENT} ? ({{0}} - {{1}}) : 0.0f)", (1, 0)): "&{0}, {1}, {1}",
+    (f"(({_PRESENT} ? {{0}} : {{1}}) - {{2}})", (1, 0, 0)): "&{0}, {1}, {2}",
+}
+_KNOWN_SUM = f"""\
+/* Sum of what neighbours exceed, another number in place of those that are missing. */
+@_apart static float @_known_sum(const float *x, float missing, float p, int count) {{
+    float a = @_rest(x, p, count);
+    if (fabsf(a) <= 3.4028235e+38f) {{
+        /* None is missing. */
+        return a;
+    }}
+    a = 0.0f;
+    while (count > 0) {{
+        float b = 0.0f;
+        for (int i = count < {BLOCK} ? count : {BLOCK}; i > 0; --i, ++x) {{
+            b += (fabsf(*x) <= 3.4028235e+38f ? *x : missing) - p;
+        }}
+        a += b;
+        count -= {BLOCK};
+    }}
+    return a;
+}}"""
+
+
 def summing(unit: Unit, text: str, strides: tuple[int, ...]) -> str | None:
     """Return the call of a function that sums an expression, up to its number of terms; None where there is none.
 
@@ -125,6 +154,10 @@ def summing(unit: Unit, text: str, strides: tuple[int, ...]) -> str | None:
         text: of the expression, with {0}, {1}, ... for its leaves.
         strides: of the leaves, from neighbour to neighbour.
     """
+    filled = _KNOWN.get((text, strides)) if unit.floats else None
+    if filled is not None:
+        summing(unit, "({0} - {1})", (1, 0))
+        return f"{unit.helper('known_sum', _KNOWN_SUM)}({filled}"
     known = _SUMS.get((text, strides))
     if known is None or not (known.portable or unit.floats):
         return None

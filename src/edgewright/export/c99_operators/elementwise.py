@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from edgewright.core.operators._error_function import FAR, LIMIT, NEAR, SPLIT
-from edgewright.export._c_source import Source, combined
+from edgewright.export._c_picks import LONG
+from edgewright.export._c_source import Source, combined, work
 from edgewright.export._c_text import number
 from edgewright.export.c99_operators import Spot, operator
 
+# Operators more a value for which a long expression is repeated over a larger shape.
+_REPEATED = 10
 _BINARY = {"Add": "({0} + {1})", "Sub": "({0} - {1})", "Mul": "({0} * {1})", "Div": "({0} / {1})"}
 _UNARY = {
     "Neg": "(-{0})",
@@ -78,12 +81,18 @@ def made(spot: Spot, text: str, *sources: Source, kind: str = "") -> Source:
     """Return an expression over inputs; one that would be repeated over a larger shape is worked out before."""
     inner = tuple(
         s
-        if s.plain or not s.leaves or s.shape == spot.shape or _size(s) == _size_of(spot.shape)
+        if s.plain or not s.leaves or s.shape == spot.shape or _size(s) == _size_of(spot.shape) or _cheap(spot, s)
         else spot.unit.stored(s)
         for s in sources
     )
     found = combined(text, kind or spot.kind, inner)
     return found if found.shape == spot.shape else found.spread(spot.shape)
+
+
+def _cheap(spot: Spot, source: Source) -> bool:
+    """Return whether a long expression is rather repeated than kept: memory is dearer than a few instructions."""
+    more = _size_of(spot.shape) // max(_size(source), 1) - 1
+    return spot.unit.floats and source.shape[-1] >= LONG and work(source) * more <= _REPEATED
 
 
 def _size(source: Source) -> int:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edgewright.export._c_source import Bytes, Source, combined, loops, work
+from edgewright.export._c_source import Bytes, Source, combined, distinct_work, loops, work
 from edgewright.export._c_text import APART, number
-from edgewright.export._c_unit import nested
+from edgewright.export._c_unit import nested, spent
 from edgewright.export.c99_operators import Spot, operator
 from edgewright.export.c99_operators._sums import BLOCK, summing
 
@@ -69,7 +69,7 @@ def reduced(spot: Spot, op: str, source: Source, axes: tuple[int, ...], shape: t
     """Append a reduction of an expression; `shape` is that of the output, with or without the reduced axes."""
     rank = len(source.shape)
     turned = source.seen(kept_first(rank, axes))
-    found = _short(op, turned, rank - len(axes), shape) or _called(spot, op, turned, rank - len(axes), shape)
+    found = _short(spot, op, turned, rank - len(axes), shape) or _called(spot, op, turned, rank - len(axes), shape)
     if found is not None:
         return found
     target = spot.unit.fresh(shape)
@@ -88,11 +88,12 @@ def reduced(spot: Spot, op: str, source: Source, axes: tuple[int, ...], shape: t
         body = [f"float a = {start};", *nested(inner, inside, take)]
     result = {"ReduceMean": f"a / {number(float(total))}", "ReduceL2": "sqrtf(a)"}.get(op, "a")
     body.append(f"{target.leaves[0].buffer.name}[{walk.index(0, names)}] = {result};")
-    spot.unit.step(nested(walk.lengths[: walk.outer], names[: walk.outer], body), (turned,), (target,))
+    lines = nested(walk.lengths[: walk.outer], names[: walk.outer], body)
+    spot.unit.step(lines, (turned,), (target,), spent=spent(walk, turned.leaves))
     return target
 
 
-def _short(op: str, turned: Source, kept: int, shape: tuple[int, ...]) -> Source | None:
+def _short(spot: Spot, op: str, turned: Source, kept: int, shape: tuple[int, ...]) -> Source | None:
     """Return a sum over a few axes of many values as an expression, where that is cheap to repeat."""
     count = int(np.prod(turned.shape[kept:]))
     if op not in ("ReduceSum", "ReduceMean") or count > _FEW or int(np.prod(shape)) < _MANY:
@@ -104,7 +105,9 @@ def _short(op: str, turned: Source, kept: int, shape: tuple[int, ...]) -> Source
     for index in range(1, count):
         text = f"({text} + {{{index}}})"
     total = combined(text if op == "ReduceSum" else f"({text} / {number(float(count))})", "float32", tuple(found))
-    return total if work(total) <= _CHEAP else None
+    # For a core with float instructions memory is dearer than what compilers see twice.
+    effort = distinct_work(total) if spot.unit.floats else work(total)
+    return total if effort <= _CHEAP else None
 
 
 def _entry(turned: Source, position: tuple[int, ...], shape: tuple[int, ...]) -> Source | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ def power_spectrum(spot: Spot) -> Source:
     window, power = spot.constants[1], spot.constants[2]
     if window is None or power is None:
         raise InputError("constant tables of a spectrum", "others", where(spot.node))
-    source, target = unit.stored(spot.source(0)), unit.fresh(spot.shape)
+    source = unit.stored(spot.source(0))
     turn = math.lcm(length, 4)
     angle = np.cos(2 * np.pi * np.arange(turn // 4 + 1) / turn)
     # Of a quarter turn the cosine is 0; the last digit of pi would leave 6e-17.
@@ -48,12 +49,15 @@ def power_spectrum(spot: Spot) -> Source:
     if length % 2:
         tables.append(str(length))
         word, text, scratch = "direct", _DIRECT, [unit.fresh((length,))]
+        target = unit.fresh(spot.shape)
     else:
         radices = factors(length // 2)
         tables += [unit.table(np.asarray(radices, np.uint16), "radices"), str(length // 2)]
         word, text = _fast(unit, radices), _POWER
         text = text.replace("TRANSFORM", word)
-        word, scratch = word.replace("transform", "power"), [unit.fresh((length,)), unit.fresh((length,))]
+        word = word.replace("transform", "power")
+        scratch = [_first(spot, source, length), unit.fresh((length,))]
+        target = _last(spot, scratch[1 - len(radices) % 2])
     word = f"{word}{factor[2]}{scale[2]}"
     text = text.replace("NAME", word).replace("FILL", _HANN if factor[2] == "_hann" else _ANY)
     text = text.replace("WINDOW", factor[1]).replace("BINS", _EACH if scale[2] else _ALIKE).replace("SCALE", scale[1])
@@ -65,6 +69,22 @@ def power_spectrum(spot: Spot) -> Source:
     call = f"{unit.helper(word, text)}({{x}}, {{step}}, {', '.join(tables)}, {memory}, {{y}});"
     over_rows(spot, source, target, call, tuple(scratch))
     return target
+
+
+def _first(spot: Spot, source: Source, length: int) -> Source:
+    """Return what the transform begins in: the memory of its input where that is spent and long enough."""
+    leaf = source.leaves[0]
+    own = spot.spent and math.prod(spot.shape[:-1]) == 1 and leaf.whole and leaf.buffer.size == length
+    return source if own else spot.unit.fresh((length,))
+
+
+def _last(spot: Spot, other: Source) -> Source:
+    """Return memory for the bins: of one row, that of the two which does not hold the end of the transform."""
+    count = spot.shape[-1]
+    if math.prod(spot.shape) > count:
+        return spot.unit.fresh(spot.shape)
+    leaf = other.leaves[0]
+    return Source(spot.shape, other.kind, (replace(leaf, view=leaf.base[:count].reshape(spot.shape)),), "{0}")
 
 
 def _window(unit: Unit, window: Table, power: Table, length: int) -> tuple[tuple[str, str, str], Table]:
@@ -201,9 +221,9 @@ _HANN = """\
 (void)count;
     a[0] = x[0] * 0.0f;
     for (int i = 1, j = 2 * half - 1; i <= half; ++i, --j) {
-        const float part = WINDOW;
+        const float part = WINDOW, other = x[j * step] * part;
         a[i] = x[i * step] * part;
-        a[j] = x[j * step] * part;
+        a[j] = other;
     }"""
 # What it ends with: factors of its bins.
 _ALIKE = """\
