@@ -57,7 +57,7 @@ FORMS = (
     Form("C99", "cortex-m4", ""),
     Form("C99", "cortex-m0plus", ""),
     Form("vectors of 128 bits", "riscv32v", "riscv32v"),
-    Form("C99", "riscv32v", ""),
+    Form("C99", "riscv32", ""),
 )
 
 

@@ -15,10 +15,10 @@ from c99_stages import need_compiler
 from core_networks import NETWORKS, changed, inputs, network
 from edgewright.core.integer.network import run_integer
 from edgewright.export._c_host import STRICT, CModel
-from edgewright.export._c_pipeline import write_network_c99
+from edgewright.export._c_pipeline import write_c99, write_network_c99
 from edgewright.export.emulator import Entry, board, missing_tools, run_on_device
 from edgewright.schema.integer import Rounding
-from integer_networks import in_c
+from integer_networks import in_c, small
 from support import left_out
 
 CORE = "riscv32v"
@@ -102,3 +102,20 @@ def test_vectors_of_any_length_give_the_bytes_of_the_reference(name: str, monkey
     portable, shortest = counts["", "", 128], counts[CORE, "", 128]
     assert shortest < portable
     assert counts[CORE, "", 1024] <= counts[CORE, "", 256] <= shortest
+
+
+@pytest.mark.slow
+def test_a_pipeline_with_vectors_answers_as_the_portable_one() -> None:
+    if missing := missing_tools(CORE):
+        left_out(f"{', '.join(missing)}: {CORE} is emulated")
+    graph, x = small("conv1d"), np.random.default_rng(2).standard_normal((20, 3, 32)).astype(np.float32)
+    x[3, 1, 4] = np.nan
+    call = "static m_context context; m_answer made; m_predict(&context, in, &made); "
+    call += "for (int i = 0; i < 3; ++i) ((float *)out)[i] = made.probabilities[i];"
+    runs = [
+        run_on_device(write_c99(graph, network("conv1d"), name="m", core=core), Entry("m.h", call, 384, 12), CORE, x)
+        for core in (CORE, "")
+    ]
+    np.testing.assert_array_equal(runs[0].outputs, runs[1].outputs)
+    assert len(np.unique(runs[0].outputs, axis=0)) > 5
+    assert runs[0].instructions < runs[1].instructions
