@@ -135,7 +135,7 @@ bench-search: install
 bench-accelerators: install
 	$(BIN)/python -m benchmarks.accelerators
 
-# Compiles and emulates eight networks in four ways: half an hour. emlearn comes into an environment of its own.
+# Compiles and emulates eight networks in six ways: forty minutes. emlearn comes into an environment of its own.
 bench-mcu: install
 	$(BIN)/python -m benchmarks.mcu
 

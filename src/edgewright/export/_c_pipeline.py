@@ -21,7 +21,8 @@ from edgewright.export._c_unit import Unit
 from edgewright.export.c99_dual import write_dual
 from edgewright.export.c99_operators import Site, Spot, write_float, write_integer
 from edgewright.export.c99_operators._rounding import dequantised, quantise_step
-from edgewright.export.cores import has_floats, has_vectors, unrolled
+from edgewright.export.c99_rvv import write_lanes
+from edgewright.export.cores import has_floats, unrolled, vectors_of
 from edgewright.graph.extract import WEIGHTED
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node
@@ -171,7 +172,7 @@ def write_network_c99(network: IntegerNetwork, *, name: str, core: str = "", fla
 def _unit(name: str, network: IntegerNetwork | None, core: str, flash: float, *, slots: bool = False) -> Unit:
     """Return an empty unit for a core."""
     loops, floats = unrolled(network, core, flash), has_floats(core)
-    return Unit(identifier(name), slots=slots, unrolled=loops, vectors=loops > 0 and has_vectors(core), floats=floats)
+    return Unit(identifier(name), slots=slots, unrolled=loops, vectors=vectors_of(core), floats=floats)
 
 
 def _one_answer(graph: Graph) -> None:
@@ -332,7 +333,7 @@ def _integers(
             inputs=inputs,
             spent=_spent(network, place, made, inputs[0].leaves[0].buffer, first),
         )
-        written = write_dual(site) if unit.unrolled else None
+        written = write_dual(site) if unit.unrolled else write_lanes(site) if unit.vectors else None
         made[operator.output] = written or write_integer(site)
         _see(unit, operator.output, made[operator.output], inside, seen)
     last = unit.stored(made[network.output], in_order=True)

@@ -161,3 +161,13 @@ def guarded(word: str, includes: str, body: str) -> str:
     lines = "".join(f"#include {name}\n" for name in includes.split())
     head = f'#ifndef {word}\n#define {word}\n\n{lines}\n#ifdef __cplusplus\nextern "C" {{\n#endif\n\n'
     return f"{head}{body}\n#ifdef __cplusplus\n}}\n#endif\n\n#endif\n"
+
+
+def assembly(lines: str) -> str:
+    """Return instructions as a string constant of C; one a line, comments after @@ left out."""
+    made = []
+    for raw in lines.splitlines():
+        line = raw.partition("@@")[0].rstrip()
+        if line:
+            made.append(f'        "{line.strip()}\\n"')
+    return "\n".join(made)

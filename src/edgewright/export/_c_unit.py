@@ -147,7 +147,7 @@ class Unit:
         work: operator whose code is being written.
         slots: whether constants are read from a slot of flash (`_c_slots`) instead of being written into the code.
         unrolled: how often loops are for a core with two 16-bit multipliers; 0 for portable code.
-        vectors: whether sums of products are for a core that multiplies 16 bytes at once.
+        vectors: how the core's vector instructions are called; empty where it has none.
         floats: whether functions may use the float instructions of a core, where the compiler says that it has them.
         wide: memory of the same values as numbers of 16 bits, two in a word, by the number of their bytes' buffer.
     """
@@ -155,7 +155,7 @@ class Unit:
     name: str
     slots: bool = False
     unrolled: int = 0
-    vectors: bool = False
+    vectors: str = ""
     floats: bool = False
     wide: dict[int, Buffer] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What the code of a core is written for: nothing but C99, two 16-bit multipliers, or vectors of bytes (ADR 66)."""
+"""What the code of a core is written for: nothing but C99, two 16-bit multipliers, or vectors (ADR 66)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from edgewright.schema.integer import IntegerNetwork
 
 # Cores with the DSP extension of Arm.
 _TWO_MULTIPLIERS = frozenset({"cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"})
-# Those with Helium beside it.
-_VECTORS = frozenset({"cortex-m55"})
+# Those with vector instructions: how they are called, and the core whose code an estimate counts.
+_VECTORS = {"cortex-m55": ("helium", "cortex-m33"), "riscv32v": ("rvv", "riscv32")}
 # Loops that are unrolled four times instead of twice take some hundred bytes more: a hundredth of what they read.
 _LARGE = 16384
 # Bytes of flash up to which every one counts.
@@ -16,14 +16,14 @@ SHORT, LONG = 2, 4
 """How often a loop is unrolled, for size and for speed."""
 
 
-def has_vectors(core: str) -> bool:
-    """Return whether a core multiplies and adds 16 bytes at once."""
-    return core in _VECTORS
+def vectors_of(core: str) -> str:
+    """Return how a core's vector instructions are called: `helium`, `rvv`; empty where it has none."""
+    return _VECTORS[core][0] if core in _VECTORS else ""
 
 
 def counted_as(core: str) -> str:
     """Return the core whose code an estimate counts: that without vectors, which nobody has measured."""
-    return "cortex-m33" if core in _VECTORS else core
+    return _VECTORS[core][1] if core in _VECTORS else core
 
 
 def unrolled(network: IntegerNetwork | None, core: str, flash: float = 0.0) -> int:

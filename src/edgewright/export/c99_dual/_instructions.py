@@ -86,13 +86,3 @@ def instructions(unit: Unit, *, single: bool) -> str:
         unit.helper("rounded_sum", _ROUNDED_SUM)
     rounded = "rounded_once" if single else "rounded_twice"
     return unit.helper(rounded, _ROUNDED_ONCE if single else _ROUNDED_TWICE)
-
-
-def assembly(lines: str) -> str:
-    """Return instructions as a string constant of C; one a line, comments after @@ left out."""
-    made = []
-    for raw in lines.splitlines():
-        line = raw.partition("@@")[0].rstrip()
-        if line:
-            made.append(f'        "{line.strip()}\\n"')
-    return "\n".join(made)

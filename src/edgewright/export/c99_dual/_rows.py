@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.integer.requantise import twice
 from edgewright.export.c99_operators import Site
+from edgewright.export.c99_operators._bounds import exact, factors_of, settle
 from edgewright.export.c99_operators._rounding import start_of
 
 # Rows of a block: two pairs, each with a sum of whole words and one of the low bytes.
@@ -47,12 +47,8 @@ def rows_of(site: Site, weights: NDArray[np.int8], *, multiple: int = 2, factors
     start, rows = start_of(site, 0), weights.astype(np.int64)
     bias = start.bias
     multipliers, shifts = factors_of(site, -(-len(rows) // BLOCK) * BLOCK)
-    same = constant(site, bias, rows)
-    if factors and same.any():
-        # Whatever the input, the byte is this: four times what is added to the zero point, over four.
-        rows = np.where(same[:, None], 0, rows)
-        bias = np.where(same, 4 * (answers(site, bias) - site.target.zero), bias)
-        multipliers[: len(same)][same], shifts[: len(same)][same] = 2**30, 1
+    if factors:
+        bias, rows = settle(site, start, rows, multipliers, shifts)
     largest = np.abs(bias) + 128 * np.abs(rows).sum(axis=1)
     if start.zero or (rows == -128).any() or (largest >= _MOST).any():
         return None
@@ -71,56 +67,3 @@ def rows_of(site: Site, weights: NDArray[np.int8], *, multiple: int = 2, factors
         for pair, ends in zip(range(0, len(words), 2), np.split(after, len(words) // 2), strict=True)
     ]
     return Rows(np.concatenate(blocks).astype(np.uint32), multipliers, shifts, padded.shape[1] // 2)
-
-
-def factors_of(site: Site, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return multiplier of so many rows, those without weights included, and shift of its upper 32 bits."""
-    own = site.operator.arrays
-    made = []
-    for name in ("multiplier", "shift"):
-        flat = own[name].astype(np.int64).ravel()
-        made.append(np.concatenate([flat, np.full(max(count - flat.size, 0), flat[0])])[:count])
-    return made[0], made[1] - 32 if single(site) else -made[1]
-
-
-def single(site: Site) -> bool:
-    """Return whether the operator rounds once."""
-    return bool(site.operator.numbers.get("single", (0,))[0])
-
-
-def constant(site: Site, bias: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return whether a row's byte is the same for all inputs, as in channels that training left dead."""
-    if single(site):
-        return np.zeros(len(rows), np.bool_)
-    least = bias + np.minimum(127 * rows, -128 * rows).sum(axis=1)
-    most = bias + np.maximum(127 * rows, -128 * rows).sum(axis=1)
-    return np.equal(answers(site, least), answers(site, most))
-
-
-def answers(site: Site, sums: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the bytes of sums, one a channel, rounded twice."""
-    own, operator = site.operator.arrays, site.operator
-    made = twice(sums, own["multiplier"].ravel(), own["shift"].ravel()) + site.target.zero
-    return np.clip(made, operator.low, operator.high)
-
-
-def exact(site: Site, sums: NDArray[np.int64], multipliers: NDArray[np.int64], shifts: NDArray[np.int64]) -> bool:
-    """Return whether sums are clamped by a byte alone and rounded from the upper 32 bits of a product as from all 64.
-
-    Rounding once needs the lower bits only to tell a tie from less than it: not where no product but 0 ends with 32
-    zeros. Rounding twice takes twice the sum, and shifts down.
-
-    Args:
-        site: with the operator.
-        sums: largest absolute value of each.
-        multipliers: of the rows.
-        shifts: of the upper 32 bits.
-    """
-    if (site.operator.low, site.operator.high) != (-128, 127) or multipliers.max() >= 2**31 or multipliers.min() <= 0:
-        return False
-    if not ((shifts > 0) & (shifts < 32)).all():
-        return False
-    if not single(site):
-        return int(sums.max()) < 2**29
-    zeros = max(int(m & -m).bit_length() - 1 for m in multipliers.tolist())
-    return int(sums.max()) < 1 << min(32 - zeros, 30)

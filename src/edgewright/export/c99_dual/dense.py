@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from edgewright.export._c_source import Buffer, Source
+from edgewright.export._c_text import assembly
 from edgewright.export._c_unit import UNREAD, Unit
 from edgewright.export.c99_dual import dual
-from edgewright.export.c99_dual._instructions import assembly, instructions
-from edgewright.export.c99_dual._rows import rows_of, single
+from edgewright.export.c99_dual._instructions import instructions
+from edgewright.export.c99_dual._rows import rows_of
 from edgewright.export.c99_operators import Site
+from edgewright.export.c99_operators._bounds import single
 from edgewright.export.cores import LONG, SHORT
 
 _LAYER = """\

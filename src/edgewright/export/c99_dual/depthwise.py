@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from edgewright.export._c_source import Source
+from edgewright.export._c_text import assembly
 from edgewright.export.c99_dual import dual
-from edgewright.export.c99_dual._instructions import assembly, instructions
-from edgewright.export.c99_dual._rows import exact, factors_of, single
+from edgewright.export.c99_dual._instructions import instructions
 from edgewright.export.c99_operators import Site
+from edgewright.export.c99_operators._bounds import exact, factors_of, single
 from edgewright.export.c99_operators._place import Kernel, kernel_of
 from edgewright.export.c99_operators._rounding import start_of
 

@@ -84,6 +84,16 @@ def over_places(k: Kernel, body: list[str]) -> list[str]:
     return [f"for (int place = 0; place < {rows * columns}; ++place) {{", *("    " + line for line in lines), "}"]
 
 
+def first_tap(k: Kernel) -> tuple[str, str, str]:
+    """Return where the first tap within the image lies at a place, its number, and how many rows of taps lie within."""
+    (kh, kw), (dh, dw), (h, w, c) = k.size, k.dilations, k.source
+    y, rows = ("", str(kh)) if k.fewest[0] == kh else ("upper", "lower - upper")
+    x = "" if k.fewest[1] == kw else "from"
+    line = f"(top{f' + {_times(y, dh)}' if y else ''}) * {w} + " if h > 1 else ""
+    at = f"({line}left{f' + {_times(x, dw)}' if x else ''}) * {c}"
+    return at, " + ".join(term for term in (f"{y} * {kw}" if y else "", x) if term) or "0", rows
+
+
 def over_rows_of_taps(k: Kernel, body: list[str]) -> list[str]:
     """`body` for every row of the kernel within the image, at a place.
 

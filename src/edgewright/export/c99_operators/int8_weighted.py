@@ -6,9 +6,9 @@ import math
 
 from edgewright.export.c99_operators import Site, kernel
 from edgewright.export.c99_operators._dots import TOGETHER, dots, interleaved, lanes, over_channels
+from edgewright.export.c99_operators._helium import rows, vector_dots
 from edgewright.export.c99_operators._place import kernel_of, over_places, over_rows_of_taps
 from edgewright.export.c99_operators._rounding import start_of
-from edgewright.export.c99_operators._vectors import rows, vector_dots
 
 
 @kernel("dense")
@@ -18,7 +18,7 @@ def dense(site: Site) -> None:
     outputs, inputs = weights.shape
     start = start_of(site, 0)
 
-    vectors = site.unit.vectors and not start.zero
+    vectors = site.unit.vectors == "helium" and not start.zero
 
     def sums(count: int) -> list[str]:
         call = vector_dots(site.unit, count) if vectors else dots(site.unit, count, start.zero)

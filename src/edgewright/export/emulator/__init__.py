@@ -135,18 +135,10 @@ def _build(folder: Path, files: Mapping[str, str], entry: Entry, target: Board, 
     options = (*tools.compiling, *target.options, optimise, *_FLAGS, *settings)
     places = ("-Wl,--defsym=flash_bytes=" + str(target.flash), "-Wl,--defsym=ram_bytes=" + str(target.ram))
     sources = sorted(name for name in texts if name.endswith(".c"))
-    command = [
-        tools.compiler,
-        *options,
-        *tools.linking,
-        *places,
-        "-T",
-        tools.memory,
-        *sources,
-        "-lm",
-        "-o",
-        "image.elf",
-    ]
+    _call([tools.compiler, *options, "-c", *sources], folder, target, 120.0)
+    objects = [name[:-1] + "o" for name in sources]
+    linking = (*tools.compiling, *(target.linking or target.options), *tools.linking, *places, "-T", tools.memory)
+    command = [tools.compiler, *linking, *objects, "-lm", "-o", "image.elf"]
     _call(command, folder, target, 120.0)
     return folder / "image.elf"
 
@@ -169,6 +161,7 @@ def _emulate(image: Path, folder: Path, target: Board, timeout: float) -> None:
         "-machine",
         target.machine,
         *target.tools.emulating,
+        *target.emulating,
         "-nographic",
         "-monitor",
         "none",

@@ -67,6 +67,8 @@ class Board:
             clock of SysTick in QEMU is 25 MHz on the MPS2 boards, 32 MHz on the MPS3 and 16 MHz on the
             micro:bit.
         tools: of its instruction set.
+        linking: options of the linker where they are not those of the compiler.
+        emulating: options of the emulator for the core.
     """
 
     device: str
@@ -76,6 +78,8 @@ class Board:
     ram: int = 4 << 20
     tick: float = 40.0
     tools: Tools = ARM
+    linking: tuple[str, ...] = ()
+    emulating: tuple[str, ...] = ()
 
 
 _SOFT, _HARD = "-mfloat-abi=soft", "-mfloat-abi=hard"
@@ -90,7 +94,12 @@ _BOARDS = (
     Board("cortex-m7", "mps2-an500", ("-mcpu=cortex-m7", _HARD, "-mfpu=fpv5-sp-d16")),
     Board("cortex-m55", "mps3-an547", ("-mcpu=cortex-m55", _HARD), flash=512 << 10, ram=512 << 10, tick=31.25),
     Board("riscv32", "virt", ("-march=rv32imc", "-mabi=ilp32"), tick=1.0, tools=RISCV),
-)
+    # GCC 12 has no libraries for its instructions, and takes those of 64 bits.
+    Board(
+        "riscv32v", "virt", ("-march=rv32imc_zve32x", "-mabi=ilp32"), tick=1.0, tools=RISCV,
+        linking=("-march=rv32imc", "-mabi=ilp32"), emulating=("-cpu", "rv32,v=true,vlen=128"),
+    ),
+)  # fmt: skip
 
 
 def devices() -> tuple[str, ...]:

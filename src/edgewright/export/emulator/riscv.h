@@ -24,10 +24,17 @@ static uint32_t now(void) {
     return retired;
 }
 
+#ifdef __riscv_zve32x
+/* Vectors are off after a reset. */
+#define VECTORS_ON "li t0, 0x600\n csrs mstatus, t0\n"
+#else
+#define VECTORS_ON ""
+#endif
+
 /* The thread pointer is for errno of the library. A trap ends the program. */
 __attribute__((naked, section(".vectors"), used)) void start(void) {
     __asm__ volatile(".option push\n .option norelax\n la gp, __global_pointer$\n .option pop\n"
                      "la sp, stack_top\n la tp, thread_start\n la t0, trap\n"
-                     ".option push\n .option arch, +zicsr\n csrw mtvec, t0\n .option pop\n j load\n"
+                     ".option push\n .option arch, +zicsr\n csrw mtvec, t0\n" VECTORS_ON ".option pop\n j load\n"
                      ".balign 4\n trap: j fault");
 }

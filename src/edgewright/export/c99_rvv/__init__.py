@@ -1,0 +1,87 @@
+"""How operators with weights are written for RISC-V with vectors: a lane a channel of the output (ADR 66).
+
+A byte of the input meets the weights of as many channels as a vector holds. Sums need no adding across lanes and are
+rescaled in lanes, too.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.export._c_source import Source
+from edgewright.export.c99_operators import Site
+from edgewright.export.c99_operators._bounds import exact, factors_of, settle, single
+from edgewright.export.c99_operators._place import first_tap, kernel_of, over_places
+from edgewright.export.c99_operators._rounding import Start, start_of
+from edgewright.export.c99_rvv._functions import function
+
+
+def write_lanes(site: Site) -> Source | None:
+    """Return the output of an operator as written for lanes; None, having written nothing, where a bound forbids it."""
+    kind = site.operator.kind
+    # A single channel is faster without lanes.
+    if site.unit.slots or kind not in ("dense", "conv", "depthwise") or site.target.shape[-1] < 2:
+        return None
+    site.unit.work = kind
+    return _dense(site) if kind == "dense" else _convolution(site, planes=kind == "depthwise")
+
+
+def _dense(site: Site) -> Source | None:
+    weights, start = site.operator.arrays["weights"], start_of(site, 0)
+    call = _call(site, start, weights.T, (0, 0, 0), planes=False)
+    if call is None:
+        return None
+    site.step([*call[0], f"{call[1]}({site.name()}, {call[2]}, 1, {weights.shape[1]}, {site.result}, &layer);"])
+    return site.output
+
+
+def _convolution(site: Site, *, planes: bool) -> Source | None:
+    k, weights = kernel_of(site), site.operator.arrays["weights"]
+    (_, width, channels), filters, columns = k.source, k.places[2], k.size[1]
+    grouped = filters != channels if planes else site.operator.numbers.get("groups", (1,))[0] > 1
+    if grouped or min(k.fewest) < 1 or (not planes and k.dilations[1] > 1):
+        return None
+    start = start_of(site, 2 if planes else 0, padded=k.padded)
+    table = weights.reshape(-1, filters) if planes else np.moveaxis(weights, 0, -1).reshape(-1, filters)
+    # Taps that lie side by side are one run of bytes; those of a plane lie apart.
+    each = 1 if planes else channels
+    rows = (k.dilations[0] * width * channels, columns * each * filters, k.dilations[1] * channels)
+    call = _call(site, start, table, rows, planes=planes)
+    if call is None:
+        return None
+    at, tap, count = first_tap(k)
+    run = k.taps if each == 1 else f"{k.taps} * {each}"
+    place = f"{call[2]} + ({tap}) * {each * filters}"
+    result = f"{site.result} + place * {filters}"
+    site.step(
+        [*call[0], *over_places(k, [f"{call[1]}({site.name()} + {at}, {place}, {count}, {run}, {result}, &layer);"])]
+    )
+    return site.output
+
+
+def _call(
+    site: Site, start: Start, weights: NDArray[np.int8], steps: tuple[int, int, int], *, planes: bool
+) -> tuple[list[str], str, str] | None:
+    """Return the layer's settings as lines, its function and its weights; None where a bound does not hold."""
+    unit, channels = site.unit, weights.shape[1]
+    multipliers, shifts = factors_of(site, channels)
+    bias, rows = start.bias, weights.T.astype(np.int64)
+    if not exact(site, _largest(bias, rows), multipliers, shifts):
+        bias, rows = settle(site, start, rows, multipliers, shifts)
+        if not exact(site, _largest(bias, rows), multipliers, shifts):
+            return None
+    same = len(set(zip(multipliers.tolist(), shifts.tolist(), strict=True))) == 1
+    factors = (array[: 1 if same else None].astype(np.int32) for array in (multipliers, shifts))
+    tables = [unit.table(bias.astype(np.int32), "bias")]
+    tables += [unit.table(array, role) for array, role in zip(factors, ("multiplier", "shift"), strict=True)]
+    name = function(unit, planes=planes, once=single(site), less=bool(start.zero))
+    numbers = (0 if same else 4, channels, *steps, int(start.zero or 0), site.target.zero)
+    settings = ", ".join([*tables, *map(str, numbers)])
+    layer = f"static const {unit.name}_layer layer = {{{settings}}};"
+    return [layer], name, unit.table(rows.T.astype(np.int8), "weights")
+
+
+def _largest(bias: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the largest absolute value of each sum; a byte less a zero point has 8 bits and a sign."""
+    return np.asarray(np.abs(bias) + 255 * np.abs(rows).sum(axis=1))
