@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from edgewright.export.detector_program import PREFIX
+from edgewright.schema.footprint import OWN_FLOATS
 
 _DOTS = re.compile(r"dots(\d)(?:_less)? (pair|odd)$")
 _RUN = {
@@ -26,6 +27,8 @@ _CODE = {"": 60.0, "add": 4.0, "answer": 8.0, "compare": 8.0, "div": 12.0, "func
          "store": 4.0, "turn": 4.0, "short turn": 6.0, "dual instruction": 3.8, "has dual patch": 250.0,
          "has dual side_by_side": 60.0, "has dual widen": 40.0}  # fmt: skip
 
+# Own code for floats starts from what portable code is thought to take.
+_OWN = f"{OWN_FLOATS} "
 _LIBRARY = {"has errno": 40.0, "has expf": 400.0, "has logf": 400.0, "has sqrtf": 60.0, "has long copy": 250.0}
 
 # Kinds that only detectors have, or that differ in them: instructions, bytes of code and bytes of stack.
@@ -61,6 +64,7 @@ def _of_detector(kind: str, others: Callable[[str], float], place: int) -> float
 
 def instructions(kind: str) -> float:
     """Instructions that a kind takes whenever it is worked out."""
+    kind = kind.removeprefix(_OWN)
     if kind.startswith(PREFIX):
         return _of_detector(kind.removeprefix(PREFIX), instructions, 0)
     dots = _DOTS.match(kind)
@@ -76,6 +80,7 @@ def instructions(kind: str) -> float:
 
 def code(kind: str) -> float:
     """Return bytes of code where a kind stands."""
+    kind = kind.removeprefix(_OWN)
     if kind.startswith(PREFIX):
         return _of_detector(kind.removeprefix(PREFIX), code, 1)
     if kind in _CODE:
@@ -90,6 +95,7 @@ def code(kind: str) -> float:
 
 def stack(kind: str) -> float:
     """Return bytes of stack where a kind stands; most functions take none beside their caller's."""
+    kind = kind.removeprefix(_OWN)
     if kind.startswith(PREFIX):
         return _of_detector(kind.removeprefix(PREFIX), stack, 2)
     if kind == "has errno":

@@ -27,6 +27,11 @@ def odd_networks(count: int, seed: int) -> Iterator[Subject]:
     yield from _turns((_deep, _narrow), count, seed)
 
 
+def wide_networks(count: int, seed: int) -> Iterator[Subject]:
+    """Yield networks that answer with many numbers, as those that repeat or foretell what they read."""
+    yield from _turns((_wide,), count, seed)
+
+
 def _turns(families: Sequence[Callable[[Rng, str], Draft]], count: int, seed: int) -> Iterator[Subject]:
     for number in range(count):
         rng = np.random.default_rng([seed, number])
@@ -77,6 +82,18 @@ def _layers(rng: Rng, draft: Draft, layer: Callable[[], object], most: int) -> D
         if rng.random() < 0.3 and min(draft.shape[1:]) > 3:
             draft.pool(str(rng.choice(["MaxPool", "AveragePool"])), int(rng.choice([2, 2, 3])), int(rng.choice([0, 2])))
     return _end(rng, draft)
+
+
+def _wide(rng: Rng, name: str) -> Draft:
+    if rng.random() < 0.7:
+        draft = Draft(name, (int(rng.integers(6, 121)),), int(rng.integers(2**31)))
+    else:
+        draft = _signal(rng, name)
+        for _ in range(int(rng.integers(1, 3))):
+            draft.conv(_width(rng, 16), int(rng.choice([3, 5])), 2, act=_act(rng))
+    for _ in range(int(rng.integers(1, 4))):
+        draft.dense(_width(rng), "Relu")
+    return draft.dense(int(rng.integers(10, 161)), "")
 
 
 def _plain(rng: Rng, name: str) -> Draft:

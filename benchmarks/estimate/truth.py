@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from benchmarks.estimate.detectors import DetectorSubject, drawn_detectors
-from benchmarks.estimate.random_networks import branched_networks, odd_networks, random_networks
+from benchmarks.estimate.random_networks import branched_networks, odd_networks, random_networks, wide_networks
 from benchmarks.estimate.simple import simple_subjects
 from benchmarks.estimate.subjects import Subject, hapt_subjects, row_subjects
 from edgewright.export.cores import unrolled
@@ -39,6 +39,7 @@ def parts(share: float) -> tuple[Part, ...]:
         Part("features", hapt_subjects, 20, 4),
         Part("shapes", odd_networks, 48, 23),
         Part("branches", branched_networks, 24, 29),
+        Part("answers", wide_networks, 30, 37),
     )
     return tuple(part._replace(many=round(part.many * share)) for part in whole)
 
@@ -48,16 +49,23 @@ def detectors(share: float) -> tuple[Part, ...]:
     return (Part("detectors", drawn_detectors, round(120 * share), 31),)
 
 
-def drawn(chosen: Sequence[Part], core: str) -> Iterator[Fitted]:
-    """Yield the subjects of several sets; of those that a core has code of its own for, two of five twice.
+# Pipelines of windows, of which one of five is compiled in floats, too.
+_WINDOWS = frozenset({"untrained", "features"})
 
-    Portable code is counted there, too: slots have it, and other cores are estimated as this one.
+
+def drawn(chosen: Sequence[Part], core: str) -> Iterator[Fitted]:
+    """Yield the subjects of several sets, some of them twice.
+
+    Of those that a core has code of its own for, two of five are portable, too: slots have that, and other cores are
+    estimated as this one. Pipelines of features are rarely float otherwise.
     """
     for part in chosen:
         for number, subject in enumerate(part.draw(part.many, part.seed)):
             yield subject
             if number % 5 < 2 and isinstance(subject, Subject) and unrolled(subject.integers, core):
                 yield replace(subject, name=f"{subject.name} portable", portable=True)
+            elif number % 5 == 2 and isinstance(subject, Subject) and part.name in _WINDOWS:
+                yield replace(subject, name=f"{subject.name} float", small=None)
 
 
 def truths(core: str, subjects: Iterable[Fitted], kept: Path | None) -> Iterator[tuple[Fitted, Truth]]:

@@ -124,11 +124,10 @@ def test_what_has_no_c_form_is_estimated_roughly() -> None:
 @pytest.mark.slow
 @EMULATED
 @pytest.mark.parametrize(
-    ("core", "sort", "near"),
-    # Coefficients of the smaller core are older than a faster FFT.
-    [("cortex-m4", "network for two multipliers", 0.15), ("cortex-m0plus", "network", 0.25)],
+    ("core", "sort"),
+    [("cortex-m4", "network for two multipliers"), ("cortex-m0plus", "network")],
 )
-def test_estimates_are_near_what_is_compiled_and_counted(core: str, sort: str, near: float, tmp_path: Path) -> None:
+def test_estimates_are_near_what_is_compiled_and_counted(core: str, sort: str, tmp_path: Path) -> None:
     for name in ("5.0", "5.3"):
         path = tmp_path / f"{name}.onnx"
         path.write_bytes(to_onnx(SUBJECTS[name].small or SUBJECTS[name].graph))
@@ -138,7 +137,7 @@ def test_estimates_are_near_what_is_compiled_and_counted(core: str, sort: str, n
         assert _known(made.found.latency_us).how == "modelled"
         assert made.before.flash.value == pytest.approx(made.found.flash.value, rel=0.1)
         assert made.before.ram.value == pytest.approx(made.found.ram.value, rel=0.05)
-        assert _known(made.before.instructions).value == pytest.approx(_known(made.found.instructions).value, rel=near)
+        assert _known(made.before.instructions).value == pytest.approx(_known(made.found.instructions).value, rel=0.15)
     kept, text = own()
     assert text == ""
     assert {(m.kind, m.quantity) for m in kept} == {(f"{core} {sort}", q) for q in ("flash", "ram", "instructions")}

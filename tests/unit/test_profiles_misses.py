@@ -48,18 +48,19 @@ def test_it_covers_nine_of_ten_in_99_of_100_pasts() -> None:
 # Half-widths of bars of flash and of instructions on a Cortex-M4, then on the three cores with fewer fitted programs.
 # Networks on cores with two multipliers are judged by fits without their family.
 WIDEST = {
-    "network": ((0.44, 0.46), (0.95, 0.67)),
-    "network for two multipliers": ((0.20, 0.16), (0.29, 0.22)),
-    "float convolution": ((0.33, 0.51), (0.41, 0.65)),
-    "smaller program": ((0.58, 0.29), (0.40, 0.40)),
-    "detector": ((0.29, 0.43), (0.49, 0.47)),
+    "network": ((0.25, 0.36), (0.53, 0.48)),
+    "network of windows": ((0.19, 0.17), (0.16, 0.14)),
+    "network for two multipliers": ((0.16, 0.19), (0.21, 0.31)),
+    "float convolution": ((0.20, 0.40), (0.43, 0.67)),
+    "smaller program": ((0.31, 0.24), (0.25, 0.43)),
+    "detector": ((0.28, 0.42), (0.42, 0.47)),
 }
 
 
 @pytest.mark.parametrize("core", ["cortex-m4", "cortex-m7", "cortex-m33", "cortex-m0plus"])
 @pytest.mark.parametrize("sort", WIDEST)
 def test_what_comes_with_edgewright_is_within_what_is_promised(sort: str, core: str) -> None:
-    if sort == "network for two multipliers" and core == "cortex-m0plus":
+    if sort in ("network for two multipliers", "network of windows") and core == "cortex-m0plus":
         assert bar(f"{core} {sort}", "flash").source.startswith("assumed")
         return
     first, others = WIDEST[sort]

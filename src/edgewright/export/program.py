@@ -23,7 +23,7 @@ from edgewright.export._c_unit import UNREAD, Arena, Unit
 from edgewright.export.c99_dual import PREFIX as DUAL
 from edgewright.export.c99_dual._counts import assembly_lines, dual_counts
 from edgewright.export.cores import counted_as
-from edgewright.schema.footprint import Program
+from edgewright.schema.footprint import OWN_FLOATS, Program
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
 
@@ -45,18 +45,24 @@ def program_of(graph: Graph, network: IntegerNetwork | None = None, *, core: str
     borders, inside, arena = _memory(written, face, network)
     unit = written
     if written.floats:
-        # Coefficients weigh float operators as portable C; memory and tables are those of the code that is written.
+        # Float operators are counted as they stand in portable C, by kinds of their own: coefficients know what the
+        # core's own code takes for them. Memory and tables are those of the code that is written.
         unit, face = lay(floats=False)
         borders, inside, _ = _memory(unit, face, network)
     tally = Tally(unit.name, unit.table_sizes, unit.unrolled)
+    around = Tally(unit.name, unit.table_sizes) if written.floats else tally
     for routine in unit.routines:
-        tally.routine(routine.name, [(rows, step.text) for rows, step in routine.parts])
+        around.routine(routine.name, [(rows, step.text) for rows, step in routine.parts])
     for index, step in enumerate(unit.steps):
         if not step.condition:
-            tally.step(step.text, index in inside, step.work)
+            (tally if index in inside else around).step(step.text, index in inside, step.work)
     texts = [line for step in unit.steps for line in step.text]
     texts += [line for routine in unit.routines for _, step in routine.parts for line in step.text]
-    tally.functions("\n".join([*unit.helpers(), *texts]))
+    text = "\n".join([*unit.helpers(), *texts])
+    around.mathematics(text)
+    if around is not tally:
+        tally.own_floats(around)
+    tally.functions(text)
     floats = sum(not step.condition for step in unit.steps) - len(inside)
     tally.add("function", 1.0, len(borders) - 1 + floats // STEPS + len(unit.routines))
     answers = [int(np.prod(source.shape)) for source in face.outputs.values()]
@@ -130,13 +136,16 @@ class Tally:
         self.prefix, self.sizes, self.unrolled = f"{prefix}_", sizes, unrolled
         self.routines: dict[str, Tally] = {}
 
-    def functions(self, text: str) -> None:
-        """Note what the C library brings along: functions that `text` calls, and its error number once any sets it."""
+    def mathematics(self, text: str) -> None:
+        """Note functions of the C library that `text` calls, and its error number once any sets it."""
         called = set(_LIBRARY.findall(text))
         for name in called:
             self.once(f"has {name}")
         if called:
             self.once("has errno")
+
+    def functions(self, text: str) -> None:
+        """Note what copies bytes, and assembly."""
         self.copies(int(size) for size in _COPY.findall(text))
         if count := assembly_lines(text):
             self.written[f"{DUAL}instruction"] = float(count)
@@ -151,6 +160,13 @@ class Tally:
         if count:
             self.written[kind] = self.written.get(kind, 0.0) + count
             self.run[kind] = self.run.get(kind, 0.0) + count * times
+
+    def own_floats(self, other: Tally) -> None:
+        """Add what is written for a core's float instructions; convolutions and pools are the same as ever."""
+        for mine, counts in ((self.written, other.written), (self.run, other.run)):
+            for kind, count in counts.items():
+                shaped = kind.partition(" ")[0] in _SHAPED
+                mine[kind if shaped else f"{OWN_FLOATS} {kind}"] = count
 
     def once(self, kind: str) -> None:
         """Count a function that is present or absent."""

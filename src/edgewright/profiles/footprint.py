@@ -16,7 +16,7 @@ import msgspec
 from edgewright.profiles.cores import Core, core, weighed
 from edgewright.profiles.misses import Miss, bar
 from edgewright.schema.budget import Budget
-from edgewright.schema.footprint import DETECTOR, DUAL, Footprint, How, Program, Spread
+from edgewright.schema.footprint import DETECTOR, DUAL, OWN_FLOATS, Footprint, How, Program, Spread
 from edgewright.schema.profile import Profile
 
 __all__ = ("Footprint", "Load", "Spread", "on_system", "over_budget", "program_footprint", "takes_programs")
@@ -83,10 +83,11 @@ def population_of(profile: Profile, program: Program) -> Population:
         sort = "network for two multipliers"
     elif any(kind.startswith("Conv ") for kind in kinds):
         sort = "float convolution"
-    elif "call dense" in kinds or any(kind.endswith(" step") for kind in kinds):
-        sort = "network"
     else:
-        sort = "smaller program"
+        own = any(kind.startswith(f"{OWN_FLOATS} ") for kind in kinds)
+        plain = {kind.removeprefix(f"{OWN_FLOATS} ") for kind in kinds}
+        network = "call dense" in plain or any(kind.endswith(" step") for kind in plain)
+        sort = f"{'network' if network else 'smaller program'}{' of windows' if own else ''}"
     return Population(f"{profile.core or profile.name} {sort}", program.constants, program.values)
 
 
