@@ -55,8 +55,8 @@ def wide() -> Graph:
     for shape, how in (
         ((38, 3, 3, 3), {"pads": (1, 1, 1, 1)}),
         ((38, 1, 3, 3), {"pads": (0, 1, 2, 1), "group": 38, "strides": (2, 1)}),
-        ((70, 38, 1, 1), {}),
-        ((5, 70, 3, 1), {}),
+        ((70, 38, 2, 1), {"dilations": (2, 1)}),
+        ((5, 70, 1, 1), {}),
     ):
         weights = (rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
         bias = rng.standard_normal(shape[0]).astype(np.float32)
@@ -99,7 +99,8 @@ def network(name: str, rounding: Rounding = "litert") -> IntegerNetwork:
         return integer_network(small(name), rounding)
     graph = GRAPHS[name]()
     samples = np.random.default_rng(6).standard_normal((80, *graph.inputs[0].shape)).astype(np.float32)
-    return integer_network(quantise(graph, samples), rounding)
+    made = quantise(graph, samples, per_channel="always" if name == "wide" else "auto")
+    return integer_network(made, rounding)
 
 
 GRAPHS = {"blocks": blocks, "long": long, "narrow": narrow, "wide": wide}

@@ -1,4 +1,4 @@
-"""What the code of a core is written for: nothing but C99, two 16-bit multipliers, or vectors (ADR 66)."""
+"""What the code of a core is written for: nothing but C99, two 16-bit multipliers, or vectors (ADR 66, 71)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How operators with weights are written for RISC-V with vectors: a lane a channel of the output (ADR 66).
+"""How operators with weights are written for RISC-V with vectors: a lane a channel of the output (ADR 71).
 
 A byte of the input meets the weights of as many channels as a vector holds. Sums need no adding across lanes and are
 rescaled in lanes, too.
