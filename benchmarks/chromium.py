@@ -23,8 +23,11 @@ def executable() -> str | None:
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium(*flags: str) -> Iterator[Browser]:
     """Provide a running browser.
+
+    Args:
+        flags: further ones of its command line.
 
     Raises:
         FileNotFoundError: there is none.
@@ -33,7 +36,7 @@ def chromium() -> Iterator[Browser]:
     if path is None:
         raise FileNotFoundError("chromium: install it, or name one in EDGEWRIGHT_CHROMIUM")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, *flags])
         try:
             yield browser
         finally:

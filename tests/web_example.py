@@ -1,4 +1,4 @@
-"""Exported apps of windows of an accelerometer, with the C that they were made of."""
+"""Exported apps of windows of an accelerometer and of a microphone, with the C that they were made of."""
 
 from __future__ import annotations
 
@@ -10,16 +10,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.compression.int8 import quantise
+from edgewright.data.sets import fsdd
 from edgewright.export._c_host import CModel, load_c99
 from edgewright.export.contract import Stream, Subject
 from edgewright.export.targets import c99, web
+from edgewright.features.log_mel import LogMel
+from edgewright.models.network import NetworkClassifier
+from edgewright.pipeline.pipeline import Pipeline
+from edgewright.preprocessing.scale import Scale
 from edgewright.schema.data import Column
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.package import WindowSpec
 from proof_example import SHAPE, fitted, samples, subject
-from support import left_out
+from support import left_out, shared_data
 
 RATE = 25.0
+SOUND_RATE, WINDOW = 8000.0, 4000
+_LAYERS = ({"kind": "conv1d", "filters": 12, "kernel": 5, "stride": 2}, {"kind": "global_max_pool"})
 
 
 def need_web() -> None:
@@ -38,6 +46,40 @@ def motion_subject() -> Subject:
     window = WindowSpec(samples=SHAPE[1], step=SHAPE[1] // 2, rate=RATE)
     decision = DecisionSpec(smoothing=2, alarms=(labels[0],))
     return Subject("motion", graph, columns=columns, stream=Stream(window, labels, decision))
+
+
+@cache
+def speech() -> tuple[NDArray[np.float32], NDArray[np.str_]]:
+    """Return recordings of people who say a digit, at 8 kHz: half a second of each, and the digit."""
+    data = fsdd.SET.load(shared_data("fsdd"))
+    chosen = [one for one in data.recordings if one.name[0] in "0136"][::5]
+    X = np.zeros((len(chosen), 1, WINDOW), np.float32)
+    for into, one in zip(X, chosen, strict=True):
+        values = one.values[:WINDOW, 0]
+        into[0, : len(values)] = values
+    return X, np.array([one.name[0] for one in chosen])
+
+
+@cache
+def sound_subject() -> Subject:
+    """Return windows of a microphone, int8: bands of loudness and a convolution, with decisions."""
+    X, y = speech()
+    steps = [
+        ("bands", LogMel(16, 200, 80, 256, 20.0, 4000.0, rate=SOUND_RATE, names=("sound",))),
+        ("scale", Scale("standard")),
+        ("model", NetworkClassifier(_LAYERS, epochs=15, batch=16, learning_rate=0.01)),
+    ]
+    made = Pipeline(steps)
+    made.fit(X, y)
+    labels = tuple(str(name) for name in made[-1].classes_)
+    window = WindowSpec(samples=WINDOW, step=WINDOW // 2, rate=SOUND_RATE)
+    columns = (Column(name="sound", minimum=-1.0, maximum=1.0),)
+    return Subject(
+        "digits",
+        quantise(made.graph(X.shape[1:], "digits"), X),
+        columns=columns,
+        stream=Stream(window, labels, DecisionSpec()),
+    )
 
 
 def app_of(chosen: Subject) -> dict[str, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from benchmarks.chromium import chromium, executable
@@ -12,11 +13,18 @@ from support import left_out
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def heard(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the WAV file that the browser's microphone repeats; it is read when a page opens the microphone."""
+    return tmp_path_factory.mktemp("microphone") / "heard.wav"
+
+
+@pytest.fixture(scope="session")
+def browser(heard: Path) -> Iterator[Browser]:
     """Headless Chromium; tests that need it are left out where there is none."""
     if executable() is None:
         left_out("no chromium (EDGEWRIGHT_CHROMIUM names one)")
-    with chromium() as running:
+    fake = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+    with chromium(*fake, f"--use-file-for-fake-audio-capture={heard}") as running:
         yield running
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from edgewright.export.web import runner
+from file_server import serving
 from looking import too_wide, violations
 from proof_example import samples
 from web_example import app_of, compiled, many_rows, motion_subject, need_web
@@ -22,11 +20,6 @@ Opener = Callable[..., Page]
 ROWS = 2000
 # Chromium says so of a device without sensors before they are overridden.
 ANSWERS = ("devicemotion",)
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *words: object) -> None:
-        """Stay silent."""
 
 
 @pytest.fixture(scope="module")
@@ -40,20 +33,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[http.server.ThreadingHTTPServer]:
-    """Serve the folder as any host of files does."""
-    handler = functools.partial(_Quiet, directory=str(folder))
-    made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=made.serve_forever, daemon=True).start()
-    yield made
-    made.shutdown()
-    made.server_close()
-
-
-@pytest.fixture
-def address(server: http.server.ThreadingHTTPServer) -> str:
+def address(folder: Path) -> Iterator[str]:
     """Return where the app is."""
-    return f"http://127.0.0.1:{server.server_address[1]}"
+    with serving(folder) as found:
+        yield found
 
 
 def test_samples_and_streams_have_the_bits_of_the_c(opener: Opener, folder: Path) -> None:

@@ -86,6 +86,7 @@ def test_options_that_cannot_be(options: tuple[str, ...], told: str, good: Path,
         ("net.keras", b"PK\x03\x04" + bytes(40), "Export a model of another kind to ONNX first"),
         ("text.onnx", b"hello\nworld", "expected an ONNX model"),
         ("cut.edge", b"PK\x03\x04" + bytes(200), "a whole package"),
+        ("pump.detector", b"PK\x03\x04" + bytes(200), "got a detector"),
     ],
 )
 def test_files_that_are_no_models(name: str, data: bytes, told: str, tmp_path: Path, capsys: Capture) -> None:

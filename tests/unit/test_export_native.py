@@ -34,6 +34,7 @@ from edgewright.graph.extract import integer_network
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.schema.errors import CheckFailedError, InputError, MissingExtraError
 from edgewright.schema.graph import Graph
+from edgewright.workflows.proof.artifacts import Findings, read_artefacts
 from integer_networks import small
 from runtime_example import classifier, numbers
 from support import left_out
@@ -294,6 +295,31 @@ def changed(folder: Path, **values: object) -> None:
     """Write the index with other values."""
     index = msgspec.json.decode((folder / "native.json").read_bytes())
     (folder / "native.json").write_bytes(msgspec.json.encode({**index, **values}))
+
+
+def test_a_proof_runs_the_module_for_this_machine_and_names_the_others(folder: Path, tmp_path: Path) -> None:
+    system, name = this_system(), "edgewright_model.abi3.so"
+    index = msgspec.json.decode((folder / "native.json").read_bytes())
+    (folder / "linux-pdp11").mkdir()
+    (folder / "linux-pdp11" / name).write_bytes(b"for another machine")
+    modules = {**index["modules"], "linux-pdp11": {"file": f"linux-pdp11/{name}"}}
+    changed(folder, modules=modules)
+
+    def read() -> Findings:
+        return read_artefacts(tmp_path / "model.onnx", None, {}, [str(folder)])
+
+    found = read()
+    assert [artefact.name for artefact in found.artefacts] == [f"{folder}/{system}/{name}"]
+    reasons = {file.name: file.not_proven for file in found.files}
+    assert reasons[f"{folder}/{system}/{name}"] == ""
+    assert reasons[f"{folder}/linux-pdp11/{name}"] == f"not run: it is for linux-pdp11, and this machine is {system}"
+    changed(folder, modules={**modules, system: {**index["modules"][system], "features": ["mmx2000"]}})
+    with pytest.raises(InputError, match=r"it needs a processor with mmx2000"):
+        read()
+    changed(folder, modules={"linux-pdp11": modules["linux-pdp11"]})
+    (folder / system / name).unlink()
+    with pytest.raises(InputError, match=rf"a module for {system}, got linux-pdp11 \(not run: it is for linux-pdp11"):
+        read()
 
 
 def test_what_cannot_be_used_is_told_to_who_asks_for_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

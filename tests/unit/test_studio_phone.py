@@ -7,6 +7,7 @@ import socket
 import ssl
 from pathlib import Path
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
@@ -118,6 +119,38 @@ def test_a_recording_is_a_file_that_check_reads(tmp_path: Path, access: Access, 
     roles = ("--target", "label", "--group", "person", "--session", "session", "--time", "time")
     assert "walking" in cli("check", folder, *roles)
     assert "acc_y" in cli.out
+
+
+@pytest.mark.slow
+def test_recordings_are_trained_on_without_hand_work(tmp_path: Path, access: Access, cli: Cli) -> None:
+    client, rng = _opened(tmp_path, access), np.random.default_rng(3)
+
+    def record(label: str, person: str, session: str) -> None:
+        swing = {"still": 0.0, "waving": 2.5, "shaking": 6.0}[label] * rng.uniform(0.9, 1.1)
+        tilt = np.array([0.0, 1.0, 0.0]) + rng.normal(0, 0.2, 3)
+        instants = np.arange(400)[:, None] / 50.0
+        waves = np.sin(2 * np.pi * swing * instants + rng.uniform(0, 6, 3)) if swing else 0.0
+        rows = tilt / np.linalg.norm(tilt) + waves + rng.normal(0, 0.05, (400, 3))
+        about = {"label": label, "person": person, "session": session, "columns": ["acc_x", "acc_y", "acc_z"]}
+        assert client.post("/recordings", json={**GOOD, **about, "rows": rows.tolist()}).status_code == 200
+
+    for minute, person in enumerate(("Ann", "Bo", "Cy", "Di")):
+        for second, label in enumerate(("still", "waving", "shaking")):
+            record(label, person, f"2026-11-22 10:0{minute}:0{second}")
+    pipeline, runs = tmp_path / "first", tmp_path / "runs"
+    pipeline.mkdir()
+    cli("init", tmp_path / "data" / "phone", "--yes", "--out", pipeline)
+    text = (pipeline / "pipeline.toml").read_text()
+    named = {key: f'data.{key} = "{column}"' in text for key, column in (
+        ("target", "label"), ("group", "person"), ("session", "session"), ("time", "time"),
+    )}  # fmt: skip
+    assert all(named.values()), named
+    assert 'split.by = "group"' in text
+    # Names of files say nothing that the columns do not: a recording of another day and label form is read, too.
+    record("waving", "Ann-Lu", "2026-12-01 23:59:59")
+    evaluation = cli.json("run", pipeline / "pipeline.toml", "--out", runs)["evaluation"]
+    assert evaluation["split_by"] == "group"
+    assert evaluation["accuracy"]["value"] > 0.9
 
 
 @pytest.mark.parametrize(

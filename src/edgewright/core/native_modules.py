@@ -23,6 +23,7 @@ NATIVE = "EDGEWRIGHT_NATIVE"
 INDEX = "native.json"
 INDEX_FORMAT = 1
 _WRITABLE_BY_OTHERS = 0o022
+_AGAIN = "Write it with: edgewright export --to native"
 
 
 class NativeModule(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +103,27 @@ def this_system() -> str:
     return f"{system}-{'armv7l' if small else machine}"
 
 
+def read_index(folder: Path, where: str) -> NativeIndex:
+    """Read the index of a folder that `edgewright export --to native` wrote.
+
+    Args:
+        folder: that it lies in.
+        where: of errors.
+
+    Raises:
+        InputError: it is not there, damaged, or newer than this program.
+    """
+    try:
+        index = msgspec.json.decode((folder / INDEX).read_bytes(), type=NativeIndex)
+    except OSError as error:
+        raise InputError(f"a folder with {INDEX}", error.strerror or str(error), where, _AGAIN) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"a whole {INDEX}", str(error), where, _AGAIN) from None
+    if index.format > INDEX_FORMAT:
+        raise InputError(f"{INDEX} of format {INDEX_FORMAT} or older", f"{index.format}", where, "Update edgewright")
+    return index
+
+
 def delivered_module(key: str) -> Path | None:
     """Find a model's module for this system in the folder that `EDGEWRIGHT_NATIVE` names.
 
@@ -115,20 +137,12 @@ def delivered_module(key: str) -> Path | None:
     if not place:
         return None
     where, folder, system = f"{NATIVE}={place}", Path(place), this_system()
-    again = "Write it with: edgewright export --to native"
-    try:
-        index = msgspec.json.decode((folder / INDEX).read_bytes(), type=NativeIndex)
-    except OSError as error:
-        raise InputError(f"a folder with {INDEX}", error.strerror or str(error), where, again) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"a whole {INDEX}", str(error), where, again) from None
-    if index.format > INDEX_FORMAT:
-        raise InputError(f"{INDEX} of format {INDEX_FORMAT} or older", f"{index.format}", where, "Update edgewright")
+    index = read_index(folder, where)
     if index.model != key:
         return None
     known = index.modules.get(system)
     if known is None:
-        raise InputError(f"a module for {system}", f"those for {', '.join(index.modules)}", where, again)
+        raise InputError(f"a module for {system}", f"those for {', '.join(index.modules)}", where, _AGAIN)
     lacks = set(known.features) - cpu_features()
     if lacks:
         raise InputError(f"a processor with {', '.join(sorted(known.features))}", f"no {min(lacks)}", where)

@@ -50,6 +50,11 @@ def read_subject(
         columns = tuple(Column(name=n, minimum=low, maximum=high) for n, low, high in read_ranges(graph.metadata))
         return Subject(path.stem, graph, rounding or rounding_of(graph), columns)
     _none_of(path, {"--shape": shape})
+    if path.suffix == ".detector":
+        raise InputError(
+            "a run folder, a package, or a model", "a detector", str(path),
+            f"Write it as C with: edgewright detect c99 {path}",
+        )  # fmt: skip
     if path.is_file() and (path.suffix not in _PACKAGES or mark[:2] != b"PK"):
         raise InputError(
             "a run folder, a package (.edge), or a model (.onnx, .tflite, LightGBM, XGBoost)", "a file of another kind",

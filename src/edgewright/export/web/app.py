@@ -19,6 +19,7 @@ _SOUND = 4000
 _FIELDS = 64
 _QUANTITIES = {"acceleration": "acc(?:el(?:eration|erometer)?)?", "rotation": "gyro(?:scope)?|rot(?:ation)?"}
 _PLAIN = ("app.js", "model.js", "sensors.js", "style.css", "icon.svg")
+_SOUNDS = ("microphone.js", "samples.js")
 
 
 def app_files(subject: Subject, module: bytes) -> dict[str, bytes]:
@@ -31,7 +32,7 @@ def app_files(subject: Subject, module: bytes) -> dict[str, bytes]:
     about = about_of(subject)
     made = {name: template(name).encode() for name in _PLAIN}
     if about["sensor"] == "microphone":
-        made["microphone.js"] = template("microphone.js").encode()
+        made |= {name: template(name).encode() for name in _SOUNDS}
     title = html.escape(subject.name)
     made["index.html"] = template("index.html").replace("@TITLE@", title).encode()
     made["manifest.webmanifest"] = _json(

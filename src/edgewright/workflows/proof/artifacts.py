@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from edgewright.core.native_modules import MODULE
+from edgewright.core.native_modules import INDEX, MODULE, read_index, this_system
 from edgewright.core.package import INPUT_VECTORS, Package, read_package
+from edgewright.core.processor import cpu_features
 from edgewright.pipeline.folder import JUDGED
 from edgewright.schema.errors import InputError
 from edgewright.schema.proof import FileRecord
@@ -64,11 +65,13 @@ class Findings:
         artefacts: to prove.
         files: every file that was met.
         known: SHA-256 of the models that are proven under another name, with that name.
+        elsewhere: modules of `--to native` that this machine cannot load, and why.
     """
 
     artefacts: list[Artefact] = field(default_factory=list)
     files: list[FileRecord] = field(default_factory=list)
     known: dict[str, str] = field(default_factory=dict)
+    elsewhere: dict[Path, str] = field(default_factory=dict)
 
     def source(self, name: str, content: bytes) -> None:
         """Note a model that is the subject itself."""
@@ -97,6 +100,7 @@ class Findings:
         sources = {path.name: path for path in sorted(folder.iterdir()) if path.suffix in (".c", ".h")}
         taken = {name for pair in self._generated(sources, shown) for name in pair}
         taken |= {name for design in self._designs(folder, shown) for name in design}
+        self.elsewhere |= _not_for_here(folder)
         for path in sorted(folder.iterdir()):
             name = f"{shown}{path.name}"
             if path in skip or path.name in taken:
@@ -110,7 +114,9 @@ class Findings:
         """Read a file: a model, a package, or what is not proven."""
         content = _bytes(path)
         kind = _SUFFIXES.get(path.suffix)
-        if path.suffix == ".edge":
+        if path in self.elsewhere:
+            self.unproven(shown, content, self.elsewhere[path])
+        elif path.suffix == ".edge":
             self.package(shown, read_package(path), subject=False)
         elif kind is not None and (kind != "extension" or path.name.startswith(MODULE)):
             self._model(Artefact(shown, kind, {path.name: content}))
@@ -210,6 +216,9 @@ def read_artefacts(
         else:
             made.file(path, text)
         if before == (len(made.artefacts), sum(bool(file.same) for file in made.files)):
+            if made.elsewhere and path.is_dir():
+                reasons = "; ".join(f"{file.parent.name} ({why})" for file, why in sorted(made.elsewhere.items()))
+                raise InputError(f"a module for {this_system()}", reasons, text, "Export one: --to native")
             raise InputError(
                 "generated C, Verilog, .wasm, .tflite, .onnx, .edge or a compiled extension", "no file that can run",
                 text, "Export it again: edgewright export",
@@ -221,6 +230,20 @@ def _record(name: str, content: bytes, why: str = "", same: str = "") -> FileRec
     return FileRecord(
         name=name, size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest(), not_proven=why, same=same
     )
+
+
+def _not_for_here(folder: Path) -> dict[Path, str]:
+    """Return the modules of `--to native` in a folder that this machine cannot load, and why."""
+    if not (folder / INDEX).is_file():
+        return {}
+    found, here = {}, this_system()
+    for system, module in read_index(folder, str(folder)).modules.items():
+        lacking = sorted(set(module.features) - cpu_features())
+        if system != here:
+            found[folder / module.file] = f"not run: it is for {system}, and this machine is {here}"
+        elif lacking:
+            found[folder / module.file] = f"not run: it needs a processor with {', '.join(lacking)}"
+    return found
 
 
 def _no_form(name: str) -> str:

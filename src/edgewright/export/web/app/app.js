@@ -1,14 +1,19 @@
 import { load } from "./model.js";
-import { microphone, motion } from "./sensors.js";
+import { motion } from "./sensors.js";
 
 const at = (id) => document.getElementById(id);
 const percent = (share) => `${Math.round(100 * share)} %`;
 const ALARM = 2, DECISION = 1, NONE = 4, OUT_OF_RANGE = 1, UNSURE = 8;
-let model, stop = null;
+let model, stop = null, drawing = 0;
 
 function say(text, bad = false) {
   at("status").textContent = text;
   at("status").className = bad ? "error" : "";
+}
+
+function wrong(flags) {
+  if (flags & NONE) return "too many values are missing";
+  return flags & OUT_OF_RANGE ? "a value is outside its declared range" : "";
 }
 
 // The answer for one window or row.
@@ -17,9 +22,7 @@ function show({ label, given, confidence, flags }) {
   const none = flags & NONE;
   at("label").textContent = none ? "no answer" : label >= 0 && labels.length ? labels[label] : given[0]?.toPrecision(6);
   const words = [labels.length && !none ? `confidence ${percent(confidence)}` : "", flags & UNSURE && !none ? "unsure" : ""];
-  if (flags & OUT_OF_RANGE) words.push("a value is outside its declared range");
-  if (none) words.push("too many values are missing");
-  at("sure").textContent = words.filter(Boolean).join(", ");
+  at("sure").textContent = [...words, wrong(flags)].filter(Boolean).join(", ");
   bars(labels.length ? given : []);
 }
 
@@ -46,14 +49,25 @@ function take(values) {
   const event = model.push(values);
   if (event) tell(event);
   if (event && !model.about.labels.length) at("label").textContent = event.value.toPrecision(6);
+  // Once a picture of the screen: rows of sound come thousands a second.
+  if (!drawing) drawing = requestAnimationFrame(draw);
+  return event;
+}
+
+function draw() {
+  drawing = 0;
   const means = model.means();
   const sure = Math.max(...means);
-  if (means.length && sure > 0) {
+  const bad = wrong(model.flags());
+  if (bad) {
+    bars(means.map(() => 0));
+    at("label").textContent = "no answer";
+    at("sure").textContent = bad;
+  } else if (means.length && sure > 0) {
     bars(means);
     at("label").textContent = model.about.labels[means.indexOf(sure)];
     at("sure").textContent = `confidence ${percent(sure)}`;
   }
-  return event;
 }
 
 // Rows of CSV text in the order of the model's columns; throws for a column that is absent or a text.
@@ -97,15 +111,16 @@ async function toggle() {
     return;
   }
   model.reset();
+  say("Waiting for the sensors…");
   let rows = 0;
   const row = (values) => {
     rows += 1;
     if (rows === 1) say(sensor === "motion" ? "Motion sensors are on." : "The microphone is on.");
     dispatchEvent(new CustomEvent("edgewright-row", { detail: { values, event: take(values) } }));
   };
-  stop = sensor === "motion" ? await motion(columns, rate, row, (lost) => model.gap(lost)) : await microphone(rate, row);
+  if (sensor === "motion") stop = await motion(columns, rate, row, (lost) => model.gap(lost));
+  else stop = await (await import("./microphone.js")).microphone(rate, row);
   at("sensor").textContent = "Stop";
-  say("Waiting for the sensors…");
   setTimeout(() => rows === 0 && stop && say("No readings arrive. Does this device have the sensors?", true), 3000);
 }
 

@@ -47,6 +47,11 @@ export class Model {
     return this.wasm.means ? Array.from(this.#floats(this.wasm.means(), this.about.labels.length)) : [];
   }
 
+  // Of the last window of the stream: it has no answer where it is flagged.
+  flags() {
+    return this.wasm.flags ? this.wasm.flags() >>> 0 : 0;
+  }
+
   gap(rows) {
     if (this.wasm.gap) this.wasm.gap(rows);
   }

@@ -1,4 +1,4 @@
-// Sensors of the device as rows at the rate of the model: motion and microphone.
+// The motion sensors of the device as rows at the rate of the model.
 const G = 9.80665;
 const DEGREES = Math.PI / 180;
 // Of a motion event: column's quantity and axis -> number in SI units, by the standard's axes of the device.
@@ -48,19 +48,4 @@ export async function motion(columns, rate, onRow, onGap = () => {}) {
   const hear = (event) => grid.add(event.timeStamp, columns.map((column) => reading(event, column)));
   addEventListener("devicemotion", hear);
   return () => removeEventListener("devicemotion", hear);
-}
-
-// Start the microphone; samples from -1 to 1, one a row.
-export async function microphone(rate, onRow) {
-  const sound = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
-  const stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1, ...sound } });
-  const context = new AudioContext({ sampleRate: rate });
-  await context.audioWorklet.addModule("microphone.js");
-  const node = new AudioWorkletNode(context, "samples");
-  node.port.onmessage = ({ data }) => data.forEach((value) => onRow([value], 0));
-  context.createMediaStreamSource(stream).connect(node);
-  return () => {
-    stream.getTracks().forEach((track) => track.stop());
-    return context.close();
-  };
 }
