@@ -125,8 +125,8 @@ def test_what_has_no_c_form_is_estimated_roughly() -> None:
 @EMULATED
 @pytest.mark.parametrize(
     ("core", "sort", "near"),
-    # Coefficients of the smaller core are older than a faster FFT.
-    [("cortex-m4", "network for two multipliers", 0.15), ("cortex-m0plus", "network", 0.25)],
+    # Coefficients are older than faster sums of readings, those of the smaller core than a faster FFT.
+    [("cortex-m4", "network for two multipliers", 0.2), ("cortex-m0plus", "network", 0.25)],
 )
 def test_estimates_are_near_what_is_compiled_and_counted(core: str, sort: str, near: float, tmp_path: Path) -> None:
     for name in ("5.0", "5.3"):
