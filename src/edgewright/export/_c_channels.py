@@ -416,7 +416,10 @@ class _LoopBody:
                 return self.unit.constant(plan.constants[name])
             axis = plan.constants[name].ndim - (len(plan.shapes[node.outputs[0]]) - 1)
             parts = [plan.constants[group.nodes[index].inputs[at]] for group in self.groups]
-            return self.loop.row(self.unit.constant(np.concatenate(parts, axis=axis)), axis)
+            whole = np.concatenate(parts, axis=axis)
+            if self.unit.floats and not self.unit.slots and whole.size == self.rows and np.ptp(whole) == 0:
+                return self.unit.constant(whole.take([0], axis))
+            return self.loop.row(self.unit.constant(whole), axis)
         source = self.writer.values[plan.alias.get(name, name)]
         return self.loop.row(source) if len(source.shape) > 1 else source
 

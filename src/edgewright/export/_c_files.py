@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgewright.export._c_header import Interface, header, network_header
 from edgewright.export._c_math import own_functions
@@ -200,12 +199,12 @@ def _checks(unit: Unit, face: Interface) -> list[str]:
     lows = [limit[0] if limit else -np.inf for limit in face.limits]
     highs = [limit[1] if limit else np.inf for limit in face.limits]
     unit.place = "input"
-    named = {"low": lows, "high": highs}
-    low, high = (unit.table(np.asarray(values, np.float32), role) for role, values in named.items())
     shape = face.graph.inputs[0].shape
     each = int(np.prod(shape[1:]))
     if unit.floats and face.image != "first" and each > 1:
-        return _checked_rows(unit, low, high, np.isfinite(lows) | np.isfinite(highs), each)
+        return _checked_rows(unit, lows, highs, each)
+    named = {"low": lows, "high": highs}
+    low, high = (unit.table(np.asarray(values, np.float32), role) for role, values in named.items())
     column = "i" if each == 1 else f"i % {shape[0]}" if face.image == "first" else f"i / {each}"
     flag = f"{unit.name.upper()}_OUT_OF_RANGE"
     return [
@@ -217,15 +216,23 @@ def _checks(unit: Unit, face: Interface) -> list[str]:
     ]
 
 
-def _checked_rows(unit: Unit, low: str, high: str, limited: NDArray[np.bool_], each: int) -> list[str]:
+def _limit(unit: Unit, values: Sequence[float], role: str, some: range) -> str:
+    """Return a limit of the channel `c`: a number where it is that of some channels, else of a table of these."""
+    kept = np.asarray(values, np.float32)[some.start : some.stop]
+    if not unit.slots and (kept == kept[0]).all():
+        return number(float(kept[0]))
+    return f"{unit.table(kept, role)}[c{f' - {some.start}' if some.start else ''}]"
+
+
+def _checked_rows(unit: Unit, lows: Sequence[float], highs: Sequence[float], each: int) -> list[str]:
     """Return the check of channels one after the other; those without limits are left out."""
-    (places,) = np.nonzero(limited)
-    some = range(len(limited)) if unit.slots else range(int(places.min()), int(places.max()) + 1)
+    (places,) = np.nonzero(np.isfinite(lows) | np.isfinite(highs))
+    some = range(len(lows)) if unit.slots else range(int(places.min()), int(places.max()) + 1)
+    low, high = (_limit(unit, values, role, some) for values, role in ((lows, "low"), (highs, "high")))
     return [
         f"    for (int c = {some.start}; c < {some.stop}; ++c) {{",
-        f"        const float *const x = input + {each} * c, low = {low}[c], high = {high}[c];".replace(
-            ", low", ";\n        const float low"
-        ),
+        f"        const float *const x = input + {each} * c;",
+        f"        const float low = {low}, high = {high};",
         f"        for (int i = 0; i < {each}; ++i) {{",
         "            if (!(x[i] >= low && x[i] <= high) && x[i] - x[i] == 0.0f) {",
         f"                flags |= {unit.name.upper()}_OUT_OF_RANGE;",

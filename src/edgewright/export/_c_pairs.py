@@ -116,7 +116,8 @@ def products(
                 return None
     if any(a.buffer is not b.buffer for (a, _), (b, _) in zip(*levels, strict=True)):
         return None
-    rows = list(taken)
+    # In the order of what is taken off them, places of a pair are the same among the levels.
+    rows = sorted(taken, key=lambda row: taken[row])
     tile = next((n for n in _TILES if samples % n == 0 and n * len(rows) <= 2 * samples), 0)
     call = summing(unit, "({0} * {1})", (1, 1))
     if call is None or not tile:
@@ -129,8 +130,9 @@ def products(
     ))  # fmt: skip
     text, heads, reads = "to[i]", [], {b.key: b for b in routine.buffers}
     for number, (leaf, _) in enumerate(levels[0]):
-        place = unit.table(smallest(np.asarray([taken[row][number] for row in rows])))
-        heads.append(f"        const float less{number} = {leaf.buffer.name}[{place}[row]];")
+        places = [taken[row][number] for row in rows]
+        place = "row" if places == list(range(len(rows))) else f"{unit.table(smallest(np.asarray(places)))}[row]"
+        heads.append(f"        const float less{number} = {leaf.buffer.name}[{place}];")
         text = f"({text} - less{number})"
         reads[leaf.buffer.key] = leaf.buffer
         unit.use(leaf.buffer)

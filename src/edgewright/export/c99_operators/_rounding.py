@@ -174,9 +174,12 @@ def start_of(site: Site, axis: int, *, padded: bool = False) -> Start:
 _TO_BYTE = """\
 /* x on a grid: divided in float, halves away from zero; not a number stands for the real number 0. */
 static int8_t @_to_byte(float x, float scale, int zero) {
-    float q = roundf(x / scale);
-    q = q != q ? (float)zero : q + (float)zero;
-    return (int8_t)(q < -128.0f ? -128.0f : q > 127.0f ? 127.0f : q);
+    const float q = x / scale;
+    if (!(fabsf(q) < 512.0f)) {
+        return (int8_t)(q != q ? zero : q < 0.0f ? -128 : 127);
+    }
+    const int halves = (int)(2.0f * q), v = (halves + (halves < 0 ? -1 : 1)) / 2 + zero, low = v < -128 ? -128 : v;
+    return (int8_t)(low > 127 ? 127 : low);
 }"""
 
 

@@ -108,8 +108,13 @@ def _runs(spot: Spot, weights: Matrix) -> str | None:
         return None
     unit = spot.unit
     values = np.concatenate([weights[f : f + c, j] for j, (f, c) in enumerate(zip(first, count, strict=True))])
+    bands = len(values) and (values == 1).all()
+    if bands and unit.floats and (first[1:] == (first + count)[:-1]).all():
+        table = unit.table(smallest(count).astype(np.uint16))
+        call = unit.helper("adjacent", _ADJACENT)
+        return f"{call}({{x}} + {first[0]} * {{step}}, {{step}}, {table}, {{y}}, {outputs});"
     tables = [unit.table(smallest(v).astype(np.uint16)) for v in (first, count)]
-    if len(values) and (values == 1).all():
+    if bands:
         return f"{unit.helper('bands', _BANDS)}({{x}}, {{step}}, {', '.join(tables)}, {{y}}, {outputs});"
     table = unit.table(np.asarray(values, np.float32)) if len(values) else "0"
     call = unit.helper("runs", _RUNS)
@@ -219,6 +224,17 @@ static void @_bands(const float *x, int step, const uint16_t *first, const uint1
         float a = 0.0f;
         for (int i = count[j]; i > 0; --i, v += step) {
             a += *v;
+        }
+        y[j] = a;
+    }
+}"""
+
+_ADJACENT = """\
+static void @_adjacent(const float *x, int step, const uint16_t *count, float *y, int outputs) {
+    for (int j = 0; j < outputs; ++j) {
+        float a = 0.0f;
+        for (int i = count[j]; i > 0; --i, x += step) {
+            a += *x;
         }
         y[j] = a;
     }
