@@ -31,7 +31,9 @@ from edgewright.schema.footprint import DETECTOR, Program, Spread
 from edgewright.workflows.estimation.workflow import Truth
 
 # The first is counted in full; the others start from its coefficients, and are fitted on a part of the programs.
-CORES = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m0plus", "riscv32")
+CORES = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m0plus", "riscv32", "riscv32v")
+# Cores that start from another.
+_NEAR = {"riscv32v": "riscv32"}
 SHARE = 0.4
 FOLDS = 5
 # Misses of what is judged: median and worst; of ten bars nine are to hold.
@@ -68,11 +70,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _write_programs(core: str, kept: Path | None) -> None:
     """Fit a core on programs without detectors and keep its misses, each of a fit without the program."""
     made_with = f"{_made_with(core)}; {' '.join(board(core).options)}"
-    first = core == CORES[0]
-    near = None if first else cores.core(CORES[0])
+    first, near = core == CORES[0], _near(core)
     found = list(truths(core, drawn(parts(1.0 if first else SHARE), core), kept))
     _save(fit_core(core, [(subject.exactly(core), truth) for subject, truth in found], made_with, near))
     _keep(core, _by_family_of(found), lambda pairs: fit_core(core, pairs, "", near))
+
+
+def _near(core: str) -> cores.Core | None:
+    """Return the core whose coefficients a fit starts from."""
+    return None if core == CORES[0] else cores.core(_NEAR.get(core, CORES[0]))
 
 
 def _by_family_of(found: list[Found]) -> list[tuple[list[Found], list[Found]]]:
@@ -99,8 +105,7 @@ def _family(subject: Fitted) -> str:
 
 def _write_detectors(core: str, kept: Path | None) -> None:
     """Fit what detectors take more on a core, and keep its misses, as of other programs."""
-    first = core == CORES[0]
-    near, table = None if first else cores.core(CORES[0]), cores.core(core)
+    first, near, table = core == CORES[0], _near(core), cores.core(core)
     found = list(truths(core, drawn(detectors(1.0 if first else SHARE), core), kept))
     _save(fit_detectors(table, [(subject.exactly(core), truth) for subject, truth in found], near))
     _keep(core, _by_first_block(found), lambda pairs: fit_detectors(table, pairs, near))

@@ -21,11 +21,13 @@ _RUN = {
     "dual narrow_bytes word": 5.0, "dual side_by_side": 8.0, "dual side_by_side word": 14.0, "dual patch": 30.0,
     "dual patch row": 12.0, "dual patch run": 12.0, "dual patch tap": 15.0, "dual patch byte": 1.0,
     "dual patch filled byte": 1.0, "dual memcpy": 20.0, "dual memcpy byte": 1.0, "dual word": 3.0, "dual turn": 3.0,
-    "dual store": 2.0,
+    "dual store": 2.0, "lanes filters strip": 40.0, "lanes filters row": 12.0, "lanes filters turn": 23.0,
+    "lanes filters rest": 8.0, "lanes planes strip": 40.0, "lanes planes row": 10.0, "lanes planes tap": 9.0,
+    "lanes rounded twice": 2.0, "lanes zero point": 1.0,
 }  # fmt: skip
 _CODE = {"": 60.0, "add": 4.0, "answer": 8.0, "compare": 8.0, "div": 12.0, "function": 24.0, "load": 6.0, "mul": 4.0,
-         "store": 4.0, "turn": 4.0, "short turn": 6.0, "dual instruction": 3.8, "has dual patch": 250.0,
-         "has dual side_by_side": 60.0, "has dual widen": 40.0}  # fmt: skip
+         "store": 4.0, "turn": 4.0, "short turn": 6.0, "dual instruction": 3.8, "lanes instruction": 3.5,
+         "has dual patch": 250.0, "has dual side_by_side": 60.0, "has dual widen": 40.0}  # fmt: skip
 
 # Own code for floats starts from what portable code is thought to take.
 _OWN = f"{OWN_FLOATS} "

@@ -21,7 +21,7 @@ _NOISE, _APART = 0.03, 1.0
 # No coefficient is expected to be less than this part of what was thought by hand.
 _FURTHEST = 10.0
 # Cores that work floats out by library functions.
-WITHOUT_FLOATS = ("cortex-m0plus", "riscv32")
+WITHOUT_FLOATS = ("cortex-m0plus", "riscv32", "riscv32v")
 _BY_HAND = {"code": expected.code, "instructions": expected.instructions, "stack": expected.stack}
 Pair = tuple[Program, Truth]
 
@@ -92,7 +92,7 @@ def _targets(pairs: Sequence[Pair]) -> dict[str, _Target]:
 def _started(name: str, part: str, near: Core | None) -> Callable[[str], float]:
     """Return what a kind is expected to take on a core: as on another one, or as thought by hand."""
     known: dict[str, float] = getattr(near, part) if near else {}
-    by_library = part == "instructions" and name in WITHOUT_FLOATS
+    by_library = part == "instructions" and name in WITHOUT_FLOATS and (near is None or near.name not in WITHOUT_FLOATS)
 
     def one(kind: str) -> float:
         guessed = _BY_HAND[part](kind)

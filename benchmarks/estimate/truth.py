@@ -14,7 +14,7 @@ from benchmarks.estimate.detectors import DetectorSubject, drawn_detectors
 from benchmarks.estimate.random_networks import branched_networks, odd_networks, random_networks, wide_networks
 from benchmarks.estimate.simple import simple_subjects
 from benchmarks.estimate.subjects import Subject, hapt_subjects, row_subjects
-from edgewright.export.cores import unrolled
+from edgewright.export.cores import own_code
 from edgewright.workflows.estimation.workflow import Truth
 
 Fitted = Subject | DetectorSubject
@@ -62,7 +62,7 @@ def drawn(chosen: Sequence[Part], core: str) -> Iterator[Fitted]:
     for part in chosen:
         for number, subject in enumerate(part.draw(part.many, part.seed)):
             yield subject
-            if number % 5 < 2 and isinstance(subject, Subject) and unrolled(subject.integers, core):
+            if number % 5 < 2 and isinstance(subject, Subject) and own_code(subject.integers, core):
                 yield replace(subject, name=f"{subject.name} portable", portable=True)
             elif number % 5 == 2 and isinstance(subject, Subject) and part.name in _WINDOWS:
                 yield replace(subject, name=f"{subject.name} float", small=None)

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from benchmarks.estimate.draft import Draft
 from benchmarks.estimate.simple import fitted_model, simple_subjects
 from benchmarks.estimate.subjects import Subject, hapt_subjects, row_subjects
 
@@ -27,6 +28,7 @@ from edgewright.schema.graph import Graph, Node, Value
 from edgewright.schema.integer import IntegerNetwork
 from edgewright.workflows.estimation.accelerators import accelerators
 from edgewright.workflows.estimation.workflow import estimate_place, truth_of
+from support import left_out
 
 SUBJECTS = {s.name: s for s in hapt_subjects(5, 5)}
 EMULATED = pytest.mark.skipif(bool(missing_tools()), reason="no cross compiler or emulator")
@@ -142,6 +144,21 @@ def test_estimates_are_near_what_is_compiled_and_counted(core: str, sort: str, t
     assert text == ""
     assert {(m.kind, m.quantity) for m in kept} == {(f"{core} {sort}", q) for q in ("flash", "ram", "instructions")}
     assert len(kept) == 6
+
+
+@pytest.mark.slow
+def test_code_in_lanes_is_estimated_and_not_the_portable_code() -> None:
+    if missing := missing_tools("riscv32v"):
+        left_out(f"{', '.join(missing)}: riscv32v is emulated")
+    draft = Draft("lanes", (3, 16, 16), 7).conv(40, 3, 2).depthwise(3).conv(64, 1).pool("GlobalAveragePool")
+    convolutions = draft.dense(10, "").subject("int8")
+    for subject in (convolutions, *row_subjects(2, 5)):
+        found, counted = subject.estimate(load_profile("riscv32v")), subject.truth("riscv32v")
+        assert found.flash.value == pytest.approx(counted.flash, rel=0.1)
+        assert found.ram.value == pytest.approx(counted.ram, rel=0.06)
+        assert _known(found.instructions).value == pytest.approx(counted.instructions, rel=0.25)
+    lanes, portable = (convolutions.estimate(load_profile(core)).instructions for core in ("riscv32v", "riscv32"))
+    assert _known(portable).value > 4 * _known(lanes).value
 
 
 @pytest.mark.slow

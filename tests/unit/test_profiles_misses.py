@@ -72,6 +72,27 @@ def test_what_comes_with_edgewright_is_within_what_is_promised(sort: str, core: 
     assert np.median(promised) <= (0.15 if core == "cortex-m4" else 0.17)
 
 
+# Half-widths of bars of flash and of instructions, and the median miss of instructions.
+IN_LANES = {
+    "network": (0.36, 0.53, 0.11),
+    "network for vectors": (0.22, 0.53, 0.13),
+    "float convolution": (0.37, 0.28, 0.07),
+    "smaller program": (0.38, 0.50, 0.12),
+    "detector": (0.25, 0.62, 0.24),
+}
+
+
+@pytest.mark.parametrize("sort", IN_LANES)
+def test_vectors_of_risc_v_have_a_past_of_their_own(sort: str) -> None:
+    *widest, median = IN_LANES[sort]
+    for quantity, width in zip(("flash", "instructions"), widest, strict=True):
+        found = bar(f"riscv32v {sort}", quantity)
+        assert found.source.endswith(f"past estimates of a riscv32v {sort}")
+        assert found.width <= width
+    past = [m.relative for m in shipped() if (m.kind, m.quantity) == (f"riscv32v {sort}", "instructions")]
+    assert np.median(past) <= median
+
+
 def test_ones_own_misses_are_kept_and_bounded() -> None:
     assert own() == ((), "")
     assert remember([miss(0.3, subject="a")]) == ""

@@ -109,6 +109,38 @@ def test_layers_of_rows_and_planes_are_counted_by_what_they_turn() -> None:
     assert not {kind for kind in subject.exactly("cortex-m0plus").run if "dual" in kind}
 
 
+@pytest.mark.parametrize(("stride", "kernel", "side"), [(1, 3, 5), (2, 5, 9), (1, 7, 4), (2, 3, 6)])
+def test_in_lanes_taps_outside_the_image_are_not_counted(stride: int, kernel: int, side: int) -> None:
+    channels, filters = 3, 40
+    draft = Draft("one", (channels, side, side), 3).conv(filters, kernel, stride).depthwise(3).dense(1, "")
+    run = draft.subject("int8").exactly("riscv32v").run
+
+    def inside(kernel: int, stride: int, side: int) -> list[int]:
+        starts = [place * stride - kernel // 2 for place in range(-(-side // stride))]
+        return [sum(0 <= start + tap < side for tap in range(kernel)) for start in starts]
+
+    # Forty channels are two strips; a row of taps is one run of bytes, of which a turn takes four.
+    taps = inside(kernel, stride, side)
+    places, bytes_of_runs = len(taps) ** 2, [channels * count for count in taps]
+    assert run["lanes filters strip"] == run["lanes planes strip"] == 2 * places
+    assert run["lanes filters row"] == 2 * sum(taps) * len(taps)
+    assert run["lanes filters turn"] == 2 * sum(taps) * sum(count // 4 for count in bytes_of_runs)
+    assert run["lanes filters rest"] == 2 * sum(taps) * sum(count % 4 for count in bytes_of_runs)
+    assert run["lanes planes tap"] == 2 * sum(inside(3, 1, len(taps))) ** 2
+    assert run["call filters"] == run["call planes"] == places
+
+
+def test_layers_in_lanes_are_counted_by_their_channels() -> None:
+    subject = Draft("rows", (10,), 3).dense(33).dense(3, "").subject("int8")
+    program = subject.exactly("riscv32v")
+    assert program.run["lanes filters strip"] == 2 + 1
+    assert program.run["lanes filters turn"] == 2 * 2 + 8
+    assert program.run["lanes filters rest"] == 2 * 2 + 1
+    assert program.written["lanes instruction"] > 80
+    assert not {kind for kind in program.run if kind.startswith(("dots", "dense "))}
+    assert not {kind for kind in subject.exactly("riscv32").run if "lanes" in kind}
+
+
 def _odd() -> Graph:
     """Return a network whose last function no fitted program calls."""
     draft = Draft("odd", (6,), 2).dense(4)

@@ -6,8 +6,10 @@ from edgewright.schema.integer import IntegerNetwork
 
 # Cores with the DSP extension of Arm.
 _TWO_MULTIPLIERS = frozenset({"cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"})
-# Those with vector instructions: how they are called, and the core whose code an estimate counts.
-_VECTORS = {"cortex-m55": ("helium", "cortex-m33"), "riscv32v": ("rvv", "riscv32")}
+# Those with vector instructions, and how they are called.
+_VECTORS = {"cortex-m55": "helium", "riscv32v": "rvv"}
+# Those that nobody has measured, and the core whose code an estimate counts.
+_COUNTED_AS = {"cortex-m55": "cortex-m33"}
 # Loops that are unrolled four times instead of twice take some hundred bytes more: a hundredth of what they read.
 _LARGE = 16384
 # Bytes of flash up to which every one counts.
@@ -18,12 +20,12 @@ SHORT, LONG = 2, 4
 
 def vectors_of(core: str) -> str:
     """Return how a core's vector instructions are called: `helium`, `rvv`; empty where it has none."""
-    return _VECTORS[core][0] if core in _VECTORS else ""
+    return _VECTORS.get(core, "")
 
 
 def counted_as(core: str) -> str:
-    """Return the core whose code an estimate counts: that without vectors, which nobody has measured."""
-    return _VECTORS[core][1] if core in _VECTORS else core
+    """Return the core whose code an estimate counts: one without vectors where nobody has measured those."""
+    return _COUNTED_AS.get(core, core)
 
 
 def unrolled(network: IntegerNetwork | None, core: str, flash: float = 0.0) -> int:
@@ -38,6 +40,11 @@ def unrolled(network: IntegerNetwork | None, core: str, flash: float = 0.0) -> i
         return 0
     weights = sum(operator.arrays["weights"].size for operator in network.operators if "weights" in operator.arrays)
     return SHORT if weights < _LARGE or 0 < flash <= _SMALL_FLASH else LONG
+
+
+def own_code(network: IntegerNetwork | None, core: str) -> bool:
+    """Return whether estimates count code that a core has of its own for an integer network."""
+    return bool(unrolled(network, core)) or (network is not None and counted_as(core) == core and core in _VECTORS)
 
 
 def has_floats(core: str) -> bool:

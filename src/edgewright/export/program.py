@@ -22,6 +22,8 @@ from edgewright.export._c_spectrum import factors
 from edgewright.export._c_unit import UNREAD, Arena, Unit
 from edgewright.export.c99_dual import PREFIX as DUAL
 from edgewright.export.c99_dual._counts import assembly_lines, dual_counts
+from edgewright.export.c99_rvv import PREFIX as LANES
+from edgewright.export.c99_rvv._counts import FUNCTIONS, channels_of, lane_counts
 from edgewright.export.cores import counted_as
 from edgewright.schema.footprint import OWN_FLOATS, Program
 from edgewright.schema.graph import Graph
@@ -49,7 +51,7 @@ def program_of(graph: Graph, network: IntegerNetwork | None = None, *, core: str
         # core's own code takes for them. Memory and tables are those of the code that is written.
         unit, face = lay(floats=False)
         borders, inside, _ = _memory(unit, face, network)
-    tally = Tally(unit.name, unit.table_sizes, unit.unrolled)
+    tally = Tally(unit.name, unit.table_sizes, unit.unrolled, assembly=LANES if unit.vectors else DUAL)
     around = Tally(unit.name, unit.table_sizes) if written.floats else tally
     for routine in unit.routines:
         around.routine(routine.name, [(rows, step.text) for rows, step in routine.parts])
@@ -112,7 +114,7 @@ _RARE = 0.25
 _SHAPED = frozenset({"Conv", "MaxPool", "GlobalMaxPool", "AveragePool", "GlobalAveragePool"})
 
 # Functions that are written in several forms.
-_FORMS = frozenset({"power", "direct"})
+_FORMS = frozenset({"power", "direct", *FUNCTIONS})
 
 Work = Callable[[Sequence[str], "Tally"], Mapping[str, float]]
 
@@ -124,17 +126,19 @@ class Tally:
         prefix: of the names of its functions.
         sizes: entries of its tables by name.
         unrolled: how often loops are for a core with two multipliers.
+        assembly: what kinds of its own code begin with.
 
     Attributes:
         written: how often a kind stands in the code.
         run: how often it is worked out in one call.
     """
 
-    def __init__(self, prefix: str, sizes: Mapping[str, int], unrolled: int = 0) -> None:
+    def __init__(self, prefix: str, sizes: Mapping[str, int], unrolled: int = 0, *, assembly: str = DUAL) -> None:
         self.written: dict[str, float] = {}
         self.run: dict[str, float] = {}
         self.prefix, self.sizes, self.unrolled = f"{prefix}_", sizes, unrolled
         self.routines: dict[str, Tally] = {}
+        self.assembly, self.channels = assembly, 0
 
     def mathematics(self, text: str) -> None:
         """Note functions of the C library that `text` calls, and its error number once any sets it."""
@@ -148,7 +152,7 @@ class Tally:
         """Note what copies bytes, and assembly."""
         self.copies(int(size) for size in _COPY.findall(text))
         if count := assembly_lines(text):
-            self.written[f"{DUAL}instruction"] = float(count)
+            self.written[f"{self.assembly}instruction"] = float(count)
 
     def copies(self, sizes: Iterable[int]) -> None:
         """Note the library's function that copies bytes, which is there once one of so many is not written out."""
@@ -252,6 +256,7 @@ class Tally:
         """Count a statement in the loops of an operator that are counted by their shape."""
         if _LANE.match(line):
             self.add(f"{sort}lane", now.total)
+        self.channels = channels_of(line) or self.channels
         if line.startswith("a += "):
             self.add(f"{sort}sum", now.total)
         for name, arguments in _calls(line):
@@ -289,6 +294,9 @@ class Tally:
             return
         # A function of several forms has the form behind its name: power4_hann.
         plain = re.split(r"[\d_]", short)[0]
+        if plain in FUNCTIONS:
+            for kind, amount in lane_counts(short, arguments, self.channels, now, places).items():
+                self.run[f"{LANES}{kind}"] = self.run.get(f"{LANES}{kind}", 0.0) + amount
         short = plain if plain in _FORMS else short
         self.once(f"has {short}")
         self.add(f"call {short}", now.total)

@@ -16,7 +16,7 @@ import msgspec
 from edgewright.profiles.cores import Core, core, weighed
 from edgewright.profiles.misses import Miss, bar
 from edgewright.schema.budget import Budget
-from edgewright.schema.footprint import DETECTOR, DUAL, OWN_FLOATS, Footprint, How, Program, Spread
+from edgewright.schema.footprint import DETECTOR, DUAL, LANES, OWN_FLOATS, Footprint, How, Program, Spread
 from edgewright.schema.profile import Profile
 
 __all__ = ("Footprint", "Load", "Spread", "on_system", "over_budget", "program_footprint", "takes_programs")
@@ -81,6 +81,8 @@ def population_of(profile: Profile, program: Program) -> Population:
         sort = DETECTOR
     elif any(kind.startswith(f"{DUAL} ") for kind in kinds):
         sort = "network for two multipliers"
+    elif any(kind.startswith(f"{LANES} ") for kind in kinds):
+        sort = "network for vectors"
     elif any(kind.startswith("Conv ") for kind in kinds):
         sort = "float convolution"
     else:

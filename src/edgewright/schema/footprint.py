@@ -63,6 +63,8 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
 DUAL = "dual"
 """What kinds of work of code for two multipliers begin with."""
+LANES = "lanes"
+"""What kinds of work of code with a lane for each output channel begin with."""
 OWN_FLOATS = "own"
 """What kinds of work on floats begin with where they are written for the float instructions of a core."""
 DETECTOR = "detector"

@@ -15,6 +15,10 @@ from edgewright.export.c99_operators._bounds import exact, factors_of, settle, s
 from edgewright.export.c99_operators._place import first_tap, kernel_of, over_places
 from edgewright.export.c99_operators._rounding import Start, start_of
 from edgewright.export.c99_rvv._functions import function
+from edgewright.schema.footprint import LANES
+
+PREFIX = f"{LANES} "
+"""Begins the kinds of work that steps of this folder do."""
 
 
 def write_lanes(site: Site) -> Source | None:
@@ -23,7 +27,7 @@ def write_lanes(site: Site) -> Source | None:
     # A single channel is faster without lanes.
     if site.unit.slots or kind not in ("dense", "conv", "depthwise") or site.target.shape[-1] < 2:
         return None
-    site.unit.work = kind
+    site.unit.work = f"{PREFIX}{kind}"
     return _dense(site) if kind == "dense" else _convolution(site, planes=kind == "depthwise")
 
 

@@ -21,8 +21,8 @@ typedef struct {
     const int32_t *bias, *multiplier, *shift;
     int32_t step, channels, x_row, w_row, tap, from, zero;
 } @_layer;"""
-# Bytes of inputs that one turn of the loop takes.
-_TURN = 4
+TURN = 4
+"""Bytes of inputs that one turn of the loop takes."""
 _BEGIN = """\
         addi sp, sp, -16
         sw s0, 0(sp)
@@ -107,16 +107,16 @@ def _input(place: int, less: bool) -> list[str]:
 
 
 def _filters(less: bool) -> list[str]:
-    turn = [line for place in range(_TURN) for line in _input(place, less)]
+    turn = [line for place in range(TURN) for line in _input(place, less)]
     return [
-        f"srli t2, a3, {_TURN.bit_length() - 1}",
+        f"srli t2, a3, {TURN.bit_length() - 1}",
         "beqz t2, 3f",
         "2:",
         *turn,
-        f"addi t0, t0, {_TURN}",
+        f"addi t0, t0, {TURN}",
         "addi t2, t2, -1",
         "bnez t2, 2b",
-        f"3: andi t2, a3, {_TURN - 1}",
+        f"3: andi t2, a3, {TURN - 1}",
         "beqz t2, 5f",
         "4:",
         *_input(0, less),
