@@ -143,7 +143,7 @@ def test_what_is_shipped_is_proven_with_its_bytes(folder: Path, tmp_path: Path, 
     ("pattern", "new", "stage", "origin"),
     [
         (r", 127\)(?=;\s*\}\s*\}\s*(?:v\d+ = |\}\s*\{)?)", ", 126)", "layer 1 dense", ""),
-        (r"= roundf\(x / scale\)", "= rintf(x / scale)", BYTES, "of the boundary just"),
+        (r"const int halves = .*? / 2 ", "const int v = (int)rintf(q) ", BYTES, "of the boundary just"),
         (r"input\[i\] > (?=\w+\[i\])", "input[i] >= ", RANGE, "a at its largest value 1.5"),
         (r"input\[i\] < (?=\w+\[i\])", "input[i] <= ", RANGE, "a at its smallest value -1.5"),
     ],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +13,16 @@ import pytest
 from c99_examples import ROUNDINGS, load_together
 from c99_stages import need_compiler
 from core_networks import NETWORKS, changed, inputs, network
+from edgewright.compression.int8 import quantise
 from edgewright.core.integer.network import run_integer
 from edgewright.export._c_host import STRICT, CModel
 from edgewright.export._c_pipeline import write_c99, write_network_c99
-from edgewright.export.emulator import Entry, missing_tools, run_on_device
+from edgewright.export.emulator import Entry, board, missing_tools, run_on_device
+from edgewright.graph.extract import integer_network
 from edgewright.graph.stages import marked_stages
-from edgewright.schema.integer import Rounding
+from edgewright.schema.integer import IntegerNetwork, Rounding
 from integer_networks import in_c, small
+from runtime_example import classifier
 from support import left_out
 
 CORE = "cortex-m4"
@@ -121,6 +126,32 @@ def test_c99_in_place_of_vectors_gives_the_bytes_of_the_reference(rounding: Roun
     x = inputs(made, 100)
     found = load_together({"net": files}, tmp_path, flags=FLAGS)["net"].network(in_c(made, x))
     np.testing.assert_array_equal(found, run_integer(made, x).reshape(100, -1))
+
+
+def compiled(made: IntegerNetwork, core: str, folder: Path, *flags: str) -> str:
+    """Return what the compiler of a core says of a network's C, which becomes `net.o` there."""
+    compiler = board(core).tools.compiler
+    if not shutil.which(compiler):
+        left_out(f"{compiler} of gcc-arm-none-eabi")
+    for file, text in write_network_c99(made, name="net", core=core).items():
+        (folder / file).write_text(text, encoding="utf-8")
+    command = [compiler, *STRICT, "-O2", *board(core).options, *flags, "-c", "net.c", "-o", "net.o"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stderr
+
+
+@pytest.mark.parametrize("less", [(), ("-Dnet_NO_ASSEMBLY",), ("-Dnet_NO_INTRINSICS",)])
+@pytest.mark.parametrize(("name", "core"), [("dense", CORE), ("blocks", CORE), ("long", "cortex-m55")])
+def test_every_path_compiles_without_a_warning(name: str, core: str, less: tuple[str, ...], tmp_path: Path) -> None:
+    assert compiled(network(name), core, tmp_path, *less) == ""
+
+
+def test_many_layers_take_no_more_of_the_stack_than_few(tmp_path: Path) -> None:
+    """Addresses of the layers are not kept in registers, which would be saved."""
+    rows = np.random.default_rng(0).normal(size=(60, 10)).astype(np.float32)
+    made = integer_network(quantise(classifier((10, 24, 40, 24, 40, 24, 40, 3)), rows))
+    assert compiled(made, CORE, tmp_path, "-fstack-usage") == ""
+    usage = [line.split() for line in (tmp_path / "net.su").read_text().splitlines()]
+    assert [int(size) for place, size, _ in usage if place.endswith(":net_network")] == [16]
 
 
 @pytest.mark.slow

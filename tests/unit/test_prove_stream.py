@@ -157,7 +157,7 @@ def test_a_package_with_a_rule_for_missing_values_is_tried_with_them() -> None:
 
 @pytest.mark.slow
 def test_windows_with_another_hop_are_named_at_the_means(prove: Proof) -> None:
-    named(prove(edited("context->filled = 5;", "context->filled = 6;")), MEANS)
+    named(prove(edited("context->filled < 5;", "context->filled < 4;")), MEANS)
 
 
 @pytest.mark.slow

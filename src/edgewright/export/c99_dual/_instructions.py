@@ -67,12 +67,9 @@ static inline int32_t @_rounded_twice(int32_t v, int32_t m, int32_t e) {
     return @_rounded_sum(2 * v, m, e);
 }"""
 _BYTE = """\
+/* SSAT, which compilers find. */
 static inline int32_t @_byte(int32_t v) {
-#ifdef @_INTRINSICS
-    return __ssat(v, 8);
-#else
     return v < -128 ? -128 : v > 127 ? 127 : v;
-#endif
 }"""
 
 

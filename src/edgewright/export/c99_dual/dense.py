@@ -20,6 +20,13 @@ typedef struct {
     const uint32_t *end, *weights;
     int32_t pairs;
 } @_layer;"""
+_ANEW = """\
+/* Addresses are worked out anew for each layer: registers that keep them for the next would be saved on the stack. */
+#ifdef @_ASSEMBLY
+#define @_ANEW __asm__ volatile("" : "+r"(context));
+#else
+#define @_ANEW
+#endif"""
 _WIDEN = """\
 /* Bytes as 16-bit numbers, two in a word; what a last word has besides meets weights of 0. */
 @_apart static void @_widen(const int8_t *x, int n, uint32_t *to) {
@@ -189,9 +196,11 @@ def dense(site: Site) -> Source | None:
         unit.step([call], site.inputs, (_whole(unit, given),))
     made = unit.buffer(len(rows.multipliers) // 2, "uint32")
     factor = f"{rows.shifts[0]}, {site.target.zero}, {rows.multipliers[0]}"
+    unit.helper("anew", _ANEW)
     lines = [
         f"static const {layer} layer = {{{factor}, {table} + {rows.words.size}, {table}, {rows.pairs}}};",
         f"{function}({given.name}, &layer, {made.name});",
+        f"{unit.name}_ANEW",
     ]
     unit.step(lines, (_whole(unit, given),), (_whole(unit, made),))
     unit.wide[site.output.leaves[0].buffer.key] = made

@@ -40,6 +40,7 @@ def vector_dots(unit: Unit, count: int) -> Callable[[str, str, str], str]:
         f"/* sum[k] += x * w, the weights of {count} channels one after another. */",
         f"@_apart static void @_rows{count}(const int8_t *x, const int8_t *w, int row, int n, int32_t *sum) {{",
         "#ifdef @_VECTORS",
+        *(["    (void)row;"] if count == 1 else []),
         f"    int32_t {', '.join(f's{k} = sum[{k}]' for k in every)};",
         "    for (; n > 0; n -= 16, x += 16, w += 16) {",
         "        const mve_pred16_t some = vctp8q((uint32_t)n);",
