@@ -66,10 +66,21 @@ _ROUNDED_TWICE = """\
 static inline int32_t @_rounded_twice(int32_t v, int32_t m, int32_t e) {
     return @_rounded_sum(2 * v, m, e);
 }"""
+# GCC's own __ssat converts to a number without a sign and back.
 _BYTE = """\
-/* SSAT, which compilers find. */
 static inline int32_t @_byte(int32_t v) {
+#ifdef @_INTRINSICS
+#ifdef __GNUC__
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#endif
+    return __ssat(v, 8);
+#ifdef __GNUC__
+#pragma GCC diagnostic pop
+#endif
+#else
     return v < -128 ? -128 : v > 127 ? 127 : v;
+#endif
 }"""
 
 
