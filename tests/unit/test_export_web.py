@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from cli_runner import Cli
 from edgewright.export._c_probe import CStream
 from edgewright.export.subject import read_subject
 from edgewright.export.web import module, runner
-from edgewright.export.web.app import sensed
+from edgewright.export.web.app import about_of, sensed
 from edgewright.schema.data import Column
 from edgewright.schema.errors import CheckFailedError, InputError, MissingExtraError
 from proof_example import samples
@@ -82,11 +83,20 @@ def test_the_app_is_small_strict_and_complete(app: dict[str, bytes]) -> None:
         ("gyro_y", "rad/s", ("rotation", "y", "rad")),
         ("rotation_x", "°/s", ("rotation", "x", "°/s")),
         ("acceleration_spread", "g", None),
-        ("x", "g", None),
+        ("x", "m/s²", ("acceleration", "x", "m/s²")),
+        ("wrist_z", "rad/s", ("rotation", "z", "rad")),
+        ("x", "", None),
+        ("x", "mm", None),
     ],
 )
-def test_columns_are_sensed_by_their_names(name: str, unit: str, sense: object) -> None:
+def test_columns_are_sensed_by_their_names_and_units(name: str, unit: str, sense: object) -> None:
     assert sensed(Column(name=name, unit=unit)) == sense
+
+
+@pytest.mark.parametrize(("places", "sensor"), [(["wrist"], "motion"), (["wrist", "hip"], "")])
+def test_a_phone_stands_for_one_place_of_the_body(places: list[str], sensor: str) -> None:
+    columns = tuple(Column(name=f"{place}_{axis}", unit="g") for place in places for axis in "xyz")
+    assert about_of(replace(motion_subject(), columns=columns))["sensor"] == sensor
 
 
 def test_a_missing_compiler_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,8 @@ _SOUND = 4000
 # Fields of a form at most.
 _FIELDS = 64
 _QUANTITIES = {"acceleration": "acc(?:el(?:eration|erometer)?)?", "rotation": "gyro(?:scope)?|rot(?:ation)?"}
+# A column that is called by its axis alone is known by its unit.
+_UNITS = {"acceleration": ("g", "m/s²", "m/s2", "m/s^2"), "rotation": ("rad/s", "deg/s", "°/s")}
 _PLAIN = ("app.js", "model.js", "sensors.js", "style.css", "icon.svg")
 _SOUNDS = ("microphone.js", "samples.js")
 
@@ -58,7 +60,8 @@ def about_of(subject: Subject) -> dict[str, Any]:
     if not columns and len(shape) == 1:
         columns = [Column(name=str(i)) for i in range(shape[0])]
     seen = [sensed(column) for column in columns]
-    motion = bool(rate) and bool(seen) and None not in seen
+    # A phone has one sensor of a kind: columns of two places of the body are none of it.
+    motion = bool(rate) and bool(seen) and None not in seen and len(set(seen)) == len(seen)
     sound = rate is not None and rate >= _SOUND and len(columns) == 1
     return {
         "name": subject.name,
@@ -74,9 +77,10 @@ def about_of(subject: Subject) -> dict[str, Any]:
 
 def sensed(column: Column) -> tuple[str, str, str] | None:
     """Return quantity, axis and unit of a column that a phone's motion sensors give; None for another one."""
+    unit = column.unit.lower()
     for quantity, words in _QUANTITIES.items():
-        if found := re.fullmatch(rf"(?:\w+_)?(?:{words})[_ .-]?([xyz])", column.name.lower()):
-            unit = column.unit.lower()
+        named = f"(?:{words}){'?' if unit in _UNITS[quantity] else ''}"
+        if found := re.fullmatch(rf"(?:\w+_)?{named}[_ .-]?([xyz])", column.name.lower()):
             short = "g" if quantity == "acceleration" and unit == "g" else "rad" if unit.startswith("rad") else unit
             return quantity, found[1], short
     return None
