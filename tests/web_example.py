@@ -87,6 +87,14 @@ def app_of(chosen: Subject) -> dict[str, bytes]:
     return web.TARGET.files(chosen)
 
 
+def write_app(folder: Path, chosen: Subject) -> Path:
+    """Write the app into a folder; return it."""
+    need_web()
+    for name, content in app_of(chosen).items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
 def written_c(chosen: Subject) -> dict[str, str]:
     """Return the C of the same subject, its self-test left away."""
     made = {name: content.decode() for name, content in c99.TARGET.files(chosen).items()}

@@ -13,7 +13,7 @@ from edgewright.export.web import runner
 from file_server import serving
 from looking import too_wide, violations
 from proof_example import samples
-from web_example import app_of, compiled, many_rows, motion_subject, need_web
+from web_example import compiled, many_rows, motion_subject, write_app
 
 pytestmark = pytest.mark.slow
 Opener = Callable[..., Page]
@@ -25,11 +25,7 @@ ANSWERS = ("devicemotion",)
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of an exported app of windows."""
-    need_web()
-    made = tmp_path_factory.mktemp("app")
-    for name, content in app_of(motion_subject()).items():
-        (made / name).write_bytes(content)
-    return made
+    return write_app(tmp_path_factory.mktemp("app"), motion_subject())
 
 
 @pytest.fixture(scope="module")

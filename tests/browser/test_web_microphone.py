@@ -16,7 +16,7 @@ from edgewright.core.riff import wav_bytes
 from edgewright.export._c_probe import CStream
 from edgewright.export.web import runner
 from file_server import serving
-from web_example import SOUND_RATE, app_of, need_web, sound_subject, speech, written_c
+from web_example import SOUND_RATE, sound_subject, speech, write_app, written_c
 
 pytestmark = pytest.mark.slow
 Opener = Callable[..., Page]
@@ -28,11 +28,7 @@ RATES = [(48_000, 8000), (44_100, 8000), (44_100, 16_000), (48_000, 16_000), (16
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of an exported app of spoken digits."""
-    need_web()
-    made = tmp_path_factory.mktemp("digits")
-    for name, content in app_of(sound_subject()).items():
-        (made / name).write_bytes(content)
-    return made
+    return write_app(tmp_path_factory.mktemp("digits"), sound_subject())
 
 
 @pytest.fixture(scope="module")

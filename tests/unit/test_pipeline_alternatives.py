@@ -36,7 +36,7 @@ def test_a_float_network_is_too_large_and_its_int8_form_fits() -> None:
     assert [sentence.split()[0] for sentence in made.over] == ["flash"]
     assert "beyond 262.1 kB" in made.over[0]
     told = next(text for text in made.helps if text.startswith("what would fit: "))
-    assert "the int8 form, 100." in told
+    assert "the int8 form, 100.1 kB of flash and 1.16 kB" in told
     assert "of RAM, fits, and " in told
     name = told.rpartition(", and ")[2].split()[0]
     profile = load_profile(name)
