@@ -8,13 +8,14 @@ import msgspec
 import numpy as np
 
 from edgewright.core.catalogue import listing
-from edgewright.graph.layer import Layer, Shape
+from edgewright.graph.layer import Layer, LayerConfig, Shape
 from edgewright.models.architecture import PACKAGE, layer_of
 from edgewright.schema.errors import InputError
 
 KINDS = listing(PACKAGE, "LAYER")
 WINDOW: Shape = (3, 13)
 ROW: Shape = (7,)
+PICTURE: Shape = (3, 9, 7)
 DENSE = {"kind": "dense", "units": 5}
 # Settings that reach the corners of a layer; a layer that is not here is tried with as few as it takes.
 SETTINGS: dict[str, list[dict[str, Any]]] = {
@@ -34,6 +35,21 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
         {"filters": 4, "kernel": 4, "stride": 2, "depthwise_activation": "linear"},
         {"filters": 1, "kernel": 5, "padding": "valid"},
     ],
+    "conv2d": [
+        {"filters": 4, "kernel": 3},
+        {"filters": 4, "kernel": 3, "normalise": False},
+        {"filters": 4, "kernel": 4, "stride": 3, "activation": "sigmoid"},
+        {"filters": 2, "kernel": 7, "padding": "valid", "activation": "linear"},
+        {"filters": 2, "kernel": 1, "stride": 2},
+    ],
+    "inverted_residual": [
+        {"filters": 3},
+        {"filters": 3, "normalise": False, "activation": "relu"},
+        {"filters": 4, "kernel": 5, "stride": 2, "expand": 2},
+        {"filters": 5, "expand": 1, "padding": "valid"},
+    ],
+    "average_pool2d": [{"kernel": 3}, {"kernel": 4, "stride": 3}, {"kernel": 2, "stride": 2, "padding": "valid"}],
+    "max_pool2d": [{"kernel": 3}, {"kernel": 4, "stride": 3}, {"kernel": 2, "stride": 2, "padding": "valid"}],
     "average_pool": [{"kernel": 3}, {"kernel": 4, "stride": 3}, {"kernel": 2, "stride": 2, "padding": "valid"}],
     "max_pool": [{"kernel": 3}, {"kernel": 4, "stride": 3}, {"kernel": 2, "stride": 2, "padding": "valid"}],
 }
@@ -48,13 +64,17 @@ def _settings(kind: str) -> list[dict[str, Any]]:
 CASES = [(kind, settings) for kind in KINDS for settings in _settings(kind)]
 
 
-def made(kind: str, settings: dict[str, Any]) -> tuple[Layer[Any], Any, Shape, dict[str, Any]]:
-    """Return a layer, its configuration, the shape that it takes (a window where it can) and random parameters."""
-    layer = layer_of({"kind": kind})
-    config = msgspec.convert(settings, layer.config)
+def _takes(layer: Layer[Any], config: LayerConfig, shape: Shape) -> bool:
     try:
-        shape = WINDOW
         layer.out_shape(config, shape)
     except InputError:
-        shape = ROW
+        return False
+    return True
+
+
+def made(kind: str, settings: dict[str, Any]) -> tuple[Layer[Any], Any, Shape, dict[str, Any]]:
+    """Return a layer, its configuration, the shape that it takes (window before picture) and random parameters."""
+    layer = layer_of({"kind": kind})
+    config = msgspec.convert(settings, layer.config)
+    shape = next(shape for shape in (WINDOW, PICTURE, ROW) if _takes(layer, config, shape))
     return layer, config, shape, layer.initialise(config, shape, np.random.default_rng(1))

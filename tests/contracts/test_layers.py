@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax
@@ -66,10 +67,12 @@ def test_gradients_reach_input_and_parameters(kind: str, settings: dict[str, Any
 def test_costs_count_the_weights(kind: str, settings: dict[str, Any]) -> None:
     layer, config, shape, parameters = made(kind, settings)
     out = layer.out_shape(config, shape)
-    places = out[-1] if len(out) > 1 else 1
+    places = math.prod(out[1:])
     # A bias and other vectors with one number a channel are added or scaled without a product of their own.
     weights = sum(a.size for a in parameters.values() if a.ndim > 1)
-    assert layer.macs(config, shape) == weights * places
+    # The first part of an inverted residual stands on every pixel that comes in.
+    first = parameters["expand"].size * (math.prod(shape[1:]) - places) if "expand" in parameters else 0
+    assert layer.macs(config, shape) == weights * places + first
     assert all(a.dtype == np.float32 for a in parameters.values())
     assert layer.formula(config) and layer.activation(config)
     assert not layer.width or out[0] == getattr(config, layer.width)
@@ -113,11 +116,26 @@ def test_a_shape_that_a_layer_cannot_take_is_refused_by_its_name(kind: str, sett
             assert kind in error.where
 
 
+@pytest.mark.parametrize(("kind", "settings"), [case for case in CASES if layer_of({"kind": case[0]}).normalisation])
+def test_folding_takes_the_normalisation_away_and_changes_nothing(kind: str, settings: dict[str, Any]) -> None:
+    layer, config, shape, parameters = made(kind, settings)
+    assert layer.normalisation is not None
+    x = samples(shape) * 3 + 1
+    by_batch, measured = layer.normalisation.measure(config, parameters, x)
+    fitted = {name: np.asarray(array) for name, array in measured.items()}
+    np.testing.assert_allclose(layer.apply(config, fitted, x), by_batch, rtol=1e-4, atol=1e-4)
+    folded = layer.normalisation.folded(config, fitted)
+    assert not any("gain" in name or "mean" in name for name in folded)
+    np.testing.assert_allclose(layer.apply(config, folded, x), by_batch, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     "kind", [kind for kind in KINDS if "padding" in layer_of({"kind": kind}).config.__struct_fields__]
 )
 def test_a_kernel_longer_than_the_window_is_refused(kind: str) -> None:
     layer: Layer[Any] = layer_of({"kind": kind})
     extra = {layer.width: 2} if layer.width else {}
-    with pytest.raises(InputError, match="at most 13 samples, got 14"):
-        layer.out_shape(layer.config(kernel=14, padding="valid", **extra), WINDOW)
+    shape = made(kind, {**extra, "kernel": 2, "padding": "valid"})[2]
+    maximum = min(shape[1:])
+    with pytest.raises(InputError, match=f"at most {maximum} samples, got {maximum + 1}"):
+        layer.out_shape(layer.config(kernel=maximum + 1, padding="valid", **extra), shape)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgewright.core.catalogue import find, listing
-from edgewright.training.augment import augmented
+from edgewright.training.augment import Changes, augmented
 from edgewright.training.contract import Augmentation, Tree
 from edgewright.training.loop import Result, Sampled, Settings, train
 from edgewright.training.rows import ArrayRows
@@ -82,9 +82,9 @@ def test_weight_decay_makes_weights_smaller(optimiser: str) -> None:
 @pytest.mark.parametrize("kind", AUGMENTATIONS)
 def test_an_augmentation_gives_other_windows_of_the_same_shape(kind: str) -> None:
     rng = np.random.default_rng(4)
-    windows = rng.standard_normal((20, 3, 32)).astype(np.float32)
-    before = windows.copy()
     augmentation: Augmentation[Any] = find("edgewright.training.augmentations", kind, "AUGMENTATION", "augmentation")
+    windows = rng.standard_normal((20, 3, 32) if augmentation.copies else (20, 3, 8, 9)).astype(np.float32)
+    before = windows.copy()
     config = augmentation.config(**TABLES.get(kind, {}))
     copies = augmentation.apply(config, windows, np.random.default_rng(5))
     assert copies.shape == windows.shape and copies.dtype == np.float32 and np.isfinite(copies).all()
@@ -94,7 +94,14 @@ def test_an_augmentation_gives_other_windows_of_the_same_shape(kind: str) -> Non
     np.testing.assert_array_equal(copies, again)
 
 
-@pytest.mark.parametrize("kind", AUGMENTATIONS)
+COPYING = [
+    kind
+    for kind in AUGMENTATIONS
+    if find("edgewright.training.augmentations", kind, "AUGMENTATION", "augmentation").copies
+]
+
+
+@pytest.mark.parametrize("kind", COPYING)
 def test_copies_know_their_origin(kind: str) -> None:
     windows = np.random.default_rng(4).standard_normal((5, 3, 16)).astype(np.float32)
     table = {"kind": kind, "copies": 2, **TABLES.get(kind, {})}
@@ -102,3 +109,13 @@ def test_copies_know_their_origin(kind: str) -> None:
     assert made.shape == (15, 3, 16)
     np.testing.assert_array_equal(origin, np.tile(np.arange(5), 3))
     np.testing.assert_array_equal(made[:5], windows)
+
+
+@pytest.mark.parametrize("kind", sorted(set(AUGMENTATIONS) - set(COPYING)))
+def test_changes_are_drawn_anew_and_make_no_copies(kind: str) -> None:
+    pictures = np.random.default_rng(4).standard_normal((5, 3, 8, 9)).astype(np.float32)
+    rng, tables = np.random.default_rng(5), ({"kind": kind},)
+    first, second = (Changes(tables).drawn(pictures, rng) for _ in range(2))
+    assert not np.array_equal(first, second)
+    assert first.min() >= pictures.min() and first.max() <= pictures.max()
+    assert len(augmented(tables, pictures, seed=3)[0]) == 5

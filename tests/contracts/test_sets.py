@@ -69,12 +69,14 @@ def test_recordings_fit_their_schema(loaded: tuple[str, PublicSet[Any] | PublicT
     high = np.array([np.inf if v is None else v for v in highs])
     for r in data.recordings:
         assert r.values.dtype == np.float32
-        assert r.values.shape == (len(r.values), len(data.columns))
+        assert r.values.shape[1] == len(data.columns)
+        assert r.values.ndim in (2, 4)  # rows, or pictures
         assert len(r.values)
         assert not np.isinf(r.values).any()
         # What a sensor cannot give is no reading of it; 1e-3 covers the rounding of the files.
-        assert not (r.values < low - 1e-3).any(), r.name
-        assert not (r.values > high + 1e-3).any(), r.name
+        each = (-1, *(1,) * (r.values.ndim - 2))
+        assert not (r.values < low.reshape(each) - 1e-3).any(), r.name
+        assert not (r.values > high.reshape(each) + 1e-3).any(), r.name
         for part in (r.target, r.groups, r.sessions, r.time):
             assert part is None or len(part) == len(r.values)
         if r.time is not None:

@@ -123,10 +123,10 @@ def test_what_nothing_reads_is_said(tmp_path: Path) -> None:
     file = str(write_rows(tmp_path / "plain.csv", [["1", "2"], ["3", "4"]], header="a,b"))
     with pytest.raises(InputError, match="data for classification, got data for anomaly, clustering, forecasting"):
         advise(AdviceRequest(data=file, task="classification"), silent)
-    (tmp_path / "grocery").mkdir()
-    (tmp_path / "grocery" / "train.zip").write_bytes(b"PK")
-    with pytest.raises(InputError, match=r"an unpacked copy of the public set grocery, got archives"):
-        advise(AdviceRequest(data=str(tmp_path / "grocery")), silent)
+    (tmp_path / "snips").mkdir()
+    (tmp_path / "snips" / "train.zip").write_bytes(b"PK")
+    with pytest.raises(InputError, match=r"an unpacked copy of the public set snips, got archives"):
+        advise(AdviceRequest(data=str(tmp_path / "snips")), silent)
 
 
 @pytest.mark.slow

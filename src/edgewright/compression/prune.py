@@ -39,7 +39,7 @@ def structured(model: Network, share: float) -> Network:
     network = model.network()
     # What lies before a layer whose weights do not say which input they belong to keeps its units.
     first = max((i for i in range(len(network.layers)) if _unmapped(network, model.parameters_, i)), default=-1)
-    places = [i for i, layer in enumerate(network.layers[:-1]) if layer.width and i > first]
+    places = [i for i, layer in enumerate(network.layers[:-1]) if layer.outputs and i > first]
     if not places:
         raise InputError("a layer with units to leave out", "a network without hidden units", "--prune structured")
     limit = (1.0 - share) * macs(model)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.data.findings import Finding, Severity, few, percent, worst_first
+from edgewright.data.samples import unit_of
 from edgewright.data.splits import touching
 from edgewright.schema.data import Floats, Samples, Split
 
@@ -115,7 +116,7 @@ def _identical(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int6
     same = np.isin(digests(samples.X[test]), digests(samples.X[known]))
     if not same.any():
         return []
-    what = "windows" if samples.X.ndim == 3 else "rows"
+    what = f"{unit_of(samples.X)}s"
     sentence = f"{int(same.sum())} of {len(test)} test {what} are also in training, identical ({percent(same.mean())})"
     numbers = {"samples": float(same.sum()), "share": float(same.mean())}
     severity: Severity = "error" if same.mean() >= 0.01 else "warning"

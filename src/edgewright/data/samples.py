@@ -101,6 +101,11 @@ def cut_in_parts(
     return (part_of(samples, chosen[start : start + maximum]) for start in range(0, len(chosen), maximum))
 
 
+def unit_of(X: Any) -> str:  # noqa: ANN401 - an array or spooled rows
+    """Return what a sample is called: 'row', 'window' or 'picture'."""
+    return {2: "row", 3: "window"}.get(X.ndim, "picture")
+
+
 def part_of(samples: Samples, rows: NDArray[np.int64]) -> Samples:
     """Return some of the samples."""
     return msgspec.structs.replace(

@@ -24,6 +24,20 @@ L = TypeVar("L", bound=LayerConfig)
 
 
 @dataclass(frozen=True)
+class Normalisation(Generic[L]):
+    """What training does with a layer that normalises its sums by their mean and variance.
+
+    Attributes:
+        measure: (config, parameters, x) -> y normalised by its own samples, and the parameters with their mean and
+            variance, in JAX: what a training step gives, and what `apply` takes afterwards.
+        folded: (config, parameters) -> parameters without normalisation that give the same.
+    """
+
+    measure: Callable[[L, Parameters, Any], tuple[Any, Parameters]]
+    folded: Callable[[L, Parameters], Parameters]
+
+
+@dataclass(frozen=True)
 class Layer(Generic[L]):
     """The one object `LAYER` of a layer's file; the file name is its `kind`. Shapes are without the batch axis.
 
@@ -41,6 +55,7 @@ class Layer(Generic[L]):
         activation: (config) -> the activation applied, 'linear' for none.
         training: (config, parameters, x, random key) -> y in a training step, where that is not what `apply` gives.
         between: `apply` with one more argument, a function that the value between its two halves goes through.
+        normalisation: of a layer that normalises its sums in training.
         width: key of the configuration that says how many channels come out; empty where as many come out as go in.
         search: what a search may do: make a network of such layers on 'rows' or on 'windows', leave the layer out
             ('free'), or, where empty, change its width alone.
@@ -59,6 +74,7 @@ class Layer(Generic[L]):
     activation: Callable[[L], str] = lambda config: getattr(config, "activation", "linear")
     training: Callable[[L, Parameters, Any, Any], Any] | None = None
     between: Callable[[L, Parameters, Any, Callable[[Any], Any]], Any] | None = None
+    normalisation: Normalisation[L] | None = None
     width: str = ""
     search: Literal["", "rows", "windows", "free"] = ""
     inputs: Mapping[str, int] = field(default_factory=dict)

@@ -157,15 +157,40 @@ class _Function:
     @property
     def training(self) -> Callable[[list[Parameters], Any, Any], Any] | None:
         """The network in a training step: (parameters, x, random key) -> outputs; None where it is no other."""
-        return self._training if any(layer.training for layer, _ in self.parts) else None
+        varied = any(layer.training or layer.normalisation for layer, _ in self.parts)
+        return self._training if varied else None
 
     def _training(self, parameters: list[Parameters], x: Any, key: Any) -> Any:  # noqa: ANN401 - JAX arrays or tracers
         for number, ((layer, config), own) in enumerate(zip(self.parts, parameters, strict=True)):
-            if layer.training is None:
+            if layer.normalisation is not None:
+                x, _ = layer.normalisation.measure(config, own, x)
+            elif layer.training is not None:
+                x = layer.training(config, own, x, jax.random.fold_in(key, number))
+            else:
+                x = layer.apply(config, own, x)
+        return x
+
+    @property
+    def measure(self) -> Callable[[list[Parameters], Any], list[Parameters]] | None:
+        """(parameters, x) -> parameters with the means and variances of these samples; None without any."""
+        return self._measure if any(layer.normalisation for layer, _ in self.parts) else None
+
+    def _measure(self, parameters: list[Parameters], x: Any) -> list[Parameters]:  # noqa: ANN401 - JAX arrays
+        made = []
+        for (layer, config), own in zip(self.parts, parameters, strict=True):
+            if layer.normalisation is None:
                 x = layer.apply(config, own, x)
             else:
-                x = layer.training(config, own, x, jax.random.fold_in(key, number))
-        return x
+                x, own = layer.normalisation.measure(config, own, x)
+            made.append(own)
+        return made
+
+    def folded(self, parameters: list[Parameters]) -> list[Parameters]:
+        """Return parameters without normalisation that give the same."""
+        return [
+            own if layer.normalisation is None else layer.normalisation.folded(config, own)
+            for (layer, config), own in zip(self.parts, parameters, strict=True)
+        ]
 
     def __call__(self, parameters: list[Parameters], x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
         values = []

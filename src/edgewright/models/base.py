@@ -55,6 +55,8 @@ class Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
     class_weights: str = "none"
     label_smoothing: float = 0.0
     dropout: float = 0.0
+    mixup: float = 0.0
+    augment: tuple[dict[str, Any], ...] = ()
     calibrate: bool = True
     seed: int = 0
 

@@ -16,6 +16,7 @@ from edgewright.models.contract import Model
 from edgewright.models.outputs import Outputs, both_classes, finish_outputs, regression_output, softmax
 from edgewright.models.targets import class_weights, encode, numbers
 from edgewright.schema.config import ModelConfig, TrainingConfig
+from edgewright.training.augment import changing
 from edgewright.training.loop import Sampled, outputs
 from edgewright.training.losses import LOSSES, temperature
 
@@ -29,7 +30,8 @@ class NetworkClassifier(ClassifierMixin, Network):  # type: ignore[misc]
         layers: tables with a `kind`, a file of `models/nn`; the output layer is added.
         optimiser: a file of `training/optimisers`.
         learning_rate, schedule, warm_up, epochs, batch, weight_decay, patience, class_weights, label_smoothing,
-            dropout, calibrate: as the keys of `[training]`.
+            dropout, mixup, calibrate: as the keys of `[training]`.
+        augment: tables of augmentations that change samples in every epoch.
         seed: of the initial weights, the order of the samples and dropout.
 
     Attributes:
@@ -133,9 +135,11 @@ class NetworkRegressor(RegressorMixin, Network):  # type: ignore[misc]
 
 
 def build(model: ModelConfig, training: TrainingConfig, task: str, seed: int) -> NetworkClassifier | NetworkRegressor:
-    """Build the unfitted network of a pipeline's tables; the pipeline itself applies `training.augment`."""
+    """Build the unfitted network of a pipeline's tables; the pipeline itself makes the copies of `training.augment`."""
     kind = NetworkRegressor if task == "regression" else NetworkClassifier
-    keys = {f: getattr(training, f) for f in training.__struct_fields__ if f != "augment"}
+    given = {f: getattr(training, f) for f in training.__struct_fields__}
+    keys = {name: value for name, value in given.items() if value is not msgspec.UNSET}
+    keys["augment"] = changing(training.augment)
     made: NetworkClassifier | NetworkRegressor = kind(tuple(model.layers), seed=seed, **keys)
     return made
 

@@ -40,9 +40,9 @@ def statistics(X: NDArray[Any], columns: Sequence[Column]) -> tuple[Statistics, 
 
 
 def sample_rows(X: NDArray[Any]) -> tuple[tuple[float | None, ...], ...]:
-    """Three samples as numbers, None where missing; of a window the first values of its first channel."""
+    """Three samples as numbers, None where missing; of a window or picture the first values of its first channel."""
     shown = X[:_SHOWN_ROWS]
-    flat = shown if shown.ndim == 2 else shown[:, 0]
+    flat = shown if shown.ndim == 2 else shown[:, 0].reshape(len(shown), -1)
     return tuple(tuple(number(v) for v in row[:_SHOWN_VALUES]) for row in flat)
 
 

@@ -33,7 +33,7 @@ def explain(
     """
     layers = tuple(_layer(*layer) for layer in model.layer_outputs(features))
     truth = samples.y[row] if samples.y is not None else ""
-    raw = samples.X[row] if samples.X.ndim == 2 else samples.X[row, 0]
+    raw = samples.X[row] if samples.X.ndim == 2 else samples.X[row, 0].ravel()
     if hasattr(model, "classes_"):
         probabilities = np.asarray(model.predict_proba(features))[0]
         best = int(np.argmax(probabilities))

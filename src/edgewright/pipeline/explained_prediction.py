@@ -15,7 +15,7 @@ from edgewright.core.formatting import number
 from edgewright.core.input_ranges import outside
 from edgewright.core.windows import cut as cut_windows
 from edgewright.data.load import load_data
-from edgewright.data.samples import cut
+from edgewright.data.samples import cut, unit_of
 from edgewright.data.targets import encode_target
 from edgewright.pipeline.explain import explain
 from edgewright.pipeline.folder import judged_of
@@ -93,7 +93,7 @@ def explain_row(folder: Path, row: int, data: str | None = None) -> Explained:
     config = index.config
     samples = cut(load_data(config.data, seed=config.seed, path=data or known.place()), config.window)
     samples = msgspec.structs.replace(samples, y=encode_target(samples.y, index.task))
-    unit, total = "row" if samples.X.ndim == 2 else "window", len(samples.X)
+    unit, total = unit_of(samples.X), len(samples.X)
     if not 1 <= row <= total:
         raise InputError(
             f"a {unit} from 1 to {total:,}", f"{row:,}", f"--row {row}", f"The data of {config.name} hold {total:,}"

@@ -130,7 +130,7 @@ def _units(samples: Samples) -> tuple[NDArray[Any] | None, str]:
         return samples.groups, "group"
     if len(np.unique(samples.sessions)) >= _FOLDS:
         return samples.sessions, "session"
-    if samples.rate is None and samples.X.ndim == 2:
+    if samples.rate is None and samples.X.ndim != 3:
         return None, "row"
     names, session = np.unique(samples.sessions, return_inverse=True)
     longest = max(int(samples.starts.max()) + 1, 1)
@@ -140,7 +140,11 @@ def _units(samples: Samples) -> tuple[NDArray[Any] | None, str]:
 
 
 def plain_features(X: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Plain features: the row itself, or of a window the mean, spread, extremes and mean change of each channel."""
+    """Plain features: the row itself, or mean, spread, extremes and mean change of each channel.
+
+    A picture's channel is read row by row, as a window's.
+    """
+    X = X if X.ndim == 2 else X.reshape(*X.shape[:2], -1)
     filled = np.where(np.isfinite(X), X, np.nan)
     if X.ndim == 3:
         known = np.isfinite(filled).any(axis=2, keepdims=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgewright.core.formatting import plural
 from edgewright.data.leakage import same_recordings
+from edgewright.data.samples import unit_of
 from edgewright.models.architecture import architecture
 from edgewright.models.base import Network
 from edgewright.pipeline.cards import sample_rows
@@ -131,7 +132,7 @@ def judge(job: Job, material: Material, flow: Flow, model: Any) -> Evaluated:  #
         places = [0]
     need = job.config.need
     evaluation = msgspec.structs.replace(
-        evaluation, unit="row" if samples.X.ndim == 2 else "window", left_out=job.left_out,
+        evaluation, unit=unit_of(samples.X), left_out=job.left_out,
         need=0.0 if isinstance(need, msgspec.UnsetType) else need, known=same_recordings(samples, sides),
     )  # fmt: skip
     if job.crossed is not None:

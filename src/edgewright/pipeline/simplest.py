@@ -33,8 +33,8 @@ def is_simplest(job: Job) -> bool:
 def simplest_answers(material: Material, train: Rows, test: Rows, seed: int) -> NDArray[Any]:
     """Fit one column with thresholds on some samples and return its answers to others.
 
-    Rows are taken as they are, windows as mean, spread, extremes and change of each channel; medians of the training
-    samples fill what is missing.
+    Rows are taken as they are, windows and pictures as mean, spread, extremes and change of each channel; medians of
+    the training samples fill what is missing.
 
     Args:
         material: of the run.
@@ -55,7 +55,7 @@ def simplest_answers(material: Material, train: Rows, test: Rows, seed: int) -> 
 
 def _plain(material: Material, rows: Rows) -> Floats:
     X = np.asarray(material.samples.X[rows], np.float32)
-    return plain_features(X) if X.ndim == 3 else np.where(np.isfinite(X), X, np.nan)
+    return plain_features(X) if X.ndim > 2 else np.where(np.isfinite(X), X, np.nan)
 
 
 def some(material: Material, rows: Rows, seed: int) -> Rows:

@@ -77,7 +77,10 @@ class TrainingConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         label_smoothing: share of the target given to the other classes.
         dropout: share of the input features set to zero in a training step.
         calibrate: fit a temperature on the validation samples, so that a confidence can be believed.
-        augment: kinds of copies of training windows, each a table with its `kind`.
+        augment: changed copies of training windows, or changes of pictures that are drawn anew in every epoch; each a
+            table with its `kind`.
+        mixup: mix each sample of a training step with another one; their shares are drawn from a beta distribution with
+            this number twice (0.2 is usual for pictures). Left out, none are mixed.
     """
 
     epochs: Positive = 20
@@ -93,6 +96,7 @@ class TrainingConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     dropout: Share = 0.0
     calibrate: bool = True
     augment: tuple[dict[str, Any], ...] = ()
+    mixup: Share | msgspec.UnsetType = msgspec.UNSET
 
 
 class ModelConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):

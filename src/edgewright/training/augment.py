@@ -1,4 +1,4 @@
-"""Changed copies of training windows, as the tables of `training.augment` ask for them."""
+"""Changed training samples, as the tables of `training.augment` ask for them: copies, or another change an epoch."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from edgewright.core.catalogue import find
 from edgewright.core.toml_tables import convert_table
 from edgewright.schema.errors import InputError
-from edgewright.training.contract import Augmentation, AugmentationConfig, Floats
+from edgewright.training.contract import Augmentation, AugmentationConfig, ChangeConfig, Floats
 
-Prepared = tuple[Augmentation[Any], AugmentationConfig]
+Prepared = tuple[Augmentation[Any], ChangeConfig]
 
 
 def prepare(tables: tuple[dict[str, Any], ...]) -> tuple[Prepared, ...]:
@@ -38,7 +38,7 @@ def augmented(tables: tuple[dict[str, Any], ...], windows: Floats, seed: int) ->
     """Return the windows and after them the copies of each table in order.
 
     Args:
-        tables: each with its `kind`, a file of `augmentations`.
+        tables: each with its `kind`, a file of `augmentations`; those that change samples in every epoch make none.
         windows: shape (n, channels, samples).
         seed: of everything random.
 
@@ -49,14 +49,37 @@ def augmented(tables: tuple[dict[str, Any], ...], windows: Floats, seed: int) ->
         InputError: for rows that are not windows.
     """
     origin = np.arange(len(windows), dtype=np.int64)
-    if not tables:
+    copying = [(kind, config) for kind, config in prepare(tables) if isinstance(config, AugmentationConfig)]
+    if not copying:
         return windows, origin
     if windows.ndim != 3:
         raise InputError("windows of shape (channels, samples)", f"shape {windows.shape[1:]}", "training.augment")
     rng = np.random.default_rng([seed, 0xA6])
     parts, origins = [windows], [origin]
-    for augmentation, config in prepare(tables):
+    for augmentation, config in copying:
         for _ in range(config.copies):
             parts.append(np.asarray(augmentation.apply(config, windows, rng), np.float32))
             origins.append(origin)
     return np.concatenate(parts), np.concatenate(origins)
+
+
+def changing(tables: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+    """Return the tables of those that change samples in every epoch."""
+    return tuple(table for table, (kind, _) in zip(tables, prepare(tables), strict=True) if not kind.copies)
+
+
+class Changes:
+    """Augmentations that change samples anew in every epoch.
+
+    Args:
+        tables: each with its `kind`.
+    """
+
+    def __init__(self, tables: tuple[dict[str, Any], ...]) -> None:
+        self._prepared = [(kind, config) for kind, config in prepare(tables) if not kind.copies]
+
+    def drawn(self, samples: Floats, rng: np.random.Generator) -> Floats:
+        """Return samples of shape (n, channels, ...), each changed by what is drawn."""
+        for augmentation, config in self._prepared:
+            samples = np.asarray(augmentation.apply(config, samples, rng), np.float32)
+        return samples

@@ -40,8 +40,12 @@ class Optimiser:
     takes_schedule: bool = True
 
 
-class AugmentationConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of an augmentation's configuration: the table under `training.augment` without its `kind`.
+class ChangeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of an augmentation's configuration: the table under `training.augment` without its `kind`."""
+
+
+class AugmentationConfig(ChangeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of the configuration of an augmentation that makes copies, before the stages.
 
     Attributes:
         copies: changed copies made of each training window.
@@ -50,7 +54,7 @@ class AugmentationConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     copies: int = 1
 
 
-A = TypeVar("A", bound=AugmentationConfig)
+A = TypeVar("A", bound=ChangeConfig)
 
 
 @dataclass(frozen=True)
@@ -58,9 +62,15 @@ class Augmentation(Generic[A]):
     """The one object `AUGMENTATION` of an augmentation's file; the file name is its `kind`.
 
     Attributes:
-        config: the configuration's struct.
-        apply: (config, windows of shape (n, channels, samples), generator) -> one changed copy of each, same shape.
+        config: the configuration's struct; of `AugmentationConfig`, copies are made once, of training windows before
+            the stages; otherwise samples are changed anew in every epoch, as they reach the network.
+        apply: (config, samples of shape (n, channels, ...), generator) -> one changed copy of each, same shape.
     """
 
     config: type[A]
     apply: Callable[[A, Floats, np.random.Generator], Floats]
+
+    @property
+    def copies(self) -> bool:
+        """Whether copies are made, instead of another change in every epoch."""
+        return issubclass(self.config, AugmentationConfig)

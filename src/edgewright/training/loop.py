@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import numpy as np
@@ -13,20 +14,23 @@ from numpy.typing import NDArray
 
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import EpochRecord
+from edgewright.training.augment import Changes
 from edgewright.training.contract import Tree
 from edgewright.training.losses import LOSSES
-from edgewright.training.program import BLOCK, Apply, StepProgram, forward, step_program
+from edgewright.training.program import Apply, StepProgram, block_of, forward, measured, step_program
 from edgewright.training.rows import Rows, shuffled
 
 Floats = NDArray[np.float32]
 OnEpoch = Callable[[EpochRecord], bool | None]
 # A chunk is what exists in memory at once: 65,536 rows of 230 polynomial features are 60 MB.
 CHUNK_ROWS, CHUNK_BYTES = 65_536, 64 * 2**20
+# Means and variances are measured on so many batches.
+_MEASURED = 8
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train; the fields are those of `TrainingConfig`."""
+    """How to train; the fields are those of `TrainingConfig`, `augment` only what is drawn anew in every epoch."""
 
     loss: str
     epochs: int = 20
@@ -39,6 +43,8 @@ class Settings:
     patience: int = 0
     label_smoothing: float = 0.0
     dropout: float = 0.0
+    mixup: float = 0.0
+    augment: tuple[dict[str, Any], ...] = ()
     seed: int = 0
     chunk_rows: int = CHUNK_ROWS
 
@@ -68,9 +74,10 @@ class Result:
 
 def outputs(apply: Apply, parameters: Tree, rows: Rows) -> Floats:
     """Raw outputs of the network for all samples, shape (n, k), block by block."""
-    starts = range(0, len(rows), BLOCK)
-    indices = (np.arange(start, min(start + BLOCK, len(rows)), dtype=np.int64) for start in starts)
-    return np.concatenate([forward(apply, parameters, rows.take(block)) for block in indices])
+    block = block_of(tuple(rows.shape[1:]))
+    starts = range(0, len(rows), block)
+    indices = (np.arange(start, min(start + block, len(rows)), dtype=np.int64) for start in starts)
+    return np.concatenate([forward(apply, parameters, rows.take(part)) for part in indices])
 
 
 def evaluate(apply: Apply, parameters: Tree, samples: Sampled, settings: Settings) -> tuple[float, float]:
@@ -106,17 +113,19 @@ def train(
         InputError: when the loss is no longer a number.
     """
     began, cpu_began = time.perf_counter(), time.process_time()
-    program = step_program(apply, settings.loss, settings.optimiser, settings.schedule)
+    program = step_program(apply, settings.loss, settings.optimiser, settings.schedule, settings.mixup)
+    changes = Changes(settings.augment)
     compiled_before, cpu_compiled_before = program.compile_seconds, program.compile_cpu_seconds
     carry = program.start(parameters)
     history: list[EpochRecord] = []
     watch = settings.patience > 0 and validation is not None
     best: Tree = None
     best_epoch, best_loss, stopped = 0, math.inf, ""
+    answering: Tree = parameters
     for epoch in range(1, settings.epochs + 1):
         epoch_began = time.perf_counter()
-        carry = _epoch(program, carry, samples, settings, epoch)
-        answering = program.optimiser.evaluation_params(carry[1], carry[0])
+        carry = _epoch(program, carry, samples, settings, epoch, changes)
+        answering = _answering(program, carry, samples, settings, changes)
         watched = evaluate(apply, answering, validation, settings) if validation is not None else None
         record = _record(carry, epoch, watched, settings, program, time.perf_counter() - epoch_began)
         history.append(record)
@@ -127,7 +136,9 @@ def train(
         if stopped := _stopped(record, on_epoch, epoch - best_epoch, patience):
             break
     if not watch:
-        best, best_epoch = _copy(program.optimiser.evaluation_params(carry[1], carry[0])), len(history)
+        best, best_epoch = _copy(answering), len(history)
+    if hasattr(apply, "folded"):
+        best = apply.folded(best)
     return Result(
         parameters=best,
         history=tuple(history),
@@ -138,6 +149,22 @@ def train(
         compile_seconds=program.compile_seconds - compiled_before,
         compile_cpu_seconds=program.compile_cpu_seconds - cpu_compiled_before,
     )
+
+
+def _answering(
+    program: StepProgram, carry: tuple[Tree, Tree, Floats], samples: Sampled, settings: Settings, changes: Changes
+) -> Tree:
+    """Return the parameters that answer; those that normalise get means and variances of training samples."""
+    answering = program.optimiser.evaluation_params(carry[1], carry[0])
+    measure = getattr(program.apply, "measure", None)
+    if measure is None:
+        return answering
+    rng = np.random.default_rng([settings.seed, 3])
+    chosen = rng.permutation(len(samples.rows))[: _MEASURED * settings.batch]
+    parts = [chosen[start : start + settings.batch] for start in range(0, len(chosen), settings.batch)]
+    whole = [part for part in parts if len(part) == len(parts[0])]
+    found = [measured(measure, answering, changes.drawn(samples.rows.take(part), rng)) for part in whole]
+    return jax.tree.map(lambda *arrays: np.mean(arrays, axis=0, dtype=np.float64).astype(np.float32), *found)
 
 
 def _stopped(record: EpochRecord, on_epoch: OnEpoch | None, worse: int, patience: int | None) -> str:
@@ -185,20 +212,23 @@ def _epoch(
     samples: Sampled,
     settings: Settings,
     epoch: int,
+    changes: Changes,
 ) -> tuple[Tree, Tree, Floats]:
     steps = -(-len(samples.rows) // settings.batch)
-    number = int(np.random.default_rng([settings.seed, epoch, 2]).integers(1 << 24)) if program.varied else 0
+    number = int(np.random.default_rng([settings.seed, epoch, 2]).integers(1 << 24)) if program.draws else 0
     whole = (settings.learning_rate, settings.weight_decay, steps * settings.epochs, settings.label_smoothing)
     carry = (carry[0], carry[1], np.zeros(4, np.float32))
     done = 0
-    for batches, count in _chunks(samples, settings, epoch):
+    for batches, count in _chunks(samples, settings, epoch, changes):
         rates = np.array([*whole, settings.warm_up, number, done], np.float32)
         carry = program(carry, rates, batches, count, epoch == 1 and done == 0)
         done += count
     return carry
 
 
-def _chunks(samples: Sampled, settings: Settings, epoch: int) -> Iterator[tuple[tuple[Floats, Floats, Floats], int]]:
+def _chunks(
+    samples: Sampled, settings: Settings, epoch: int, changes: Changes
+) -> Iterator[tuple[tuple[Floats, Floats, Floats], int]]:
     """Shuffled batches, a chunk at a time, each with its number of steps; the last batch is filled with weight 0."""
     total, batch = len(samples.rows), settings.batch
     shape = tuple(samples.rows.shape[1:])
@@ -209,7 +239,7 @@ def _chunks(samples: Sampled, settings: Settings, epoch: int) -> Iterator[tuple[
     extra = np.random.default_rng([settings.seed, epoch, 1])
     for start in range(0, total, capacity * batch):
         indices = order[start : start + capacity * batch]
-        values = samples.rows.take(indices)
+        values = changes.drawn(samples.rows.take(indices), extra)
         if settings.dropout > 0:
             kept = extra.random(values.shape, dtype=np.float32) >= settings.dropout
             values = values * kept / np.float32(1.0 - settings.dropout)

@@ -6,6 +6,7 @@ number of steps are arguments, so a search over them, and every chunk of a large
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -60,8 +61,9 @@ Floats = NDArray[np.float32]
 # (parameters, x of shape (n, ...)) -> outputs of shape (n, k). The object itself names the program: it must be the
 # same object for the same network.
 Apply = Callable[[Tree, Any], Any]
-# One block size for predictions means one program; a few rows get a small one.
+# One block size for predictions means one program; a few rows get a small one, and so do large ones.
 BLOCK, FEW = 1024, 64
+_BLOCK_BYTES = 8 * 2**20
 # Numbers in `rates`.
 RATES = 7
 
@@ -84,19 +86,24 @@ class StepProgram:
         loss_name: a name of `LOSSES`.
         optimiser_name: a file of `optimisers`.
         schedule_name: a name of `SCHEDULES`, or 'auto' for what the optimiser does by itself.
+        mixup: spread of the shares in which two samples of a batch are mixed; 0 mixes none.
 
     Attributes:
         compile_seconds, compile_cpu_seconds: spent on compiling, so far, by the clock and by the processor.
         shapes: of the batches it was compiled for.
     """
 
-    def __init__(self, apply: Apply, loss_name: str, optimiser_name: str, schedule_name: str) -> None:
+    def __init__(
+        self, apply: Apply, loss_name: str, optimiser_name: str, schedule_name: str, mixup: float = 0.0
+    ) -> None:
+        self.mixup = mixup
         self.apply, self.loss, self.optimiser = apply, LOSSES[loss_name], optimiser_named(optimiser_name)
         self.schedule = SCHEDULES[schedule_name] if schedule_name != "auto" else None
         if self.schedule is not None and not self.optimiser.takes_schedule:
             raise InputError("schedule = 'auto'", repr(schedule_name), f"training.schedule with {optimiser_name!r}")
         # A network with dropout is another function in training; it is told the number of the step.
         self.varied = getattr(apply, "training", None)
+        self.draws = self.varied is not None or mixup > 0.0
         self.compile_seconds = self.compile_cpu_seconds = 0.0
         self.shapes: set[tuple[int, ...]] = set()
         self._states: dict[tuple[tuple[int, ...], ...], Tree] = {}
@@ -168,15 +175,24 @@ class StepProgram:
         transformation = self._transformation(rates)
         state = lax.cond(first, lambda: transformation.init(parameters), lambda: state)
 
+        def key_of(index: Any) -> Any:  # noqa: ANN401
+            return jax.random.fold_in(jax.random.key(number.astype(jnp.uint32)), before.astype(jnp.uint32) + index)
+
         def outputs(p: Tree, inputs: Any, index: Any) -> Any:  # noqa: ANN401
-            if self.varied is None:
-                return self.apply(p, inputs)
-            key = jax.random.fold_in(jax.random.key(number.astype(jnp.uint32)), before.astype(jnp.uint32) + index)
-            return self.varied(p, inputs, key)
+            return self.apply(p, inputs) if self.varied is None else self.varied(p, inputs, key_of(index))
 
         def batch_loss(p: Tree, inputs: Any, targets: Any, weights: Any, index: Any) -> tuple[Any, Any]:  # noqa: ANN401
-            losses, right = self.loss(jnp, outputs(p, inputs, index), targets, smoothing)
             real = weights > 0
+            if self.mixup:
+                # With the sample at the other end of the shuffled batch (Zhang et al., mixup, 2018).
+                share = jax.random.beta(jax.random.fold_in(key_of(index), 1), self.mixup, self.mixup)
+                share = jnp.where(real & real[::-1], share, 1.0)
+                wide = share.reshape(-1, *(1,) * (inputs.ndim - 1))
+                raw = outputs(p, wide * inputs + (1.0 - wide) * inputs[::-1], index)
+                losses, right = self.loss(jnp, raw, targets, smoothing)
+                losses = share * losses + (1.0 - share) * self.loss(jnp, raw, targets[::-1], smoothing)[0]
+            else:
+                losses, right = self.loss(jnp, outputs(p, inputs, index), targets, smoothing)
             sums = jnp.stack([jnp.sum(losses * weights), jnp.sum(weights), jnp.sum(right & real), jnp.sum(real)])
             return sums[0] / jnp.maximum(sums[1], 1e-12), sums
 
@@ -192,9 +208,11 @@ class StepProgram:
 
 
 @lru_cache(maxsize=256)
-def step_program(apply: Apply, loss_name: str, optimiser_name: str, schedule_name: str = "auto") -> StepProgram:
-    """Return the program of a network, loss, optimiser and schedule, made once a process."""
-    return StepProgram(apply, loss_name, optimiser_name, schedule_name)
+def step_program(
+    apply: Apply, loss_name: str, optimiser_name: str, schedule_name: str = "auto", mixup: float = 0.0
+) -> StepProgram:
+    """Return the program of a network, loss, optimiser, schedule and mixup, made once a process."""
+    return StepProgram(apply, loss_name, optimiser_name, schedule_name, mixup)
 
 
 class _Forward:
@@ -210,8 +228,32 @@ def _forward(apply: Apply) -> _Forward:
     return _Forward(apply)
 
 
+@lru_cache(maxsize=64)
+def _measuring(measure: Apply) -> Callable[[Tree, Floats], Tree]:
+    made: Callable[[Tree, Floats], Tree] = jax.jit(measure, compiler_options=options())
+    return made
+
+
+def measured(measure: Apply, parameters: Tree, inputs: Floats) -> Tree:
+    """Return parameters with the means and variances of samples, as NumPy arrays.
+
+    Args:
+        measure: (parameters, samples) -> parameters; the same object for the same network.
+        parameters: of the network.
+        inputs: shape (n, ...).
+    """
+    with compiling():
+        return jax.tree.map(np.asarray, _measuring(measure)(parameters, inputs))
+
+
+def block_of(shape: tuple[int, ...]) -> int:
+    """Return how many samples of this shape are answered at once."""
+    maximum = max(1, min(BLOCK, _BLOCK_BYTES // (4 * max(1, math.prod(shape)))))
+    return 1 << (maximum.bit_length() - 1)
+
+
 def forward(apply: Apply, parameters: Tree, inputs: Floats) -> Any:  # noqa: ANN401 - whatever the network gives
-    """Return outputs for at most `BLOCK` samples, as NumPy arrays with the samples first.
+    """Return outputs for at most `block_of` samples of their shape, as NumPy arrays with the samples first.
 
     Args:
         apply: the network, or a function of the same arguments that gives a list of arrays.
@@ -219,7 +261,8 @@ def forward(apply: Apply, parameters: Tree, inputs: Floats) -> Any:  # noqa: ANN
         inputs: shape (n, ...).
     """
     count = len(inputs)
-    size = FEW if count <= FEW else BLOCK
+    block = block_of(inputs.shape[1:])
+    size = min(FEW, block) if count <= FEW else block
     if count < size:
         inputs = np.concatenate([inputs, np.zeros((size - count, *inputs.shape[1:]), np.float32)])
     run = _forward(apply)

@@ -1,30 +1,54 @@
-"""Grocery store images: photographs of goods taken by phone, 81 fine classes in 42 coarse ones, with descriptions.
+"""Grocery store images: photographs of goods taken by phone, 81 fine classes in 42 coarse ones.
 
-Plain copy: `train.csv`, `val.csv` (file, fine, coarse, original), `classes.csv`, `train.zip`, `val.zip`,
-`descriptions.zip`. Original: `dataset/train.txt`, `val.txt`, `test.txt` (path, fine, coarse) and `classes.csv`. A row
-is a picture with its class; the pictures are JPEG files, which are left as they are.
+Plain copy: `train.csv`, `val.csv` (file, fine, coarse, original), `classes.csv`, `train.zip`, `val.zip`. Original:
+`dataset/train.txt`, `val.txt`, `test.txt` (path, fine, coarse), `classes.csv` and the pictures at those paths.
 """
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
-from edgewright.data.contract import Documented, PublicText
+import numpy as np
+
+from edgewright.data.contract import Documented, PublicSet, SourceConfig
+from edgewright.data.pictures import pixels
 from edgewright.data.sets import _files as files
-from edgewright.schema.data import TextSet
+from edgewright.data.sources.pictures import Side, picture_columns
+from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.errors import InputError
 
+_PARTS = ("train", "val", "test")
+# Of each class, so many runs of neighbouring photographs: a shelf is often photographed several times.
+_RUNS = 10
 
-def _pictures(path: Path) -> Iterator[tuple[str, str, str]]:
-    """File, fine class and coarse class of each line."""
+
+class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Grocery store images.
+
+    Attributes:
+        target: 'fine' (81 goods) or 'coarse' (42 kinds of goods).
+        part: 'train', 'val', 'test' or 'all', the official parts.
+        height, width: pixels that every picture is resized to.
+    """
+
+    target: Literal["fine", "coarse"] = "fine"
+    part: Literal["train", "val", "test", "all"] = "all"
+    height: Side = 96
+    width: Side = 96
+
+
+def _lines(path: Path) -> Iterator[tuple[str, str]]:
+    """File and fine class of each line."""
     for number, cells in enumerate(files.read_rows(path), 1):
         cells = [c.strip() for c in cells]
         if not cells or cells[0] == "file":
             continue
         if len(cells) < 3 or not cells[1].isdigit() or not cells[2].isdigit():
             raise InputError("a file and two classes", repr(",".join(cells)), f"{path} line {number}")
-        yield cells[0], cells[1], cells[2]
+        yield cells[0], cells[1]
 
 
 def _classes(folder: Path) -> dict[str, tuple[str, str]]:
@@ -36,24 +60,70 @@ def _classes(folder: Path) -> dict[str, tuple[str, str]]:
     return {row[1]: (row[0], row[2]) for row in rows}
 
 
-def _load(folder: Path) -> TextSet:
+def _contents(part: str, list_path: Path, wanted: list[str]) -> Iterator[bytes]:
+    archive = list_path.with_name(f"{part}.zip")
+    if archive.is_file():
+        with zipfile.ZipFile(archive) as packed:
+            places = {Path(name).name: name for name in packed.namelist()}
+            for name in wanted:
+                if name not in places:
+                    raise InputError(f"the picture {name}", "none of that name", str(archive), "Fetch the set again")
+                yield packed.read(places[name])
+    else:
+        for name in wanted:
+            yield files.read_bytes(list_path.parent / name)
+
+
+def _load(config: Config, folder: Path) -> DataSet:
     names = _classes(folder)
-    lists = files.need_files(folder, "train.csv", "val.csv", "train.txt", "val.txt", "test.txt")
-    rows = []
-    for path in lists:
-        for file, fine, coarse in _pictures(path):
-            if fine not in names:
-                raise InputError("a class that classes.csv names", fine, str(path))
-            rows.append((files.stem(path), file, fine, coarse, *names[fine]))
-    return TextSet(
+    lists = files.need_files(folder, *(f"{part}.{ending}" for part in _PARTS for ending in ("csv", "txt")))
+    values, target, groups, sessions = [], [], [], []
+    for path in sorted(lists, key=lambda found: _PARTS.index(files.stem(found))):
+        part = files.stem(path)
+        if config.part not in ("all", part):
+            continue
+        lines = list(_lines(path))
+        unknown = next((fine for _, fine in lines if fine not in names), None)
+        if unknown is not None:
+            raise InputError("a class that classes.csv names", unknown, str(path))
+        for (name, _), content in zip(lines, _contents(part, path, [name for name, _ in lines]), strict=True):
+            values.append(pixels(content, name, (config.height, config.width), colour=True))
+        target += [names[fine][config.target == "coarse"] for _, fine in lines]
+        groups += _runs(part, [fine for _, fine in lines])
+        sessions += [f"{part}/{name}" for name, _ in lines]
+    if not values:
+        raise InputError(f"the part {config.part!r}", "no list of its pictures", str(folder))
+    recording = Recording(
+        name="pictures",
+        values=np.stack(values).astype(np.float32),
+        target=np.array(target),
+        groups=np.array(groups),
+        sessions=np.array(sessions),
+    )
+    return DataSet(
         name="grocery",
-        columns=("part", "file", "fine", "coarse", "fine_name", "coarse_name"),
-        rows=tuple(rows),
+        columns=picture_columns(True),
+        recordings=(recording,),
+        target_name=config.target,
+        group_name="part",
     )
 
 
-TEXT = PublicText(
-    title="Grocery store images: the list of pictures with their classes",
+def _runs(part: str, fine: list[str]) -> list[str]:
+    """Return the group of each picture: the part, of training with a tenth of each class in the order of the list."""
+    if part != "train":
+        return [part] * len(fine)
+    total = {name: fine.count(name) for name in set(fine)}
+    seen = dict.fromkeys(total, 0)
+    made = []
+    for name in fine:
+        made.append(f"train-{seen[name] * _RUNS // total[name]}")
+        seen[name] += 1
+    return made
+
+
+SET = PublicSet(
+    title="Grocery store images, photographed by phone",
     homepage="https://github.com/marcusklasson/GroceryStoreDataset",
     url="https://github.com/marcusklasson/GroceryStoreDataset/archive/HEAD.zip",
     check="every picture has a class that classes.csv names",
@@ -61,7 +131,9 @@ TEXT = PublicText(
     citation="Klasson, Zhang, Kjellström: A Hierarchical Grocery Store Image Dataset with Visual and Semantic Labels. "
     "WACV 2019.",
     task="pictures of goods: 81 classes in 42 coarse ones",
+    config=Config,
     loader=_load,
     folder="grocery",
-    documented=(Documented("plain copy, train and val", rows=2_936),),
+    documented=(Documented("plain copy, train and val", rows=2_936), Documented("whole set", rows=5_125)),
+    whole=True,
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from edgewright.data.clock import common_rate
 from edgewright.data.contract import Source, SourceConfig, need_path
 from edgewright.data.headers import read_whole
 from edgewright.data.labels import LabelUnit, marked, read_marks, read_name, with_meaning
+from edgewright.data.stored_files import stored_files
 from edgewright.data.tabular import Table, TableConfig, known_columns, text_columns
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
@@ -43,34 +42,7 @@ def wav_files(path: Path) -> Iterator[tuple[str, bytes]]:
     Raises:
         InputError: for a damaged ZIP, or when there is no WAV file.
     """
-    count = 0
-    zips = sorted(path.glob("*.zip")) if path.is_dir() else [path] if path.suffix.lower() == ".zip" else []
-    if path.is_dir() and (not zips or any(path.rglob("*.[wW][aA][vV]"))):
-        for file in sorted(path.rglob("*")):
-            if file.suffix.lower() == ".wav" and not file.name.startswith("."):
-                count += 1
-                yield file.relative_to(path).as_posix(), read_whole(file, str(file))
-    elif not zips:
-        count = 1
-        yield path.name, read_whole(path, str(path))
-    else:
-        for file_path in zips:
-            for name, content in _zipped(file_path):
-                count += 1
-                yield name, content
-    if not count:
-        raise InputError("at least one WAV file", "none", str(path))
-
-
-def _zipped(path: Path) -> Iterator[tuple[str, bytes]]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for name in sorted(archive.namelist()):
-                hidden = any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
-                if name.lower().endswith(".wav") and not hidden:
-                    yield name, archive.read(name)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise InputError("a whole ZIP file", str(error), str(path), "Download or copy it again") from error
+    return stored_files(path, (".wav",), "WAV file")
 
 
 def read_table(path: Path, config: TableConfig, name: str) -> tuple[Table, float]:

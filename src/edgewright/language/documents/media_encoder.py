@@ -7,7 +7,6 @@ The directory is laid out as such pairs are published: `vision_model.onnx`, `aud
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -15,10 +14,11 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from edgewright.core.engines.onnxruntime import open_session
 from edgewright.core.riff import read_wav
+from edgewright.data.pictures import opened
 from edgewright.language.embedding.contract import Vectors, unit
 from edgewright.language.embedding.directory import Directory
 from edgewright.language.embedding.text import TextEncoder
@@ -34,8 +34,6 @@ _INPUTS: dict[str, Kind] = {"pixel_values": "picture", "input_values": "sound"}
 _OUTPUTS = ("image_embeds", "audio_embeds", "embedding", "vector")
 _NAMES = ("vision_model.onnx", "audio_model.onnx", "model.onnx")
 _DO = "Name a directory with vision_model.onnx or audio_model.onnx, such as an ONNX export of CLIP"
-# Larger pictures are refused before they are unpacked.
-_PIXELS = 80_000_000
 _LARGEST = 256 << 20
 _TEXT_TOKENS = 77
 
@@ -116,26 +114,13 @@ class MediaEncoder:
             size = path.stat().st_size
             if size > _LARGEST:
                 raise InputError(f"at most {_LARGEST >> 20} MB", f"{size >> 20} MB", str(path))
-            if self.kind == "sound":
-                sound = read_wav(path.read_bytes(), str(path))
-                return self._run(self._wave(sound.values.mean(axis=1), sound.rate))
-            with warnings.catch_warnings():
-                # Pillow only warns of sizes that are refused below, and raises from twice that on.
-                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-                opened = Image.open(path)
-            with opened as picture:
-                if picture.width * picture.height > _PIXELS:
-                    raise InputError(f"at most {_PIXELS} pixels", f"{picture.width} x {picture.height}", str(path))
-                return self._run(self._ready(picture.convert("RGB")))
-        except InputError:
-            raise
-        except (
-            OSError, ValueError, SyntaxError, EOFError, ArithmeticError, MemoryError, Image.DecompressionBombError,
-        ) as error:  # fmt: skip
-            why = " ".join(str(error).split())[:120] or type(error).__name__
-            if isinstance(error, UnidentifiedImageError):
-                why = "a damaged file or another format"
-            raise InputError(f"a {self.kind} that can be read", why, str(path)) from None
+            content = path.read_bytes()
+        except OSError as error:
+            raise InputError(f"a {self.kind} that can be read", error.strerror or str(error), str(path)) from None
+        if self.kind == "sound":
+            sound = read_wav(content, str(path))
+            return self._run(self._wave(sound.values.mean(axis=1), sound.rate))
+        return self._run(opened(content, str(path), lambda picture: self._ready(picture.convert("RGB"))))
 
     def _run(self, value: NDArray[np.float32]) -> NDArray[np.float32]:
         try:

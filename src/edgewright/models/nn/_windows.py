@@ -153,19 +153,19 @@ def pool_layer(
 def global_pool_layer(
     config: type[G], kind: str, operator: str, reduce: Callable[[Any], Any], formula: str
 ) -> Layer[G]:
-    """Return the layer of a pool over the whole window: (channels, samples) -> (channels,).
+    """Return the layer of a pool over the whole window or picture: (channels, ...) -> (channels,).
 
     Args:
         config: of the layer.
         kind: of the layer, for messages.
-        operator: of ONNX; a Flatten takes off the axis of one sample that it leaves.
+        operator: of ONNX; a Flatten takes off the axes of one sample that it leaves.
         reduce: (batch, channels, samples) -> (batch, channels), in JAX.
         formula: how an output is computed.
     """
     return Layer(
         config=config,
-        out_shape=lambda config, shape: (window_shape(shape, kind)[0],),
-        apply=lambda config, parameters, x: reduce(x),
+        out_shape=lambda config, shape: (shape[0] if len(shape) == 3 else window_shape(shape, kind)[0],),
+        apply=lambda config, parameters, x: reduce(x.reshape(*x.shape[:2], -1)),
         to_graph=lambda config, parameters, builder, value, shape: builder.op(
             "Flatten", builder.op(operator, value), axis=1
         ),

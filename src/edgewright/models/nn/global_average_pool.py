@@ -1,4 +1,4 @@
-"""The mean of a channel over the whole window."""
+"""The mean of a channel over the whole window or picture."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from edgewright.models.nn._windows import global_pool_layer
 
 
 class GlobalAveragePoolConfig(LayerConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One number a channel, wherever in the window it came from. No settings."""
+    """One number a channel, wherever in the window or picture it came from. No settings."""
 
 
 LAYER = global_pool_layer(
@@ -17,5 +17,5 @@ LAYER = global_pool_layer(
     "global_average_pool",
     "GlobalAveragePool",
     lambda x: jnp.mean(x, axis=2),
-    "mean over the samples",
+    "mean over the samples or pixels",
 )

@@ -11,6 +11,7 @@ import numpy as np
 
 from edgewright.core.formatting import plural, seconds_text
 from edgewright.core.riff import channel_names
+from edgewright.data.samples import unit_of
 from edgewright.schema.data import Samples
 from edgewright.schema.errors import EdgewrightError
 from edgewright.studio.pages.predict import predictor
@@ -116,7 +117,7 @@ def feature_map(opened: Opened, request: DataRequest) -> Context:
     context: Context = {
         "map": drawn, "answers": answers, "answers_why": answers_why, "chosen": chosen, "window": opened.window(),
         "wrong": sum(1 for p in drawn.points if p.number in answers and answers[p.number][0] != p.label),
-        "unit": "window" if samples.X.ndim == 3 else "row", "every": opened.every,
+        "unit": unit_of(samples.X), "every": opened.every,
         "changed": _changed(opened, samples), "one": None,
         "doubts": opened.once("doubts", lambda: doubts(opened, samples)) if request.said.get("errors") else None,
     }  # fmt: skip

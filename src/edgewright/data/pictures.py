@@ -1,0 +1,100 @@
+"""A picture's bytes as pixels of one size."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable
+from typing import Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from edgewright.schema.errors import InputError
+
+ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+# A larger one is a mistake or a trap: a file of some kilobytes can claim any size.
+PIXELS = 80_000_000
+Fit = Literal["crop", "stretch", "pad"]
+T = TypeVar("T")
+
+
+def opened(content: bytes, name: str, use: Callable[[Image.Image], T], kind: str = "picture") -> T:
+    """Return what `use` makes of a picture.
+
+    Args:
+        content: of the file.
+        name: of the file, for messages.
+        use: takes the picture; what it raises of a damaged file becomes one line.
+        kind: what the file is called, for messages.
+
+    Raises:
+        InputError: it cannot be read as a picture, or is too large.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Pillow only warns of sizes that are refused below, and raises from twice that on.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            found = Image.open(io.BytesIO(content))
+        with found as picture:
+            if picture.width * picture.height > PIXELS:
+                raise InputError(f"at most {PIXELS:,} pixels", f"{picture.width} x {picture.height}", name)
+            return use(picture)
+    except InputError:
+        raise
+    except (
+        OSError, ValueError, SyntaxError, EOFError, ArithmeticError, MemoryError, Image.DecompressionBombError,
+    ) as error:  # fmt: skip
+        why = " ".join(str(error).split())[:120] or type(error).__name__
+        if isinstance(error, UnidentifiedImageError):
+            why = "a damaged file or another format"
+        raise InputError(f"a {kind} that can be read", why, name, "Replace or remove it") from None
+
+
+def pixels(content: bytes, name: str, size: tuple[int, int], *, colour: bool, fit: Fit = "crop") -> NDArray[np.uint8]:
+    """Return a picture as bytes, upright as its camera says.
+
+    Args:
+        content: of the file.
+        name: of the file, for messages.
+        size: height and width.
+        colour: red, green and blue, or grey.
+        fit: 'crop' takes the middle of the same shape, 'stretch' all of it, 'pad' all of it between black edges.
+
+    Returns:
+        Shape (channels, height, width).
+
+    Raises:
+        InputError: as `opened`.
+    """
+    height, width = size
+
+    def sized(picture: Image.Image) -> NDArray[np.uint8]:
+        if picture.format == "JPEG":
+            # Decodes at a half, a quarter or an eighth of the size where that is still larger than what is asked for.
+            picture.draft(None, (2 * width, 2 * height))
+        upright = ImageOps.exif_transpose(picture)
+        # What is transparent shows white, as in most viewers.
+        if "transparency" in upright.info or upright.mode in ("LA", "RGBA", "PA"):
+            upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright.convert("RGBA"))
+        upright = _eight_bits(upright).convert("RGB" if colour else "L")
+        if fit == "crop":
+            upright = ImageOps.fit(upright, (width, height), Image.Resampling.BILINEAR)
+        elif fit == "pad":
+            upright = ImageOps.pad(upright, (width, height), Image.Resampling.BILINEAR)
+        else:
+            upright = upright.resize((width, height), Image.Resampling.BILINEAR)
+        array = np.asarray(upright, np.uint8)
+        return np.ascontiguousarray(array.transpose(2, 0, 1) if colour else array[None])
+
+    return opened(content, name, sized)
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """Return a picture of 16 or 32 bits a pixel as one of 8; Pillow itself would cut off what is above 255."""
+    if not picture.mode.startswith(("I", "F")):
+        return picture
+    values = np.asarray(picture, np.float64)
+    top = 65_535.0 if values.max(initial=0.0) > 255.0 else 255.0
+    return Image.fromarray(np.clip(values * (255.0 / top), 0, 255).astype(np.uint8))

@@ -1,0 +1,102 @@
+"""Pictures: a folder or ZIP of JPEG, PNG and other files; each is a row with a label."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import numpy as np
+
+from edgewright.data.contract import Source, SourceConfig, need_path
+from edgewright.data.labels import Marks, Meaning, read_marks, read_name
+from edgewright.data.pictures import ENDINGS, Fit, pixels
+from edgewright.data.stored_files import stored_files
+from edgewright.schema.data import Column, DataSet, Recording
+from edgewright.schema.errors import InputError
+
+Side = Annotated[int, msgspec.Meta(ge=8, le=1024)]
+_BYTES = 8 * 2**30
+COLOURS = ("red", "green", "blue")
+
+
+class PicturesConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Configuration of pictures.
+
+    Attributes:
+        height, width: pixels that every picture is resized to.
+        colour: red, green and blue; otherwise grey.
+        fit: 'crop' takes the middle of the same shape, 'stretch' all of it, 'pad' all of it between black edges.
+        pattern: what the parts of a file's name mean, such as {label}_{group}_{index}; left out, the folder a file lies
+            in is its label.
+        labels: path of a CSV with file,label (and group); pictures that it does not name have no label.
+    """
+
+    height: Side = 96
+    width: Side = 96
+    colour: bool = True
+    fit: Fit = "crop"
+    pattern: str = ""
+    labels: str = ""
+
+
+def picture_columns(colour: bool) -> tuple[Column, ...]:
+    """Return the channels of a picture: values from 0 to 255."""
+    return tuple(Column(name=name, minimum=0.0, maximum=255.0) for name in (COLOURS if colour else ("grey",)))
+
+
+def _by_file(marks: Marks) -> dict[str, Meaning]:
+    found: dict[str, Meaning] = {}
+    for mark in marks.marks:
+        if not mark.file or mark.start:
+            raise InputError("a file and its label in each line", "a line without file, or with a start", mark.place)
+        before = found.get(mark.file)
+        if before is not None and before.label != mark.label:
+            raise InputError(f"one label of {mark.file}", f"{before.label!r} and {mark.label!r}", mark.place)
+        found[mark.file] = Meaning(label=mark.label, group=mark.group, session=mark.session)
+    return found
+
+
+def load(config: PicturesConfig, seed: int) -> DataSet:
+    """Read the pictures; the seed is not used."""
+    path = need_path(config.path, "a folder of pictures, or a ZIP of them")
+    marks = _by_file(read_marks(Path(config.labels))) if config.labels else None
+    names: list[str] = []
+    values, meanings = [], []
+    size = (config.height, config.width)
+    each = 4 * config.height * config.width * (3 if config.colour else 1)
+    for name, content in stored_files(path, ENDINGS, "picture"):
+        meaning = read_name(name, config.pattern)
+        if marks is not None:
+            meaning = marks.get(name) or marks.get(Path(name).name) or Meaning()
+        names.append(name)
+        meanings.append(meaning)
+        values.append(pixels(content, name, size, colour=config.colour, fit=config.fit))
+        if each * len(values) > _BYTES:
+            raise InputError(
+                f"at most {_BYTES // each:,} pictures of this size, {_BYTES >> 30} GiB in memory", "more", config.path,
+                "Use smaller pictures (height, width), grey ones, or fewer",
+            )  # fmt: skip
+    labels = [meaning.label for meaning in meanings]
+    if not any(labels):
+        do = "Name a CSV with file,label: labels" if marks is None else f"Its files must be those below {config.path}"
+        raise InputError("a folder for each label, or labels", "no label", config.labels or config.path, do)
+    grouped = all(meaning.group for meaning in meanings)
+    recording = Recording(
+        name=path.name,
+        values=np.stack(values).astype(np.float32),
+        target=np.array(labels),
+        groups=np.array([meaning.group for meaning in meanings]) if grouped else None,
+        sessions=np.array(names),
+    )
+    return DataSet(
+        name=path.stem,
+        columns=picture_columns(config.colour),
+        recordings=(recording,),
+        target_name="label",
+        group_name="group" if grouped else "",
+        origin=config.path,
+    )
+
+
+SOURCE = Source(config=PicturesConfig, load=load, suffixes=tuple(sorted(ENDINGS)), whole=True)

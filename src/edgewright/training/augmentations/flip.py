@@ -1,0 +1,33 @@
+"""Pictures seen in a mirror, or upside down."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgewright.training.contract import Augmentation, ChangeConfig, Floats
+
+
+class FlipConfig(ChangeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Mirroring of pictures, drawn anew in every epoch.
+
+    Attributes:
+        share: probability with which left and right change places.
+        upright: whether pictures keep their top; otherwise top and bottom change places as often.
+    """
+
+    share: float = 0.5
+    upright: bool = True
+
+
+def apply(config: FlipConfig, pictures: Floats, rng: np.random.Generator) -> Floats:
+    """Copy of shape (n, channels, height, width)."""
+    made = pictures.copy()
+    chosen = rng.random(len(made)) < config.share
+    made[chosen] = made[chosen][..., ::-1]
+    if not config.upright:
+        chosen = rng.random(len(made)) < config.share
+        made[chosen] = made[chosen][..., ::-1, :]
+    return made
+
+
+AUGMENTATION = Augmentation(config=FlipConfig, apply=apply)
