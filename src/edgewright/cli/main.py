@@ -47,7 +47,7 @@ _EXTRAS = {
     "sqlalchemy": "fleet",
     "alembic": "fleet",
     "prometheus_client": "fleet",
-    "PIL": "language",
+    "PIL": "train",
     "sktime": "demo",
     "optuna": "search",
     "distributed": "cluster",

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.executor import compile_graph
+from edgewright.core.parts import parts
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 
 Method = Literal["minmax", "percentile"]
 Range = tuple[float, float]
-# Samples that run through the graph at a time: a window's activations are hundreds of kilobytes.
+# Samples that run through the graph at a time, at most: a window's activations are hundreds of kilobytes.
 _PIECE = 512
 
 
@@ -60,18 +61,16 @@ def watch(
     if not len(calibration):
         raise InputError("training samples to find ranges on", "none", "int8 calibration")
     run = compile_graph(graph, names)
-    pieces = [
-        run(np.ascontiguousarray(calibration[i : i + _PIECE], np.float32)) for i in range(0, len(calibration), _PIECE)
-    ]
+    kept: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
+    for part in parts(calibration.shape, _PIECE):
+        for name, values in run(np.ascontiguousarray(calibration[part], np.float32)).items():
+            kept[name].append(np.array([values.min(), values.max()]) if method == "minmax" else np.ravel(values))
     found: dict[str, tuple[float, float]] = {}
     outside = (100.0 - percentile) / 200.0
     for name in names:
-        if method == "minmax":
-            low = min(float(piece[name].min()) for piece in pieces)
-            high = max(float(piece[name].max()) for piece in pieces)
-        else:
-            values = np.concatenate([np.ravel(piece[name]) for piece in pieces])
-            low, high = (float(v) for v in np.quantile(values, [outside, 1.0 - outside]))
+        values = np.concatenate(kept.pop(name))
+        edges = (values.min(), values.max()) if method == "minmax" else np.quantile(values, [outside, 1.0 - outside])
+        low, high = (float(v) for v in edges)
         if not np.isfinite([low, high]).all():
             raise InputError("finite activations", f"{low} to {high}", f"int8 calibration of value {name}")
         found[name] = (low, high)

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from edgewright.core.categories import column_name, fields, one_hot
 from edgewright.core.csv.cells import MISSING
 from edgewright.core.csv.rows import Rows, iter_csv
+from edgewright.core.parts import parts
 from edgewright.core.predictor import Predictor
 from edgewright.core.samples import require_columns
 from edgewright.core.windows import Windower
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 
-_PIECE = 4096
 Answer = dict[str, Any]
 
 
@@ -48,7 +48,7 @@ def answer_values(predictor: Predictor, text: str) -> Iterator[Answer]:
     else:
         # Rows follow one another, as in a CSV file.
         sample = np.ascontiguousarray(values.reshape(manifest.window.samples, len(manifest.columns)).T)[None]
-    yield from _answered(predictor, sample, [""])
+    yield from answered(predictor, sample, [""])
 
 
 def answer_rows(
@@ -72,9 +72,9 @@ def answer_rows(
     pieces = _rows(chunks, wanted, name) if manifest.window is None else _windows(chunks, wanted, name, predictor)
     seen = False
     for samples, places in pieces:
-        for start in range(0, len(samples), _PIECE):
-            seen = True
-            yield from _answered(predictor, samples[start : start + _PIECE], places[start : start + _PIECE])
+        seen = seen or len(samples) > 0
+        for part in parts(samples.shape):
+            yield from answered(predictor, samples[part], places[part])
     if not seen and manifest.window is not None:
         raise InputError(f"at least {manifest.window.samples} rows, one window", "fewer", name)
 
@@ -106,8 +106,14 @@ def _columns(chunk: Rows, wanted: list[str], name: str) -> NDArray[np.float32]:
     return chunk.values[:, [chunk.names.index(column) for column in wanted]]
 
 
-def _answered(predictor: Predictor, samples: NDArray[np.float32], places: list[str]) -> Iterator[Answer]:
-    """One answer a sample, as JSON knows it."""
+def answered(predictor: Predictor, samples: NDArray[np.float32], places: list[str]) -> Iterator[Answer]:
+    """Yield an answer a sample, as JSON knows it.
+
+    Args:
+        predictor: that answers.
+        samples: shape (n, *shape of one).
+        places: of each sample, '' for none.
+    """
     answers = predictor.predict(samples)
     for index, location in enumerate(places):
         answer: Answer = {"place": location} if location else {}

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edgewright.core import engines
 from edgewright.core.engines import MANY_ROWS
 from edgewright.core.package import Package, read_package
+from edgewright.core.parts import parts
 from edgewright.core.samples import to_samples
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import CheckFailedError, InputError, ProviderError
@@ -58,8 +59,6 @@ def load(path: str | Path, *, form: str | None = None, engine: str | None = None
     return Predictor(read_package(package_path(path)), form=form, engine=engine, rows=rows)
 
 
-# Beyond it a batch is run in parts, so that windows of convolutions stay within tens of megabytes.
-_PART = 4096
 # Answers where an accelerator of ONNX Runtime fails.
 _FALLBACK = "onnxruntime"
 # A notebook shows so many answers.
@@ -176,8 +175,8 @@ class Predictor:
             InputError: for samples the model cannot take.
         """
         samples = to_samples(X, self.manifest)
-        parts = [self._outputs(samples[i : i + _PART]) for i in range(0, max(1, len(samples)), _PART)]
-        values = parts[0] if len(parts) == 1 else {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
+        found = [self._outputs(samples[part]) for part in parts(samples.shape)]
+        values = found[0] if len(found) == 1 else {k: np.concatenate([p[k] for p in found]) for k in found[0]}
         ranges = self._out_of_range(samples)
         n = len(samples)
         missing = np.zeros(n, np.bool_)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.data.findings import Finding, Severity, few, percent, worst_first
+from edgewright.data.near_copies import near_copies
 from edgewright.data.samples import unit_of
 from edgewright.data.splits import touching
 from edgewright.schema.data import Floats, Samples, Split
@@ -30,7 +31,7 @@ def overlap(samples: Samples, split: Split, window: int | None) -> tuple[Finding
     findings = [*_groups(samples, known, test), *_sessions(samples, known, test)]
     if window is not None and window > 1:
         findings += _windows(samples, known, test, window)
-    findings += _identical(samples, known, test)
+    findings += [*_identical(samples, known, test), *near_copies(samples, known, test)]
     return worst_first(findings)
 
 

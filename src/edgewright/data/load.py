@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.labelling import LABEL_FROM
 
 SOURCES, SETS = "edgewright.data.sources", "edgewright.data.sets"
+_PICTURES = "pictures"
 _OF_FILES = frozenset({"csv", "folder", "parquet", "wav"})
 
 
@@ -125,7 +127,7 @@ def guess(path: str) -> dict[str, object]:
     if not file_path.exists():
         raise InputError("a file or a folder", "no such file", path, "Check the path")
     if file_path.is_file():
-        kind = _by_suffix(file_path.name)
+        kind = _PICTURES if _holds_pictures(file_path) else _by_suffix(file_path.name)
         if not kind:
             raise InputError("a file that a source reads", f"{file_path.name!r}", path, f"Known endings: {_endings()}")
         return {"kind": kind, "path": path}
@@ -133,6 +135,11 @@ def guess(path: str) -> dict[str, object]:
         return {"kind": "edge_impulse", "path": path}
     files = [p for p in sorted(file_path.rglob("*")) if p.is_file() and not p.name.startswith(".")]
     kinds = [(_by_suffix(p.name), p) for p in files]
+    data = {kind for kind, p in kinds if kind and p.suffix.lower() != ".txt"}
+    if data == {_PICTURES} or any(_holds_pictures(p) for p in files):
+        return {"kind": _PICTURES, "path": path}
+    # Plots beside recordings are no data.
+    kinds = [(kind, p) for kind, p in kinds if kind != _PICTURES]
     flat = {kind for kind, p in kinds if kind and p.parent == file_path and p.suffix.lower() != ".txt"}
     nested = any(kind and p.parent != file_path for kind, p in kinds)
     if not nested and len(flat) == 1 and not (file_path / "labels.csv").is_file() and flat <= {"csv", "parquet", "wav"}:
@@ -144,6 +151,17 @@ def guess(path: str) -> dict[str, object]:
             "a folder whose files show their kind", "texts", path, "Name one of the files, or the kind of the folder"
         )
     raise InputError("a folder with files that a source reads", "none", path, f"Known endings: {_endings()}")
+
+
+def _holds_pictures(path: Path) -> bool:
+    """Return whether it is a ZIP of pictures; one that is damaged is left to the source."""
+    if path.suffix.lower() != ".zip":
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(_by_suffix(name) == _PICTURES for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def find_time(table: dict[str, object]) -> str:

@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator
 
+import msgspec
 import numpy as np
 
 from edgewright.core.formatting import duration_text
@@ -226,6 +227,18 @@ def _order(dataset: DataSet, timed: list[Recording]) -> Iterator[Finding]:
             yield Finding(kind, severity, sentence, numbers={"rows": float(count)})
 
 
+def _averaged(dataset: DataSet) -> DataSet:
+    """Return pictures as one mean a channel, rows and windows as they are."""
+    if all(recording.values.ndim == 2 for recording in dataset.recordings):
+        return dataset
+    means = [recording.values.mean(axis=tuple(range(2, recording.values.ndim))) for recording in dataset.recordings]
+    recordings = tuple(
+        msgspec.structs.replace(recording, values=values)
+        for recording, values in zip(dataset.recordings, means, strict=True)
+    )
+    return msgspec.structs.replace(dataset, recordings=recordings)
+
+
 def examine(dataset: DataSet) -> Quality:
     """Examine a data set: missing and constant values, ranges, units, times, stuck sensors, copy, classes.
 
@@ -235,6 +248,7 @@ def examine(dataset: DataSet) -> Quality:
     Returns:
         Counts and findings, the worst first.
     """
+    dataset = _averaged(dataset)
     checks = (missing, constant, out_of_range, units, clocks, stuck, repeated, identifiers, balance, predictors)
     y = target_of(dataset)
     classes: dict[str, int] = {}

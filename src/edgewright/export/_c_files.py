@@ -10,6 +10,7 @@ import numpy as np
 
 from edgewright.export._c_header import Interface, header, network_header
 from edgewright.export._c_math import own_functions
+from edgewright.export._c_pixels import entry
 from edgewright.export._c_source import Buffer
 from edgewright.export._c_steps import COUNTER, ROW, Routine, Step
 from edgewright.export._c_text import APART, SMALL, TYPES, literal, number
@@ -35,6 +36,7 @@ def files(unit: Unit, face: Interface) -> dict[str, str]:
     labels = ["before", "round", "network", "after"] if face.network is not None else ["before", "after"]
     parts = [(label, unit.steps[a:b]) for label, a, b in zip(labels, cuts[:-1], cuts[1:], strict=True)]
     calls: list[str] = []
+    inner: list[str] = []
     values = "context->values.arena" if face.network is not None else "context->arena"
     location = partial(_place, arena, values)
     functions = [_routine(unit, routine, location) for routine in unit.routines]
@@ -43,10 +45,12 @@ def files(unit: Unit, face: Interface) -> dict[str, str]:
             functions.append(_network(unit, steps, arena))
             first, last = (location(buffer, buffer is face.ends[0]) for buffer in face.ends)
             calls.append(f"    (void){name}_network(&context->values.network, {first}, {last});")
+            inner.append(calls[-1])
             continue
         uses = any(buffer.name == "input" for step in steps for buffer in step.buffers)
         functions.append(_function(unit, label, steps, arena, values, "const float *input" if uses else ""))
         calls.append(f"    {name}_{label}(context{', input' if uses else ''});")
+        inner += calls[-1:] if label.startswith("after") else []
     lines = [*_checks(unit, face), *calls, *_answer(face, location), *_doubts(unit, face)]
     # An answer that is a constant, or one of the input alone.
     unused = [word for word in ("context", "input") if not any(word in line for line in lines)]
@@ -60,6 +64,10 @@ def files(unit: Unit, face: Interface) -> dict[str, str]:
         "    return (int)flags;",
         "}",
     ]
+    if face.pixels is not None:
+        places = {"first": location(face.ends[0], False), "count": location(face.pixels.count, False)}
+        rest = [*inner, *_answer(face, location), *_doubts(unit, face)]
+        body += ["", *entry(unit, face.pixels, places, _guard(unit, face), rest)]
     text = _assemble(unit, functions, [*body, *_taps(unit, face)])
     return {f"{name}.h": header(unit, face, arena), f"{name}.c": text}
 

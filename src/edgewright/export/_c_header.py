@@ -8,6 +8,7 @@ import numpy as np
 
 from edgewright.core.categories import fields, made_columns
 from edgewright.export._c_graph import turning
+from edgewright.export._c_pixels import Pixels
 from edgewright.export._c_source import Buffer, Source
 from edgewright.export._c_text import comment, guarded
 from edgewright.export._c_unit import Arena, Unit
@@ -42,6 +43,7 @@ class Interface:
         confidence: below it an answer is unsure.
         image: where the channels of an image lie in the graph, 'first' or 'last'; the code has them last. Nothing for
             what is no image, and is taken in the graph's order.
+        pixels: how bytes of a picture enter the network without floats; None where they cannot.
     """
 
     graph: Graph
@@ -55,6 +57,7 @@ class Interface:
     units: tuple[str, ...]
     confidence: float = 0.0
     image: str = ""
+    pixels: Pixels | None = None
 
 
 def header(unit: Unit, face: Interface, arena: Arena) -> str:
@@ -82,6 +85,7 @@ def header(unit: Unit, face: Interface, arena: Arena) -> str:
         "",
         "/* Answers for one sample: 0, or flags. The answer is given in either case. */",
         f"int {name}_predict({name}_context *context, const float *input, {name}_answer *answer);",
+        *_pixels(name, face),
     ]
     if face.taps:
         lines += [
@@ -94,6 +98,16 @@ def header(unit: Unit, face: Interface, arena: Arena) -> str:
             "#endif",
         ]
     return guarded(f"{unit.name.upper()}_H", "<stdint.h>", "\n".join([*lines, ""]))
+
+
+def _pixels(name: str, face: Interface) -> list[str]:
+    if face.pixels is None:
+        return []
+    return [
+        "",
+        "/* The same for a picture of bytes, as a camera gives it: no array of floats is needed. */",
+        f"int {name}_predict_pixels({name}_context *context, const uint8_t *pixels, {name}_answer *answer);",
+    ]
 
 
 def _doubt(upper: str, face: Interface) -> list[str]:

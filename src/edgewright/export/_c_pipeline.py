@@ -14,6 +14,7 @@ from edgewright.export._c_files import files, network_files
 from edgewright.export._c_graph import Plan, image_channels, layer_names, node_names, plan_graph, turning
 from edgewright.export._c_header import Interface, Range
 from edgewright.export._c_picks import channels_of
+from edgewright.export._c_pixels import pixels_of
 from edgewright.export._c_rows import Rows
 from edgewright.export._c_source import REPEATED, Buffer, Source, work
 from edgewright.export._c_text import identifier
@@ -120,6 +121,7 @@ def lay_out(
     _floats(unit, plan, [n for n in plan.before if packed is None or n not in packed.chain], values, names)
     borders = [len(unit.steps)]
     ends: tuple[Buffer, ...] = ()
+    pixels = None
     if network is not None:
         turn = turning(network) if image else None
         if packed is not None:
@@ -129,6 +131,7 @@ def lay_out(
             if turn is not None:
                 real = real.seen(lambda view: view.transpose(0, 2, 3, 1))
             first = quantise_step(unit, real, network.values[network.input])
+            pixels = pixels_of(graph, plan, values, network.values[network.input], limits) if image else None
         borders.append(len(unit.steps))
         last = _integers(unit, network, first, inside or {}, seen, turn)
         borders.append(len(unit.steps))
@@ -142,7 +145,18 @@ def lay_out(
     }
     taps = _tap_names(plan, source.name, seen)
     face = Interface(
-        graph, network, outputs, tuple(borders), ends, limits, taps, tuple(columns), tuple(units), confidence, image
+        graph,
+        network,
+        outputs,
+        tuple(borders),
+        ends,
+        limits,
+        taps,
+        tuple(columns),
+        tuple(units),
+        confidence,
+        image,
+        pixels,
     )
     return unit, face
 

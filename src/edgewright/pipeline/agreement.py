@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.engines import choose
+from edgewright.core.parts import parts
 from edgewright.graph.builder import prune
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.variants import Form, asked
@@ -16,7 +17,6 @@ from edgewright.proof.tolerance import PROBABILITY, RELATIVE, SPREAD, last_digit
 from edgewright.schema.data import Floats
 from edgewright.schema.graph import Graph, Value
 
-_PIECE = 4096
 _VALUES = "values"
 
 
@@ -83,8 +83,7 @@ def feature_shares(graph: Graph, X: Floats, features: Floats) -> NDArray[np.floa
     wanted = features.reshape(len(features), -1)
     spread = SPREAD * wanted.std(axis=0, dtype=np.float64)
     shares = []
-    for start in range(0, len(X), _PIECE):
-        piece = slice(start, start + _PIECE)
+    for piece in parts(X.shape):
         samples = np.ascontiguousarray(X[piece], np.float32)
         given, *moved = (
             {_VALUES: ask(each)[graph.boundary].reshape(len(each), -1)}

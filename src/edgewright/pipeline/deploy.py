@@ -28,6 +28,7 @@ from edgewright.pipeline.whole_graph import graph_of
 from edgewright.profiles.estimate import refusal
 from edgewright.profiles.footprint import takes_programs
 from edgewright.schema.budget import Budget
+from edgewright.schema.package import PictureSpec
 from edgewright.schema.trace import CompressionRecord, DeviceRecord, RefitRecord
 from edgewright.schema.trace_samples import ClassSamples
 from edgewright.trace.facts import refit_text, scores_text
@@ -150,6 +151,7 @@ def _write(
         material=material,
         refitted=refitted,
         window=config.window,
+        picture=PictureSpec(fit=str(config.data.get("fit", "crop"))) if material.samples.X.ndim == 4 else None,
         models={form.name: form.model for form in forms},
         default=forms[-1].name,
         confidence=config.device.confidence,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from edgewright.monitor.drift.cross_channel import faults, moved, products
 from edgewright.pipeline.material import Material
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Column, DataSet, Floats, Samples
-from edgewright.schema.package import FitSpec, JointReference, Manifest, ReferenceColumn, WindowSpec
+from edgewright.schema.package import FitSpec, JointReference, Manifest, PictureSpec, ReferenceColumn, WindowSpec
 
 _KEPT, _DIGITS = 64, 10
 _PIECE_BYTES = 2**19
@@ -173,6 +174,7 @@ def _held_out(
 
 
 VECTORS = 32
+_FEWEST_VECTORS, _VECTOR_BYTES = 8, 2**20
 # Rows on disk that the reference statistics are of.
 _DRAWN, _DRAWN_BYTES = 50_000, 16 * 2**20
 _QUANTILES = (0, 1, 5, 25, 50, 75, 95, 99, 100)
@@ -184,7 +186,11 @@ _INT8_TOLERANCE = 0.08
 
 
 def choose_vectors(samples: Samples, rows: NDArray[np.int64], seed: int) -> Floats:
-    """Test vectors: samples of every class in turn, drawn with the run's seed; shape (at most 32, ...)."""
+    """Test vectors: samples of every class in turn, drawn with the run's seed; shape (at most 32, ...).
+
+    Of large samples, such as pictures, fewer: a package should not be made of them.
+    """
+    count = max(_FEWEST_VECTORS, min(VECTORS, _VECTOR_BYTES // (4 * math.prod(samples.X.shape[1:]))))
     generator = np.random.default_rng(seed)
     order = generator.permutation(rows)
     labels = np.asarray(samples.y)[order]
@@ -194,7 +200,7 @@ def choose_vectors(samples: Samples, rows: NDArray[np.int64], seed: int) -> Floa
             here = np.flatnonzero(labels == label)
             rank[here] = np.arange(len(here))
         order = order[np.argsort(rank, kind="stable")]
-    return np.ascontiguousarray(samples.X[order[:VECTORS]], np.float32)
+    return np.ascontiguousarray(samples.X[order[:count]], np.float32)
 
 
 def answers(model: bytes, X: Floats) -> Floats:
@@ -244,6 +250,7 @@ def build_package(
     material: Material,
     refitted: bool | None,
     window: WindowConfig | None,
+    picture: PictureSpec | None = None,
     models: dict[str, bytes],
     default: str,
     confidence: float,
@@ -258,6 +265,7 @@ def build_package(
         material: the samples, with those that were fitted on as its training ones.
         refitted: whether samples that judged are among them; None for a model that was fitted elsewhere.
         window: None for rows.
+        picture: how pictures are resized; None where samples are none.
         models: ONNX bytes by form, 'float' and perhaps 'int8'.
         default: the form that answers.
         confidence: below it an answer is marked unsure.
@@ -284,6 +292,7 @@ def build_package(
         forms=forms,
         default=default,
         reference=reference(samples, train),
+        picture=picture,
         joint=joint_reference(material.dataset, samples, train),
         licences=tuple(text for text in (material.dataset.licence,) if text),
         provenance=provenance,

@@ -18,6 +18,7 @@ from edgewright.compression.section import missing_integer_form
 from edgewright.core.engines import Engine, choose, get
 from edgewright.core.integer.fusion import has_integer_form
 from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.parts import parts
 from edgewright.data.samples import cut
 from edgewright.data.targets import as_text
 from edgewright.graph.onnx_writer import to_onnx
@@ -118,7 +119,6 @@ def _stretch(recording: Recording, factor: float) -> Recording:
 
 
 _CALIBRATION = 2048
-_PIECE = 4096
 
 
 @dataclass(frozen=True)
@@ -192,8 +192,8 @@ def _asked_of(engine: Engine, model: bytes) -> Callable[[Floats], Floats]:
 
     def answer(X: Floats) -> Floats:
         pieces = []
-        for start in range(0, len(X), _PIECE):
-            given = ask(np.ascontiguousarray(X[start : start + _PIECE], np.float32))
+        for part in parts(X.shape):
+            given = ask(np.ascontiguousarray(X[part], np.float32))
             found = given["probabilities"] if "probabilities" in given else given["prediction"]
             pieces.append(np.asarray(found, np.float32).reshape(len(found), -1))
         return np.concatenate(pieces)

@@ -26,6 +26,12 @@ class WindowSpec(msgspec.Struct, frozen=True, kw_only=True):
     pad: bool = False
 
 
+class PictureSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """How a picture of another size becomes one of the package's: `fit` is that of `[data]`."""
+
+    fit: str = "crop"
+
+
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A file of the package with its length and SHA-256."""
 
@@ -92,6 +98,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         missing: largest share of a sample's values, of a window's the share of a channel's readings, that may be
             missing where there is an answer; None in packages from before that rule.
         joint: what its channels looked like together; None for few people, machines or recordings, or without time.
+        picture: how pictures are resized; None where a sample is none.
         fit: what it was fitted on; None in packages from before that was kept.
     """
 
@@ -116,3 +123,4 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     missing: float | None = None
     fit: FitSpec | None = None
     joint: JointReference | None = None
+    picture: PictureSpec | None = None

@@ -23,6 +23,7 @@ def command(
     csv_path: str | None = option(
         "--csv", metavar="FILE", help="CSV file with the package's columns ('-' for standard input)."
     ),
+    pictures: str | None = option(metavar="PATH", help="Picture, or folder or ZIP of pictures."),
     values: str | None = option(metavar="1,2,...", help="One sample: values separated by commas; empty if missing."),
     engine: str | None = option(
         metavar="NAME", help="Inference engine; by default the fastest on this machine for the model."
@@ -41,13 +42,19 @@ def command(
     from edgewright.core.prediction_input import answer_rows, answer_values
     from edgewright.export.answering import load
 
-    given = [name for name, value in (("-", standard_input), ("--csv", csv_path), ("--values", values)) if value]
+    options = {"-": standard_input, "--csv": csv_path, "--pictures": pictures, "--values": values}
+    given = [name for name, value in options.items() if value]
     if len(given) != 1:
         raise InputError(
-            "one of --csv FILE, --values 1,2,... or -", " and ".join(given) or "none", "edgewright predict"
-        )
+            "one of --csv FILE, --pictures PATH, --values 1,2,... or -", " and ".join(given) or "none",
+            "edgewright predict",
+        )  # fmt: skip
     predictor = load(model, engine=engine, form=form, rows=MANY_ROWS if values is None else 1)
-    if values is not None:
+    if pictures is not None:
+        from edgewright.data.picture_samples import answer_pictures
+
+        _print(answer_pictures(predictor, Path(pictures)), as_json)
+    elif values is not None:
         _print(answer_values(predictor, values), as_json)
     elif standard_input or csv_path == "-":
         _print(answer_rows(predictor, sys.stdin, "standard input", BadRows()), True)

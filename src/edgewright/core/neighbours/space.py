@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from edgewright.core.executor import compile_graph
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import Package
+from edgewright.core.parts import parts
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from edgewright.schema.neighbours import Space
@@ -38,8 +39,8 @@ class SampleSpace:
         Raises:
             InputError: a sample whose features are not finite.
         """
-        parts = [self._run(samples[at : at + _PART])[self._value] for at in range(0, max(len(samples), 1), _PART)]
-        wide = np.concatenate([part.reshape(len(part), -1) for part in parts]).astype(np.float32)
+        found = [self._run(samples[part])[self._value] for part in parts(samples.shape, _PART)]
+        wide = np.concatenate([values.reshape(len(values), -1) for values in found]).astype(np.float32)
         if not np.isfinite(wide).all():
             number = int(np.argmin(np.isfinite(wide).all(axis=1)))
             raise InputError("features that are numbers", "others", f"sample {number}", "Leave out missing values")

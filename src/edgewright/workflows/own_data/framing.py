@@ -62,6 +62,8 @@ def choose_framing(dataset: DataSet, decision: str = "") -> Framing:
     task = task_of(y[labelled(y)])
     if decision:
         return _as_said(dataset, decision, task)
+    if dataset.recordings[0].values.ndim == 4:
+        return Framing("picture", "each picture is answered by itself", None, task)
     sound, why = sound_window(dataset)
     if sound is not None:
         return Framing("sound", why, sound, task)

@@ -69,8 +69,10 @@ def read_preview(path: str) -> Preview:
         names = [name for name, _ in wav_files(place)]
         pattern, values = guess_pattern(names)
         return Preview({**table, "pattern": pattern} if pattern else table, pattern_values=values)
+    if kind == "pictures":
+        return Preview(table)
     if kind not in (*_TABLES, "folder"):
-        raise InputError("a CSV, Parquet or WAV file, or a folder of them", f"data of kind {kind!r}", path,
+        raise InputError("a CSV, Parquet or WAV file, pictures, or a folder of them", f"data of kind {kind!r}", path,
                          "Write the pipeline by hand: docs/pipeline.md lists every key")  # fmt: skip
     files = _files(place, kind)
     texts: dict[str, set[str]] = {}

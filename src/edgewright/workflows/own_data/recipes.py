@@ -38,13 +38,15 @@ def recipes(dataset: DataSet, framing: Framing) -> tuple[Recipe, ...]:
         return _rows(framing.task)
     if framing.kind == "sound":
         return (_sound(float(dataset.rate or 0.0)),)
+    if framing.kind == "picture":
+        return (_picture(),)
     return (_recording(),) if framing.kind == "recording" else (_motion(dataset, framing),)
 
 
 def feature_stages(recipe: Recipe) -> list[Table]:
     """Return the stages that make the features of a recipe; empty where its model takes signals, not features."""
     kinds = {layer.get("kind") for layer in recipe.tables["model"].get("layers", ())}
-    return [] if "conv1d" in kinds else [one for one in recipe.tables["stages"] if one["kind"] != "scale"]
+    return [] if kinds & {"conv1d", "conv2d"} else [one for one in recipe.tables["stages"] if one["kind"] != "scale"]
 
 
 def selected(recipe: Recipe, count: int) -> Recipe:
@@ -99,6 +101,17 @@ def _recording() -> Recipe:
         "stages": [{"kind": "fill"}, {"kind": "scale", "method": "standard"}],
         "model": {"layers": layers}, "training": _NETWORK,
     })  # fmt: skip
+
+
+def _picture() -> Recipe:
+    # Whole convolutions: on a desk they train in a fifth of the time of inverted residuals of the same accuracy.
+    sizes = ((16, 5, 2), (24, 3, 2), (32, 3, 1), (48, 3, 2), (64, 3, 1), (96, 3, 2))
+    layers: list[Table] = [{"kind": "conv2d", "filters": f, "kernel": k, "stride": s} for f, k, s in sizes]
+    layers += [{"kind": "global_average_pool"}, {"kind": "dropout", "rate": 0.2}]
+    changes = [{"kind": "crop"}, {"kind": "flip"}, {"kind": "colour"}]
+    training = {**_NETWORK, "weight_decay": 0.02, "label_smoothing": 0.1, "mixup": 0.2, "augment": changes}
+    return Recipe("convolutions over pixels", "convolutions find the same thing wherever in the picture it is",
+                  {"stages": [], "model": {"layers": layers}, "training": training})  # fmt: skip
 
 
 def _sound(rate: float) -> Recipe:

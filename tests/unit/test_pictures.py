@@ -1,0 +1,99 @@
+"""A folder of pictures becomes a proven package, answers to files, and C that takes a camera's bytes."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cli_runner import Cli
+from edgewright.core.predictor import Predictor, load
+from edgewright.data.pictures import pixels
+from edgewright.data.stored_files import stored_files
+from edgewright.pipeline.config import checked
+from edgewright.pipeline.run import run_pipeline
+from picture_folder import write_pictures
+
+SIDE = 24
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a run folder of small networks over shapes."""
+    place = tmp_path_factory.mktemp("shapes")
+    layers = [
+        {"kind": "conv2d", "filters": 8, "kernel": 3, "stride": 2},
+        {"kind": "inverted_residual", "filters": 12, "stride": 2, "expand": 2},
+        {"kind": "inverted_residual", "filters": 12, "expand": 2},
+        {"kind": "global_average_pool"},
+    ]
+    table = {
+        "name": "shapes",
+        "data": {"kind": "pictures", "path": str(write_pictures(place / "data")), "height": SIDE, "width": SIDE},
+        "model": {"layers": layers},
+        "training": {
+            "epochs": 30, "batch": 16, "learning_rate": 0.01, "schedule": "one_cycle", "mixup": 0.1,
+            "augment": [{"kind": "crop", "area": 0.8}, {"kind": "flip", "upright": False}, {"kind": "colour"}],
+        },
+        "compression": {"max_drop": 0.2},
+    }  # fmt: skip
+    return run_pipeline(checked(table, "shapes"), out=place / "runs").folder
+
+
+def unseen(tmp_path: Path) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.uint8]], list[str]]:
+    """Return pictures (n, 3, SIDE, SIDE) that nothing was trained on, and their labels."""
+    place = write_pictures(tmp_path / "unseen", each=20, seed=7)
+    found = list(stored_files(place, (".png",), "picture"))
+    return np.stack([pixels(c, name, (SIDE, SIDE), colour=True) for name, c in found]), [
+        n.split("/")[0] for n, _ in found
+    ]
+
+
+@pytest.mark.slow
+def test_the_network_learns_shapes_and_its_int8_form_knows_them(folder: Path, tmp_path: Path) -> None:
+    pictures, truth = unseen(tmp_path)
+    for form in ("float", "int8"):
+        answers = load_form(folder, form).predict(pictures.astype(np.float32))
+        assert np.mean(answers.labels == truth) >= 0.8, form
+
+
+def load_form(folder: Path, form: str) -> Predictor:
+    return load(folder, form=form, engine="numpy")
+
+
+@pytest.mark.slow
+def test_files_are_answered_by_name(folder: Path, tmp_path: Path, cli: Cli) -> None:
+    place = write_pictures(tmp_path / "new", each=2, seed=9)
+    found = cli.rows("predict", folder, "--pictures", place, "--json")
+    assert [answer["place"] for answer in found] == [f"{s}/{n}.png" for s in ("disc", "square") for n in ("000", "001")]
+    (place / "disc" / "002.png").write_bytes(b"x")
+    cli("predict", folder, "--pictures", place, code=2)
+
+
+@pytest.mark.slow
+def test_c_takes_bytes_and_gives_the_bits_it_gives_for_floats(folder: Path, tmp_path: Path, cli: Cli) -> None:
+    cli("export", folder, "--to", "c99", "--out", tmp_path / "c")
+    source, library = tmp_path / "c" / "shapes.c", tmp_path / "shapes.so"
+    command = ["gcc", "-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off", "-shared", "-fPIC"]
+    subprocess.run([*command, "-o", library, source, "-lm"], check=True, timeout=120)
+    code = ctypes.CDLL(str(library))
+    pictures, _ = unseen(tmp_path)
+    context = ctypes.create_string_buffer(1 << 20)
+    expected = load_form(folder, "int8").predict(pictures.astype(np.float32))
+    for number, picture in enumerate(pictures):
+        seen = np.ascontiguousarray(picture.transpose(1, 2, 0))
+        floats, answers = seen.astype(np.float32), [ctypes.create_string_buffer(64) for _ in range(2)]
+        code.shapes_predict(context, floats.ctypes.data_as(ctypes.c_void_p), answers[0])
+        ctypes.memset(context, 0xA5, len(context))
+        code.shapes_predict_pixels(context, seen.ctypes.data_as(ctypes.c_void_p), answers[1])
+        assert answers[0].raw == answers[1].raw
+        probabilities = np.frombuffer(answers[1].raw[:8], np.float32)
+        np.testing.assert_allclose(probabilities, expected.probabilities[number], atol=1e-6)
+
+
+@pytest.mark.slow
+def test_all_forms_are_proven(folder: Path, cli: Cli) -> None:
+    assert "PROVEN" in cli("prove", folder)
