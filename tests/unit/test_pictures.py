@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from cli_runner import Cli
+from edgewright.cli.main import run
 from edgewright.core.predictor import Predictor, load
 from edgewright.data.pictures import pixels
 from edgewright.data.stored_files import stored_files
@@ -97,3 +98,23 @@ def test_c_takes_bytes_and_gives_the_bits_it_gives_for_floats(folder: Path, tmp_
 @pytest.mark.slow
 def test_all_forms_are_proven(folder: Path, cli: Cli) -> None:
     assert "PROVEN" in cli("prove", folder)
+
+
+@pytest.mark.slow
+def test_what_pictures_cannot_have_yet_is_said_in_a_line(
+    folder: Path, tmp_path: Path, cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    toml = tmp_path / "shapes.toml"
+    data = write_pictures(tmp_path / "more", each=15, seed=3)
+    toml.write_text(
+        f'name = "more"\ndata.kind = "pictures"\ndata.path = "{data}"\nmodel.layers = [{{kind = "flatten"}}]\n'
+    )
+    refusals = {
+        ("ladder", str(toml)): "rows or windows, for models on plain columns or features, got pictures",
+        ("curve", str(toml)): "rows or windows, for models on plain columns or features, got pictures",
+        ("export", str(folder), "--to", "web", "--out", str(tmp_path / "web")): "one of pictures - at --to web",
+        ("predict", str(folder), "--pictures", str(toml)): "expected a picture that can be read",
+    }
+    for arguments, line in refusals.items():
+        assert run(list(arguments)) == 2, arguments
+        assert line in capsys.readouterr().err

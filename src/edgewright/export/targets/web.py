@@ -6,9 +6,15 @@ from edgewright.export.contract import Subject, Target
 from edgewright.export.targets import c99
 from edgewright.export.web.app import about_of, app_files
 from edgewright.export.web.module import compile_wasm
+from edgewright.schema.errors import InputError
 
 
 def _files(subject: Subject) -> dict[str, bytes]:
+    if len(subject.graph.inputs[0].shape) == 3:
+        raise InputError(
+            "a model of rows, motion or sound", "one of pictures", "--to web",
+            "The app has no camera yet; the C of --to c99 takes a picture's bytes",
+        )  # fmt: skip
     # The detectors of a package stay away: the note of the target says so.
     alone = c99.TARGET.files(_without_detectors(subject))
     made = {name: content.decode() for name, content in alone.items()}

@@ -12,6 +12,7 @@ from edgewright.data.framing import SOUND
 from edgewright.pipeline.fitting import fit_stages
 from edgewright.pipeline.plan import parts
 from edgewright.schema.config import PipelineConfig
+from edgewright.schema.errors import InputError
 from edgewright.search.ladder.contract import FEATURES, Columns, Part
 from edgewright.search.problem import Indices, Problem
 from edgewright.training.augment import augmented
@@ -33,12 +34,21 @@ def plain_stages(problem: Problem) -> tuple[Table, ...]:
     The statistics are mean, standard deviation, minimum, maximum and mean absolute difference. Sound becomes mean and
     standard deviation of its MFCCs, because statistics of the waveform carry little information.
     """
+    _refuse_pictures(problem)
     filled: list[Table] = [{"kind": "impute"}] if np.isnan(problem.samples.X).any() else []
     if problem.samples.X.ndim == 2:
         return tuple(filled)
     if _is_sound(problem):
         return (*filled, {"kind": "mfcc"}, {"kind": "statistics", "features": ["mean", "std"]})
     return (*filled, {"kind": "statistics", "features": ["mean", "std", "min", "max", "mean_abs_diff"]})
+
+
+def _refuse_pictures(problem: Problem) -> None:
+    if problem.samples.X.ndim == 4:
+        raise InputError(
+            "rows or windows, for models on plain columns or features", "pictures", problem.name,
+            "Train the network of the pipeline with edgewright run, or vary it with edgewright search",
+        )  # fmt: skip
 
 
 def _is_sound(problem: Problem) -> bool:
@@ -49,6 +59,7 @@ def _is_sound(problem: Problem) -> bool:
 
 def feature_stages(problem: Problem) -> tuple[Table, ...]:
     """Return the stages for inputs of networks: rows are imputed; windows become features for their kind of data."""
+    _refuse_pictures(problem)
     samples = problem.samples
     filled: list[Table] = [{"kind": "impute"}] if np.isnan(samples.X).any() else []
     if samples.X.ndim == 2:
