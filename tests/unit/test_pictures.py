@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cli_runner import Cli
 from edgewright.cli.main import run
@@ -98,6 +99,24 @@ def test_c_takes_bytes_and_gives_the_bits_it_gives_for_floats(folder: Path, tmp_
 @pytest.mark.slow
 def test_all_forms_are_proven(folder: Path, cli: Cli) -> None:
     assert "PROVEN" in cli("prove", folder)
+
+
+@pytest.mark.slow
+def test_a_new_shape_is_known_from_a_few_pictures_without_training(folder: Path, tmp_path: Path, cli: Cli) -> None:
+    index = tmp_path / "shapes.neighbours"
+    cli("few-shot", "learn", folder, "--examples", write_pictures(tmp_path / "known", each=10, seed=5), "--out", index)
+    rng = np.random.default_rng(6)
+    for number in range(4):
+        flat = np.full((SIDE, SIDE, 3), rng.integers(180, 255), np.uint8)
+        Image.fromarray(flat).save(tmp_path / f"blank-{number}.png")
+    cli("few-shot", "add", index, "--pictures", tmp_path / "blank-0.png", "--label", "blank")
+    cli("few-shot", "add", index, "--pictures", tmp_path / "blank-1.png", "--label", "blank")
+    answers = cli.rows("few-shot", "predict", index, "--pictures", tmp_path / "blank-2.png", "--json")
+    assert [answer["label"] for answer in answers] == ["blank"]
+    unseen = write_pictures(tmp_path / "new", each=10, seed=8)
+    answers = cli.rows("few-shot", "predict", index, "--pictures", unseen, "--json")
+    assert np.mean([answer["nearest"] == answer["place"].split("/")[0] for answer in answers]) >= 0.8
+    cli("few-shot", "predict", index, code=2)
 
 
 @pytest.mark.slow

@@ -1,9 +1,9 @@
-"""Answers to picture files."""
+"""Picture files as samples of a package."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import cast
 
 import numpy as np
@@ -13,7 +13,14 @@ from edgewright.core.prediction_input import Answer, answered
 from edgewright.core.predictor import Predictor
 from edgewright.data.pictures import ENDINGS, Fit, pixels
 from edgewright.data.stored_files import stored_files
+from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
+from edgewright.schema.package import Manifest
+
+
+def takes_pictures(manifest: Manifest) -> bool:
+    """Return whether a sample of the package is a picture."""
+    return len(manifest.shape) == 3 and len(manifest.columns) in (1, 3)
 
 
 def answer_pictures(predictor: Predictor, path: Path) -> Iterator[Answer]:
@@ -21,27 +28,65 @@ def answer_pictures(predictor: Predictor, path: Path) -> Iterator[Answer]:
 
     Args:
         predictor: that answers, of a package for pictures.
-        path: of the file or folder.
+        path: of the file, folder or ZIP.
 
     Raises:
         InputError: the package takes no pictures, or a file is none.
     """
-    manifest = predictor.manifest
-    if len(manifest.shape) != 3 or len(manifest.columns) not in (1, 3):
+    for samples, names in _pieces(path, predictor.manifest):
+        yield from answered(predictor, samples, names)
+
+
+def read_pictures(path: Path, manifest: Manifest) -> tuple[Floats, list[str]]:
+    """Return pictures as samples, shape (n, *manifest.shape), and the name of each file.
+
+    Args:
+        path: of the file, folder or ZIP.
+        manifest: of a package for pictures.
+
+    Raises:
+        InputError: the package takes no pictures, or a file is none.
+    """
+    pieces = list(_pieces(path, manifest))
+    return np.concatenate([samples for samples, _ in pieces]), [name for _, names in pieces for name in names]
+
+
+def read_picture_examples(path: Path, manifest: Manifest) -> dict[str, Floats]:
+    """Return pictures by label: the folder that a file lies in.
+
+    Args:
+        path: of a folder, or a ZIP of one, with a folder for each label.
+        manifest: of a package for pictures.
+
+    Raises:
+        InputError: as `read_pictures`, or a picture outside of a folder with the name of a label.
+    """
+    samples, names = read_pictures(path, manifest)
+    labels = np.array([PurePosixPath(name).parent.name for name in names])
+    alone = next((name for name, label in zip(names, labels, strict=True) if not label), None)
+    if alone is not None:
+        raise InputError("a folder of pictures for each label", f"{alone} in none", str(path))
+    return {str(label): samples[labels == label] for label in np.unique(labels)}
+
+
+def _pieces(path: Path, manifest: Manifest) -> Iterator[tuple[Floats, list[str]]]:
+    """Yield pictures a part at a time, and the names of their files."""
+    if not takes_pictures(manifest):
         raise InputError(
-            "a package for pictures", f"samples of shape {manifest.shape}", manifest.name, "Use --csv or --values"
+            "a package for pictures", f"samples of shape {manifest.shape}", manifest.name, "Pass a CSV file: --csv"
         )
     if not path.exists():
         raise InputError("a picture, or a folder or ZIP of pictures", "no such file", str(path))
     fit = cast(Fit, manifest.picture.fit if manifest.picture is not None else "crop")
     colour, (height, width) = len(manifest.columns) == 3, manifest.shape[1:]
     at_once = next(parts((4096, *manifest.shape))).stop
-    names, held = [], []
+    names: list[str] = []
+    held = np.empty((at_once, *manifest.shape), np.float32)
     for name, content in stored_files(path, ENDINGS, "picture"):
+        held[len(names)] = pixels(content, name, (height, width), colour=colour, fit=fit)
         names.append(name)
-        held.append(pixels(content, name, (height, width), colour=colour, fit=fit))
-        if len(held) == at_once:
-            yield from answered(predictor, np.stack(held).astype(np.float32), names)
-            names, held = [], []
-    if held:
-        yield from answered(predictor, np.stack(held).astype(np.float32), names)
+        if len(names) == at_once:
+            yield held.copy(), names
+            names = []
+    if names:
+        yield held[: len(names)].copy(), names

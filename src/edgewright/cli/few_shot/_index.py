@@ -9,12 +9,14 @@ import click
 
 from edgewright.cli.device._store import amount
 from edgewright.cli.output import print_json
+from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from edgewright.core.neighbours.index_file import Neighbours
+    from edgewright.schema.package import Manifest
 
 
 def few(samples: NDArray[np.float32], maximum: int) -> NDArray[np.float32]:
@@ -24,6 +26,25 @@ def few(samples: NDArray[np.float32], maximum: int) -> NDArray[np.float32]:
     if len(samples) <= maximum:
         return samples
     return np.take(samples, np.linspace(0, len(samples) - 1, maximum).round().astype(int), axis=0)
+
+
+def samples_of(
+    manifest: Manifest, csv_path: Path | None, pictures: Path | None
+) -> tuple[NDArray[np.float32], list[str]]:
+    """Return samples of a package from a CSV file or from pictures, and where each is from.
+
+    Raises:
+        InputError: none or both are given, or one that cannot be read.
+    """
+    from edgewright.core.neighbours.examples import read_samples
+
+    if pictures is not None and csv_path is None:
+        from edgewright.data.picture_samples import read_pictures
+
+        return read_pictures(pictures, manifest)
+    if csv_path is None or pictures is not None:
+        raise InputError("one of --csv FILE or --pictures PATH", "none" if pictures is None else "both", "few-shot")
+    return read_samples(csv_path, manifest)
 
 
 def told(made: Neighbours, path: Path, size: int, as_json: bool) -> None:

@@ -16,7 +16,7 @@ from edgewright.schema.errors import InputError
 )
 @click.argument("package", metavar="RUN|PACKAGE", type=click.Path(path_type=Path))
 @click.option("--examples", required=True, type=click.Path(path_type=Path), metavar="FOLDER|FILE.csv",
-              help="One CSV file or folder per label, or one file with --label-column.")  # fmt: skip
+              help="One CSV file or folder of CSV files or pictures per label, or a file with --label-column.")  # fmt: skip
 @click.option(
     "--label-column", default="", metavar="NAME", help="Column with the labels, if the examples are in one file."
 )
@@ -62,7 +62,13 @@ def command(
     read_package(path)
     made = begin(path.read_bytes(), str(path), cast("Space", space), limit)
     maker = made.space()
-    found = read_examples(examples, made.package.manifest, label_column)
+    manifest = made.package.manifest
+    if len(manifest.shape) == 3:
+        from edgewright.data.picture_samples import read_picture_examples
+
+        found = read_picture_examples(examples, manifest)
+    else:
+        found = read_examples(examples, manifest, label_column)
     for label, samples in found.items():
         made = made.added(label, maker.vectors(few(samples, most)))
     if len(made.spec.labels) < 2:
