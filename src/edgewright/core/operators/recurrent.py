@@ -21,6 +21,8 @@ from edgewright.schema.graph import Array, Node
 Step = Callable[[Array, Array, Array, tuple[Array, ...]], tuple[Array, ...]]
 WINDOW = "window"
 LAST, SEQUENCE = "last", "sequence"
+# What finding ranges looks at: the cells of an LSTM after every sample.
+CELL = "cell"
 # Inputs from the fifth on: lengths of sequences, first states, peepholes.
 _PLAIN_INPUTS = 4
 
@@ -76,9 +78,9 @@ def _factory(step: Step, count: int, node: Node) -> Function:
         every = np.empty((len(x), x.shape[1], units), x.dtype)
         for place, gate in enumerate(coming):
             states = step(gate, turned, late[gates:], states)
-            every[place] = states[0]
+            every[place] = states[-1 if window == CELL else 0]
         if window:
-            return np.ascontiguousarray(every.transpose(1, 2, 0)) if window == SEQUENCE else states[0]
+            return np.ascontiguousarray(every.transpose(1, 2, 0)) if window != LAST else states[0]
         return states[0][None] if first else every[:, None]
 
     return run
