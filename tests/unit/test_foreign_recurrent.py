@@ -39,7 +39,7 @@ def weights(op: str, directions: int = 1) -> dict[str, Any]:
 Form = Callable[[str], list[Any]]
 
 
-def cell(op: str, inputs: list[str], outputs: list[str], **attributes: Any) -> onnx.NodeProto:
+def cell(op: str, inputs: list[str], outputs: list[str], **attributes: Any) -> onnx.NodeProto:  # noqa: ANN401
     late: dict[str, Any] = {"linear_before_reset": 1} if op == "GRU" else {}
     made: onnx.NodeProto = node(op, inputs, outputs, hidden_size=UNITS, **late, **attributes)
     return made

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.integer.gates import EXP_EIGHTH, EXP_POWERS, GATE_BITS, ONE, RECIPROCAL, TABLE, THIRD
-from edgewright.export._c_text import entries, smallest
+from edgewright.export._c_text import smallest
 from edgewright.export._c_unit import Unit
 from edgewright.export.c99_operators import Site, kernel
 from edgewright.export.c99_operators._dots import dots
@@ -56,7 +58,7 @@ def step_lines(site: Site, state: str, cell: str, samples: int, every: str) -> l
     late = unit.table(_by_unit(arrays["late"], units), "late")
     exponent = unit.whole(numbers["cell"][0], "cell")
     part = unit.helper("part", _PART_TWICE if table else _PART)
-    shown = f"{scaled}({opens}(gate[1]) * {bends}(held, 15 + {exponent}), {multiplier}[8], {shift}[8])"
+    shown = f"{scaled}({opens}gate[1]) * {bends}held, 15 + {exponent}), {multiplier}[8], {shift}[8])"
     x, coming = f"{site.name()} + t * {channels}", _weights(unit, arrays["weights"], units, "weights")
     staying = _weights(unit, arrays["recurrent"], units, "recurrent")
     return [
@@ -78,8 +80,8 @@ def step_lines(site: Site, state: str, cell: str, samples: int, every: str) -> l
         "        }",
         "        int16_t held;",
         f"        memcpy(&held, {cell} + 2 * j, sizeof held);",
-        f"        held = (int16_t){held}({held}({part}({opens}(gate[2]) * held, 15))",
-        f"            + {held}({part}({opens}(gate[0]) * {bends}(gate[3], {GATE_BITS}), 30 + {exponent})));",
+        f"        held = (int16_t){held}({held}({part}({opens}gate[2]) * held, 15))",
+        f"            + {held}({part}({opens}gate[0]) * {bends}gate[3], {GATE_BITS}), 30 + {exponent})));",
         f"        memcpy({cell} + 2 * j, &held, sizeof held);",
         f"        next[j] = {clamp(unit)}({shown}{unit.less(-site.target.zero, 'zero')}, -128, 127);",
         "    }",
@@ -100,19 +102,22 @@ def _weights(unit: Unit, weights: NDArray[np.int8], units: int, role: str) -> st
 
 
 def _of_series(unit: Unit) -> tuple[str, str]:
-    """Names of the sigmoid and the tanh of LiteRT."""
+    """Beginnings of calls of LiteRT's sigmoid and tanh."""
     divide(unit)
     for name, text in (("within", _WITHIN), ("product15", _PRODUCT), ("exp15", _EXP), ("reciprocal15", _RECIPROCAL)):
         unit.helper(name, text)
-    return unit.helper("sigmoid15", _SIGMOID), unit.helper("tanh15", _TANH)
+    return _calls(unit, np.array(EXP_POWERS, np.int16), _SIGMOID, _TANH)
 
 
 def _of_table(unit: Unit) -> tuple[str, str]:
-    """Names of the sigmoid and the tanh of TFLM."""
-    divide(unit)
-    unit.helper("sigmoids", f"static const uint16_t @_sigmoids[256] = {{\n{entries(TABLE.astype(np.uint16))}\n}};")
+    """Beginnings of calls of TFLM's sigmoid and tanh."""
     unit.helper("between", _BETWEEN)
-    return unit.helper("sigmoid15", _TABLE_SIGMOID), unit.helper("tanh15", _TABLE_TANH)
+    return _calls(unit, TABLE.astype(np.uint16), _TABLE_SIGMOID, _TABLE_TANH)
+
+
+def _calls(unit: Unit, table: NDArray[Any], sigmoid: str, tanh: str) -> tuple[str, str]:
+    name = unit.table(table)
+    return f"{unit.helper('sigmoid15', sigmoid)}({name}, ", f"{unit.helper('tanh15', tanh)}({name}, "
 
 
 _WITHIN = """\
@@ -134,9 +139,8 @@ static int32_t @_product15(int32_t a, int32_t b) {
     return (a * b + (1 << 14)) >> 15;
 }"""
 _EXP = f"""\
-/* exp(x) for x <= 0 with so many integer bits; the result has none. */
-static int32_t @_exp15(int32_t x, int bits) {{
-    static const int16_t powers[7] = {{{", ".join(map(str, EXP_POWERS))}}};
+/* exp(x) for x <= 0 with so many integer bits; the result has none. powers: exp(-2^k) for k from -2 to 4. */
+static int32_t @_exp15(const int16_t *powers, int32_t x, int bits) {{
     const int32_t quarter = 1 << (13 - bits), rest = (x & (quarter - 1)) - quarter;
     const int32_t a = @_within(rest * (1 << bits)) + (1 << 12), square = @_product15(a, a);
     const int32_t cube = @_product15(square, a), fourth = @_divide(@_product15(square, square), 2);
@@ -163,31 +167,31 @@ static int32_t @_reciprocal15(int32_t x) {{
     return y;
 }}"""
 _SIGMOID = f"""\
-static int32_t @_sigmoid15(int32_t x) {{
-    const int32_t value = @_within(@_reciprocal15(@_exp15(x < 0 ? x : -x, {GATE_BITS})) * 2);
+static int32_t @_sigmoid15(const int16_t *powers, int32_t x) {{
+    const int32_t value = @_within(@_reciprocal15(@_exp15(powers, x < 0 ? x : -x, {GATE_BITS})) * 2);
     return x == 0 ? 1 << 14 : x > 0 ? value : {ONE} - value;
 }}"""
 _TANH = """\
-static int32_t @_tanh15(int32_t x, int bits) {
-    const int32_t value = @_within((@_reciprocal15(@_exp15(x < 0 ? x : -x, bits + 1)) - (1 << 13)) * 4);
+static int32_t @_tanh15(const int16_t *powers, int32_t x, int bits) {
+    const int32_t value = @_within((@_reciprocal15(@_exp15(powers, x < 0 ? x : -x, bits + 1)) - (1 << 13)) * 4);
     return x == 0 ? 0 : x > 0 ? value : -value;
 }"""
 _BETWEEN = """\
 /* Between two entries of the table, those of x / 2^bits. */
-static int32_t @_between(int32_t x, int bits, int32_t beyond) {
+static int32_t @_between(const uint16_t *table, int32_t x, int bits, int32_t beyond) {
     const int32_t i = x >> bits;
-    const int32_t first = @_sigmoids[i < 255 ? i : 254], second = @_sigmoids[i < 255 ? i + 1 : 255];
+    const int32_t first = table[i < 255 ? i : 254], second = table[i < 255 ? i + 1 : 255];
     return i < 255 ? first * (1 << bits) + (x & ((1 << bits) - 1)) * (second - first) : beyond;
 }"""
 _TABLE_SIGMOID = """\
-static int32_t @_sigmoid15(int32_t x) {
-    const int32_t value = @_between(x < 0 ? -3 * x : 3 * x, 9, 0x7FFF * 1024);
+static int32_t @_sigmoid15(const uint16_t *table, int32_t x) {
+    const int32_t value = @_between(table, x < 0 ? -3 * x : 3 * x, 9, 0x7FFF * 1024);
     return (x >= 0 ? value + 512 : (1 << 25) - value + 511) >> 10;
 }"""
 _TABLE_TANH = f"""\
-static int32_t @_tanh15(int32_t x, int bits) {{
+static int32_t @_tanh15(const uint16_t *table, int32_t x, int bits) {{
     const int down = {GATE_BITS} - bits;
     const int32_t scaled = down > 0 ? (3 * x + (1 << (down - 1))) >> down : 3 * x * (1 << -down);
-    const int32_t value = @_between(scaled < 0 ? -scaled : scaled, 8, 0xFFFF * 256);
+    const int32_t value = @_between(table, scaled < 0 ? -scaled : scaled, 8, 0xFFFF * 256);
     return (scaled >= 0 ? value - (1 << 23) + 128 : (1 << 23) - value + 127) >> 8;
 }}"""
