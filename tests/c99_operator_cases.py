@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -136,11 +137,20 @@ def _products(m: Make) -> None:
         m.case(op, image)
 
 
+def _recurrent(m: Make) -> None:
+    for op, gates in (("LSTM", 20), ("GRU", 15)):
+        weights = [m.given(1, gates, 3), m.given(1, gates, 5), m.given(1, 2 * gates)]
+        late: dict[str, Any] = {"linear_before_reset": 1} if op == "GRU" else {}
+        small = m.builder.op("Mul", m.part(3, 7), m.builder.number(0.3))
+        for window in ("last", "sequence"):
+            m.case(op, small, *weights, hidden_size=5, window=window, **late)
+
+
 @cache
 def made() -> Make:
     """All cases."""
     make = Make()
-    for family in (_arithmetic, _logic, _reductions, _moves, _products):
+    for family in (_arithmetic, _logic, _reductions, _moves, _products, _recurrent):
         family(make)
     return make
 

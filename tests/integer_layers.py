@@ -50,6 +50,7 @@ def litert(model: bytes, *inputs: NDArray[Any], reference: bool = True) -> NDArr
     for row in zip(*inputs, strict=True):
         for location, part in zip(places, row, strict=True):
             made.set_tensor(location, part[None])
+        made.reset_all_variables()
         made.invoke()
         answers.append(made.get_tensor(output)[0].copy())
     return np.stack(answers)
@@ -62,6 +63,7 @@ def tflm(model: bytes, *inputs: NDArray[Any]) -> NDArray[Any]:
     made = runtime.Interpreter.from_bytes(model, arena_size=4_000_000)
     answers = []
     for row in zip(*inputs, strict=True):
+        made.reset()
         for index, part in enumerate(row):
             made.set_input(part[None], index)
         made.invoke()
@@ -276,7 +278,30 @@ def add(rng: np.random.Generator) -> IntegerNetwork:
     )
 
 
+def lstm(rng: np.random.Generator) -> IntegerNetwork:
+    """Return an LSTM over a window, whose gates saturate now and then; the last state or all."""
+    channels, units, samples = (int(rng.integers(1, 14)) for _ in range(3))
+    source = _value(rng, (1, samples, channels), 0.01, 0.4)
+    sequence = int(rng.random() < 0.5)
+    target = _value(rng, (1, samples, units) if sequence else (units,), 0.006, 0.15)
+    operator = IntegerOperator(
+        kind="lstm",
+        inputs=(0,),
+        output=1,
+        numbers={"cell": (int(rng.integers(-15, -8)),), "sequence": (sequence,)},
+        arrays={
+            "weights": rng.integers(-127, 128, (4 * units, channels)).astype(np.int8),
+            "recurrent": rng.integers(-127, 128, (4 * units, units)).astype(np.int8),
+            "bias": rng.integers(-20000, 20000, 4 * units).astype(np.int32),
+            "weight_scale": rng.uniform(0.001, 0.03, 4).astype(np.float32),
+            "recurrent_scale": rng.uniform(0.001, 0.03, 4).astype(np.float32),
+        },
+    )
+    return _network([source, target], [operator])
+
+
 LAYERS: dict[str, Make] = {
+    "lstm": lstm,
     "dense": dense,
     "conv": conv,
     "depthwise": depthwise,

@@ -43,6 +43,11 @@ LAYERS: dict[str, tuple[dict[str, Any], ...]] = {
         {"kind": "flatten"},
         {"kind": "dense", "units": 8, "activation": "sigmoid"},
     ),
+    "lstm": (
+        {"kind": "conv1d", "filters": 6, "kernel": 3, "stride": 2},
+        {"kind": "lstm", "units": 8, "sequence": True},
+        {"kind": "lstm", "units": 7},
+    ),
     "global_max": (
         {"kind": "conv1d", "filters": 8, "kernel": 5, "activation": "linear"},
         {"kind": "global_max_pool"},

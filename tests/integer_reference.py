@@ -9,6 +9,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from edgewright.core.integer import gates
 from edgewright.core.integer.fixed_point import one_over_one_plus
 from edgewright.core.integer.requantise import INT32_MAX, divide_by_power, high_product, once, twice
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
@@ -135,8 +136,38 @@ def _transpose(operator: IntegerOperator, inputs: Values, output: IntegerValue, 
     return arrays[0].transpose(0, *(axis + 1 for axis in operator.numbers["order"]))
 
 
+def _lstm(operator: IntegerOperator, inputs: Values, output: IntegerValue, arrays: Sequence[Ints]) -> Ints:
+    """Gate by gate, with the zero points taken off the bytes."""
+    own, units = operator.arrays, operator.arrays["recurrent"].shape[1]
+    exponent, table = operator.numbers["cell"][0], operator.numbers["table"][0]
+    bends, opens = (gates.tanh_of_table, gates.sigmoid_of_table) if table else (gates.tanh, gates.sigmoid)
+    weights, recurrent = (np.split(own[name].astype(np.int64), 4) for name in ("weights", "recurrent"))
+    bias = np.split(own["bias"].astype(np.int64), 4)
+
+    def bits16(v: Ints) -> Ints:
+        return np.clip(v, -(2**15), 2**15 - 1)
+
+    def half(v: Ints, down: int) -> Ints:
+        return bits16(divide_by_power((v + 1) >> 1, down - 1) if table else divide_by_power(v, down))
+
+    state, cell = (np.zeros((len(arrays[0]), units), np.int64) for _ in range(2))
+    every = []
+    for x in np.moveaxis(arrays[0][:, 0] - inputs[0].zero, 1, 0):
+        found = []
+        for gate in range(4):
+            coming = twice(x @ weights[gate].T + bias[gate], own["multiplier"][gate], own["shift"][gate])
+            held = twice(state @ recurrent[gate].T, own["multiplier"][4 + gate], own["shift"][4 + gate])
+            found.append(bits16(bits16(coming) + (bits16(held) if table else held)))
+        opened, shown, kept = (opens(gate) for gate in found[:3])
+        cell = bits16(half(kept * cell, 15) + half(opened * bends(found[3], 3), 30 + exponent))
+        given = twice(shown * bends(cell, 15 + exponent), own["multiplier"][8], own["shift"][8])
+        every.append(np.clip(given + output.zero, -128, 127))
+        state = every[-1] - output.zero
+    return np.stack(every, axis=1)[:, None] if operator.numbers["sequence"][0] else every[-1]
+
+
 _RUNS: dict[str, Run] = {
     "dense": _dense, "conv": _conv, "depthwise": _depthwise, "average_pool": _average_pool, "max_pool": _max_pool,
     "mean": _mean, "add": _add, "relu": _again, "quantise": _again, "logistic": _logistic, "softmax": _softmax,
-    "pad": _pad, "concat": _concat, "reshape": _reshape, "transpose": _transpose, "slice": _slice,
+    "lstm": _lstm, "pad": _pad, "concat": _concat, "reshape": _reshape, "transpose": _transpose, "slice": _slice,
 }  # fmt: skip

@@ -50,6 +50,8 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
     ],
     "average_pool2d": [{"kernel": 3}, {"kernel": 4, "stride": 3}, {"kernel": 2, "stride": 2, "padding": "valid"}],
     "max_pool2d": [{"kernel": 3}, {"kernel": 4, "stride": 3}, {"kernel": 2, "stride": 2, "padding": "valid"}],
+    "lstm": [{"units": 5}, {"units": 4, "sequence": True}],
+    "gru": [{"units": 5}, {"units": 4, "sequence": True}],
     "average_pool": [{"kernel": 3}, {"kernel": 4, "stride": 3}, {"kernel": 2, "stride": 2, "padding": "valid"}],
     "max_pool": [{"kernel": 3}, {"kernel": 4, "stride": 3}, {"kernel": 2, "stride": 2, "padding": "valid"}],
 }

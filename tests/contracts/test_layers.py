@@ -67,7 +67,8 @@ def test_gradients_reach_input_and_parameters(kind: str, settings: dict[str, Any
 def test_costs_count_the_weights(kind: str, settings: dict[str, Any]) -> None:
     layer, config, shape, parameters = made(kind, settings)
     out = layer.out_shape(config, shape)
-    places = math.prod(out[1:])
+    # A state goes over every sample, whatever comes out of it.
+    places = shape[-1] if "recurrent" in parameters else math.prod(out[1:])
     # A bias and other vectors with one number a channel are added or scaled without a product of their own.
     weights = sum(a.size for a in parameters.values() if a.ndim > 1)
     # The first part of an inverted residual stands on every pixel that comes in.

@@ -171,6 +171,16 @@ def _pools() -> list[Case]:
     return cases + [case(op, shape) for op in ("GlobalAveragePool", "GlobalMaxPool") for shape in (x, image)]
 
 
+def _recurrent() -> list[Case]:
+    # Small weights: what a step rounds must not grow from step to step.
+    x, cases = f(11, 4, 3), []
+    for op, gates in (("LSTM", 20), ("GRU", 15)):
+        weights = [f(1, gates, 3, low=-0.7, high=0.7), f(1, gates, 5, low=-0.7, high=0.7), f(1, 2 * gates)]
+        attributes = {"linear_before_reset": 1} if op == "GRU" else {}
+        cases += [case(op, x, *weights[:count], hidden_size=5, **attributes) for count in (2, 3)]
+    return cases
+
+
 def _quantised() -> list[Case]:
     scales = np.array([0.1, 0.03, 0.5], np.float32)
     points = np.array([3, -4, 0], np.int8)
@@ -195,10 +205,10 @@ _DIALECT = (
     "MatMul Gemm Conv MaxPool AveragePool GlobalAveragePool GlobalMaxPool Concat Gather Slice Reshape Flatten "
     "GatherElements Transpose Squeeze Unsqueeze Expand Pad ReduceMean ReduceMax ReduceMin ReduceSum ReduceSumSquare "
     "ReduceL2 ArgMax Where IsNaN Greater GreaterOrEqual Less LessOrEqual Equal And Or Not Cast Identity "
-    "QuantizeLinear DequantizeLinear"
+    "QuantizeLinear DequantizeLinear LSTM GRU"
 )
 
-CASES = _binary() + _unary() + _reductions() + _shapes() + _products() + _pools() + _quantised()
+CASES = _binary() + _unary() + _reductions() + _shapes() + _products() + _pools() + _recurrent() + _quantised()
 
 
 def referee(one: Case) -> Array:

@@ -134,6 +134,13 @@ CASES: dict[str, tuple[Inputs, dict[str, Any]]] = {
     "AveragePool of one axis": (lambda b: (one(b, 4, 11),), {"kernel_shape": (5,), "strides": (3,), "pads": (2, 1)}),
     "GlobalAveragePool": (x, {}),
     "GlobalMaxPool": (lambda b: (one(b, 4, 11),), {}),
+    **{
+        f"GRU {window}": (
+            lambda b: (one(b, 4, 11), given(b, 1, 9, 4), given(b, 1, 9, 3), given(b, 1, 18)),
+            {"hidden_size": 3, "linear_before_reset": 1, "window": window},
+        )
+        for window in ("last", "sequence")
+    },
 }
 
 

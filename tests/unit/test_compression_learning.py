@@ -63,7 +63,21 @@ def windows() -> NetworkClassifier:
 def test_every_layer_with_weights_says_which_axes_are_channels() -> None:
     for kind in listing(PACKAGE, "LAYER"):
         layer = find(PACKAGE, kind, "LAYER", "layer")
-        assert bool(layer.width) == bool(layer.inputs) == bool(layer.outputs)
+        # Units of a state are rows and columns of its weights: pruning leaves such layers whole.
+        assert bool(layer.width and kind not in ("lstm", "gru")) == bool(layer.inputs) == bool(layer.outputs)
+
+
+@pytest.mark.slow
+def test_pruning_leaves_a_layer_with_a_state_and_what_is_before_it_whole() -> None:
+    layers = (
+        {"kind": "conv1d", "filters": 6, "kernel": 3},
+        {"kind": "lstm", "units": 5},
+        {"kind": "dense", "units": 64},
+    )
+    model = NetworkClassifier(layers, epochs=1, batch=32).fit(WINDOWS, KIND)
+    small = prune.structured(model, 0.01)
+    assert [table.get("filters", table.get("units")) for table in small.layers][:2] == [6, 5]
+    assert small.layers[2]["units"] < 64
 
 
 @pytest.mark.slow

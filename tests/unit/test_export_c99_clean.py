@@ -128,7 +128,7 @@ def test_no_function_calls_itself_even_by_way_of_others(folder: Path) -> None:
     assert not calls, sorted(calls)
 
 
-_TABLES = r"\w*(?:table|weights|bias|multiplier|shift|low|high|cosine|window|scale|radices)(?:_\d+)?"
+_TABLES = r"\w*(?:table|weights|recurrent|late|bias|multiplier|shift|low|high|cosine|window|scale|radices)(?:_\d+)?"
 
 
 def test_contexts_and_tables_are_what_the_header_says_and_nothing_is_static(folder: Path, plain: str) -> None:

@@ -148,7 +148,7 @@ _LEAF: dict[str, Any] = {"nodes_treeids": [0], "nodes_nodeids": [0], "nodes_feat
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        (model([node("LSTM", ["x", "w", "w"], ["y"])], ["n", 4], constants={"w": _W}), "LSTM (gives 'y')"),
+        (model([node("RNN", ["x", "w", "w"], ["y"])], ["n", 4], constants={"w": _W}), "RNN (gives 'y')"),
         (model([node("Foo", ["x"], ["y"], domain="com.acme")], ["n", 4]), "com.acme.Foo (gives 'y')"),
         (model([node("NonZero", ["x"], ["a"]), node("Det", ["a"], ["y"])], ["n", 4]),
          "NonZero (gives 'a'); Det (gives 'y')"),

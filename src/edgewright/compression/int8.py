@@ -17,7 +17,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.compression.section import ENDS, FIXED, KEEPS, MOVES, WEIGHTED, Section, network_section
+from edgewright.compression.recurrent import cell_steps, gates_to_integers
+from edgewright.compression.section import (
+    ENDS,
+    FIXED,
+    FUSING,
+    KEEPS,
+    MOVES,
+    RECURRENT,
+    WEIGHTED,
+    Section,
+    network_section,
+)
 from edgewright.compression.weights import LEVELS, SIGMOID, Grid, Method, PerChannel, Range, grid, to_integers, watch
 from edgewright.graph.builder import prune
 from edgewright.schema.errors import InputError
@@ -92,6 +103,7 @@ def quantise(
     missing = tuple(name for name in values_of(section) if name not in ranges)
     if missing:
         ranges.update(watch(graph, missing, calibration, method, percentile))
+    graph, section = cell_steps(graph, section, calibration)
     writer = _Writer(graph, section, ranges, per_channel, levels)
     writer.write()
     whole = msgspec.structs.replace(
@@ -137,7 +149,9 @@ class _Writer:
         for node in self.section.inside:
             source = self._held.get(node.inputs[0])
             value = node.outputs[0]
-            if node.op in WEIGHTED:
+            if node.op in RECURRENT:
+                self._recurrent(node, value)
+            elif node.op in WEIGHTED:
                 self._weighted(node, f"{value}.r" if value not in fused else value)
                 if value not in fused:
                     self._round(f"{value}.r", value, grid(*self.ranges[value]), value)
@@ -161,7 +175,7 @@ class _Writer:
         for node in self.graph.nodes:
             for name in node.inputs:
                 readers.setdefault(name, []).append(node)
-        values = (node.outputs[0] for node in self.section.inside if node.op in (*WEIGHTED, "Add"))
+        values = (node.outputs[0] for node in self.section.inside if node.op in FUSING)
         inside = {node.outputs[0] for node in self.section.inside}
         after = {v: readers.get(v, []) for v in values}
         return frozenset(
@@ -198,6 +212,25 @@ class _Writer:
             per_bias = {"axis": 0} if made.per_channel else {}
             inputs.append(self._dequantised(self._constant(made.bias), made.bias_scale, f"{output}.b", per_bias))
         self._node(node.op, tuple(inputs), output, node)
+
+    def _recurrent(self, node: Node, value: str) -> None:
+        """Write an operator with a state, whose grid is that of what it gives."""
+        source, chosen = self._held[node.inputs[0]], grid(*self.ranges[value])
+        missing = [name for name in node.inputs[1:] if name not in self.graph.constants]
+        if missing:
+            raise InputError("constant weights", f"the value {missing[0]!r}", f"operator {node.op}")
+        arrays = tuple(self.graph.constants[name] for name in node.inputs[1:])
+        made = gates_to_integers(arrays, source.grid.scale, chosen.scale, self.levels)
+        names = [source.floats]
+        for index, (integers, scale) in enumerate(made):
+            zero = (self._constant(np.zeros(scale.shape, np.int8)),) if integers.dtype == np.int8 else ()
+            names.append(
+                self._dequantised(
+                    self._constant(integers), scale, f"{value}.{index}", {"axis": 1} if scale.ndim else {}, zero
+                )
+            )
+        self._node(node.op, tuple(names), f"{value}.r", node)
+        self._round(f"{value}.r", value, chosen, value)
 
     def _dequantised(
         self, integers: str, scale: Array, name: str, attributes: dict[str, int], zero: tuple[str, ...] = ()

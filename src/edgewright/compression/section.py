@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     # It brings JAX, which quantising does without.
     from edgewright.models.architecture import Architecture
 
-WEIGHTED = ("Gemm", "Conv")
+WEIGHTED = ("Gemm", "Conv", "LSTM")
 # How the output's scale comes about, by operator; what is not here is refused by name.
 MOVES = (
     "Flatten",
@@ -23,8 +23,10 @@ MOVES = (
 )  # moves or picks numbers: done on integers, the scale stays
 KEEPS = ("AveragePool", "GlobalMaxPool")  # the output lies within the input: the scale stays
 RANGES = ("Relu", "Clip", "GlobalAveragePool", "Add")  # a range of its own
+FUSING = ("Gemm", "Conv", "Add")  # a ReLU after them is rounded once, with them
 ENDS = ("Relu", "Clip")  # taken in by the operator before it: one rounding for both
 FIXED = ("Sigmoid",)  # the range is known: 0 to 1
+RECURRENT = ("LSTM",)  # with a state: the integers of docs/adr/0073-recurrent-layers.md
 KNOWN = (*WEIGHTED, *MOVES, *KEEPS, *RANGES, *FIXED)
 
 

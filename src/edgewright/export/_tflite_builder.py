@@ -17,6 +17,7 @@ VERSION = 3
 _TYPES = {
     "float32": schema.TensorType.FLOAT32,
     "int8": schema.TensorType.INT8,
+    "int16": schema.TensorType.INT16,
     "int32": schema.TensorType.INT32,
     "int64": schema.TensorType.INT64,
     "bool": schema.TensorType.BOOL,
@@ -51,9 +52,20 @@ class TfliteBuilder:
         self._codes: dict[tuple[int, int], int] = {}
         self._model.metadata = [self._entry(name, text) for name, text in (metadata or {}).items()] or None
 
-    def tensor(self, shape: tuple[int, ...], dtype: str, scale: Any = None, zero: int = 0, name: str = "") -> int:  # noqa: ANN401 - a number or None
-        """Add a value that an operator or the caller fills; give its number."""
-        return self._add(shape, dtype, 0, name, _grid(scale, zero))
+    def tensor(
+        self,
+        shape: tuple[int, ...],
+        dtype: str,
+        scale: Any = None,  # noqa: ANN401 - a number or None
+        zero: int = 0,
+        name: str = "",
+        *,
+        variable: bool = False,
+    ) -> int:
+        """Add a value that an operator or the caller fills, or that stays from run to run; give its number."""
+        made = self._add(shape, dtype, 0, name, _grid(scale, zero))
+        self._tensors[made].isVariable = variable
+        return made
 
     def constant(self, array: Array, scale: Array | None = None, axis: int = 0, zero: int = 0) -> int:
         """Add a constant, with a scale for each entry along `axis` or one for all; give its number."""
@@ -82,6 +94,8 @@ class TfliteBuilder:
         inputs: tuple[int, ...],
         outputs: tuple[int, ...],
         options: Any = None,  # noqa: ANN401 - the schema's classes differ by operator
+        *,
+        intermediates: Any = (),  # noqa: ANN401 - a tuple, told apart from fields
         **fields: object,
     ) -> None:
         """Add an operator.
@@ -92,11 +106,13 @@ class TfliteBuilder:
             inputs: numbers of tensors, -1 for one left out.
             outputs: numbers of tensors.
             options: the operator's options table, an object of the schema; that of its name where it is left out.
+            intermediates: numbers of tensors that say the scales within an operator.
             fields: of the options.
         """
         made = schema.OperatorT()
         made.opcodeIndex = self._code(getattr(schema.BuiltinOperator, name), version)
         made.inputs, made.outputs = list(inputs), list(outputs)
+        made.intermediates = list(intermediates) or None
         if options is None and name not in _BARE:
             table = _TABLES.get(name) or "".join(part.capitalize() for part in name.split("_"))
             kind = getattr(schema, f"{table}OptionsT", None)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from edgewright.export._c_files import stream_source
 from edgewright.export._c_graph import layer_names
-from edgewright.export._c_source import Source
+from edgewright.export._c_network_stream import Kept, write_steps
 from edgewright.export._c_text import guarded, identifier, number, template_comment
 from edgewright.export._c_unit import Unit
-from edgewright.export.c99_operators import Site, write_integer
 from edgewright.graph.denoising import DenoiserFile
-from edgewright.graph.streaming import Moment, Steps, steps_of
+from edgewright.graph.streaming import Steps, steps_of
 
 _HEADER = """\
 /* %(title)s: %(rate)s samples a second of %(channels)s; the network is int8 (rounding %(rounding)s).
@@ -126,48 +126,24 @@ def write_denoiser_c99(made: DenoiserFile, *, name: str) -> DenoiserCode:
     """
     unit = Unit(identifier(name))
     steps = steps_of(made.network)
-    first = unit.fresh((1, steps.hop, steps.channels), "int8")
-    values: dict[int, Source] = {steps.source: first}
-    memory: list[str] = []
-    names = layer_names(made.network)
-    for moment in steps.moments:
-        unit.place = names.get(moment.operator.output, "")
-        values[moment.operator.output] = _write(unit, moment, values, memory)
-    last = values[steps.target]
+    first, last, kept = write_steps(unit, steps, layer_names(made.network))
     constants = unit.table_bytes + 4 * 3 * steps.channels
-    tail = [_tail(made, steps)]
+    tail = [_tail(made, steps, kept)]
     late = max(made.spec.delay * steps.channels, 1)
     ends = (first.leaves[0].buffer, last.leaves[0].buffer)
     text, arena = stream_source(unit, ends, _floats(made), tail)
-    lines = sum((m.kept + m.fresh) * m.values[0].shape[-1] for m in steps.moments if m.kept)
+    lines = sum(one.size for one in kept)
     steps_bytes = 2 * steps.hop * steps.channels
     ram = -(-(arena + lines) // 4) * 4 + 4 * late + -(-steps_bytes // 4) * 4 + 4
+    fields = [f"int32_t arena[{max(arena // 4, 1)}];", *(one.field for one in kept)]
     head = _HEADER % {
         **_numbers(made, steps), "ram": ram, "remembered": lines, "late": 4 * late, "flash": constants,
         "arena": arena, "waiting": late,
-        "lines": "".join(f"    {line}\n" for line in [f"int32_t arena[{max(arena // 4, 1)}];", *memory]),
+        "lines": "".join(f"    {line}\n" for line in fields),
     }  # fmt: skip
     files = {f"{name}.h": head, f"{name}.c": text}
     named = {file: written.replace("@@", name.upper()).replace("@", name) for file, written in files.items()}
     return DenoiserCode(named, ram, constants)
-
-
-def _write(unit: Unit, moment: Moment, values: dict[int, Source], memory: list[str]) -> Source:
-    """Append the code of an operator at a step, and gives its output."""
-    sources = tuple(values[i] for i in moment.operator.inputs)
-    if moment.kept:
-        width = moment.values[0].shape[-1]
-        kept, fresh = moment.kept * width, moment.fresh * width
-        line = unit.buffer(kept + fresh, "int8", name=f"context->line{len(memory)}")
-        memory.append(f"int8_t line{len(memory)}[{kept + fresh}];")
-        source = sources[0].leaves[0].buffer.name
-        unit.step(
-            [f"memmove({line.name}, {line.name} + {fresh}, {kept});",
-             f"memcpy({line.name} + {kept}, {source}, {fresh});"],
-            sources, (),
-        )  # fmt: skip
-        sources = (unit.source(line, moment.values[0].shape),)
-    return write_integer(Site(unit, moment.operator, moment.values, sources))
 
 
 def _floats(made: DenoiserFile) -> list[str]:
@@ -181,13 +157,9 @@ def _floats(made: DenoiserFile) -> list[str]:
     ]
 
 
-def _tail(made: DenoiserFile, steps: Steps) -> str:
+def _tail(made: DenoiserFile, steps: Steps, kept: Sequence[Kept]) -> str:
     numbers, spec = _numbers(made, steps), made.spec
-    remembering = [moment for moment in steps.moments if moment.kept]
-    clear = "".join(
-        f"    memset(context->line{place}, {moment.values[0].zero}, sizeof context->line{place});\n"
-        for place, moment in enumerate(remembering)
-    )
+    clear = "".join(one.clear for one in kept)
     wait = _WAIT % (spec.delay * steps.channels) if spec.delay else "        out[i] = in[i] - noise;\n"
     taken, given = (made.network.values[place] for place in (made.network.input, made.network.output))
     floats = {"in_scale": number(taken.scale), "out_scale": number(given.scale)}

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from edgewright.core.executor import compile_graph
+from edgewright.core.operators.recurrent import WINDOW
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Graph, Node
 
@@ -40,7 +41,7 @@ class PartCost(msgspec.Struct, frozen=True, kw_only=True):
         parameters: numbers learned or fitted: constants with at least one axis, without shapes, indices, scales of
             quantisation and zero points.
         weight_bytes: bytes of all constants the part uses, each counted once.
-        macs: multiply-accumulates an inference, of MatMul, Gemm and Conv.
+        macs: multiply-accumulates an inference, of MatMul, Gemm, Conv, LSTM and GRU.
         peak_bytes: largest sum of the values alive at a time, constants not counted.
         nodes: number of operators.
     """
@@ -184,6 +185,9 @@ def _constant(node: Node, graph: Graph) -> bool:
 
 
 def _macs(node: Node, values: dict[str, Array]) -> int:
+    if node.op in ("LSTM", "GRU"):
+        gates = values[node.inputs[1]].size + values[node.inputs[2]].size
+        return int(gates * values[node.inputs[0]].shape[2 if WINDOW in node.attributes else 0])
     if node.op not in ("MatMul", "Gemm", "Conv"):
         return 0
     output, weights = values[node.outputs[0]], values[node.inputs[1]]

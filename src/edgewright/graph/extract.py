@@ -78,12 +78,14 @@ class Floats(Reader):
         if node.op in FLAT:
             self.known[value] = self.flatten(node, self.known[node.inputs[0]])
             return value
-        weights = None
+        weights = state = None
         if node.op in WEIGHTED:
             missing = [name for name in node.inputs[1:] if name and name not in self.constants]
             if missing:
                 raise InputError("constant weights", f"the value {missing[0]!r}", where(node))
-            bias = self.constants[node.inputs[2]] if len(node.inputs) > 2 and node.inputs[2] else None
+            last = 3 if node.op == "LSTM" else 2
+            bias = self.constants[node.inputs[last]] if len(node.inputs) > last and node.inputs[last] else None
             weights = Weights(self.constants[node.inputs[1]], None, bias)
-        self.known[value] = self.compute(node, weights, (0.0, 0), activation)
+            state = Weights(self.constants[node.inputs[2]], None, None) if node.op == "LSTM" else None
+        self.known[value] = self.compute(node, weights, (0.0, 0), activation, state)
         return value

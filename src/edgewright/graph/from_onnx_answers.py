@@ -11,9 +11,9 @@ from edgewright.graph.normalise._values import everything
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Graph, Node, Value
 
-WEIGHTED = ("Gemm", "Conv")
+WEIGHTED = ("Gemm", "Conv", "LSTM", "GRU")
 # Operators that a network may have between its boundary and its last weights.
-_NETWORK = frozenset({"Gemm", "Conv", "Relu", "Clip", "Add", "Sigmoid", "MaxPool", "AveragePool", "GlobalAveragePool",
+_NETWORK = frozenset({*WEIGHTED, "Relu", "Clip", "Add", "Sigmoid", "MaxPool", "AveragePool", "GlobalAveragePool",
                       "GlobalMaxPool", "Pad", "Reshape", "Flatten", "QuantizeLinear", "DequantizeLinear"})  # fmt: skip
 _TOLERANCE = 1e-3
 

@@ -98,7 +98,7 @@ def _node(data: memoryview, fetch: Fetch) -> DraftNode:
     domain = last(found, 7, "")
     node = DraftNode(last(found, 4, ""), found.get(1, []), found.get(2, []))
     node.domain = "" if domain == "ai.onnx" else domain
-    if not node.outputs or not node.outputs[0]:
+    if not any(node.outputs) or (not node.outputs[0] and node.kind not in ("LSTM", "GRU", "RNN")):
         raise InputError("a node with an output", "none", f"operator {node.kind}")
     if not node.kind.isprintable():
         raise InputError("a name of an operator", repr(node.kind[:40]), "a node of the graph")

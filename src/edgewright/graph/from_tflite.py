@@ -12,6 +12,7 @@ import numpy as np
 
 from edgewright.core.integer.network import with_rounding
 from edgewright.core.operators._windows import same_padding
+from edgewright.graph import from_tflite_recurrent  # noqa: F401 - it registers its reader
 from edgewright.graph.from_tflite_file import Operator, parse_tflite
 from edgewright.graph.from_tflite_walk import Walk, reads
 from edgewright.schema.errors import InputError

@@ -62,12 +62,16 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Operator:
-    """An operator: its name in the schema, numbers of tensors (-1 left out), and the table of its options."""
+    """An operator: its name in the schema, numbers of tensors (-1 left out), and the table of its options.
+
+    `between` are tensors that only say scales within the operator.
+    """
 
     name: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Table | None
+    between: tuple[int, ...] = ()
 
     def option(self, field: int, kind: str = "i32", default: int = 0) -> int:
         """Return a number of the options."""
@@ -142,7 +146,7 @@ def _operator(table: Table, codes: list[str], count: int) -> Operator:
     outputs = _places(table, 2, count)
     if not outputs or min(outputs) < 0:
         raise damaged("an operator gives nothing")
-    return Operator(codes[index], _places(table, 1, count), outputs, table.table(4))
+    return Operator(codes[index], _places(table, 1, count), outputs, table.table(4), _places(table, 8, count))
 
 
 def _tensor(table: Table, buffers: list[Table]) -> Tensor:

@@ -187,7 +187,7 @@ class Walk:
         tensor = self.file.tensors[operator.inputs[1]]
         # Weights as bytes among float values: read as the numbers they stand for (docs/adr/0014).
         hybrid = not integer and tensor.dtype == "int8" and tensor.scale.size > 0
-        array = _constant(tensor, "int8" if integer or hybrid else "float32", self.name)
+        array = constant(tensor, "int8" if integer or hybrid else "float32", self.name)
         if array.ndim != rank or min(array.shape) < 1:
             raise InputError(f"weights of {rank} axes", f"shape {array.shape} of {tensor.name!r}", f"model {self.name}")
         arrays, channels = {"weights": array}, array.shape[axis]
@@ -202,7 +202,7 @@ class Walk:
                 along = tuple(channels if i == axis and tensor.scale.size > 1 else 1 for i in range(rank))
                 arrays["weights"] = array.astype(np.float32) * tensor.scale.reshape(along)
         if len(operator.inputs) > 2 and operator.inputs[2] >= 0:
-            bias = _constant(self.file.tensors[operator.inputs[2]], "int32" if integer else "float32", self.name)
+            bias = constant(self.file.tensors[operator.inputs[2]], "int32" if integer else "float32", self.name)
             if bias.size != channels:
                 raise InputError(f"a bias of {channels}", f"{bias.size}", f"model {self.name}, {operator.name}")
             arrays["bias"] = bias.reshape(-1)
@@ -223,7 +223,12 @@ def _grid(tensor: Tensor, shape: tuple[int, ...], model: str) -> IntegerValue:
     return IntegerValue(shape=shape, scale=float(tensor.scale[0]), zero=zero)
 
 
-def _constant(tensor: Tensor, dtype: str, model: str) -> Array:
+def constant(tensor: Tensor, dtype: str, model: str) -> Array:
+    """Return the numbers of a constant tensor.
+
+    Raises:
+        InputError: for a computed tensor, another type, or weights that are not numbers.
+    """
     where = f"model {model}, tensor {tensor.name!r}"
     if tensor.array is None or tensor.dtype != dtype:
         got = "computed ones" if tensor.array is None else tensor.dtype

@@ -10,6 +10,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from edgewright.core.onnx.byte_signs import to_unsigned
+from edgewright.core.onnx.recurrent import time_first
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import OPSET, Array, Graph, Node, Value
 
@@ -39,7 +40,7 @@ def to_onnx(graph: Graph) -> bytes:
     Raises:
         InputError: for a graph that the standard does not allow.
     """
-    graph = to_unsigned(graph)
+    graph = to_unsigned(time_first(graph))
     nodes = [helper.make_node(n.op, list(n.inputs), list(n.outputs), **_attributes(n)) for n in graph.nodes]
     body = helper.make_graph(
         nodes,

@@ -2,7 +2,8 @@
 
 A causal convolution over (1, samples, channels) sees, at each step, `stride` new samples and the samples before them
 that its kernel still covers. Kept in memory, which begins as the padding of the window form does (the integer of the
-real number 0), they make every byte that of the window form: the same kernels run on the same numbers.
+real number 0), they make every byte that of the window form: the same kernels run on the same numbers. An LSTM keeps
+its state and its cells; one that gives its last state gives it after every step, and dense layers may follow it.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.kernels import kernel
+from edgewright.core.kernels.recurrent import Step, steps_of_lstm
 from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
 
 Int8 = NDArray[np.int8]
 # Kinds that look at one sample at a time, and those whose kernel moves over samples.
 _POINTS, _KERNELS = ("add", "relu", "quantise", "logistic"), ("conv", "depthwise")
+STATE = "lstm"
 _TURNS = ("reshape", "transpose")
 
 
@@ -31,7 +35,7 @@ class Moment:
     Attributes:
         operator: without padding.
         values: of its inputs and, last, its output; shapes are those of a step.
-        kept: samples of its input that it remembers.
+        kept: samples of its input that it remembers; an operator with a state remembers that instead.
         fresh: samples that come in a step.
     """
 
@@ -64,8 +68,9 @@ class Steps:
 
     @property
     def remembered(self) -> int:
-        """Bytes that are kept from one step to the next."""
-        return sum(moment.kept * moment.values[0].shape[-1] for moment in self.moments)
+        """Bytes that are kept from one step to the next: an LSTM has three a unit."""
+        lines = sum(moment.kept * moment.values[0].shape[-1] for moment in self.moments)
+        return lines + sum(3 * m.values[-1].shape[-1] for m in self.moments if m.operator.kind == STATE)
 
 
 def steps_of(network: IntegerNetwork) -> Steps:
@@ -107,6 +112,11 @@ def _moment(network: IntegerNetwork, operator: IntegerOperator, lengths: dict[in
                              "Nothing may depend on a later sample")  # fmt: skip
         given = fresh // stride
         operator = msgspec.structs.replace(operator, numbers={**operator.numbers, "pads": (0, 0, 0, 0)})
+    elif operator.kind == STATE:
+        given = fresh if operator.numbers["sequence"][0] else 1
+    elif operator.kind == "dense" and len(network.values[operator.inputs[0]].shape) == 1:
+        # Behind a last state: what comes in is features of one step.
+        given = 1
     elif operator.kind not in _POINTS or any(lengths[i] != fresh for i in operator.inputs):
         raise InputError("convolutions and what works on single samples", operator.kind, "a network as a stream",
                          "It needs the whole window")  # fmt: skip
@@ -133,6 +143,12 @@ class NetworkStream:
             kernel(m.operator.kind).build(m.operator, m.values[:-1], m.values[-1]) for m in self.steps.moments
         ]
         self._memory: list[Int8] = []
+        self._states: dict[int, tuple[Array, Array]] = {}
+        self._steps: dict[int, Step] = {
+            index: steps_of_lstm(m.operator, m.values[-1])
+            for index, m in enumerate(self.steps.moments)
+            if m.operator.kind == STATE
+        }
         self.reset()
 
     def reset(self) -> None:
@@ -141,6 +157,10 @@ class NetworkStream:
             np.full((1, 1, moment.kept, moment.values[0].shape[-1]), moment.values[0].zero, np.int8)
             for moment in self.steps.moments
         ]
+        for index in self._steps:
+            value = self.steps.moments[index].values[-1]
+            units = value.shape[-1]
+            self._states[index] = np.full((1, units), value.zero, np.int8), np.zeros((1, units), np.int64)
 
     def push(self, x: Int8) -> Int8:
         """Take samples and give what the network answers.
@@ -163,9 +183,23 @@ class NetworkStream:
         values: dict[int, Int8] = {steps.source: np.asarray(x, np.int8)[None, None]}
         for index, moment in enumerate(steps.moments):
             arrays: Sequence[Int8] = [values[i] for i in moment.operator.inputs]
+            if index in self._steps:
+                values[moment.operator.output] = self._stepped(index, arrays[0])
+                continue
             if moment.kept:
                 seen = np.concatenate([self._memory[index], arrays[0]], axis=2)
                 self._memory[index] = seen[:, :, seen.shape[2] - moment.kept :].copy()
                 arrays = [seen]
             values[moment.operator.output] = self._functions[index](*arrays)
         return np.asarray(values[steps.target].reshape(count, steps.outputs), np.int8)
+
+    def _stepped(self, index: int, x: Int8) -> Int8:
+        """Take samples (1, 1, count, channels) into a state; give it after every sample, or after every step."""
+        moment, every = self.steps.moments[index], []
+        state, cell = self._states[index]
+        for sample in x[0, 0]:
+            state, cell = self._steps[index](sample[None], state, cell)
+            every.append(state)
+        self._states[index] = state, cell
+        made = np.stack(every, axis=1)[:, None]
+        return made if moment.operator.numbers["sequence"][0] else made[:, :, moment.fresh - 1 :: moment.fresh]

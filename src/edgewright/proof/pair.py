@@ -187,11 +187,14 @@ class _Pair:
     def _bytes(self, stage: str, a: NDArray[Any], b: NDArray[Any]) -> None:
         self.integers = True
         words = tolerance.EXACT if self.ours else tolerance.ONE_STEP
+        steps = 0.0 if self.ours else 1.0
+        if not self.ours and tolerance.has_state(stage):
+            words, steps = tolerance.OF_STATE, tolerance.STATE_STEPS
         if same_bits(a, b):
             self._keep(equal(stage, "int8", a, words), a, b)
             return
         difference = distance(a, b)
-        limit = np.full(a.shape, 0.0 if self.ours else 1.0)
+        limit = np.full(a.shape, steps)
         if stage == BYTES:
             # Nearly equal floats can round to different sides of a quantisation step.
             limit[~self.exact] = np.maximum(self._reals_apart(a)[~self.exact], 1.0)

@@ -37,9 +37,18 @@ CHANCE = "accumulated rounding of all layers: 1e-4 + 2 ulp of the readings"
 CHANCE_OF_RANGE = "accumulated rounding of all layers: relative 1e-5 + 1e-4 of the range + 2 ulp of the readings"
 EXACT = "same rounding: bit-exact"
 ONE_STEP = "different rounding: one step for equal input bytes"
+# A state passes its rounding on from sample to sample: LiteRT's and TFLM's cells, and floats between bytes.
+STATE_STEPS = 4.0
+OF_STATE = "different rounding at every sample: 4 steps for equal input bytes"
+_STATES = (" lstm", " gru")
 ELSEWHERE = "reported only: this form is compared with the reference"
 ENDS = "different rounding in every layer: {:g} of a probability, or of the prediction range"
 SAME = "the same label"
+
+
+def has_state(stage: str) -> bool:
+    """Return whether a stage is a layer with a state."""
+    return stage.startswith("layer ") and stage.endswith(_STATES)
 
 
 def spreads(stages: Stages) -> Stages:

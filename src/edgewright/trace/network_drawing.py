@@ -17,7 +17,7 @@ _MOST = 40
 _LAYERS = {
     "Gemm": "Dense", "MatMul": "Dense", "Conv": "Convolution", "MaxPool": "Max pooling",
     "AveragePool": "Average pooling", "GlobalAveragePool": "Global average", "GlobalMaxPool": "Global maximum",
-    "Concat": "Join",
+    "Concat": "Join", "LSTM": "LSTM", "GRU": "GRU",
 }  # fmt: skip
 _ACTIVATIONS = {
     "Relu": "ReLU", "LeakyRelu": "leaky ReLU", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softmax": "softmax",

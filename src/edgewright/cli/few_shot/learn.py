@@ -16,7 +16,7 @@ from edgewright.schema.errors import InputError
 )
 @click.argument("package", metavar="RUN|PACKAGE", type=click.Path(path_type=Path))
 @click.option("--examples", required=True, type=click.Path(path_type=Path), metavar="FOLDER|FILE.csv",
-              help="One CSV file or folder of CSV files or pictures per label, or a file with --label-column.")  # fmt: skip
+              help="A CSV file or folder per label (or of pictures), or a file with --label-column.")  # fmt: skip
 @click.option(
     "--label-column", default="", metavar="NAME", help="Column with the labels, if the examples are in one file."
 )

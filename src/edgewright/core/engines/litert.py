@@ -8,7 +8,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import IO, Any
 
@@ -93,6 +93,7 @@ def _load(model: bytes) -> Answer:
     if not shape or shape[0] != 1 or min(shape) < 1:
         raise InputError("a model for one sample a run", f"input shape {shape}", "engine 'litert'")
     location, places = source["index"], [(str(t["name"]), t["index"], t) for t in targets]
+    forget = forgetting(interpreter)
 
     def answer(x: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         if x.shape[1:] != shape[1:]:
@@ -100,6 +101,7 @@ def _load(model: bytes) -> Answer:
         made: dict[str, list[NDArray[Any]]] = {name: [] for name, _, _ in places}
         for row in _quantised(np.asarray(x), source):
             interpreter.set_tensor(location, row[None])
+            forget()
             interpreter.invoke()
             for name, index, target in places:
                 made[name].append(_real(interpreter.get_tensor(index), target))
@@ -130,6 +132,14 @@ def open_model(model: bytes, **settings: Any) -> Any:  # noqa: ANN401 - LiteRT i
             raise InputError("a model that LiteRT can run", _short(error)) from None
     _said.extend(notes or ())
     return made
+
+
+def forgetting(interpreter: Any) -> Callable[[], None]:  # noqa: ANN401 - LiteRT is untyped
+    """Return what sets the states of a model back before a run: LiteRT keeps them; nothing where it has none."""
+    # There is no public way to ask for it.
+    has_state = any(str(one["op_name"]).endswith("_LSTM") for one in interpreter._get_ops_details())
+    reset: Callable[[], None] = interpreter.reset_all_variables
+    return reset if has_state else lambda: None
 
 
 def _quantised(x: NDArray[Any], tensor: dict[str, Any]) -> NDArray[Any]:

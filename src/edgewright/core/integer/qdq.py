@@ -94,7 +94,8 @@ class Integers(Reader):
                 "Quantise with QuantFormat.QDQ, which keeps the scale of pools",
             )
         weights = self.weights(node) if node.op in WEIGHTED else None
-        self.known[rounded[0].outputs[0]] = self.compute(node, weights, self.grid(rounded[0]), activation)
+        state = Weights(*self.dequantised(node, node.inputs[2], np.int8), None) if node.op == "LSTM" else None
+        self.known[rounded[0].outputs[0]] = self.compute(node, weights, self.grid(rounded[0]), activation, state)
 
     def flattened(self, node: Node, number: int) -> None:
         """Names the features; a rounding right after them must be the one they have, and its bytes are theirs."""
@@ -145,14 +146,17 @@ class Integers(Reader):
         """
         array, scale = self.dequantised(node, node.inputs[1], np.int8)
         axis = int(str(self.producers[node.inputs[1]].attributes.get("axis", 1))) % array.ndim
-        outputs = 1 if node.op == "Gemm" and not node.attributes.get("transB", 0) else 0
+        outputs = 1 if node.op == "LSTM" or (node.op == "Gemm" and not node.attributes.get("transB", 0)) else 0
         if scale.size > 1 and (axis != outputs or scale.size != array.shape[outputs]):
             raise InputError("a scale for each output of a layer", f"{scale.size} along axis {axis}", where(node))
         bias: Array | None = None
-        if len(node.inputs) > 2 and node.inputs[2]:
-            bias, step = self.dequantised(node, node.inputs[2], np.int32)
+        last = 3 if node.op == "LSTM" else 2
+        if len(node.inputs) > last and node.inputs[last]:
+            bias, step = self.dequantised(node, node.inputs[last], np.int32)
             source = np.float32(self.values[self.known[node.inputs[0]]].scale)
-            if step.size not in (1, len(bias)) or not np.allclose(step, source * scale.reshape(-1), rtol=1e-4, atol=0):
+            # An LSTM has a second bias, that of its state, which is 0.
+            own = step.reshape(2, -1)[0] if node.op == "LSTM" and step.size > 1 else step
+            if step.size not in (1, bias.size) or not np.allclose(own, source * scale.reshape(-1), rtol=1e-4, atol=0):
                 raise InputError("a bias with the scale of input times weights", "another", where(node))
         return Weights(array, scale, bias)
 

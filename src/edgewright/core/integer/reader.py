@@ -16,9 +16,9 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
 
-WEIGHTED = ("Gemm", "Conv")
+WEIGHTED = ("Gemm", "Conv", "LSTM")
 # Operators that take a ReLU after them in: the rounding that follows clamps.
-FUSING = (*WEIGHTED, "Add")
+FUSING = ("Gemm", "Conv", "Add")
 FLAT = ("Flatten", "Reshape")
 
 
@@ -114,7 +114,14 @@ class Reader:
         self.orders[number] = None if np.array_equal(order, np.arange(count)) else order
         return number
 
-    def compute(self, node: Node, weights: Weights | None, grid: tuple[float, int], activation: str) -> int:
+    def compute(
+        self,
+        node: Node,
+        weights: Weights | None,
+        grid: tuple[float, int],
+        activation: str,
+        recurrent: Weights | None = None,
+    ) -> int:
         """Append the operator of a node; give the number of its output."""
         if node.op not in kinds():
             raise InputError(f"operators with an integer form ({', '.join(sorted(kinds()))})", node.op, where(node))
@@ -135,6 +142,7 @@ class Reader:
             graph_shape=self.shapes[node.inputs[0]],
             graph_out=self.shapes[node.outputs[0]],
             weights=weights,
+            recurrent=recurrent,
             order=order,
             constants={i: self.constants[name] for i, name in enumerate(node.inputs) if name in self.constants},
         )

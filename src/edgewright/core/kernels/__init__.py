@@ -47,6 +47,7 @@ class Site:
         graph_shape: of the first input in the graph, channels first, without the batch axis.
         graph_out: of the output in the graph.
         weights: of operators that have them.
+        recurrent: weights of the state, of operators that have one.
         order: for a flattened input, the place in the graph's order of each of its features; None when equal.
         constants: inputs that are constants, by their number.
     """
@@ -56,6 +57,7 @@ class Site:
     graph_shape: tuple[int, ...]
     graph_out: tuple[int, ...]
     weights: Weights | None = None
+    recurrent: Weights | None = None
     order: NDArray[np.int64] | None = None
     constants: Mapping[int, Array] = field(default_factory=dict)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from edgewright.core.onnx.byte_signs import to_signed
 from edgewright.core.onnx.protobuf import Field, collect, joined, last
+from edgewright.core.onnx.recurrent import over_windows
 from edgewright.core.onnx.tensors import DTYPES, tensor
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Attribute, Graph, Node, StageMark, Value
@@ -54,7 +55,7 @@ def read_onnx(data: bytes) -> Graph:
         raise InputError("an ONNX model", "bytes without a graph", do="The file is damaged or of another kind")
     if opset not in _OPSETS:
         raise InputError(f"opset {_OPSETS.start} to {_OPSETS.stop - 1}", str(opset), do="Convert the model to opset 18")
-    return to_signed(_graph(body, metadata))
+    return to_signed(over_windows(_graph(body, metadata)))
 
 
 def domain_version(field: Field) -> tuple[str, int]:

@@ -24,14 +24,15 @@ def _relu(x: Array) -> Array:
     return y
 
 
-def _sigmoid(x: Array) -> Array:
+def sigmoid(x: Array) -> Array:
+    """Return 1 / (1 + exp(-x))."""
     # exp overflows to infinity for very negative x, and 1 / infinity is the 0 wanted.
     one = _ONE if x.dtype is _FLOAT32 else x.dtype.type(1)
     return np.asarray(one / (one + np.exp(-x)))
 
 
 operator("Relu")(plain(_relu))
-operator("Sigmoid")(plain(_sigmoid))
+operator("Sigmoid")(plain(sigmoid))
 operator("Tanh")(plain(np.tanh))
 
 

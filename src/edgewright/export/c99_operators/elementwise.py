@@ -38,6 +38,7 @@ _COMPARE = {
     "Or": "({0} || {1})",
     "Xor": "({0} != {1})",
 }
+SIGMOID = "static float @_sigmoid(float a) {\n    return 1.0f / (1.0f + expf(-a));\n}"
 # Not-a-number comes out where it went in, as NumPy and ONNX Runtime have it.
 _HELPERS = {
     "Max": "static float @_max(float a, float b) {\n    return a > b || a != a ? a : b;\n}",
@@ -45,7 +46,7 @@ _HELPERS = {
     "Relu": "static float @_relu(float a) {\n    return a < 0.0f ? 0.0f : a;\n}",
     "Sign": "static float @_sign(float a) {\n    return a > 0.0f ? 1.0f : a < 0.0f ? -1.0f : a;\n}",
     "LeakyRelu": "static float @_leakyrelu(float a, float slope) {\n    return a < 0.0f ? slope * a : a;\n}",
-    "Sigmoid": "static float @_sigmoid(float a) {\n    return 1.0f / (1.0f + expf(-a));\n}",
+    "Sigmoid": SIGMOID,
     # Where C leaves the conversion undefined: what does not fit is the nearest number, not-a-number is 0.
     "Whole": "static int32_t @_whole(float a) {\n"
     "    return a >= 2147483648.0f ? INT32_MAX : a < -2147483648.0f ? INT32_MIN : a == a ? (int32_t)a : 0;\n}",

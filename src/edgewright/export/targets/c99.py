@@ -8,6 +8,7 @@ import numpy as np
 
 from edgewright.export._c_header import Range
 from edgewright.export._c_linkable import linkable
+from edgewright.export._c_network_stream import write_network_stream_c99
 from edgewright.export._c_pipeline import write_c99
 from edgewright.export._c_self_test import write_self_test
 from edgewright.export._c_stream import write_stream_c99
@@ -18,8 +19,10 @@ from edgewright.export.c99_language.student import write_language_c99
 from edgewright.export.contract import Exported, Subject, Target
 from edgewright.graph.denoising import DenoiserFile
 from edgewright.graph.stages import marked_stages
+from edgewright.graph.streaming import STATE
 from edgewright.monitor.forecaster import ForecasterFile
 from edgewright.nlp.utterance.model_file import Arrays
+from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from edgewright.schema.language import LanguageSpec
 
@@ -73,7 +76,18 @@ def _target_files(subject: Subject) -> dict[str, bytes]:
         flash=subject.flash,
     )
     test = write_self_test(subject.graph, subject.integers, name=subject.word, ranges=limits_of(subject))
-    return _encoded({**made, **around(subject), **test}, subject.word)
+    return _encoded({**made, **around(subject), **test, **_steps(subject)}, subject.word)
+
+
+def _steps(subject: Subject) -> dict[str, str]:
+    """Return the network with a state as a stream, sample by sample, where nothing in it needs the whole window."""
+    network = subject.integers
+    if network is None or not any(operator.kind == STATE for operator in network.operators):
+        return {}
+    try:
+        return write_network_stream_c99(network, name=f"{subject.word}_steps")
+    except InputError:
+        return {}
 
 
 def _watchers(subject: Subject) -> Watchers:
@@ -93,6 +107,9 @@ def _note(subject: Subject) -> str:
         lines.append(f"{word}_push of {word}_stream.h takes the rows of a stream one by one and reports {kind}{also}")
     else:
         lines += [f"{w.prefix}_detect of {w.prefix}_detect.h takes rows and reports anomalies" for w in watchers.all]
+    if _steps(subject):
+        text = "takes the network's bytes step by step; its state is saved and restored, and survives a power cut"
+        lines.append(f"{word}_steps_network of {word}_steps.h {text}")
     lines += [f"left out, because C cannot say it: detector {name}: {why}" for name, why in watchers.refused.items()]
     return "; ".join(lines)
 

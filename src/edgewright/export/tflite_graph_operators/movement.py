@@ -36,10 +36,16 @@ def transpose(site: Site) -> None:
 def concat(site: Site) -> None:
     """CONCATENATION, of at most ten values each, which is what TFLM takes."""
     axis = integer(site.node, "axis", 0) % len(site.shape)
-    parts = [(site.tensor(i), site.source(i).shape[axis]) for i in range(len(site.node.inputs))]
+    site.finish(
+        joined(site, axis, [(site.tensor(i), site.source(i).shape[axis]) for i in range(len(site.node.inputs))])
+    )
+
+
+def joined(site: Site, axis: int, parts: list[tuple[int, int]]) -> int:
+    """Return tensors, each with its length along the axis, one after the other; else they are of the output's shape."""
     while len(parts) > 1:
         parts = [_joined(site, axis, parts[i : i + _MOST_JOINED]) for i in range(0, len(parts), _MOST_JOINED)]
-    site.finish(parts[0][0])
+    return parts[0][0]
 
 
 def _joined(site: Site, axis: int, parts: list[tuple[int, int]]) -> tuple[int, int]:

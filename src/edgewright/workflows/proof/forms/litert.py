@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.engines.litert import open_model
+from edgewright.core.engines.litert import forgetting, open_model
 from edgewright.core.integer.network import to_integers, to_reals
 from edgewright.graph.from_tflite_file import parse_tflite
 from edgewright.graph.stages import float_part, layers, network_values, preprocessing
@@ -260,8 +260,10 @@ def invoke(
     first, output = made.get_input_details()[0]["index"], made.get_output_details()[0]["index"]
     tensors = {key: output if place is None else place for key, place in places.items()}
     rows: dict[Key, list[NDArray[Any]]] = {key: [] for key in tensors}
+    forget = forgetting(made)
     for row in source:
         made.set_tensor(first, row[None])
+        forget()
         made.invoke()
         for key, tensor in tensors.items():
             rows[key].append(np.array(made.get_tensor(tensor)[0]))

@@ -113,6 +113,8 @@ def run_rows(
     rows: dict[Key, list[NDArray[Any]]] = {key: [] for key in places}
     for row in source:
         made.set_input(np.ascontiguousarray(row[None]), 0)
+        # States stay from run to run.
+        made.reset()
         made.invoke()
         for key, tensor in places.items():
             rows[key].append(np.array(made.GetTensor(tensor, 0)["tensor_data"][0]))

@@ -1,0 +1,207 @@
+"""A network of integers as C, a step of a stream at a time: what its layers remember lies in a struct of the caller.
+
+What is remembered can be copied out, with a mark of the model and a checksum, and in again after a power cut.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgewright.export._c_files import stream_source
+from edgewright.export._c_graph import layer_names
+from edgewright.export._c_source import Source
+from edgewright.export._c_text import guarded, identifier, template_comment
+from edgewright.export._c_unit import Unit
+from edgewright.export.c99_operators import Site, write_integer
+from edgewright.export.c99_operators.int8_recurrent import step_lines
+from edgewright.graph.streaming import STATE, Moment, Steps, steps_of
+from edgewright.schema.integer import IntegerNetwork
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Bytes of the context that stay from step to step: their name, how many, and what each begins as."""
+
+    name: str
+    size: int
+    first: int
+
+    @property
+    def field(self) -> str:
+        """The field of the struct."""
+        return f"int8_t {self.name}[{self.size}];"
+
+    @property
+    def clear(self) -> str:
+        """The line that sets it back."""
+        return f"    memset(context->{self.name}, {self.first}, sizeof context->{self.name});\n"
+
+
+def write_steps(unit: Unit, steps: Steps, names: Mapping[int, str]) -> tuple[Source, Source, list[Kept]]:
+    """Append the code of one step; give its input, its output and what is kept.
+
+    Args:
+        unit: where code goes.
+        steps: of the network.
+        names: of layers, by the number of what they give.
+    """
+    first = unit.fresh((1, steps.hop, steps.channels), "int8")
+    values: dict[int, Source] = {steps.source: first}
+    kept: list[Kept] = []
+    for moment in steps.moments:
+        unit.place = names.get(moment.operator.output, "")
+        values[moment.operator.output] = _write(unit, moment, values, kept)
+    return first, values[steps.target], kept
+
+
+def _write(unit: Unit, moment: Moment, values: dict[int, Source], kept: list[Kept]) -> Source:
+    sources = tuple(values[i] for i in moment.operator.inputs)
+    if moment.operator.kind == STATE:
+        return _state(Site(unit, moment.operator, moment.values, sources), moment, kept)
+    if moment.kept:
+        width = moment.values[0].shape[-1]
+        old, fresh = moment.kept * width, moment.fresh * width
+        own = Kept(f"line{len(kept)}", old + fresh, moment.values[0].zero)
+        line = unit.buffer(own.size, "int8", name=f"context->{own.name}")
+        kept.append(own)
+        source = sources[0].leaves[0].buffer.name
+        unit.step(
+            [f"memmove({line.name}, {line.name} + {fresh}, {old});",
+             f"memcpy({line.name} + {old}, {source}, {fresh});"],
+            sources, (),
+        )  # fmt: skip
+        sources = (unit.source(line, moment.values[0].shape),)
+    return write_integer(Site(unit, moment.operator, moment.values, sources))
+
+
+def _state(site: Site, moment: Moment, kept: list[Kept]) -> Source:
+    """Write the samples of a step into a state that stays."""
+    units, unit = moment.values[-1].shape[-1], site.unit
+    unit.work = moment.operator.kind
+    state = Kept(f"state{len(kept)}", units, site.target.zero)
+    cell = Kept(f"cell{len(kept)}", 2 * units, 0)
+    kept += [state, cell]
+    names = f"context->{state.name}", f"context->{cell.name}"
+    sequence = moment.operator.numbers["sequence"][0]
+    lines = step_lines(site, *names, moment.fresh, site.result if sequence else "")
+    site.step(lines if sequence else [*lines, f"memcpy({site.result}, {names[0]}, {units});"])
+    return site.output
+
+
+def write_network_stream_c99(network: IntegerNetwork, *, name: str) -> dict[str, str]:
+    """NAME.h and NAME.c: the network alone, a step at a time, its state in a struct that can be saved.
+
+    Args:
+        network: with a rounding; of causal convolutions, LSTM and what works on single samples.
+        name: of the files, and prefix of every name in them.
+
+    Raises:
+        InputError: a name that C does not take, or a network that is no stream.
+    """
+    unit, steps = Unit(identifier(name)), steps_of(network)
+    first, last, kept = write_steps(unit, steps, layer_names(network))
+    ends = (first.leaves[0].buffer, last.leaves[0].buffer)
+    # A state belongs to these weights: another model's is refused.
+    tables = sorted(unit.contents().items())
+    mark = zlib.crc32(b"".join(np.ascontiguousarray(array).tobytes() for _, array in tables))
+    text, arena = stream_source(unit, ends, [], [_tail(kept, mark)])
+    taken, given = network.values[network.input], network.values[network.output]
+    head = _HEADER % {
+        "title": template_comment(network.name), "hop": steps.hop, "width": steps.channels, "outputs": steps.outputs,
+        "in_scale": taken.scale, "in_zero": taken.zero, "out_scale": given.scale, "out_zero": given.zero,
+        "remembered": sum(one.size for one in kept), "arena": max(arena // 4, 1),
+        "fields": "".join(f"    {one.field}\n" for one in kept),
+    }  # fmt: skip
+    files = {f"{name}.h": head, f"{name}.c": text}
+    return {file: written.replace("@@", name.upper()).replace("@", name) for file, written in files.items()}
+
+
+def _tail(kept: list[Kept], mark: int) -> str:
+    fields = [(f"context->{one.name}", one.size) for one in kept]
+    out = "".join(f"    memcpy(at, {field}, {size});\n    at += {size};\n" for field, size in fields)
+    back = "".join(f"    memcpy({field}, at, {size});\n    at += {size};\n" for field, size in fields)
+    return _TAIL % {"clear": "".join(one.clear for one in kept), "out": out, "back": back, "mark": f"0x{mark:08X}"}
+
+
+_HEADER = """\
+/* %(title)s: its network on a stream. @_step takes %(hop)d samples of %(width)d channels and gives %(outputs)d bytes.
+ * in = value / %(in_scale).9g + %(in_zero)d, value = (out - %(out_zero)d) * %(out_scale).9g.
+ *
+ * The context is one stream: %(remembered)d bytes that stay from step to step, and memory of a call. No heap.
+ */
+""" + guarded(
+    "@@_H",
+    "<stdint.h>",
+    """\
+#define @@_CHANNELS %(width)d
+/* Samples of a step. */
+#define @@_HOP %(hop)d
+#define @@_OUTPUTS %(outputs)d
+/* Bytes of a saved state: a mark of the model, the state, a checksum. */
+#define @@_SAVED_BYTES (%(remembered)d + 8)
+
+typedef struct {
+    int32_t arena[%(arena)d];
+%(fields)s} @_network_context;
+
+/* Call it first. A later call forgets everything. */
+void @_init(@_network_context *context);
+
+/* One step: @@_HOP * @@_CHANNELS bytes in, @@_OUTPUTS bytes out, which must not overlap. Gives 0. */
+int @_network(@_network_context *context, const int8_t *in, int8_t *out);
+
+/* Copies the state out. Write two such copies in turn, and a power cut leaves one of them whole. */
+void @_save(const @_network_context *context, uint8_t bytes[@@_SAVED_BYTES]);
+
+/* Takes a state in and gives 1; gives 0 and forgets everything where the bytes are of another model, or damaged. */
+int @_restore(@_network_context *context, const uint8_t bytes[@@_SAVED_BYTES]);
+""",
+)
+_TAIL = """\
+
+void @_init(@_network_context *context) {
+    memset(context, 0, sizeof *context);
+%(clear)s}
+
+/* CRC-32 as of zlib. */
+static uint32_t @_checksum(const uint8_t *bytes, int count) {
+    uint32_t sum = UINT32_C(0xFFFFFFFF);
+    for (int i = 0; i < count; ++i) {
+        sum ^= bytes[i];
+        for (int bit = 0; bit < 8; ++bit) {
+            sum = (sum >> 1) ^ (sum & 1u ? UINT32_C(0xEDB88320) : 0u);
+        }
+    }
+    return sum ^ UINT32_C(0xFFFFFFFF);
+}
+
+static void @_put(uint8_t *bytes, uint32_t v) {
+    for (int i = 0; i < 4; ++i) {
+        bytes[i] = (uint8_t)(v >> 8 * i);
+    }
+}
+
+void @_save(const @_network_context *context, uint8_t bytes[@@_SAVED_BYTES]) {
+    uint8_t *at = bytes + 4;
+    @_put(bytes, UINT32_C(%(mark)s));
+%(out)s    @_put(at, @_checksum(bytes, @@_SAVED_BYTES - 4));
+}
+
+int @_restore(@_network_context *context, const uint8_t bytes[@@_SAVED_BYTES]) {
+    const uint8_t *at = bytes + 4;
+    uint8_t wanted[4];
+    @_init(context);
+    @_put(wanted, UINT32_C(%(mark)s));
+    if (memcmp(wanted, bytes, 4) != 0) {
+        return 0;
+    }
+    @_put(wanted, @_checksum(bytes, @@_SAVED_BYTES - 4));
+    if (memcmp(wanted, bytes + @@_SAVED_BYTES - 4, 4) != 0) {
+        return 0;
+    }
+%(back)s    return 1;
+}"""

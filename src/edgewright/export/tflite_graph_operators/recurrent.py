@@ -1,0 +1,63 @@
+"""GRU, which .tflite has no operator for: written out sample by sample over shared weights."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgewright.core.operators.recurrent import SEQUENCE, WINDOW
+from edgewright.export.tflite_graph_operators import Site, reshaped, says
+from edgewright.export.tflite_graph_operators.movement import joined
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Array
+
+
+@says("GRU")
+def gru(site: Site) -> None:
+    """Two products for all samples of the window, and fourteen operators a sample.
+
+    Raises:
+        InputError: for weights that are computed.
+    """
+    arrays = [site.fixed(place) for place in (1, 2, 3)]
+    if WINDOW not in site.node.attributes or any(array is None for array in arrays):
+        raise InputError("constant weights, over a window", "others", site.where)
+    weights, recurrent, both = (np.asarray(array, np.float32)[0] for array in arrays)
+    _, channels, samples = site.source().shape
+    units = recurrent.shape[1]
+    bias, late = both.reshape(2, -1)
+    gates, fresh = slice(0, 2 * units), slice(2 * units, 3 * units)
+    turned = site.step("TRANSPOSE", site.tensor(), site.numbers(0, 2, 1), shape=(1, samples, channels))
+    rows = reshaped(site, turned, (1, samples, channels), (samples, channels))
+    # What the gates add to the state's part, its bias included, and what the new state does.
+    to_gates = _product(site, rows, weights[gates], bias[gates] + late[gates], samples)
+    to_fresh = _product(site, rows, weights[fresh], bias[fresh], samples)
+    state, every = site.builder.constant(np.zeros((1, units), np.float32)), []
+    for place in range(samples):
+        own = _product(site, state, recurrent[gates], np.zeros(2 * units, np.float32), 1)
+        both_gates = site.step("ADD", _row(site, to_gates, place, 2 * units), own, shape=(1, 2 * units))
+        opened = site.step("LOGISTIC", both_gates, shape=(1, 2 * units))
+        kept, seen = (_cut(site, opened, (0, start), units) for start in (0, units))
+        held = site.step("MUL", seen, _product(site, state, recurrent[fresh], late[fresh], 1), shape=(1, units))
+        made = site.step("ADD", _row(site, to_fresh, place, units), held, shape=(1, units))
+        made = site.step("TANH", made, shape=(1, units))
+        apart = site.step("MUL", kept, site.step("SUB", state, made, shape=(1, units)), shape=(1, units))
+        state = site.step("ADD", made, apart, shape=(1, units))
+        every.append(state)
+    if site.node.attributes[WINDOW] != SEQUENCE:
+        site.finish(state)
+        return
+    columns = [(reshaped(site, one, (1, units), (1, units, 1)), 1) for one in every]
+    site.finish(joined(site, 2, columns))
+
+
+def _product(site: Site, x: int, weights: Array, bias: Array, rows: int) -> int:
+    added = [site.builder.constant(np.ascontiguousarray(array)) for array in (weights, bias)]
+    return site.step("FULLY_CONNECTED", x, *added, shape=(rows, len(weights)))
+
+
+def _row(site: Site, rows: int, place: int, width: int) -> int:
+    return _cut(site, rows, (place, 0), width)
+
+
+def _cut(site: Site, tensor: int, begin: tuple[int, int], width: int) -> int:
+    return site.step("SLICE", tensor, site.numbers(*begin), site.numbers(1, width), shape=(1, width))

@@ -1,0 +1,87 @@
+"""LSTM of a .tflite file: UNIDIRECTIONAL_SEQUENCE_LSTM without peepholes, projection and norms."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgewright.graph.from_tflite_file import Operator, Tensor
+from edgewright.graph.from_tflite_walk import Walk, constant, reads
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Array
+
+# The file's gates are input, forget, cell, output; ours input, output, forget, cell.
+_ORDER = (0, 3, 1, 2)
+_WEIGHTS, _RECURRENT, _BIAS, _STATE, _CELL = 1, 5, 12, 18, 19
+_TANH = 4
+
+
+@reads("UNIDIRECTIONAL_SEQUENCE_LSTM")
+def lstm(walk: Walk, operator: Operator) -> None:
+    """Every state of a window of one sequence, samples first.
+
+    Raises:
+        InputError: for a form that is not the one Keras's LSTM becomes.
+    """
+    _refuse_other(operator)
+    source = walk.value(operator.inputs[0])
+    shape = walk.shape(source)
+    if len(shape) != 2:
+        raise InputError("samples and channels", str(shape), operator.name)
+    samples, channels = shape
+    integer = bool(walk.values[source].scale)
+    arrays: dict[str, Array] = {}
+    for name, first in (("weights", _WEIGHTS), ("recurrent", _RECURRENT), ("bias", _BIAS)):
+        dtype = "int32" if first == _BIAS else "int8"
+        tensors = [walk.file.tensors[operator.inputs[first + gate]] for gate in _ORDER]
+        parts = [constant(tensor, dtype if integer else "float32", walk.name) for tensor in tensors]
+        if len({part.shape for part in parts}) != 1:
+            raise InputError("gates of one size", ", ".join(str(part.shape) for part in parts), operator.name)
+        arrays[name] = np.concatenate(parts)
+        if integer and first != _BIAS:
+            arrays[f"{name.removesuffix('s')}_scale"] = np.array([_scale(t) for t in tensors], np.float32)
+    units = arrays["recurrent"].shape[-1]
+    if arrays["weights"].shape != (4 * units, channels) or arrays["bias"].shape != (4 * units,):
+        raise InputError(f"weights for {channels} channels", str(arrays["weights"].shape), operator.name)
+    numbers = {"cell": (_exponent(walk, operator) if integer else 0,), "sequence": (1,)}
+    wide = walk.reshaped(source, (1, samples, channels))
+    final = (samples, units)
+    walk.add(operator, "lstm", (wide,), (1, samples, units), final=final, numbers=numbers, arrays=arrays)
+
+
+def _refuse_other(operator: Operator) -> None:
+    given = [index for index, tensor in enumerate(operator.inputs) if tensor >= 0]
+    extra = sorted(set(given) & {9, 10, 11, 16, 17, 20, 21, 22, 23})
+    wanted = {0, *range(_WEIGHTS, _WEIGHTS + 8), *range(_BIAS, _BIAS + 4), _STATE, _CELL}
+    if extra or not wanted <= set(given):
+        got = f"inputs {', '.join(map(str, given))}"
+        raise InputError("an LSTM of four gates without peepholes, projection and norms", got, operator.name)
+    activation, clips = operator.option(0, "i8"), [0.0, 0.0]
+    if operator.options is not None:
+        clips = [operator.options.value(field, "f32") for field in (1, 2)]
+    if activation != _TANH or any(clips) or operator.option(3, "u8"):
+        got = f"activation {activation}, clips {clips}, time_major {operator.option(3, 'u8')}"
+        raise InputError("tanh, no clips, the batch first", got, operator.name)
+
+
+def _exponent(walk: Walk, operator: Operator) -> int:
+    """Return the power of two that is the step of the cell; the state has the grid of the output."""
+    places = operator.inputs[_CELL], operator.inputs[_STATE], operator.outputs[0]
+    cell, state, given = (walk.file.tensors[i] for i in places)
+    step = float(_scale(cell))
+    exponent = int(np.rint(np.log2(step)))
+    if cell.dtype != "int16" or 2.0**exponent != step or not -15 <= exponent <= -9:
+        raise InputError("cells of 16 bits in steps of 2**-15 to 2**-9", f"{cell.dtype}, {step:g}", operator.name)
+    alike = [state, *(walk.file.tensors[i] for i in operator.between[4:5])]
+    if any((_scale(one), _zero(one)) != (_scale(given), _zero(given)) for one in alike):
+        raise InputError("one scale and zero point of state and output", "two", operator.name)
+    return exponent
+
+
+def _scale(tensor: Tensor) -> np.float32:
+    if tensor.scale.size != 1 or not 0 < tensor.scale[0] < np.inf:
+        raise InputError("one scale above 0", f"{tensor.scale.size} scales", f"tensor {tensor.name!r}")
+    return np.float32(tensor.scale[0])
+
+
+def _zero(tensor: Tensor) -> int:
+    return int(tensor.zero[0]) if tensor.zero.size else 0

@@ -1,0 +1,162 @@
+"""LSTM and GRU of the standard, time or batch first, as operators over windows (n, channels, samples)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from edgewright.core.operators.recurrent import LAST, SEQUENCE, WINDOW
+from edgewright.graph.normalise._draft import Chain, Draft, DraftNode
+from edgewright.schema.errors import InputError
+
+ORDER = 22
+_GATES = {"LSTM": 4, "GRU": 3}
+_USUAL = {"LSTM": ("Sigmoid", "Tanh", "Tanh"), "GRU": ("Sigmoid", "Tanh")}
+# Inputs and outputs by number.
+_BIAS, _LENGTHS, _FIRST, _PEEPHOLES = 3, 4, (5, 6), 7
+_EVERY, _LAST, _CELLS = 0, 1, 2
+# What gives zeros where it is given zeros.
+_OF_ZEROS = frozenset({"Expand", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Gather", "Cast", "Identity",
+                       "Concat", "Tile"})  # fmt: skip
+
+
+def run(draft: Draft) -> None:
+    """Rewrite every one of them, and take the last state alone where nothing else is read.
+
+    Raises:
+        InputError: naming the operator, for two directions, other activations, or a first state that is not 0.
+    """
+    if not any(node.kind in _GATES and WINDOW not in node.attributes for node in draft.nodes):
+        return
+    made: list[DraftNode] = []
+    for node in draft.nodes:
+        plain = node.kind in _GATES and WINDOW not in node.attributes
+        made += _rewritten(draft, node) if plain else [node]
+    draft.nodes = made
+    for node in [node for node in draft.nodes if node.kind in _GATES]:
+        _last_alone(draft, node)
+
+
+def _rewritten(draft: Draft, node: DraftNode) -> list[DraftNode]:
+    _refuse_other(draft, node)
+    given, chain = node.attributes, Chain(draft)
+    batch_first = bool(given.get("layout", 0))
+    outputs = [*node.outputs, "", "", ""][:3]
+    readers = draft.readers()
+    wanted = [bool(name) and (name in readers or name in draft.outputs) for name in outputs]
+    if wanted[_CELLS]:
+        raise InputError("states of an LSTM", "its cells read", node.where, "Give the output or the hidden state")
+    units = int(given.get("hidden_size", 0))
+    inputs = [*node.inputs, "", "", ""][: _BIAS + 1]
+    if not inputs[_BIAS]:
+        if units < 1:
+            raise InputError("hidden_size", "none", node.where)
+        inputs[_BIAS] = draft.constant(np.zeros((1, 2 * _GATES[node.kind] * units), np.float32))
+    keys = ("hidden_size", "linear_before_reset")
+    kept = {key: value for key, value in given.items() if key in keys and (node.kind == "GRU" or key != keys[1])}
+    x = chain.op("Transpose", inputs[0], perm=(0, 2, 1) if batch_first else (1, 2, 0))
+    if wanted[_EVERY] or not wanted[_LAST]:
+        every = chain.op(node.kind, x, *inputs[1:], **kept, **{WINDOW: SEQUENCE})
+        turned = chain.op("Transpose", every, perm=(0, 2, 1) if batch_first else (2, 0, 1))
+        chain.op("Unsqueeze", turned, [2 if batch_first else 1])
+        chain.nodes[-1].outputs = [outputs[_EVERY] or chain.nodes[-1].outputs[0]]
+    if wanted[_LAST]:
+        last = chain.op(node.kind, x, *inputs[1:], **kept, **{WINDOW: LAST})
+        chain.op("Unsqueeze", last, [1 if batch_first else 0])
+        chain.nodes[-1].outputs = [outputs[_LAST]]
+    return chain.nodes
+
+
+def _refuse_other(draft: Draft, node: DraftNode) -> None:
+    given = node.attributes
+    direction = str(given.get("direction", "forward"))
+    if direction != "forward":
+        raise InputError(f"{node.kind} forward in time", f"direction {direction!r}", node.where,
+                         "Both directions need the whole window: train a layer of one direction")  # fmt: skip
+    activations = tuple(given.get("activations", _USUAL[node.kind]))
+    if activations != _USUAL[node.kind] or given.get("clip") or given.get("input_forget", 0):
+        raise InputError(f"{node.kind} with {', '.join(_USUAL[node.kind])}", ", ".join(activations), node.where)
+    if node.kind == "GRU" and not given.get("linear_before_reset", 0):
+        wanted = "GRU with linear_before_reset = 1, as in PyTorch and Keras"
+        raise InputError(wanted, "0", node.where, "In Keras, build the layer with reset_after=True")
+    read = {place: name for place, name in enumerate(node.inputs) if name}
+    producers = draft.producers()
+    for place in _FIRST:
+        if place in read and not _is_zero(draft, producers, read[place]):
+            raise InputError("a first state of 0", f"the value {read[place]!r}", node.where)
+    for place, text in ((_LENGTHS, "lengths of sequences"), (_PEEPHOLES, "peepholes")):
+        if place in read and (place == _LENGTHS or not _is_zero(draft, producers, read[place])):
+            raise InputError(f"{node.kind} without {text}", f"the value {read[place]!r}", node.where)
+
+
+def _is_zero(draft: Draft, producers: dict[str, DraftNode], name: str) -> bool:
+    """Return whether a value is zeros, whatever its shape is worked out from."""
+    array = draft.array(name)
+    if array is not None:
+        return array.dtype.kind == "f" and not array.any()
+    node = producers.get(name)
+    if node is None or node.domain:
+        return False
+    if node.op == "ConstantOfShape":
+        value: Any = node.attributes.get("value")
+        return value is None or not np.any(value)
+    sources = node.inputs if node.op == "Concat" else node.inputs[:1]
+    return node.op in _OF_ZEROS and all(_is_zero(draft, producers, source) for source in sources)
+
+
+def _last_alone(draft: Draft, node: DraftNode) -> None:
+    """Give the last state where a chain of moves behind all states picks the last, and nothing else is read."""
+    if node.attributes[WINDOW] != SEQUENCE:
+        _without_axis(draft, node)
+        return
+    readers, axes, name = draft.readers(), ["n", "units", "time"], node.outputs[0]
+    while True:
+        after = readers.get(name, [])
+        if len(after) != 1 or name in draft.outputs:
+            return
+        (reader,) = after
+        if reader.kind == "Transpose":
+            axes = [axes[place] for place in reader.attributes.get("perm", range(len(axes))[::-1])]
+        elif reader.kind in ("Squeeze", "Unsqueeze"):
+            places = _integers(draft, reader, 1, "axes")
+            rank = len(axes) + (len(places) if reader.kind == "Unsqueeze" else 0)
+            where = sorted(place % rank for place in places)
+            if reader.kind == "Unsqueeze":
+                for place in where:
+                    axes.insert(place, "")
+            else:
+                if not where or any(axes[place] for place in where):
+                    return
+                axes = [axis for place, axis in enumerate(axes) if place not in where]
+        else:
+            break
+        name = reader.outputs[0]
+    index = draft.array(reader.inputs[1]) if reader.kind == "Gather" else None
+    axis = int(reader.attributes.get("axis", 0)) % len(axes)
+    if index is None or index.ndim or int(index) != -1 or axes[axis] != "time":
+        return
+    if [other for place, other in enumerate(axes) if place != axis] != ["n", "units"]:
+        return
+    node.attributes = {**node.attributes, WINDOW: LAST}
+    draft.rename(reader.outputs[0], node.outputs[0])
+    draft.prune()
+
+
+def _without_axis(draft: Draft, node: DraftNode) -> None:
+    """Let what takes the one direction of a last state read the state itself."""
+    readers = draft.readers()
+    for wide in readers.get(node.outputs[0], []):
+        places = _integers(draft, wide, 1, "axes") if wide.kind == "Unsqueeze" else []
+        for reader in readers.get(wide.outputs[0], []) if len(places) == 1 else []:
+            index = draft.array(reader.inputs[1]) if reader.kind == "Gather" else None
+            picked = index is not None and not index.ndim and int(index) in (0, -1)
+            if picked and int(reader.attributes.get("axis", 0)) % 3 == places[0]:
+                draft.rename(reader.outputs[0], node.outputs[0])
+
+
+def _integers(draft: Draft, node: DraftNode, place: int, attribute: str) -> list[int]:
+    if attribute in node.attributes:
+        return [int(value) for value in node.attributes[attribute]]
+    array = draft.array(node.inputs[place]) if len(node.inputs) > place else None
+    return [] if array is None else [int(value) for value in array.ravel()]

@@ -1,0 +1,104 @@
+"""Layers with a state in files: what is written is read back, and what is not known is refused by name."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import msgspec
+import numpy as np
+import onnx
+import pytest
+
+from edgewright.compression.int8 import quantise
+from edgewright.core.engines import get
+from edgewright.core.executor import compile_graph
+from edgewright.core.integer.fusion import compile_fused
+from edgewright.core.integer.network import run_integer, to_integers
+from edgewright.core.integer.qdq import integer_network
+from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.operators.recurrent import CELL, WINDOW
+from edgewright.graph.builder import Builder
+from edgewright.graph.cost import cost
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.models.architecture import architecture
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Graph
+from integer_networks import samples_of, small
+from support import left_out
+
+X = np.random.default_rng(0).standard_normal((60, 3, 20)).astype(np.float32)
+
+
+def network(*layers: dict[str, object], scale: float = 1.0) -> Graph:
+    made = architecture([dict(layer) for layer in layers], (3, 20), 2)
+    builder = Builder("state", (3, 20))
+    builder.boundary(builder.input)
+    parameters = made.initialise(np.random.default_rng(1))
+    parameters[0] = {name: array * np.float32(scale) for name, array in parameters[0].items()}
+    value = made.to_graph(parameters, builder, builder.input)
+    return builder.finish({"prediction": (value, "float32", (2,))})
+
+
+LSTM, GRU = {"kind": "lstm", "units": 6}, {"kind": "gru", "units": 6}
+
+
+@pytest.mark.parametrize("layers", [(LSTM,), (GRU,), ({**LSTM, "sequence": True}, GRU)], ids=str)
+def test_a_file_has_operators_of_the_standard_and_comes_back_over_windows(
+    layers: tuple[dict[str, object], ...],
+) -> None:
+    graph = network(*layers)
+    data = to_onnx(graph)
+    operators = [node.op_type for node in onnx.load_model_from_string(data).graph.node]
+    assert operators.count("LSTM") + operators.count("GRU") == len(layers) and operators[0] == "Transpose"
+    back = read_onnx(data)
+    assert back.nodes == graph.nodes
+    assert back.constants.keys() == graph.constants.keys() and back.metadata == graph.metadata
+    np.testing.assert_array_equal(compile_graph(back)(X)["prediction"], compile_graph(graph)(X)["prediction"])
+
+
+def test_the_step_of_the_cell_travels_in_the_file_and_holds_the_cells() -> None:
+    for scale in (0.1, 4.0):
+        graph = network(LSTM, scale=scale)
+        cells = msgspec.structs.replace(graph.nodes[0], attributes={**graph.nodes[0].attributes, WINDOW: CELL})
+        largest = np.abs(
+            compile_graph(msgspec.structs.replace(graph, nodes=(cells,)), cells.outputs)(X)[cells.outputs[0]]
+        )
+        made = quantise(graph, X)
+        (node,) = (node for node in made.nodes if node.op == "LSTM")
+        step = 2.0 ** int(str(node.attributes["cell"]))
+        assert step * (2**15 - 1) >= largest.max()
+        assert step == 2.0**-15 or largest.max() > step / 2 * (2**15 - 1)
+        x = to_integers(integer_network(made).values[0], X)
+        back = integer_network(read_onnx(to_onnx(made)))
+        np.testing.assert_array_equal(run_integer(back, x), run_integer(integer_network(made), x))
+
+
+def test_an_int8_state_answers_nearly_as_the_floats() -> None:
+    graph = network({**LSTM, "sequence": True}, LSTM)
+    floats, integers = compile_graph(graph)(X)["prediction"], compile_fused(quantise(graph, X))(X)["prediction"]
+    assert np.abs(floats - integers).max() < 0.05 * np.ptp(floats)
+
+
+def test_products_count_once_a_sample() -> None:
+    assert cost(network(LSTM)).total.macs == 20 * 4 * 6 * (3 + 6) + 6 * 2
+    assert cost(network(GRU)).total.macs == 20 * 3 * 6 * (3 + 6) + 6 * 2
+
+
+def test_a_gru_has_no_integer_form() -> None:
+    with pytest.raises(InputError, match="the operator GRU"):
+        quantise(network(GRU), X)
+
+
+def test_a_window_of_huge_numbers_is_refused_in_a_line() -> None:
+    with pytest.raises(InputError, match=r"sums of products within 32 bits.*Scale what goes into the layer"):
+        integer_network(quantise(network(LSTM), X * np.float32(1e6)))
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
+def test_engines_of_others_answer_nearly_as_the_integers(name: str) -> None:
+    if importlib.util.find_spec(name) is None:
+        left_out(name)
+    graph = small("lstm")
+    x = samples_of(graph)[:100]
+    answer = get(name).load(to_onnx(graph))(x)["probabilities"]
+    assert np.abs(answer - compile_fused(graph)(x)["probabilities"]).max() < 0.02
