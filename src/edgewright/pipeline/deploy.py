@@ -162,6 +162,7 @@ def _write(
             **({"labels": "; ".join(map(told, material.labels))} if material.labels else {}),
         },
         seed=config.seed,
+        adapt=None if isinstance(config.adapt, msgspec.UnsetType) else config.adapt,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from edgewright.schema.adapt import AdaptSpec
 from edgewright.schema.data import Column
 from edgewright.schema.device import DecisionSpec
 
@@ -93,6 +94,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             missing where there is an answer; None in packages from before that rule.
         joint: what its channels looked like together; None for few people, machines or recordings, or without time.
         fit: what it was fitted on; None in packages from before that was kept.
+        adapt: what its devices may learn; left out where they learn nothing.
     """
 
     version: int = PACKAGE_VERSION
@@ -116,3 +118,4 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     missing: float | None = None
     fit: FitSpec | None = None
     joint: JointReference | None = None
+    adapt: AdaptSpec | msgspec.UnsetType = msgspec.UNSET
