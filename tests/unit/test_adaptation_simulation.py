@@ -113,3 +113,33 @@ def test_a_model_that_cannot_learn_says_so(small: Path) -> None:
     config = read_config(str(small), ("adapt.layer=output",))
     with pytest.raises(InputError, match="three or more classes"):
         run_pipeline(config, out=small.parent / "runs")
+
+
+def example_files(run: Path, folder: Path, person: str) -> Path:
+    X, labels = rows_of(run, person)
+    folder.mkdir()
+    for label in sorted(set(labels)):
+        mine = X[np.array(labels) == label][:15]
+        text = "\n".join(["c0,c1,c2,c3", *(",".join(str(cell) for cell in row) for row in mine)])
+        (folder / f"{label}.csv").write_text(text + "\n", encoding="utf-8")
+    return folder
+
+
+def test_a_device_learns_from_files_and_undoes_it(cli: Cli, run: Path, tmp_path: Path) -> None:
+    files, state = example_files(run, tmp_path / "examples", ODD), tmp_path / "state"
+    assert "the learned layer answers" in cli("adapt", "learn", run, "--examples", files, "--state", state)
+    found = cli.json("adapt", "status", run, "--state", state)
+    assert (found["examples"], found["labels"], found["used"]) == (45, {"idle": 15, "run": 15, "walk": 15}, True)
+    newest = max(state.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    newest.write_bytes(newest.read_bytes()[:-1])
+    assert cli.json("adapt", "status", run, "--state", state)["examples"] == 0
+    cli("adapt", "learn", run, "--examples", files, "--state", state)
+    assert cli.json("adapt", "undo", run, "--state", state)["used"] is False
+    assert cli.json("adapt", "status", run, "--state", state)["examples"] == 0
+
+
+def test_a_wrong_label_teaches_nothing(cli: Cli, run: Path, tmp_path: Path) -> None:
+    files = example_files(run, tmp_path / "examples", ODD)
+    (files / "walk.csv").rename(files / "wal.csv")
+    assert "Did you mean 'walk'" in cli("adapt", "learn", run, "--examples", files, "--state", tmp_path / "s", code=2)
+    assert not (tmp_path / "s").exists()
