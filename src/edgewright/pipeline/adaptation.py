@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgewright.core.adaptation.factory import MEAN_BITS, Factory, arrays_of, read_factory
 from edgewright.core.adaptation.learner import discriminant
 from edgewright.core.adaptation.predictor import FORM, hidden_of, last_layer
-from edgewright.core.adaptation.slots import slot_bytes
+from edgewright.core.adaptation.slots import memory_bytes
 from edgewright.core.integer.qdq import integer_network
 from edgewright.core.integer.rounding import rounding_of
 from edgewright.core.onnx.reader import read_onnx
@@ -186,7 +186,7 @@ def _spec(
         precision_right=precision_right, pool=_FEWEST_KEPT, replays=config.replays, gain=round(100 * config.gain),
         drop=round(100 * config.drop),
     )  # fmt: skip
-    least = slot_bytes(spec)
+    least = memory_bytes(spec)
     kept = _FEWEST_KEPT + (config.ram - least) // (width + 1)
     if kept < _FEWEST_KEPT:
         raise InputError(

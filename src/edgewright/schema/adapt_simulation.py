@@ -36,7 +36,7 @@ class AdaptSimulation(msgspec.Struct, frozen=True, kw_only=True):
         people: in the order of their gains, the largest loss first.
         before, after, gain: means over people, with intervals over people.
         losing: people with more than a point less; `losing_unguarded` would be without the guard.
-        state_bytes: of a device's RAM, and of each of two slots of flash.
+        state_bytes: of a device's RAM; each of two slots of flash takes about as much.
         notes: what to know about the figures.
     """
 

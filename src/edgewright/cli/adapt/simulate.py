@@ -91,6 +91,6 @@ def _print(found: AdaptSimulation) -> None:
                f"{min(p.after for p in found.people):.3f} after")  # fmt: skip
     click.echo(f"more than a point worse: {', '.join(found.losing) or 'nobody'}; "
                f"without the guard: {', '.join(found.losing_unguarded) or 'nobody'}")  # fmt: skip
-    click.echo(f"layer {found.layer!r}: {found.state_bytes:,} bytes of RAM, twice that in flash")
+    click.echo(f"layer {found.layer!r}: {found.state_bytes:,} bytes of RAM, and two slots of as much flash")
     for note in found.notes:
         click.echo(f"note: {note}")

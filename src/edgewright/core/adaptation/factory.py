@@ -82,8 +82,16 @@ def read_factory(spec: AdaptSpec, files: Mapping[str, bytes], where: str) -> Fac
             raise InputError(f"{dtype} of shape {shape}", f"{array.dtype} of shape {array.shape}", f"{where}, {file}")
         made[name] = array
     factory = Factory(spec=spec, **made)
-    if len(factory.vectors) != len(factory.expected) or (factory.expected >= spec.classes).any():
+    if (
+        not len(factory.vectors)
+        or len(factory.vectors) != len(factory.expected)
+        or (factory.expected >= spec.classes).any()
+    ):
         raise InputError("a label of a class for each test vector", "others", f"{where}, {_PREFIX}expected.npy")
+    for name in ("prototypes", "center"):
+        means = getattr(factory, name)
+        if means.size and (means.min() < 0 or means.max() > 255 << MEAN_BITS):
+            raise InputError("means of bytes, in sixteenths", "others", f"{where}, {_PREFIX}{name}.npy")
     reach = min(1 << 15, int(np.abs(factory.weights.astype(np.int64)).max()) + spec.weight_limit)
     sums = spec.width * reach * 255 + int(np.abs(factory.bias.astype(np.int64)).max()) + spec.bias_limit
     if sums >= 1 << 31:

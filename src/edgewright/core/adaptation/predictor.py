@@ -166,6 +166,11 @@ class AdaptedPredictor(Predictor):
         return Learned(learned, len(samples) - learned, bool(self.state.used))
 
 
+def learns(package: Package) -> bool:
+    """Return whether the devices of a package learn."""
+    return not isinstance(package.manifest.adapt, msgspec.UnsetType)
+
+
 def factory_of(package: Package) -> Factory:
     """Return the layer that a package's devices may change.
 

@@ -82,7 +82,7 @@ class Slots:
 
     def save(self, state: State) -> None:
         """Write a state into the slot that does not hold the newest one."""
-        body = _pack(state)
+        body = state_bytes(state)
         head = (self._sequence + 1, self._factory.identity, len(body))
         crc = zlib.crc32(struct.pack("<3I", *head) + body)
         slot = 1 - self._slot
@@ -103,23 +103,28 @@ class Slots:
         whole = zlib.crc32(struct.pack("<3I", sequence, identity, length) + body) == crc
         if mark != _MARK or identity != self._factory.identity or not whole:
             return 0, None
-        return sequence, _unpack(body, self._factory)
+        return sequence, _parsed(body, self._factory)
 
 
 def slot_bytes(spec: AdaptSpec) -> int:
-    """Return the bytes of a state with the header of its slot: what a device keeps in RAM, and twice in flash."""
+    """Return the bytes of a state with the header of its slot: what each of two slots of flash takes."""
     sums = spec.classes * spec.width if spec.layer == "prototypes" else 0
-    words = spec.classes + sums + 2
-    return (
-        _HEADER.size + 4 * words + 2 * (spec.classes * spec.width + spec.classes + 1) + 2 + spec.pool * (1 + spec.width)
-    )
+    words, halfwords = spec.classes + sums + 2, spec.classes * spec.width + spec.classes + 1
+    return _HEADER.size + 4 * words + 2 * halfwords + 2 + spec.pool * (1 + spec.width)
 
 
-def _pack(state: State) -> bytes:
+def memory_bytes(spec: AdaptSpec) -> int:
+    """Return the bytes of RAM of a board: the state, and what the last layer received and gave."""
+    size = slot_bytes(spec) - _HEADER.size + spec.width + spec.classes + 1
+    return -(-size // 4) * 4
+
+
+def state_bytes(state: State) -> bytes:
+    """Return the bytes of a state, as they lie in a slot and in the memory of a board."""
     return b"".join(np.asarray(getattr(state, name)).astype(kind).tobytes() for name, kind in _FIELDS)
 
 
-def _unpack(body: bytes, factory: Factory) -> State | None:
+def _parsed(body: bytes, factory: Factory) -> State | None:
     state, at = fresh(factory), 0
     if _HEADER.size + len(body) != slot_bytes(factory.spec):
         return None

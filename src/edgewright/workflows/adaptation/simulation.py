@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgewright.core.adaptation.factory import Factory, Numbers
 from edgewright.core.adaptation.learner import Learner
 from edgewright.core.adaptation.predictor import FORM, factory_of, hidden_of
-from edgewright.core.adaptation.slots import slot_bytes
+from edgewright.core.adaptation.slots import memory_bytes
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import Package, read_package
 from edgewright.core.predictor import package_path
@@ -118,7 +118,7 @@ def _simulated(
         before=_interval(before), after=_interval(after), gain=_interval(after - before),
         losing=tuple(one.name for one in found if one.before - one.after > POINT),
         losing_unguarded=tuple(one.name for one, now in zip(found, raw, strict=True) if one.before - now > POINT),
-        state_bytes=slot_bytes(factory.spec), notes=tuple(notes),
+        state_bytes=memory_bytes(factory.spec), notes=tuple(notes),
     )  # fmt: skip
 
 
