@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import cast
 
+import msgspec
 import numpy as np
 
 from edgewright.core.parts import parts
@@ -77,7 +78,7 @@ def _pieces(path: Path, manifest: Manifest) -> Iterator[tuple[Floats, list[str]]
         )
     if not path.exists():
         raise InputError("a picture, or a folder or ZIP of pictures", "no such file", str(path))
-    fit = cast(Fit, manifest.picture.fit if manifest.picture is not None else "crop")
+    fit = cast(Fit, manifest.picture.fit if manifest.picture is not msgspec.UNSET else "crop")
     colour, (height, width) = len(manifest.columns) == 3, manifest.shape[1:]
     at_once = next(parts((4096, *manifest.shape))).stop
     names: list[str] = []

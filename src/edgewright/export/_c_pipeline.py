@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from edgewright.export._c_adapt import LAYER
 from edgewright.export._c_banks import Bank, banks_of
 from edgewright.export._c_bytes import bytes_of
 from edgewright.export._c_channels import LoopWriter
@@ -46,6 +47,7 @@ def write_c99(
     turned: bool = True,
     core: str = "",
     flash: float = 0.0,
+    learns: bool = False,
 ) -> dict[str, str]:
     """Return a pipeline as a header and a source file.
 
@@ -61,6 +63,7 @@ def write_c99(
         turned: whether images are taken with their channels last, as cameras give them, whatever the graph's order.
         core: for whose instructions the integer network is written, as profiles name it; portable where empty.
         flash: bytes of that device; 0 where they are not known.
+        learns: whether the last layer's bytes go through NAME_adapt_layer of NAME_adapt.c.
 
     Returns:
         File name -> text: NAME.h and NAME.c.
@@ -71,7 +74,7 @@ def write_c99(
     """
     made = lay_out(
         graph, network, name=name, columns=columns, units=units, ranges=ranges, inside=inside, confidence=confidence,
-        turned=turned, core=core, flash=flash,
+        turned=turned, core=core, flash=flash, learns=learns,
     )  # fmt: skip
     return files(*made)
 
@@ -91,6 +94,7 @@ def lay_out(
     core: str = "",
     flash: float = 0.0,
     floats: bool = True,
+    learns: bool = False,
 ) -> tuple[Unit, Interface]:
     """Step, tables and buffers of a pipeline, and what its functions take and give; arguments as of `write_c99`.
 
@@ -133,7 +137,7 @@ def lay_out(
             first = quantise_step(unit, real, network.values[network.input])
             pixels = pixels_of(graph, plan, values, network.values[network.input], limits) if image else None
         borders.append(len(unit.steps))
-        last = _integers(unit, network, first, inside or {}, seen, turn)
+        last = _integers(unit, network, first, inside or {}, seen, turn, learns=learns)
         borders.append(len(unit.steps))
         ends = (first.leaves[0].buffer, last.leaves[0].buffer)
         shape = plan.shapes[plan.end]
@@ -324,6 +328,8 @@ def _integers(
     inside: Mapping[int, str],
     seen: list[str],
     turn: IntegerOperator | None,
+    *,
+    learns: bool = False,
 ) -> Source:
     """Return the network after its input; names of the stages that can be seen go to `seen`.
 
@@ -349,6 +355,10 @@ def _integers(
         )
         written = write_dual(site) if unit.unrolled else write_lanes(site) if unit.vectors else None
         made[operator.output] = written or write_integer(site)
+        if learns and operator is network.operators[-1]:
+            layer, out = unit.helper("adapt_layer", LAYER), made[operator.output]
+            lines = [f"{layer}({inputs[0].leaves[0].buffer.name}, {out.leaves[0].buffer.name});"]
+            unit.step(lines, (*inputs, out), (out,))
         _see(unit, operator.output, made[operator.output], inside, seen)
     last = unit.stored(made[network.output], in_order=True)
     if last.leaves[0].buffer is first.leaves[0].buffer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgewright.core.adaptation.predictor import FORM, factory_of, learns
 from edgewright.core.input_ranges import read_ranges
 from edgewright.core.integer.rounding import rounding_of
 from edgewright.core.onnx.reader import read_onnx
@@ -90,6 +91,7 @@ def package_subject(package: Package, *, form: str = "", rounding: Rounding | No
         detectors=detectors_in(package.files),
         confidence=manifest.thresholds.get("confidence", 0.0),
         vectors=package.vectors(),
+        learned=factory_of(package) if learns(package) and (form or manifest.default) == FORM else None,
     )
 
 

@@ -151,7 +151,7 @@ def _write(
         material=material,
         refitted=refitted,
         window=config.window,
-        picture=PictureSpec(fit=str(config.data.get("fit", "crop"))) if material.samples.X.ndim == 4 else None,
+        picture=PictureSpec(fit=str(config.data.get("fit", "crop"))) if material.samples.X.ndim == 4 else msgspec.UNSET,
         models={form.name: form.model for form in forms},
         default=forms[-1].name,
         confidence=config.device.confidence,
@@ -164,6 +164,7 @@ def _write(
             **({"labels": "; ".join(map(told, material.labels))} if material.labels else {}),
         },
         seed=config.seed,
+        adapt=None if isinstance(config.adapt, msgspec.UnsetType) else config.adapt,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import f as f_distribution
@@ -18,8 +19,10 @@ from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import model_file, vector_files, write_package
 from edgewright.data.row_spool import SpooledRows, in_file
 from edgewright.monitor.drift.cross_channel import faults, moved, products
+from edgewright.pipeline.adaptation import adaptation
 from edgewright.pipeline.material import Material
-from edgewright.schema.config import WindowConfig
+from edgewright.schema.adapt import AdaptSpec
+from edgewright.schema.config import AdaptConfig, WindowConfig
 from edgewright.schema.data import Column, DataSet, Floats, Samples
 from edgewright.schema.package import FitSpec, JointReference, Manifest, PictureSpec, ReferenceColumn, WindowSpec
 
@@ -250,12 +253,13 @@ def build_package(
     material: Material,
     refitted: bool | None,
     window: WindowConfig | None,
-    picture: PictureSpec | None = None,
+    picture: PictureSpec | msgspec.UnsetType = msgspec.UNSET,
     models: dict[str, bytes],
     default: str,
     confidence: float,
     provenance: dict[str, str],
     seed: int,
+    adapt: AdaptConfig | None = None,
 ) -> str:
     """Write the package and give its SHA-256.
 
@@ -265,18 +269,23 @@ def build_package(
         material: the samples, with those that were fitted on as its training ones.
         refitted: whether samples that judged are among them; None for a model that was fitted elsewhere.
         window: None for rows.
-        picture: how pictures are resized; None where samples are none.
+        picture: how pictures are resized; left out where samples are none.
         models: ONNX bytes by form, 'float' and perhaps 'int8'.
         default: the form that answers.
         confidence: below it an answer is marked unsure.
         provenance: text without times or paths, so that the same run gives the same bytes.
         seed: of the run.
+        adapt: what devices may learn; None for nothing.
     """
     samples, train = material.samples, material.sides.train
     vectors = choose_vectors(samples, train, seed)
     forms = {form: model_file(form) for form in models}
     files = vector_files(vectors, {form: answers(model, vectors) for form, model in models.items()})
     files |= {forms[form]: model for form, model in models.items()}
+    learning: AdaptSpec | msgspec.UnsetType = msgspec.UNSET
+    if adapt is not None:
+        learning, arrays = adaptation(adapt, models, material, vectors, seed)
+        files |= arrays
     graph = read_onnx(models["float"])
     manifest = Manifest(
         name=name,
@@ -299,5 +308,6 @@ def build_package(
         files=(),
         missing=read_limit(graph.metadata),
         fit=None if refitted is None else fit_spec(samples.X, material.fitted_on, refitted=refitted),
+        adapt=learning,
     )
     return write_package(path, manifest, files)

@@ -202,6 +202,30 @@ class SearchConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True)
     choices: dict[str, tuple[Any, ...]] = {}
 
 
+class AdaptConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What devices may learn from a few labelled examples after deployment (`docs/adaptation.md`).
+
+    Attributes:
+        layer: 'output' moves the last layer by gradient steps, 'prototypes' computes it from means of the classes.
+        rate: length of a gradient step.
+        limit: largest change of a weight, as a multiple of the largest weight of the layer.
+        ram: bytes of the learned state, labelled examples included.
+        replays: gradient steps on kept examples after each new one.
+        prior: examples that the training samples' mean of a class counts for.
+        gain: share of the kept examples by which errors must fall before learned answers are used.
+        drop: largest share of the package's test vectors whose label may change.
+    """
+
+    layer: Literal["output", "prototypes"] = "output"
+    rate: Annotated[float, msgspec.Meta(gt=0.0, le=1.0)] = 0.02
+    limit: Annotated[float, msgspec.Meta(gt=0.0, le=8.0)] = 2.0
+    ram: Annotated[int, msgspec.Meta(ge=256, le=65536)] = 2048
+    replays: Annotated[int, msgspec.Meta(ge=0, le=64)] = 16
+    prior: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 6
+    gain: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.1
+    drop: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.5
+
+
 class CardsConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Names of the cards of the data flow; an empty name leaves a card out.
 
@@ -245,6 +269,7 @@ class PipelineConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         architecture: the entry of `scaling.architectures` that is trained and packaged; empty uses `model.layers`.
         cards: names of the cards of the data flow.
         search: what `edgewright search` may change.
+        adapt: what devices may learn; leave out for a model that stays as it is.
     """
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -264,4 +289,5 @@ class PipelineConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     architecture: str = ""
     cards: CardsConfig = CardsConfig()
     search: SearchConfig | msgspec.UnsetType = msgspec.UNSET
+    adapt: AdaptConfig | msgspec.UnsetType = msgspec.UNSET
     need: Fraction | msgspec.UnsetType = msgspec.UNSET

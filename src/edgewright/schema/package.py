@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from edgewright.schema.adapt import AdaptSpec
 from edgewright.schema.data import Column
 from edgewright.schema.device import DecisionSpec
 
@@ -98,8 +99,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         missing: largest share of a sample's values, of a window's the share of a channel's readings, that may be
             missing where there is an answer; None in packages from before that rule.
         joint: what its channels looked like together; None for few people, machines or recordings, or without time.
-        picture: how pictures are resized; None where a sample is none.
+        picture: how pictures are resized; left out where a sample is none.
         fit: what it was fitted on; None in packages from before that was kept.
+        adapt: what its devices may learn; left out where they learn nothing.
     """
 
     version: int = PACKAGE_VERSION
@@ -123,4 +125,5 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     missing: float | None = None
     fit: FitSpec | None = None
     joint: JointReference | None = None
-    picture: PictureSpec | None = None
+    picture: PictureSpec | msgspec.UnsetType = msgspec.UNSET
+    adapt: AdaptSpec | msgspec.UnsetType = msgspec.UNSET

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
 from edgewright.core.executor import Run, compile_graph
-from edgewright.core.integer.network import NetworkFunction, to_integers, with_rounding
+from edgewright.core.integer.network import Int8, NetworkFunction, to_integers, with_rounding
 from edgewright.core.integer.qdq import Integers
 from edgewright.core.integer.rounding import rounding_of
 from edgewright.core.operators import Function, where
@@ -28,11 +28,16 @@ def has_integer_form(graph: Graph) -> bool:
     return True
 
 
-def compile_fused(graph: Graph) -> Run:
+# From a network to a function of its input bytes that gives its raw outputs.
+Maker = Callable[[IntegerNetwork], Callable[[Int8], Int8]]
+
+
+def compile_fused(graph: Graph, make: Maker = NetworkFunction) -> Run:
     """Prepare a quantised graph: float preprocessing, the network in integers, and what follows it.
 
     Args:
         graph: QDQ form; its rounding is that of `rounding_of`.
+        make: the function of its network; another one where a device has learned.
 
     Returns:
         As `executor.compile_graph`.
@@ -43,7 +48,7 @@ def compile_fused(graph: Graph) -> Run:
     reader = Integers(graph)
     network = reader.read()
     end, network = _end(reader, network)
-    function = _function(with_rounding(network, rounding_of(graph)), reader.shapes[end])
+    function = _function(with_rounding(network, rounding_of(graph)), reader.shapes[end], make)
     node = Node(op=_OPERATOR, inputs=(graph.boundary,), outputs=(end,))
     nodes = tuple(_fused(graph, node, reader.known))
     read = {name for node in nodes for name in node.inputs}
@@ -63,9 +68,9 @@ def _end(reader: Integers, network: IntegerNetwork) -> tuple[str, IntegerNetwork
     return names[number], msgspec.structs.replace(network, operators=operators, output=number)
 
 
-def _function(network: IntegerNetwork, shape: tuple[int, ...]) -> Function:
+def _function(network: IntegerNetwork, shape: tuple[int, ...], make: Maker) -> Function:
     """From real numbers at the boundary to raw bytes, shaped as in the graph: channels first."""
-    source, ask = network.values[network.input], NetworkFunction(network)
+    source, ask = network.values[network.input], make(network)
     turned = len(network.values[network.output].shape) == 3
 
     def run(x: Array) -> Array:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from edgewright.export._c_adapt import write_adapt_c99
 from edgewright.export._c_header import Range
 from edgewright.export._c_linkable import linkable
 from edgewright.export._c_network_stream import write_network_stream_c99
@@ -74,7 +75,10 @@ def _target_files(subject: Subject) -> dict[str, bytes]:
         confidence=subject.confidence,
         core=subject.core,
         flash=subject.flash,
+        learns=subject.learned is not None,
     )
+    if subject.learned is not None:
+        made |= write_adapt_c99(subject.learned, name=subject.word)
     test = write_self_test(subject.graph, subject.integers, name=subject.word, ranges=limits_of(subject))
     return _encoded({**made, **around(subject), **test, **_steps(subject)}, subject.word)
 

@@ -112,17 +112,17 @@ def score_package(path: Path, request: ScoreRequest) -> Score:
     """
     # Samples of a run's own split can judge no other fit than the one that has not seen them.
     path, run = (path, path) if request.data else (judged_of(path), path)
-    package, config = read_package(package_path(path)), _config(path)
+    package, config = read_package(package_path(path)), config_of(path)
     manifest = package.manifest
     notes: list[str] = []
     rows: NDArray[np.int64] | None = None
     with tempfile.TemporaryDirectory(prefix="edgewright-score-") as room:
         if request.data:
             dataset = read_labelled(manifest, config, request, Path(room))
-            pieces = cut_in_parts(dataset, _window(manifest), _most(manifest), last=request.last)
+            pieces = cut_in_parts(dataset, window_of(manifest), _most(manifest), last=request.last)
             name, part = dataset.name, request.part
         else:
-            own, rows, name, part = _own_part(run, config, request, Path(room))
+            own, rows, name, part = own_part(run, config, request, Path(room))
             if path != run:
                 notes.append("these figures belong to the tested fit; the package was refitted, also on these samples")
             if part == "validation":
@@ -141,12 +141,12 @@ def score_package(path: Path, request: ScoreRequest) -> Score:
     return _score(manifest, answers, name=name, part=part, notes=notes)
 
 
-def _config(path: Path) -> PipelineConfig | None:
+def config_of(path: Path) -> PipelineConfig | None:
     """Return the configuration of a run folder; None for a package alone."""
     return Pipeline.load(path).config if (path / "pipeline" / INDEX).is_file() else None
 
 
-def _window(manifest: Manifest) -> WindowConfig | None:
+def window_of(manifest: Manifest) -> WindowConfig | None:
     """How the package's windows are cut from labelled recordings."""
     if manifest.window is None:
         return None
@@ -165,7 +165,7 @@ def _most(manifest: Manifest) -> int:
     return max(1, min(_PIECE_ROWS, _PIECE_BYTES // (4 * int(np.prod(manifest.shape)))))
 
 
-def _own_part(
+def own_part(
     run: Path, config: PipelineConfig | None, request: ScoreRequest, spool: Path
 ) -> tuple[Samples, NDArray[np.int64], str, str]:
     """Return a part of a run's own split, read again.

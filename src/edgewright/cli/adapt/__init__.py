@@ -1,0 +1,1 @@
+"""Commands of `edgewright adapt`, a file each."""

@@ -1,0 +1,44 @@
+"""What the commands of `edgewright adapt` share: a package, and the state of a device in a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgewright.cli.output import print_json
+
+if TYPE_CHECKING:
+    from edgewright.core.adaptation.predictor import AdaptedPredictor
+    from edgewright.core.adaptation.slots import Slots
+
+
+def opened(package: Path, folder: Path) -> tuple[AdaptedPredictor, Slots]:
+    """Return a package with what its device has learned, and where that is kept."""
+    from edgewright.core.adaptation.predictor import AdaptedPredictor
+    from edgewright.core.adaptation.slots import Files, Slots
+    from edgewright.core.package import read_package
+    from edgewright.core.predictor import package_path
+
+    predictor = AdaptedPredictor(read_package(package_path(package)))
+    slots = Slots(Files(folder), predictor.factory)
+    predictor.restore(slots.load())
+    return predictor, slots
+
+
+def report(predictor: AdaptedPredictor, as_json: bool, refused: int | None = None) -> None:
+    """Print what a device has learned."""
+    state, labels = predictor.state, predictor.manifest.labels
+    counts = {label: int(count) for label, count in zip(labels, state.counts, strict=True) if count}
+    if as_json:
+        print_json({
+            "package": predictor.manifest.name, "layer": predictor.factory.spec.layer, "examples": state.examples,
+            "labels": counts, "kept": state.kept, "refused": refused or 0, "used": bool(state.used),
+        })  # fmt: skip
+        return
+    each = ", ".join(f"{label} {count}" for label, count in counts.items()) or "none"
+    click.echo(f"{predictor.manifest.name}: learned from {state.examples} examples ({each}); {state.kept} kept")
+    if refused:
+        click.echo(f"refused {refused} examples with missing values or values that their sensor cannot give")
+    click.echo("the learned layer answers" if state.used else "the factory's layer answers")

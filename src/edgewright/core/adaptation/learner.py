@@ -1,0 +1,230 @@
+"""One device's learned layer: integers only, so that C and Python make the same bytes of the same examples.
+
+'output' descends the cross-entropy of the softmax by one step for the new example and one for each of a few kept ones:
+without those a calibration that shows class after class forgets all but the last (experience replay; Lin, 1992).
+'prototypes' computes a linear discriminant from the means of the classes, each mixed with the factory's mean, and the
+factory's scatter within people and classes (Fisher, 1936); the order of the examples does not matter to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.adaptation.factory import MEAN_BITS, Factory
+from edgewright.schema.errors import InputError
+
+Numbers = NDArray[np.int64]
+_INT16 = 1 << 15
+_ONE_BITS = 15
+# Counts are halved with their sums before a sum of bytes could leave 32 bits.
+_MOST_COUNTED = 4096
+_MULTIPLIER, _INCREMENT = 1664525, 1013904223  # of the generator (Knuth, The Art of Computer Programming 2, 3.3.4)
+# A pool of fewer examples, or of one class, judges nothing.
+_FEWEST = 8
+
+
+@dataclass
+class State:
+    """What a device has learned; every field is a fixed number of bytes.
+
+    Attributes:
+        weights: int16, (classes, width); bias: int32, (classes,).
+        counts: examples of each class, uint16; sums: of their hidden bytes, int32, (classes, width), 'prototypes' only.
+        owners: class of each kept example, plus 128 where the factory's layer answered it right; uint8, (pool,).
+        pool: their hidden bytes less the zero point, uint8, (pool, width).
+        seed: of the generator; cursor: class of the last replay; kept: examples in the pool.
+        examples: learned so far.
+        used: 1 where the learned layer answers, 0 where the factory's does.
+    """
+
+    weights: Numbers
+    bias: Numbers
+    counts: Numbers
+    sums: Numbers
+    owners: Numbers
+    pool: Numbers
+    seed: int = 0
+    cursor: int = 0
+    kept: int = 0
+    examples: int = 0
+    used: int = 0
+
+
+def fresh(factory: Factory) -> State:
+    """Return the state of a device that has learned nothing."""
+    spec = factory.spec
+    held = spec.classes if spec.layer == "prototypes" else 0
+    return State(
+        weights=factory.weights.astype(np.int64),
+        bias=factory.bias.astype(np.int64),
+        counts=np.zeros(spec.classes, np.int64),
+        sums=np.zeros((held, spec.width), np.int64),
+        owners=np.zeros(spec.pool, np.int64),
+        pool=np.zeros((spec.pool, spec.width), np.int64),
+    )
+
+
+class Learner:
+    """The learned layer at work.
+
+    Args:
+        factory: of the package.
+        state: of the device; a fresh one when None. It changes in place.
+    """
+
+    def __init__(self, factory: Factory, state: State | None = None) -> None:
+        self.factory, self.state = factory, fresh(factory) if state is None else state
+        self._low, self._high = _limits(factory.weights, factory.spec.weight_limit, -_INT16, _INT16 - 1)
+        self._bias_low, self._bias_high = _limits(factory.bias, factory.spec.bias_limit, -(1 << 31), (1 << 31) - 1)
+
+    def outputs(self, hidden: NDArray[np.integer]) -> Numbers:
+        """Return output bytes of the learned layer, shape (n, classes).
+
+        Args:
+            hidden: bytes less the zero point, shape (n, width).
+        """
+        spec, state = self.factory.spec, self.state
+        scores = hidden.astype(np.int64) @ state.weights.T + state.bias
+        scaled = (scores * spec.multiplier + (1 << (spec.right - 1))) >> spec.right
+        clipped: Numbers = np.clip(scaled + spec.out_zero, -128, 127)
+        return clipped
+
+    def learn(self, hidden: Numbers, factory_label: int, label: int) -> None:
+        """Learn from one labelled example.
+
+        Args:
+            hidden: bytes less the zero point, 0 to 255, shape (width,).
+            factory_label: what the factory's layer answers.
+            label: the right class.
+
+        Raises:
+            InputError: a class or bytes that the layer does not have.
+        """
+        spec, state = self.factory.spec, self.state
+        hidden = np.asarray(hidden, np.int64)
+        if not 0 <= label < spec.classes:
+            raise InputError(f"a class from 0 to {spec.classes - 1}", str(label), "label of an example")
+        if hidden.shape != (spec.width,) or hidden.min() < 0 or hidden.max() > 255:
+            raise InputError(f"{spec.width} bytes less their zero point", f"shape {hidden.shape}", "example")
+        self._count(hidden, label)
+        if spec.layer == "output":
+            self._step(hidden, label)
+        self._keep(hidden, label, factory_label == label)
+        if spec.layer == "output":
+            for _ in range(spec.replays):
+                self._replay()
+        else:
+            self._discriminant()
+        state.examples += 1
+        state.used = int(self._judge())
+
+    def _count(self, hidden: Numbers, label: int) -> None:
+        state = self.state
+        if state.counts[label] == _MOST_COUNTED:
+            state.counts[label] >>= 1
+            if len(state.sums):
+                state.sums[label] >>= 1
+        state.counts[label] += 1
+        if len(state.sums):
+            state.sums[label] += hidden
+
+    def _step(self, hidden: Numbers, label: int) -> None:
+        spec, state = self.factory.spec, self.state
+        outputs = self.outputs(hidden[None])[0]
+        powers = self.factory.exponentials.astype(np.int64)[outputs.max() - outputs]
+        slope = (powers << _ONE_BITS) // powers.sum()
+        slope[label] -= 1 << _ONE_BITS
+        half = 1 << (spec.step - 1)
+        moved = state.weights - ((slope[:, None] * hidden + half) >> spec.step)
+        state.weights = np.clip(moved, self._low, self._high)
+        state.bias = np.clip(
+            state.bias - ((slope * spec.bias_step + half) >> spec.step), self._bias_low, self._bias_high
+        )
+
+    def _keep(self, hidden: Numbers, label: int, right: bool) -> None:
+        """Put an example into the pool: in the place of one of the largest class, or of its own by reservoir."""
+        state = self.state
+        if state.kept < self.factory.spec.pool:
+            place = state.kept
+            state.kept += 1
+        else:
+            owners = state.owners & 127
+            counts = np.bincount(owners, minlength=self.factory.spec.classes)
+            largest = int(counts.argmax())
+            if counts[label] < counts[largest]:
+                place = self._member(largest, self._draw(int(counts[largest])))
+            else:
+                drawn = self._draw(int(state.counts[label]))
+                if drawn >= counts[label]:
+                    return
+                place = self._member(label, drawn)
+        state.owners[place] = label + (128 if right else 0)
+        state.pool[place] = hidden
+
+    def _replay(self) -> None:
+        state = self.state
+        counts = np.bincount(state.owners[: state.kept] & 127, minlength=self.factory.spec.classes)
+        state.cursor = (state.cursor + 1) % self.factory.spec.classes
+        while not counts[state.cursor]:
+            state.cursor = (state.cursor + 1) % self.factory.spec.classes
+        place = self._member(state.cursor, self._draw(int(counts[state.cursor])))
+        self._step(state.pool[place], state.cursor)
+
+    def _member(self, label: int, number: int) -> int:
+        return int(np.flatnonzero((self.state.owners[: self.state.kept] & 127) == label)[number])
+
+    def _draw(self, count: int) -> int:
+        self.state.seed = (self.state.seed * _MULTIPLIER + _INCREMENT) & 0xFFFFFFFF
+        return (self.state.seed >> 16) % count
+
+    def _discriminant(self) -> None:
+        factory, state = self.factory, self.state
+        spec, own = factory.spec, state.counts[:, None]
+        prototypes, center = factory.prototypes.astype(np.int64), factory.center.astype(np.int64)
+        total = np.maximum(own + spec.prior, 1)
+        mixed = ((state.sums << MEAN_BITS) + spec.prior * prototypes + (total >> 1)) // total
+        means = np.where(own + spec.prior > 0, mixed, prototypes)
+        weights, bias = discriminant(means, center, factory.precision.astype(np.int64), spec.precision_right)
+        state.weights = np.clip(weights, self._low, self._high)
+        state.bias = np.clip(bias, self._bias_low, self._bias_high)
+
+    def _judge(self) -> bool:
+        """Return whether errors on kept examples fall by enough, and few enough test vectors change their label."""
+        spec, state = self.factory.spec, self.state
+        owners = state.owners[: state.kept]
+        labels = owners & 127
+        if state.kept < _FEWEST or (labels == labels[0]).all():
+            return False
+        before = int((owners < 128).sum())
+        after = int((self.outputs(state.pool[: state.kept]).argmax(axis=1) != labels).sum())
+        if (before - after) * 100 < max(spec.gain * state.kept, 1):
+            return False
+        vectors = self.factory.vectors
+        changed = int((self.outputs(vectors).argmax(axis=1) != self.factory.expected).sum()) if len(vectors) else 0
+        return changed * 100 <= spec.drop * len(vectors)
+
+
+def discriminant(means: Numbers, center: Numbers, precision: Numbers, right: int) -> tuple[Numbers, Numbers]:
+    """Return weights and bias of a linear discriminant.
+
+    Of normal classes with one scatter, `w = (mean - center) * precision`, and the bias is `-w * (mean + center) / 2`;
+    the center falls out of the softmax.
+
+    Args:
+        means: of the classes in sixteenths, shape (classes, width).
+        center: subtracted from them, shape (width,).
+        precision: shape (width, width).
+        right: shift after the product.
+    """
+    weights = ((means - center) @ precision + (1 << (right - 1))) >> right
+    weights = np.clip(weights, -_INT16, _INT16 - 1)
+    bias = ((1 << MEAN_BITS) - (weights * (means + center)).sum(axis=1)) >> (MEAN_BITS + 1)
+    return weights, bias
+
+
+def _limits(values: NDArray[np.generic], limit: int, low: int, high: int) -> tuple[Numbers, Numbers]:
+    wide = values.astype(np.int64)
+    return np.maximum(wide - limit, low), np.minimum(wide + limit, high)

@@ -1,0 +1,138 @@
+"""A device's learned state in two slots: a power cut during a write leaves the other slot, the state before.
+
+A slot is a header of 20 bytes (mark, sequence, identity of the model, length, CRC-32 of the rest) and the state, all
+little endian; generated C writes the same bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from edgewright.core.adaptation.factory import Factory
+from edgewright.core.adaptation.learner import State, fresh
+from edgewright.core.files import write_atomic
+from edgewright.schema.adapt import AdaptSpec
+from edgewright.schema.errors import InputError
+
+_MARK = 0x31415745  # EWA1
+_HEADER = struct.Struct("<5I")
+# Fields of a state with their types, wide ones first: a C struct in this order has no holes.
+_FIELDS = (
+    ("bias", "<i4"), ("sums", "<i4"), ("seed", "<u4"), ("examples", "<u4"), ("weights", "<i2"), ("counts", "<u2"),
+    ("kept", "<u2"), ("cursor", "u1"), ("used", "u1"), ("owners", "u1"), ("pool", "u1"),
+)  # fmt: skip
+
+
+class Medium(Protocol):
+    """Where two slots are kept."""
+
+    def read(self, slot: int) -> bytes:
+        """Return the bytes of a slot; none where nothing was written."""
+
+    def write(self, slot: int, data: bytes) -> None:
+        """Replace the bytes of a slot."""
+
+
+class Files:
+    """Two files of a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, slot: int) -> bytes:
+        """Return the bytes of a slot; none where there is no file."""
+        path = self._path(slot)
+        try:
+            return path.read_bytes() if path.is_file() else b""
+        except OSError as error:
+            raise InputError("a learned state", error.strerror or str(error), str(path)) from None
+
+    def write(self, slot: int, data: bytes) -> None:
+        """Replace the file of a slot once the new one is durable."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(self._path(slot), data, 0o600)
+
+    def _path(self, slot: int) -> Path:
+        return self._folder / f"adapt.{slot}"
+
+
+class Slots:
+    """The two slots of one model.
+
+    Args:
+        medium: where they are kept.
+        factory: of the package; a state of another one does not count.
+    """
+
+    def __init__(self, medium: Medium, factory: Factory) -> None:
+        self._medium, self._factory = medium, factory
+        found = [(self._parse(medium.read(slot)), slot) for slot in (0, 1)]
+        valid = [(sequence, slot, state) for (sequence, state), slot in found if state is not None]
+        newest: tuple[int, int, State | None] = max(valid, key=lambda one: one[0], default=(0, 1, None))
+        self._sequence, self._slot, self._state = newest
+
+    def load(self) -> State:
+        """Return the newest whole state; a fresh one where there is none."""
+        return fresh(self._factory) if self._state is None else self._state
+
+    def save(self, state: State) -> None:
+        """Write a state into the slot that does not hold the newest one."""
+        body = state_bytes(state)
+        head = (self._sequence + 1, self._factory.identity, len(body))
+        crc = zlib.crc32(struct.pack("<3I", *head) + body)
+        slot = 1 - self._slot
+        self._medium.write(slot, _HEADER.pack(_MARK, *head, crc) + body)
+        self._sequence, self._slot, self._state = head[0], slot, state
+
+    def undo(self) -> State:
+        """Forget all that was learned: the factory's layer answers from now on, after a restart too."""
+        state = fresh(self._factory)
+        self.save(state)
+        return state
+
+    def _parse(self, data: bytes) -> tuple[int, State | None]:
+        if len(data) < _HEADER.size:
+            return 0, None
+        mark, sequence, identity, length, crc = _HEADER.unpack_from(data)
+        body = data[_HEADER.size : _HEADER.size + length]
+        whole = zlib.crc32(struct.pack("<3I", sequence, identity, length) + body) == crc
+        if mark != _MARK or identity != self._factory.identity or not whole:
+            return 0, None
+        return sequence, _parsed(body, self._factory)
+
+
+def slot_bytes(spec: AdaptSpec) -> int:
+    """Return the bytes of a state with the header of its slot: what each of two slots of flash takes."""
+    sums = spec.classes * spec.width if spec.layer == "prototypes" else 0
+    words, halfwords = spec.classes + sums + 2, spec.classes * spec.width + spec.classes + 1
+    return _HEADER.size + 4 * words + 2 * halfwords + 2 + spec.pool * (1 + spec.width)
+
+
+def memory_bytes(spec: AdaptSpec) -> int:
+    """Return the bytes of RAM of a board: the state, and what the last layer received and gave."""
+    size = slot_bytes(spec) - _HEADER.size + spec.width + spec.classes + 1
+    return -(-size // 4) * 4
+
+
+def state_bytes(state: State) -> bytes:
+    """Return the bytes of a state, as they lie in a slot and in the memory of a board."""
+    return b"".join(np.asarray(getattr(state, name)).astype(kind).tobytes() for name, kind in _FIELDS)
+
+
+def _parsed(body: bytes, factory: Factory) -> State | None:
+    state, at = fresh(factory), 0
+    if _HEADER.size + len(body) != slot_bytes(factory.spec):
+        return None
+    for name, kind in _FIELDS:
+        held = getattr(state, name)
+        array = np.frombuffer(body, kind, np.size(held), at).astype(np.int64)
+        setattr(state, name, int(array[0]) if isinstance(held, int) else array.reshape(held.shape))
+        at += np.size(held) * np.dtype(kind).itemsize
+    if state.kept > factory.spec.pool or state.cursor >= factory.spec.classes:
+        return None
+    return None if ((state.owners[: state.kept] & 127) >= factory.spec.classes).any() else state

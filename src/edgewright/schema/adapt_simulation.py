@@ -1,0 +1,54 @@
+"""What learning on the device would do, before deployment: the record of `edgewright adapt simulate`."""
+
+from __future__ import annotations
+
+import msgspec
+
+from edgewright.schema.trace import Interval
+
+
+class AdaptedPerson(msgspec.Struct, frozen=True, kw_only=True):
+    """What learning would do for one person or machine.
+
+    Attributes:
+        name: of the person.
+        examples: labelled ones; `samples` are those judged, all later than the examples.
+        before, after: shares of right answers of the factory's layer and as the device answers after the examples.
+        unguarded: of the learned layer, whether or not the device uses it.
+        used: whether it does.
+    """
+
+    name: str
+    examples: int
+    samples: int
+    before: float
+    after: float
+    unguarded: float
+    used: bool
+
+
+class AdaptSimulation(msgspec.Struct, frozen=True, kw_only=True):
+    """What learning on the device would do for people that the model has not seen.
+
+    Attributes:
+        name: of the package; `layer` is what it learns, `data` what was judged.
+        examples: of each class, as asked for, such as '65s'.
+        people: in the order of their gains, the largest loss first.
+        before, after, gain: means over people, with intervals over people.
+        losing: people with more than a point less; `losing_unguarded` would be without the guard.
+        state_bytes: of a device's RAM; each of two slots of flash takes about as much.
+        notes: what to know about the figures.
+    """
+
+    name: str
+    layer: str
+    data: str
+    examples: str
+    people: tuple[AdaptedPerson, ...]
+    before: Interval
+    after: Interval
+    gain: Interval
+    losing: tuple[str, ...]
+    losing_unguarded: tuple[str, ...]
+    state_bytes: int
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,203 @@
+"""Learning on the device in integers: bounds, the guard, the two slots, and what they refuse."""
+
+from __future__ import annotations
+
+import itertools
+
+import msgspec
+import numpy as np
+import pytest
+
+from adaptation_example import Half, blocks, factory
+from edgewright.core.adaptation.factory import Factory, arrays_of, read_factory
+from edgewright.core.adaptation.learner import Learner
+from edgewright.core.adaptation.slots import Slots, slot_bytes
+from edgewright.schema.adapt import AdaptLayer
+from edgewright.schema.errors import InputError
+
+LAYERS: tuple[AdaptLayer, ...] = ("output", "prototypes")
+
+
+def right(learner: Learner, hidden: np.ndarray, labels: np.ndarray) -> float:
+    return float((learner.outputs(hidden).argmax(axis=1) == labels).mean())
+
+
+def taught(made: Factory, hidden: np.ndarray, labels: np.ndarray) -> Learner:
+    learner = Learner(made)
+    before = learner.outputs(hidden).argmax(axis=1)
+    for example, label, given in zip(hidden, labels, before, strict=True):
+        learner.learn(example, int(given), int(label))
+    return learner
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_person_of_another_kind_is_learned_class_after_class(layer: AdaptLayer) -> None:
+    made = factory(layer)
+    hidden, labels = blocks(shifted=True)
+    later, truth = blocks(shifted=True, seed=9)
+    learner = taught(made, hidden, labels)
+    assert right(Learner(made), later, truth) < 0.7
+    assert right(learner, later, truth) > 0.95
+    assert learner.state.used == 1
+    assert learner.state.examples == len(hidden)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_person_whom_the_factory_answers_right_keeps_its_layer(layer: AdaptLayer) -> None:
+    assert taught(factory(layer), *blocks(shifted=False)).state.used == 0
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_examples_of_one_class_are_never_enough(layer: AdaptLayer) -> None:
+    hidden, labels = blocks(shifted=True)
+    learner = taught(factory(layer), hidden[labels == 1], labels[labels == 1])
+    assert learner.state.used == 0
+    assert learner.state.kept == (labels == 1).sum()
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_contradicting_labels_change_no_answer(layer: AdaptLayer) -> None:
+    hidden, labels = blocks(shifted=False)
+    learner = taught(factory(layer), hidden, np.random.default_rng(1).permutation(labels))
+    assert learner.state.used == 0
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_saturated_sensor_changes_no_answer(layer: AdaptLayer) -> None:
+    hidden, labels = blocks(shifted=True)
+    assert taught(factory(layer), np.full_like(hidden, 255), labels).state.used == 0
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_learned_numbers_stay_within_the_signed_limits(layer: AdaptLayer) -> None:
+    made = factory(layer, weight_limit=50, bias_limit=1000)
+    learner = Learner(made)
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        learner.learn(rng.integers(0, 256, made.spec.width), 0, int(rng.integers(3)))
+    assert np.abs(learner.state.weights - made.weights).max() == 50
+    assert np.abs(learner.state.bias - made.bias).max() <= 1000
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_changed_test_vectors_take_the_learned_layer_back(layer: AdaptLayer) -> None:
+    hidden, labels = blocks(shifted=True)
+    made = factory(layer, prior=0)
+    learner = taught(made, hidden, labels)
+    changed = (learner.outputs(made.vectors).argmax(axis=1) != made.expected).sum()
+    assert changed > 0
+    assert learner.state.used == 1
+    assert taught(factory(layer, prior=0, drop=0), hidden, labels).state.used == 0
+
+
+def test_the_pool_keeps_a_balance_of_classes() -> None:
+    made = factory("output")
+    hidden, labels = blocks(shifted=True)
+    order = np.concatenate([np.repeat(np.flatnonzero(labels == 0), 10), np.flatnonzero(labels != 0)])
+    learner = taught(made, hidden[order], labels[order])
+    counts = np.bincount(learner.state.owners[: learner.state.kept] & 127, minlength=3)
+    assert learner.state.kept == made.spec.pool
+    assert counts.max() - counts.min() <= 1
+
+
+def test_the_order_of_examples_does_not_change_prototypes() -> None:
+    hidden, labels = blocks(shifted=True)
+    order = np.random.default_rng(5).permutation(len(labels))
+    one, other = (
+        taught(factory("prototypes"), hidden, labels),
+        taught(factory("prototypes"), hidden[order], labels[order]),
+    )
+    assert np.array_equal(one.state.weights, other.state.weights)
+    assert np.array_equal(one.state.bias, other.state.bias)
+
+
+def test_very_many_examples_stay_within_the_sums() -> None:
+    made = factory("prototypes", pool=2)
+    learner = Learner(made)
+    for _ in range(5000):
+        learner.learn(np.full(made.spec.width, 255), 0, 0)
+    assert learner.state.counts[0] <= 4096
+    assert learner.state.sums.max() <= 4096 * 255
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_power_cut_at_every_byte_leaves_a_whole_state(layer: AdaptLayer) -> None:
+    made = factory(layer)
+    hidden, labels = blocks(shifted=True)
+    old, new = taught(made, hidden[::2], labels[::2]).state, taught(made, hidden, labels).state
+    for cut, erased in itertools.product(range(0, slot_bytes(made.spec) + 1, 7), (False, True)):
+        medium = Half()
+        Slots(medium, made).save(old)
+        medium.cut, medium.erases = cut, erased
+        Slots(medium, made).save(new)
+        found = Slots(medium, made).load()
+        assert found.examples in (old.examples, new.examples)
+        wanted = old if found.examples == old.examples else new
+        assert np.array_equal(found.pool, wanted.pool)
+        assert np.array_equal(found.weights, wanted.weights)
+        medium.cut = None
+        Slots(medium, made).save(new)
+        assert Slots(medium, made).load().examples == new.examples
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_learning_goes_on_after_a_restart_as_if_there_had_been_none(layer: AdaptLayer) -> None:
+    made, medium = factory(layer), Half()
+    hidden, labels = blocks(shifted=True)
+    whole, half = taught(made, hidden, labels), taught(made, hidden[:20], labels[:20])
+    Slots(medium, made).save(half.state)
+    assert len(medium.slots[0]) == slot_bytes(made.spec)
+    again = Learner(made, Slots(medium, made).load())
+    given = Learner(made).outputs(hidden).argmax(axis=1)
+    for index in range(20, len(hidden)):
+        again.learn(hidden[index], int(given[index]), int(labels[index]))
+    assert np.array_equal(again.state.weights, whole.state.weights)
+    assert np.array_equal(again.state.pool, whole.state.pool)
+    assert again.state.used == whole.state.used == 1
+
+
+def test_undo_survives_a_restart() -> None:
+    made, medium = factory("output"), Half()
+    slots = Slots(medium, made)
+    slots.save(taught(made, *blocks(shifted=True)).state)
+    slots.undo()
+    found = Slots(medium, made).load()
+    assert found.examples == found.used == 0
+    assert np.array_equal(found.weights, made.weights)
+
+
+def test_the_state_of_another_model_does_not_count() -> None:
+    made, medium = factory("output"), Half()
+    Slots(medium, made).save(taught(made, *blocks(shifted=True)).state)
+    other = factory("output", seed=2)
+    assert Slots(medium, other).load().examples == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"multiplier": 0}, "multiplier from 1"),
+        ({"pool": 256}, "pool from 2 to 255"),
+        ({"gain": 101}, "gain from 0 to 100"),
+        ({"bias_limit": 1 << 30}, "bias_limit from 0"),
+        ({"classes": 4}, "shape"),
+    ],
+)
+def test_a_package_with_other_limits_is_refused(changes: dict[str, int], text: str) -> None:
+    made = factory("output")
+    with pytest.raises(InputError, match=text):
+        read_factory(msgspec.structs.replace(made.spec, **changes), arrays_of(made), "package x")
+
+
+def test_sums_beyond_32_bits_are_refused() -> None:
+    made = factory("output", width=300, weight_limit=32767)
+    with pytest.raises(InputError, match="within 32 bits"):
+        read_factory(made.spec, arrays_of(made), "package x")
+
+
+def test_an_example_of_no_class_or_of_other_bytes_is_refused() -> None:
+    made = factory("output")
+    with pytest.raises(InputError, match="a class from 0 to 2"):
+        Learner(made).learn(np.zeros(made.spec.width, np.int64), 0, 3)
+    with pytest.raises(InputError, match="bytes less their zero point"):
+        Learner(made).learn(np.full(made.spec.width, 256), 0, 1)

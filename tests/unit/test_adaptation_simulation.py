@@ -1,0 +1,145 @@
+"""A package with `[adapt]`: what it holds, what its predictor learns, and what a simulation says beforehand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from adaptation_data import ODD, write_worn
+from cli_runner import Cli
+from edgewright.core.adaptation.predictor import AdaptedPredictor, factory_of
+from edgewright.core.package import package_bytes, parse_package, read_package
+from edgewright.core.predictor import Predictor
+from edgewright.pipeline.config import read_config
+from edgewright.pipeline.run import run_pipeline
+from edgewright.schema.errors import InputError, UnknownNameError
+
+
+@pytest.fixture(scope="module", params=["output", "prototypes"])
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp(request.param)
+    return run_pipeline(read_config(str(write_worn(folder, request.param))), out=folder / "runs").folder
+
+
+def rows_of(run: Path, person: str) -> tuple[np.ndarray, list[str]]:
+    lines = [line.split(",") for line in (run.parents[1] / "worn.csv").read_text().splitlines()[1:]]
+    mine = [line for line in lines if line[0] == person]
+    return np.array([[float(cell) for cell in line[2:]] for line in mine], np.float32), [line[1] for line in mine]
+
+
+def test_a_simulation_names_gain_and_people(cli: Cli, run: Path) -> None:
+    found = cli.json("adapt", "simulate", run, "--examples", "15")
+    odd, other = sorted(found["people"], key=lambda one: one["name"], reverse=True)
+    assert (odd["name"], odd["examples"], odd["samples"], odd["used"]) == (ODD, 45, 75, True)
+    assert odd["before"] < 0.8 < 0.9 < odd["after"]
+    assert other["before"] == other["after"]
+    assert found["losing"] == []
+    assert found["gain"]["value"] == pytest.approx((odd["after"] - odd["before"]) / 2)
+    assert found["state_bytes"] <= 2048
+    assert "gain" in cli("adapt", "simulate", run, "--examples", "15")
+
+
+def test_people_whom_the_model_was_fitted_on_are_left_out(cli: Cli, run: Path) -> None:
+    found = cli.json("adapt", "simulate", run, "--data", run.parents[1] / "worn.csv", "--examples", "15")
+    assert sorted(one["name"] for one in found["people"]) == ["p6", ODD]
+    assert "6 people whom the model was fitted on are left out" in found["notes"]
+
+
+def test_the_predictor_learns_what_the_simulation_says(cli: Cli, run: Path) -> None:
+    X, labels = rows_of(run, ODD)
+    first = np.concatenate([np.arange(k * 40, k * 40 + 15) for k in range(3)])
+    later = np.setdiff1d(np.arange(120), first)
+    predictor = AdaptedPredictor(read_package(run / "worn.edge"))
+    before = (predictor.predict(X[later]).labels == np.array(labels)[later]).mean()
+    done = predictor.learn(X[first], [labels[i] for i in first])
+    answers = predictor.predict(X[later])
+    after = (answers.labels == np.array(labels)[later]).mean()
+    found = cli.json("adapt", "simulate", run, "--examples", "15", "--people", ODD)["people"][0]
+    assert (done.learned, done.refused, done.used) == (45, 0, True)
+    assert (before, after) == (found["before"], found["after"])
+    assert np.allclose(answers.probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def test_nothing_learned_answers_as_before(run: Path) -> None:
+    X, _ = rows_of(run, "p6")
+    package = read_package(run / "worn.edge")
+    plain, adapted = Predictor(package, form="int8", engine="numpy").predict(X), AdaptedPredictor(package).predict(X)
+    assert np.array_equal(plain.probabilities, adapted.probabilities)
+
+
+def test_examples_out_of_range_or_missing_are_counted_and_refused(run: Path) -> None:
+    predictor = AdaptedPredictor(read_package(run / "worn.edge"))
+    X, labels = rows_of(run, ODD)
+    X[0], X[1, 0] = np.nan, 500.0
+    done = predictor.learn(X[:4], labels[:4])
+    assert (done.learned, done.refused) == (2, 2)
+    assert predictor.state.examples == 2
+
+
+def test_labels_that_the_package_does_not_have_are_refused(run: Path) -> None:
+    predictor = AdaptedPredictor(read_package(run / "worn.edge"))
+    X, _ = rows_of(run, ODD)
+    with pytest.raises(UnknownNameError, match="Did you mean 'walk'"):
+        predictor.learn(X[:1], ["wal"])
+    with pytest.raises(InputError, match="2 labels"):
+        predictor.learn(X[:2], ["walk"])
+    assert predictor.state.examples == 0
+
+
+def test_the_limits_are_sealed_with_the_package(run: Path) -> None:
+    package = read_package(run / "worn.edge")
+    files = {name: data for name, data in package.files.items() if name != "adapt/weights.npy"}
+    with pytest.raises(InputError, match=r"adapt/weights\.npy"):
+        factory_of(parse_package(package_bytes(package.manifest, files), "x"))
+
+
+def test_refusals_are_one_line(cli: Cli, run: Path, small: Path) -> None:
+    plain = run_pipeline(read_config(str(small)), out=small.parent / "runs").folder
+    for words, text in (
+        ((plain, "--examples", "15"), "without [adapt]"),
+        ((run, "--examples", "15s"), "a number of samples"),
+        ((run, "--examples", "0"), "at least one sample"),
+        ((run, "--examples", "500"), "too few samples"),
+        ((run, "--people", "p9", "--examples", "5"), "p9"),
+    ):
+        said = cli("adapt", "simulate", *words, code=2)
+        assert text in said
+        assert said.count("\n") == 1
+
+
+def test_a_model_that_cannot_learn_says_so(small: Path) -> None:
+    config = read_config(str(small), ("adapt.layer=output",))
+    with pytest.raises(InputError, match="three or more classes"):
+        run_pipeline(config, out=small.parent / "runs")
+
+
+def example_files(run: Path, folder: Path, person: str) -> Path:
+    X, labels = rows_of(run, person)
+    folder.mkdir()
+    for label in sorted(set(labels)):
+        mine = X[np.array(labels) == label][:15]
+        text = "\n".join(["c0,c1,c2,c3", *(",".join(str(cell) for cell in row) for row in mine)])
+        (folder / f"{label}.csv").write_text(text + "\n", encoding="utf-8")
+    return folder
+
+
+def test_a_device_learns_from_files_and_undoes_it(cli: Cli, run: Path, tmp_path: Path) -> None:
+    files, state = example_files(run, tmp_path / "examples", ODD), tmp_path / "state"
+    assert "the learned layer answers" in cli("adapt", "learn", run, "--examples", files, "--state", state)
+    found = cli.json("adapt", "status", run, "--state", state)
+    assert (found["examples"], found["labels"], found["used"]) == (45, {"idle": 15, "run": 15, "walk": 15}, True)
+    newest = max(state.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    newest.write_bytes(newest.read_bytes()[:-1])
+    assert cli.json("adapt", "status", run, "--state", state)["examples"] == 0
+    cli("adapt", "learn", run, "--examples", files, "--state", state)
+    assert cli.json("adapt", "undo", run, "--state", state)["used"] is False
+    assert cli.json("adapt", "status", run, "--state", state)["examples"] == 0
+
+
+def test_a_wrong_label_teaches_nothing(cli: Cli, run: Path, tmp_path: Path) -> None:
+    files = example_files(run, tmp_path / "examples", ODD)
+    (files / "walk.csv").rename(files / "wal.csv")
+    assert "Did you mean 'walk'" in cli("adapt", "learn", run, "--examples", files, "--state", tmp_path / "s", code=2)
+    assert not (tmp_path / "s").exists()
