@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from edgewright.graph.from_onnx import read_model
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
-from foreign import answers, model, node
+from foreign import absent_forms, answers, model, node
 
 SAMPLES, CHANNELS, UNITS, CLASSES = 14, 3, 5, 4
 RNG = np.random.default_rng(4)
@@ -124,6 +125,12 @@ def test_what_converters_write_is_a_layer_over_windows(op: str, form: Form) -> N
     wanted = answers(data, X)[0]
     np.testing.assert_allclose(compile_graph(graph)(X)["prediction"], wanted, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(answers(to_onnx(graph), X)[0], wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("op", ["LSTM", "GRU"])
+def test_a_foreign_model_is_proven_in_every_form(op: str, tmp_path: Path) -> None:
+    assert absent_forms(made(op, keras_sequence(op)), tmp_path) == {}
 
 
 @pytest.mark.parametrize("form", [torch_last, torch_hidden, keras], ids=lambda form: form.__name__)
