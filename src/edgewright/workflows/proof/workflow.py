@@ -37,6 +37,7 @@ from edgewright.proof.tolerance import (
 )
 from edgewright.schema.errors import InputError
 from edgewright.schema.proof import AbsentForm, FileRecord, ProofRecord
+from edgewright.workflows.proof.adaptation import adaptation_proof
 from edgewright.workflows.proof.adversarial import with_constructed
 from edgewright.workflows.proof.forms import Subject, forms_of
 from edgewright.workflows.proof.provers import ProofRequest, prover_of
@@ -88,7 +89,10 @@ def prove_place(
     chosen = choose_rows(subject, Path(location), data, rows, seed)
     record = prove_subject(subject, location, with_constructed(subject, chosen))
     stream = stream_proof(subject, location, chosen)
-    return record if stream is None else joined(_shipped(record, subject, stream), (stream,))
+    learning = adaptation_proof(subject, location, chosen)
+    record = record if stream is None else _shipped(record, subject, stream)
+    parts = tuple(part for part in (stream, learning) if part is not None)
+    return joined(record, parts) if parts else record
 
 
 def _shipped(record: ProofRecord, subject: Subject, stream: ProofRecord) -> ProofRecord:
