@@ -52,6 +52,7 @@ EXAMPLE: dict[str, Any] = {
     "data": {"kind": "csv", "path": "readings.csv", "target": "label", "group": "person"},
     "need": 0.9,
     "split.leave_one_out_s": 600,
+    "training.mixup": 0.2,
     "window.step": 25,
     "window.samples": 50,
     "scaling.rows": [1000, 10000],

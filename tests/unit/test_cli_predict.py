@@ -127,7 +127,7 @@ def test_an_unsure_answer_says_so(tmp_path: Path, cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ([], "expected one of --csv FILE, --values 1,2,... or -, got none"),
+        ([], "expected one of --csv FILE, --pictures PATH, --values 1,2,... or -, got none"),
         (["--values", "1,2", "-"], "got - and --values"),
         (["--values", "1"], "expected 2 values (a, b), got 1 - at --values"),
         (["--values", "1,x"], "expected a number, got 'x' - at --values place 2, column b"),

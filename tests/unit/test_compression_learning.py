@@ -63,8 +63,13 @@ def windows() -> NetworkClassifier:
 def test_every_layer_with_weights_says_which_axes_are_channels() -> None:
     for kind in listing(PACKAGE, "LAYER"):
         layer = find(PACKAGE, kind, "LAYER", "layer")
-        # Units of a state are rows and columns of its weights: pruning leaves such layers whole.
-        assert bool(layer.width and kind not in ("lstm", "gru")) == bool(layer.inputs) == bool(layer.outputs)
+        # Units of a state are rows and columns of its weights, and what is added to the input has its channels:
+        # pruning leaves such layers whole.
+        assert (
+            bool(layer.width and kind not in ("lstm", "gru", "inverted_residual"))
+            == bool(layer.inputs)
+            == bool(layer.outputs)
+        )
 
 
 @pytest.mark.slow
