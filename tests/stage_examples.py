@@ -33,6 +33,11 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
             },
         ),
     ],
+    "resize": [
+        ("pictures", {"height": 7, "width": 5}),
+        ("pictures", {"height": 21, "width": 13}),
+        ("pictures", {"height": 1, "width": 26}),
+    ],
     "resample": [("windows", {"rate": 48.0}), ("windows", {"rate": 25.0, "samples": 60})],
     "impute": [
         ("rows", {"strategy": "mean"}),
@@ -182,6 +187,8 @@ def arriving(words: str) -> tuple[Floats, Context]:
     rng = np.random.default_rng(7)
     if words == "sound":
         X, labels, rate = sound(60, rng), "microphone", 8000.0
+    elif words == "pictures":
+        X, labels, rate = rng.integers(0, 256, (40, 3, 10, 13)).astype(np.float32), "red green blue", 0.0
     elif words.endswith("windows"):
         X, labels, rate = windows(300, rng), "acc_x acc_y acc_z gyro", 50.0
     else:

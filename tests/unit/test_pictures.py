@@ -24,8 +24,12 @@ SIDE = 24
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a run folder of small networks over shapes."""
-    place = tmp_path_factory.mktemp("shapes")
+    """Return a run folder of a small network over shapes."""
+    return trained(tmp_path_factory.mktemp("shapes"), epochs=30)
+
+
+def trained(place: Path, *stages: dict[str, object], epochs: int) -> Path:
+    """Return the run folder of a small network behind some stages."""
     layers = [
         {"kind": "conv2d", "filters": 8, "kernel": 3, "stride": 2},
         {"kind": "inverted_residual", "filters": 12, "stride": 2, "expand": 2},
@@ -35,12 +39,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = {
         "name": "shapes",
         "data": {"kind": "pictures", "path": str(write_pictures(place / "data")), "height": SIDE, "width": SIDE},
+        "stages": stages,
         "model": {"layers": layers},
         "training": {
-            "epochs": 30, "batch": 16, "learning_rate": 0.01, "schedule": "one_cycle", "mixup": 0.1,
+            "epochs": epochs, "batch": 16, "learning_rate": 0.01, "schedule": "one_cycle", "mixup": 0.1,
             "augment": [{"kind": "crop", "area": 0.8}, {"kind": "flip", "upright": False}, {"kind": "colour"}],
         },
-        "compression": {"max_drop": 0.2},
+        "compression": {"max_drop": 1.0 if epochs < 10 else 0.2},
     }  # fmt: skip
     return run_pipeline(checked(table, "shapes"), out=place / "runs").folder
 
@@ -76,7 +81,11 @@ def test_files_are_answered_by_name(folder: Path, tmp_path: Path, cli: Cli) -> N
 
 
 @pytest.mark.slow
-def test_c_takes_bytes_and_gives_the_bits_it_gives_for_floats(folder: Path, tmp_path: Path, cli: Cli) -> None:
+@pytest.mark.parametrize("stages", [(), ({"kind": "resize", "height": 16, "width": 20},)])
+def test_c_takes_bytes_and_gives_the_bits_it_gives_for_floats(
+    stages: tuple[dict[str, object], ...], tmp_path: Path, cli: Cli
+) -> None:
+    folder = trained(tmp_path, *stages, epochs=3)
     cli("export", folder, "--to", "c99", "--out", tmp_path / "c")
     source, library = tmp_path / "c" / "shapes.c", tmp_path / "shapes.so"
     command = ["gcc", "-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off", "-shared", "-fPIC"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from edgewright.export._c_header import Interface, header, network_header
 from edgewright.export._c_math import own_functions
-from edgewright.export._c_pixels import entry
+from edgewright.export._c_pixels import entry, rounded
 from edgewright.export._c_source import Buffer
 from edgewright.export._c_steps import COUNTER, ROW, Routine, Step
 from edgewright.export._c_text import APART, SMALL, TYPES, literal, number
@@ -36,7 +36,10 @@ def files(unit: Unit, face: Interface) -> dict[str, str]:
     labels = ["before", "round", "network", "after"] if face.network is not None else ["before", "after"]
     parts = [(label, unit.steps[a:b]) for label, a, b in zip(labels, cuts[:-1], cuts[1:], strict=True)]
     calls: list[str] = []
-    inner: list[str] = []
+    with_bytes: list[str] = []
+    takes_bytes = (
+        face.takes_bytes and not unit.slots and not any("input" in routine.arguments for routine in unit.routines)
+    )
     values = "context->values.arena" if face.network is not None else "context->arena"
     location = partial(_place, arena, values)
     functions = [_routine(unit, routine, location) for routine in unit.routines]
@@ -45,12 +48,18 @@ def files(unit: Unit, face: Interface) -> dict[str, str]:
             functions.append(_network(unit, steps, arena))
             first, last = (location(buffer, buffer is face.ends[0]) for buffer in face.ends)
             calls.append(f"    (void){name}_network(&context->values.network, {first}, {last});")
-            inner.append(calls[-1])
+            with_bytes.append(calls[-1])
             continue
         uses = any(buffer.name == "input" for step in steps for buffer in step.buffers)
         functions.append(_function(unit, label, steps, arena, values, "const float *input" if uses else ""))
         calls.append(f"    {name}_{label}(context{', input' if uses else ''});")
-        inner += calls[-1:] if label.startswith("after") else []
+        if face.pixels is not None and label.startswith(("before", "round")):
+            continue
+        if takes_bytes and uses:
+            label = f"{label}_pixels"
+            text = _function(unit, label, steps, arena, values, "const uint8_t *input")
+            functions.append(re.sub(r"\binput\[", "(float)input[", text))
+        with_bytes.append(f"    {name}_{label}(context{', pixels' if uses else ''});")
     lines = [*_checks(unit, face), *calls, *_answer(face, location), *_doubts(unit, face)]
     # An answer that is a constant, or one of the input alone.
     unused = [word for word in ("context", "input") if not any(word in line for line in lines)]
@@ -64,12 +73,13 @@ def files(unit: Unit, face: Interface) -> dict[str, str]:
         "    return (int)flags;",
         "}",
     ]
-    if face.pixels is not None:
-        places = {"first": location(face.ends[0], False), "count": location(face.pixels.count, False)}
-        rest = [*inner, *_answer(face, location), *_doubts(unit, face)]
-        body += ["", *entry(unit, face.pixels, places, _guard(unit, face), rest)]
+    if takes_bytes:
+        if face.pixels is not None:
+            ends = location(face.ends[0], False), location(face.pixels.count, False)
+            with_bytes = [*rounded(unit, face.pixels, *ends), *with_bytes]
+        body += ["", *entry(unit, _guard(unit, face), [*with_bytes, *_answer(face, location), *_doubts(unit, face)])]
     text = _assemble(unit, functions, [*body, *_taps(unit, face)])
-    return {f"{name}.h": header(unit, face, arena), f"{name}.c": text}
+    return {f"{name}.h": header(unit, face, arena, pixels=takes_bytes), f"{name}.c": text}
 
 
 def network_files(unit: Unit, network: IntegerNetwork, ends: tuple[Buffer, ...]) -> dict[str, str]:

@@ -44,9 +44,15 @@ def image_channels(graph: Graph) -> Literal["first", "last", ""]:
         elif node.op == "Transpose":
             perm = node.attributes.get("perm", (3, 2, 1, 0))
             order[node.outputs[0]] = tuple(axes[int(place)] for place in perm)  # type: ignore[union-attr]
-        elif node.op in _ALIKE:
+        elif node.op in _ALIKE or _picks(node, graph):
             order[node.outputs[0]] = axes
     return found.pop() if len(found) == 1 else ""
+
+
+def _picks(node: Node, graph: Graph) -> bool:
+    """Return whether a node picks along an axis, and leaves the axes where they are."""
+    places = graph.constants.get(node.inputs[1]) if node.op == "Gather" else None
+    return places is not None and places.ndim == 1
 
 
 def turning(network: IntegerNetwork) -> IntegerOperator | None:

@@ -43,7 +43,8 @@ class Interface:
         confidence: below it an answer is unsure.
         image: where the channels of an image lie in the graph, 'first' or 'last'; the code has them last. Nothing for
             what is no image, and is taken in the graph's order.
-        pixels: how bytes of a picture enter the network without floats; None where they cannot.
+        pixels: how bytes of a picture enter the network where nothing stands before it.
+        takes_bytes: whether the input is a picture of bytes.
     """
 
     graph: Graph
@@ -58,10 +59,11 @@ class Interface:
     confidence: float = 0.0
     image: str = ""
     pixels: Pixels | None = None
+    takes_bytes: bool = False
 
 
-def header(unit: Unit, face: Interface, arena: Arena) -> str:
-    """Return the header of a pipeline."""
+def header(unit: Unit, face: Interface, arena: Arena, *, pixels: bool = False) -> str:
+    """Return the header of a pipeline, with the function for `pixels` where there is one."""
     name, upper = unit.name, unit.name.upper()
     shape = face.graph.inputs[0].shape
     lines = [
@@ -85,7 +87,7 @@ def header(unit: Unit, face: Interface, arena: Arena) -> str:
         "",
         "/* Answers for one sample: 0, or flags. The answer is given in either case. */",
         f"int {name}_predict({name}_context *context, const float *input, {name}_answer *answer);",
-        *_pixels(name, face),
+        *(_pixels(name) if pixels else []),
     ]
     if face.taps:
         lines += [
@@ -100,9 +102,7 @@ def header(unit: Unit, face: Interface, arena: Arena) -> str:
     return guarded(f"{unit.name.upper()}_H", "<stdint.h>", "\n".join([*lines, ""]))
 
 
-def _pixels(name: str, face: Interface) -> list[str]:
-    if face.pixels is None:
-        return []
+def _pixels(name: str) -> list[str]:
     return [
         "",
         "/* The same for a picture of bytes, as a camera gives it: no array of floats is needed. */",

@@ -15,7 +15,7 @@ from edgewright.export._c_files import files, network_files
 from edgewright.export._c_graph import Plan, image_channels, layer_names, node_names, plan_graph, turning
 from edgewright.export._c_header import Interface, Range
 from edgewright.export._c_picks import channels_of
-from edgewright.export._c_pixels import pixels_of
+from edgewright.export._c_pixels import pixels_of, takes_bytes
 from edgewright.export._c_rows import Rows
 from edgewright.export._c_source import REPEATED, Buffer, Source, work
 from edgewright.export._c_text import identifier
@@ -125,7 +125,7 @@ def lay_out(
     _floats(unit, plan, [n for n in plan.before if packed is None or n not in packed.chain], values, names)
     borders = [len(unit.steps)]
     ends: tuple[Buffer, ...] = ()
-    pixels = None
+    takes, pixels = bool(image) and takes_bytes(graph, limits), None
     if network is not None:
         turn = turning(network) if image else None
         if packed is not None:
@@ -135,7 +135,7 @@ def lay_out(
             if turn is not None:
                 real = real.seen(lambda view: view.transpose(0, 2, 3, 1))
             first = quantise_step(unit, real, network.values[network.input])
-            pixels = pixels_of(graph, plan, values, network.values[network.input], limits) if image else None
+            pixels = pixels_of(graph, plan, values, network.values[network.input]) if takes else None
         borders.append(len(unit.steps))
         last = _integers(unit, network, first, inside or {}, seen, turn, learns=learns)
         borders.append(len(unit.steps))
@@ -161,6 +161,7 @@ def lay_out(
         confidence,
         image,
         pixels,
+        takes,
     )
     return unit, face
 

@@ -56,13 +56,13 @@ CHUNK_VALUES = 1 << 18
 
 
 class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no types
-    """A transformer over rows (n, columns) or windows (n, channels, samples).
+    """A transformer over rows (n, columns), windows (n, channels, samples) or pictures (n, channels, height, width).
 
     A subclass sets `kind`, `takes` and `missing`, may learn in `_learn`, and gives `formula` and `_names`.
 
     Attributes:
         kind: name of the stage, for messages.
-        takes: number of axes of a sample that are accepted: 1 for rows, 2 for windows.
+        takes: number of axes of a sample that are accepted: 1 for rows, 2 for windows, 3 for pictures.
         missing: whether missing values (NaN, infinite) may arrive.
         shape_: shape of one sample, as fitted.
         feature_names_in_: names of the columns it was fitted on, where it was fitted on a frame.
@@ -212,7 +212,9 @@ def require(context: Context, kind: str, takes: tuple[int, ...]) -> None:
         InputError: naming the stage and what arrives at it.
     """
     if len(context.shape) not in takes:
-        do = "Add a [window] table, or leave the stage out" if takes == (2,) else "Add a features stage before it"
+        needs = {2: "Add a [window] table, or leave the stage out", 3: "Load pictures, or leave the stage out"}
+        do = needs.get(takes[0], "") if len(takes) == 1 else ""
+        do = do or "Add a features stage before it"
         raise InputError(_shapes(takes), f"samples of shape {_text(context.shape)}", f"stage {kind}", do)
 
 
@@ -267,7 +269,9 @@ def named(places: Sequence[int] | None, context: Context) -> tuple[str, ...]:
 
 
 def _shapes(takes: tuple[int, ...]) -> str:
-    kinds = {1: "rows (n, columns)", 2: "windows (n, channels, samples)"}
+    kinds = {
+        1: "rows (n, columns)", 2: "windows (n, channels, samples)", 3: "pictures (n, channels, height, width)"
+    }  # fmt: skip
     return " or ".join(kinds[rank] for rank in takes)
 
 
