@@ -149,6 +149,9 @@ LOWERED: dict[str, Lower] = {
     **dict.fromkeys(("Concat", "Gather", "GatherElements", "ArgMax", "ArgMin"), _along(0)),
     **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), _everywhere),
     **dict.fromkeys(("Conv", "MaxPool", "AveragePool"), _slid),
+    **dict.fromkeys(
+        ("LSTM", "GRU"), lambda node, values: (node.inputs, {"sequence": int(node.attributes["window"] == "sequence")})
+    ),
     "Softmax": _along(-1),
     "LeakyRelu": lambda node, values: (node.inputs, {"alpha": _number(node, "alpha", 0.01)}),
     "Gemm": _gemm,

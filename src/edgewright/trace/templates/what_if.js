@@ -88,7 +88,24 @@ const moved=(out,[x],{begins,strides,mode,fill})=>{
     out.v[i]=off?fill:x.v[p];
   });
 };
+const bend=a=>1/(1+Math.exp(-a));
+const recurrent=step=>(out,[x,w,r,b],{sequence})=>{
+  const [,C,T]=x.shape,G=w.shape[1],U=r.shape[2],h=new Float32Array(U),c=new Float32Array(U);
+  for(let t=0;t<T;t++){
+    const a=[],s=[];
+    for(let g=0;g<G;g++){
+      a[g]=b?b.v[g]:0;s[g]=b?b.v[G+g]:0;
+      for(let i=0;i<C;i++)a[g]+=w.v[g*C+i]*x.v[i*T+t];
+      for(let u=0;u<U;u++)s[g]+=r.v[g*U+u]*h[u];
+    }
+    for(let u=0;u<U;u++)h[u]=step(n=>a[n*U+u]+s[n*U+u],c,u,a[2*U+u],s[2*U+u],h[u]);
+    if(sequence)for(let u=0;u<U;u++)out.v[u*T+t]=h[u];
+  }
+  if(!sequence)out.v.set(h);
+};
 const operators={
+  LSTM:recurrent((g,c,u)=>bend(g(1))*Math.tanh(c[u]=bend(g(2))*c[u]+bend(g(0))*Math.tanh(g(3)))),
+  GRU:recurrent((g,c,u,a,s,h)=>{const n=Math.tanh(a+bend(g(1))*s);return n+bend(g(0))*(h-n)}),
   Add:each((a,b)=>a+b),Sub:each((a,b)=>a-b),Mul:each((a,b)=>a*b),
   Div:(out,xs)=>each(out.kind=='f'?(a,b)=>a/b:(a,b)=>Math.trunc(a/b))(out,xs),
   Pow:each((a,b)=>a**b),Max:each((...v)=>most(v)),Min:each((...v)=>least(v)),
@@ -99,7 +116,7 @@ const operators={
   Abs:each(Math.abs),Neg:each(a=>-a),Sqrt:each(Math.sqrt),Exp:each(Math.exp),Log:each(Math.log),
   Floor:each(Math.floor),Ceil:each(Math.ceil),Round:each(even),Reciprocal:each(a=>1/a),Sign:each(Math.sign),
   Sin:each(Math.sin),Cos:each(Math.cos),Erf:each(erf),Tanh:each(Math.tanh),
-  Relu:each(a=>Math.max(a,0)),Sigmoid:each(a=>1/(1+Math.exp(-a))),
+  Relu:each(a=>Math.max(a,0)),Sigmoid:each(bend),
   LeakyRelu:(out,xs,{alpha})=>each(a=>a>=0?a:a*alpha)(out,xs),
   Clip:each((a,low,high)=>{if(low!==undefined)a=Math.max(a,low);return high===undefined?a:Math.min(a,high)}),
   Cast:(out,xs)=>each(out.kind=='b'?a=>a!=0:out.kind=='i'?Math.trunc:a=>a)(out,xs),
