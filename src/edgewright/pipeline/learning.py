@@ -29,6 +29,7 @@ from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import EpochRecord, EvaluationRecord, PredictionRecord, StageRecord, TrainingRecord
 from edgewright.trace.observations import observe
+from edgewright.training.augment import changing
 
 # Rules are told up to so many characters on their card.
 _SAID = 300
@@ -197,9 +198,17 @@ def _card(job: Job, material: Material, flow: Flow, model: Any, fitted: int, cos
         settings={"optimiser": config.training.optimiser, "epochs": config.training.epochs}
         if model.training_.epochs
         else {"model": config.model.kind},
-        notes=() if material.extra is None else (f"{len(material.extra):,} augmented copies were added",),
+        notes=_added(job, material),
         **msgspec.structs.asdict(cost),
     )
+
+
+def _added(job: Job, material: Material) -> tuple[str, ...]:
+    """Return what training samples were changed into."""
+    notes = [f"{len(material.extra):,} augmented copies were added"] if material.extra is not None else []
+    if kinds := [str(table["kind"]) for table in changing(job.config.training.augment)]:
+        notes.append(f"changed anew in every epoch: {', '.join(kinds)}")
+    return tuple(notes)
 
 
 def _why(job: Job, material: Material, flow: Flow, model: Any) -> str:  # noqa: ANN401

@@ -213,6 +213,8 @@ def _augment(config: PipelineConfig, samples: Samples, sides: Split) -> tuple[Fl
         return None, None
     given = np.asarray(samples.X[sides.train], np.float32)
     windows, origin = augmented(config.training.augment, given, config.seed)
+    if len(windows) == len(given):
+        return None, None
     return windows[len(given) :], samples.y[sides.train][origin[len(given) :]]
 
 

@@ -41,7 +41,9 @@ def opening(trace: Trace) -> str:
 
 def _task(trace: Trace) -> str:
     shape = trace.stages[0].shape_out[1:]
-    if len(shape) > 1:
+    if len(shape) == 3:
+        source = f"pictures of {shape[1]} x {shape[2]} pixels in {plural(shape[0], 'channel')}"
+    elif len(shape) == 2:
         source = f"windows of {plural(shape[-1], 'value')} from {plural(shape[0], 'channel')}"
     else:
         source = f"rows of {plural(shape[0], 'column')}" if shape else "rows"
