@@ -25,7 +25,7 @@ from edgewright.schema.data import DataSet, Floats, Samples, Split
 from edgewright.schema.errors import InputError
 from edgewright.schema.labelling import LabelRecord
 from edgewright.schema.trace import StageRecord
-from edgewright.training.augment import augmented
+from edgewright.training.augment import augmented, copying
 
 _CLASSES_SHOWN = 20
 # Of rows that are read in parts so many are drawn for figures, and to compare the forms of a model.
@@ -209,12 +209,10 @@ def sha256(samples: Samples) -> str:
 
 def _augment(config: PipelineConfig, samples: Samples, sides: Split) -> tuple[Floats | None, Any]:
     """Return changed copies of the training windows and their targets; None without any."""
-    if not config.training.augment:
+    if not copying(config.training.augment):
         return None, None
     given = np.asarray(samples.X[sides.train], np.float32)
     windows, origin = augmented(config.training.augment, given, config.seed)
-    if len(windows) == len(given):
-        return None, None
     return windows[len(given) :], samples.y[sides.train][origin[len(given) :]]
 
 

@@ -34,6 +34,11 @@ def prepare(tables: tuple[dict[str, Any], ...]) -> tuple[Prepared, ...]:
     return tuple(prepared)
 
 
+def copying(tables: tuple[dict[str, Any], ...]) -> list[tuple[Augmentation[Any], AugmentationConfig]]:
+    """Return the augmentations that make copies, with their configurations."""
+    return [(kind, config) for kind, config in prepare(tables) if isinstance(config, AugmentationConfig)]
+
+
 def augmented(tables: tuple[dict[str, Any], ...], windows: Floats, seed: int) -> tuple[Floats, NDArray[np.int64]]:
     """Return the windows and after them the copies of each table in order.
 
@@ -49,14 +54,14 @@ def augmented(tables: tuple[dict[str, Any], ...], windows: Floats, seed: int) ->
         InputError: for rows that are not windows.
     """
     origin = np.arange(len(windows), dtype=np.int64)
-    copying = [(kind, config) for kind, config in prepare(tables) if isinstance(config, AugmentationConfig)]
-    if not copying:
+    made = copying(tables)
+    if not made:
         return windows, origin
     if windows.ndim != 3:
         raise InputError("windows of shape (channels, samples)", f"shape {windows.shape[1:]}", "training.augment")
     rng = np.random.default_rng([seed, 0xA6])
     parts, origins = [windows], [origin]
-    for augmentation, config in copying:
+    for augmentation, config in made:
         for _ in range(config.copies):
             parts.append(np.asarray(augmentation.apply(config, windows, rng), np.float32))
             origins.append(origin)

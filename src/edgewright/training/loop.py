@@ -121,12 +121,14 @@ def train(
     watch = settings.patience > 0 and validation is not None
     best: Tree = None
     best_epoch, best_loss, stopped = 0, math.inf, ""
-    answering: Tree = parameters
     for epoch in range(1, settings.epochs + 1):
         epoch_began = time.perf_counter()
         carry = _epoch(program, carry, samples, settings, epoch, changes)
-        answering = _answering(program, carry, samples, settings, changes)
-        watched = evaluate(apply, answering, validation, settings) if validation is not None else None
+        answering: Tree = None
+        watched: tuple[float, float] | None = None
+        if validation is not None:
+            answering = _answering(program, carry, samples, settings, changes)
+            watched = evaluate(apply, answering, validation, settings)
         record = _record(carry, epoch, watched, settings, program, time.perf_counter() - epoch_began)
         history.append(record)
         if record.validation_loss is not None and record.validation_loss < best_loss:
@@ -136,7 +138,7 @@ def train(
         if stopped := _stopped(record, on_epoch, epoch - best_epoch, patience):
             break
     if not watch:
-        best, best_epoch = _copy(answering), len(history)
+        best, best_epoch = _copy(_answering(program, carry, samples, settings, changes)), len(history)
     if hasattr(apply, "folded"):
         best = apply.folded(best)
     return Result(

@@ -20,6 +20,7 @@ from jax import lax
 from numpy.typing import NDArray
 
 from edgewright.core.catalogue import find
+from edgewright.data.row_spool import piece_rows
 from edgewright.schema.errors import InputError
 from edgewright.training.backend import compiling, options
 from edgewright.training.contract import Optimiser, Tree
@@ -63,7 +64,6 @@ Floats = NDArray[np.float32]
 Apply = Callable[[Tree, Any], Any]
 # One block size for predictions means one program; a few rows get a small one, and so do large ones.
 BLOCK, FEW = 1024, 64
-_BLOCK_BYTES = 8 * 2**20
 # Numbers in `rates`.
 RATES = 7
 
@@ -248,8 +248,7 @@ def measured(measure: Apply, parameters: Tree, inputs: Floats) -> Tree:
 
 def block_of(shape: tuple[int, ...]) -> int:
     """Return how many samples of this shape are answered at once."""
-    maximum = max(1, min(BLOCK, _BLOCK_BYTES // (4 * max(1, math.prod(shape)))))
-    return 1 << (maximum.bit_length() - 1)
+    return min(BLOCK, piece_rows(4 * math.prod(shape)))
 
 
 def forward(apply: Apply, parameters: Tree, inputs: Floats) -> Any:  # noqa: ANN401 - whatever the network gives
