@@ -64,6 +64,8 @@ Floats = NDArray[np.float32]
 Apply = Callable[[Tree, Any], Any]
 # One block size for predictions means one program; a few rows get a small one, and so do large ones.
 BLOCK, FEW = 1024, 64
+# Axes of batches of pictures. XLA runs convolutions within a loop without its library, 20 times as long: a call a step.
+_PICTURES = 5
 # Numbers in `rates`.
 RATES = 7
 
@@ -90,7 +92,7 @@ class StepProgram:
 
     Attributes:
         compile_seconds, compile_cpu_seconds: spent on compiling, so far, by the clock and by the processor.
-        shapes: of the batches it was compiled for.
+        programs: compiled, by the shape of their batches.
     """
 
     def __init__(
@@ -105,7 +107,7 @@ class StepProgram:
         self.varied = getattr(apply, "training", None)
         self.draws = self.varied is not None or mixup > 0.0
         self.compile_seconds = self.compile_cpu_seconds = 0.0
-        self.shapes: set[tuple[int, ...]] = set()
+        self.programs: dict[tuple[int, ...], Callable[..., Any]] = {}
         self._states: dict[tuple[tuple[int, ...], ...], Tree] = {}
         self._jitted = jax.jit(self._run, donate_argnums=(0, 1, 2), compiler_options=options())
 
@@ -148,16 +150,23 @@ class StepProgram:
         Returns:
             The new carry; its totals are the weighted sum of losses, the sum of weights, right answers and samples.
         """
-        if batches[0].shape not in self.shapes:
-            # No step at all: compiles, and gives back what it was given.
+        length = 1 if batches[0].ndim == _PICTURES else len(batches[0])
+        for start in range(0, steps, length):
+            now = np.append(rates[:-1], rates[-1] + np.float32(start))
+            part = [array[start : start + length] for array in batches]
+            counts = np.int32(min(steps - start, length)), np.bool_(first and start == 0)
+            carry = self._compiled((*carry, now, *part, *counts), part[0].shape)(*carry, now, *part, *counts)
+        return carry
+
+    def _compiled(self, arguments: tuple[Any, ...], shape: tuple[int, ...]) -> Callable[..., Any]:
+        """Return the program for batches of this shape."""
+        if shape not in self.programs:
             began, cpu_began = time.perf_counter(), time.process_time()
             with compiling():
-                carry = self._jitted(*carry, rates, *batches, np.int32(0), np.bool_(False))
+                self.programs[shape] = self._jitted.lower(*arguments).compile()
             self.compile_seconds += time.perf_counter() - began
             self.compile_cpu_seconds += time.process_time() - cpu_began
-            self.shapes.add(batches[0].shape)
-        result: tuple[Tree, Tree, Any] = self._jitted(*carry, rates, *batches, np.int32(steps), np.bool_(first))
-        return result
+        return self.programs[shape]
 
     def _run(
         self,
@@ -203,6 +212,8 @@ class StepProgram:
             updates, s = transformation.update(gradients, s, p)
             return optax.apply_updates(p, updates), s, t + sums
 
+        if x.ndim == _PICTURES:
+            return step(0, (parameters, state, totals))
         trained: tuple[Tree, Tree, Any] = lax.fori_loop(0, steps, step, (parameters, state, totals))
         return trained
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Activation, Layer, Parameters, Shape
@@ -16,9 +17,9 @@ from edgewright.models.nn._pictures import (
     attributes,
     channels_first,
     channels_last,
+    margins,
     picture_shape,
     places,
-    taps,
 )
 from edgewright.models.nn._windows import Positive
 
@@ -53,11 +54,13 @@ def initialise(config: Conv2dConfig, shape: Shape, rng: np.random.Generator) -> 
 
 
 def _run(config: Conv2dConfig, own: Parameters, x: Any, measured: Parameters | None) -> Any:  # noqa: ANN401 - JAX arrays
-    """(batch, channels, height, width) -> (batch, filters, rows, columns), as one matrix product over the kernel."""
-    shifted = taps(config, channels_last(x), KIND)
-    patches = shifted[0] if len(shifted) == 1 else jnp.concatenate(shifted, axis=3)
-    weights = jnp.transpose(own["weights"], (2, 3, 1, 0)).reshape(patches.shape[3], config.filters)
-    y = normalised("weights", own, patches @ weights, measured) + own["bias"]
+    """(batch, channels, height, width) -> (batch, filters, rows, columns)."""
+    around = margins(config, x.shape[1:])
+    weights = jnp.transpose(own["weights"], (2, 3, 1, 0))
+    sums = lax.conv_general_dilated(
+        channels_last(x), weights, (config.stride, config.stride), around, dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    y = normalised("weights", own, sums, measured) + own["bias"]
     return channels_first(activate(config.activation, y))
 
 
