@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from edgewright.core.archive import read_file
 from edgewright.graph.stage import Context
 from edgewright.language.embedding.contract import unit
 from edgewright.language.labelling.project import Item, Project
@@ -120,11 +121,8 @@ def standardised(values: NDArray[np.floating]) -> Floats:
 
 def _colours(path: Path) -> Floats:
     """Return mean colours of a grid of four by four: says little, but needs no model."""
-    from PIL import Image, UnidentifiedImageError  # noqa: PLC0415 - of an extra, for pictures alone
+    from edgewright.data.pictures import pixels  # noqa: PLC0415 - of an extra, for pictures alone
 
-    try:
-        with Image.open(path) as picture:
-            small = picture.convert("RGB").resize((_GRID, _GRID), Image.Resampling.BOX)
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise InputError("a picture that can be read", str(error)[:100], str(path), "Omit it") from None
-    return unit(np.asarray(small, np.float32).reshape(-1) / 255.0 - 0.5)
+    content = read_file(path, "a picture that can be read", absent="Put it back, or omit it")
+    small = pixels(content, str(path), (_GRID, _GRID), colour=True, fit="stretch")
+    return unit(small.transpose(1, 2, 0).reshape(-1).astype(np.float32) / 255.0 - 0.5)
