@@ -8,6 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from edgewright.pipeline.config import checked
+from edgewright.pipeline.run import run_pipeline
+
+SIDE = 24
 SHAPES = ("disc", "square")
 
 
@@ -31,3 +35,25 @@ def write_pictures(folder: Path, each: int = 40, seed: int = 0) -> Path:
         for number in range(each):
             Image.fromarray(drawn(shape, rng)).save(folder / shape / f"{number:03d}.png")
     return folder
+
+
+def trained(place: Path, *stages: dict[str, object], epochs: int) -> Path:
+    """Return the run folder of a small network behind some stages."""
+    layers = [
+        {"kind": "conv2d", "filters": 8, "kernel": 3, "stride": 2},
+        {"kind": "inverted_residual", "filters": 12, "stride": 2, "expand": 2},
+        {"kind": "inverted_residual", "filters": 12, "expand": 2},
+        {"kind": "global_average_pool"},
+    ]
+    table = {
+        "name": "shapes",
+        "data": {"kind": "pictures", "path": str(write_pictures(place / "data")), "height": SIDE, "width": SIDE},
+        "stages": stages,
+        "model": {"layers": layers},
+        "training": {
+            "epochs": epochs, "batch": 16, "learning_rate": 0.01, "schedule": "one_cycle", "mixup": 0.1,
+            "augment": [{"kind": "crop", "area": 0.8}, {"kind": "flip", "upright": False}, {"kind": "colour"}],
+        },
+        "compression": {"max_drop": 1.0 if epochs < 10 else 0.2},
+    }  # fmt: skip
+    return run_pipeline(checked(table, "shapes"), out=place / "runs").folder

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgewright.core.pictures import pixels
 from edgewright.data.load import guess, load_data
-from edgewright.data.pictures import pixels
 from edgewright.data.samples import cut, unit_of
 from edgewright.schema.errors import InputError
 from picture_folder import drawn, write_pictures

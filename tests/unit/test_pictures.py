@@ -12,42 +12,16 @@ from PIL import Image
 
 from cli_runner import Cli
 from edgewright.cli.main import run
+from edgewright.core.pictures import pixels
 from edgewright.core.predictor import Predictor, load
-from edgewright.data.pictures import pixels
 from edgewright.data.stored_files import stored_files
-from edgewright.pipeline.config import checked
-from edgewright.pipeline.run import run_pipeline
-from picture_folder import write_pictures
-
-SIDE = 24
+from picture_folder import SIDE, trained, write_pictures
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a run folder of a small network over shapes."""
     return trained(tmp_path_factory.mktemp("shapes"), epochs=30)
-
-
-def trained(place: Path, *stages: dict[str, object], epochs: int) -> Path:
-    """Return the run folder of a small network behind some stages."""
-    layers = [
-        {"kind": "conv2d", "filters": 8, "kernel": 3, "stride": 2},
-        {"kind": "inverted_residual", "filters": 12, "stride": 2, "expand": 2},
-        {"kind": "inverted_residual", "filters": 12, "expand": 2},
-        {"kind": "global_average_pool"},
-    ]
-    table = {
-        "name": "shapes",
-        "data": {"kind": "pictures", "path": str(write_pictures(place / "data")), "height": SIDE, "width": SIDE},
-        "stages": stages,
-        "model": {"layers": layers},
-        "training": {
-            "epochs": epochs, "batch": 16, "learning_rate": 0.01, "schedule": "one_cycle", "mixup": 0.1,
-            "augment": [{"kind": "crop", "area": 0.8}, {"kind": "flip", "upright": False}, {"kind": "colour"}],
-        },
-        "compression": {"max_drop": 1.0 if epochs < 10 else 0.2},
-    }  # fmt: skip
-    return run_pipeline(checked(table, "shapes"), out=place / "runs").folder
 
 
 def unseen(tmp_path: Path) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.uint8]], list[str]]:

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import cast
 
-import msgspec
 import numpy as np
 
 from edgewright.core.parts import parts
+from edgewright.core.pictures import ENDINGS, fit_of, pixels, takes_pictures
 from edgewright.core.prediction_input import Answer, answered
 from edgewright.core.predictor import Predictor
-from edgewright.data.pictures import ENDINGS, Fit, pixels
 from edgewright.data.stored_files import stored_files
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import Manifest
-
-
-def takes_pictures(manifest: Manifest) -> bool:
-    """Return whether a sample of the package is a picture."""
-    return len(manifest.shape) == 3 and len(manifest.columns) in (1, 3)
 
 
 def answer_pictures(predictor: Predictor, path: Path) -> Iterator[Answer]:
@@ -78,13 +71,12 @@ def _pieces(path: Path, manifest: Manifest) -> Iterator[tuple[Floats, list[str]]
         )
     if not path.exists():
         raise InputError("a picture, or a folder or ZIP of pictures", "no such file", str(path))
-    fit = cast(Fit, manifest.picture.fit if manifest.picture is not msgspec.UNSET else "crop")
     colour, (height, width) = len(manifest.columns) == 3, manifest.shape[1:]
     at_once = next(parts((4096, *manifest.shape))).stop
     names: list[str] = []
     held = np.empty((at_once, *manifest.shape), np.float32)
     for name, content in stored_files(path, ENDINGS, "picture"):
-        held[len(names)] = pixels(content, name, (height, width), colour=colour, fit=fit)
+        held[len(names)] = pixels(content, name, (height, width), colour=colour, fit=fit_of(manifest))
         names.append(name)
         if len(names) == at_once:
             yield held.copy(), names

@@ -13,8 +13,8 @@ from typing import Literal
 
 import numpy as np
 
+from edgewright.core.pictures import pixels
 from edgewright.data.contract import Documented, PublicSet, SourceConfig
-from edgewright.data.pictures import pixels
 from edgewright.data.sets import _files as files
 from edgewright.data.sources.pictures import Side, picture_columns
 from edgewright.schema.data import DataSet, Recording

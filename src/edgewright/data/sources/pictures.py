@@ -8,9 +8,9 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
+from edgewright.core.pictures import ENDINGS, Fit, pixels
 from edgewright.data.contract import Source, SourceConfig, need_path
 from edgewright.data.labels import Marks, Meaning, read_marks, read_name
-from edgewright.data.pictures import ENDINGS, Fit, pixels
 from edgewright.data.stored_files import stored_files
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from edgewright.core.predictor import Answers, Predictor
 from edgewright.device.agent.feed import SampleBatch
 from edgewright.device.agent.package_slots import VerifiedPackage
+from edgewright.schema.data import Floats
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.package import Manifest, WindowSpec
 
@@ -53,6 +55,15 @@ class Answerer:
     def columns(self) -> tuple[str, ...]:
         """Names of its columns."""
         return tuple(column.name for column in self.manifest.columns)
+
+    @property
+    def fitted(self) -> Callable[[Floats], Floats] | None:
+        """Makes a camera's pictures those of a package for pictures; None for any other package."""
+        if len(self.manifest.shape) != 3:
+            return None
+        from edgewright.core.pictures import fitting  # noqa: PLC0415 - Pillow is in the base install of no device
+
+        return partial(fitting, manifest=self.manifest)
 
     def answer(self, cuts: Sequence[SampleBatch]) -> list[Answered]:
         """Return answers of all cuts in one batch.

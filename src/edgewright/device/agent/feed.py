@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
@@ -61,8 +61,8 @@ class Feed:
             InputError: the packet has other columns than the source said.
         """
         values = packet.values
-        if not self._all or values.shape[1:] != (len(self._places),):
-            if values.ndim != 2 or values.shape[1] <= max(self._places):
+        if not self._all or values.shape[1:2] != (len(self._places),):
+            if values.ndim not in (2, 4) or values.shape[1] <= max(self._places):
                 raise InputError(f"rows of at least {max(self._places) + 1} columns", f"shape {values.shape}")
             values = values[:, self._places]
         if self._timeline is None:
@@ -91,7 +91,7 @@ class Feed:
             self._hole = hole
             return [], health
         values = np.where(np.isinf(values), np.float32(np.nan), values)
-        well = np.asarray(~np.isnan(values).all(axis=1), np.bool_)
+        well = np.asarray(~np.isnan(values).all(axis=tuple(range(1, values.ndim))), np.bool_)
         self._hole = False
         return [Ready(values=values, time=packet.time, gap_before=hole, healthy=well)], health
 
@@ -102,12 +102,15 @@ class WindowCutter:
     Args:
         window: of the package; None where each row is a sample.
         channels: columns of a row.
+        fitted: makes rows samples where they are not yet, such as a camera's pictures of another size.
     """
 
     KEPT = ("_windower", "_rows", "_bad", "_answered", "_gap")
 
-    def __init__(self, window: WindowSpec | None, channels: int) -> None:
-        self._window, self._channels = window, channels
+    def __init__(
+        self, window: WindowSpec | None, channels: int, fitted: Callable[[Floats], Floats] | None = None
+    ) -> None:
+        self._window, self._channels, self._fitted = window, channels, fitted
         self._windower = self._fresh()
         self._rows, self._bad = 0, -1
         self._answered = self._gap = False
@@ -120,7 +123,8 @@ class WindowCutter:
         if self._windower is not None:
             cut = self._windows(ready, self._windower)
         else:
-            cut = SampleBatch(samples=ready.values, times=ready.time, healthy=ready.healthy, gap=self._gap)
+            samples = self._fitted(ready.values) if self._fitted is not None else ready.values
+            cut = SampleBatch(samples=samples, times=ready.time, healthy=ready.healthy, gap=self._gap)
         if cut is not None:
             self._answered, self._gap = True, False
         return cut

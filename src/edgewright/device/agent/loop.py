@@ -182,10 +182,13 @@ class Agent:
         timed, rows, alarms = state.finish()
         if self._config.keep == "all":
             for feed, ready in rows:
-                self._keeper.rows(state.name, feed.columns, ready.time, ready.values)
+                if ready.values.ndim == 2:  # a store holds no pictures
+                    self._keeper.rows(state.name, feed.columns, ready.time, ready.values)
         elif self._config.keep == "alarm":
             for unit, seen in alarms:
                 sample = seen.sample if seen.sample is not None else ()
+                if np.ndim(sample) == 3:
+                    continue
                 values = np.atleast_2d(np.asarray(sample, np.float32).T)
                 back = np.arange(len(values) - 1, -1, -1) / (unit.feed.rate or 1.0)
                 self._keeper.rows(state.name, unit.feed.columns, seen.time - back, values)

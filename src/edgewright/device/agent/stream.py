@@ -64,7 +64,7 @@ class StreamState:
             Unit(
                 a,
                 self._feed(a.columns, a.rate),
-                WindowCutter(a.window, len(a.columns)),
+                WindowCutter(a.window, len(a.columns), a.fitted),
                 DecisionStream(a, summary, a.name in ruled),
                 stream_drift(a, settings.drift, remembered.take(drift_key(name, a)) if remembered else None),
             )

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgewright.core.engines.onnxruntime import open_session
+from edgewright.core.pictures import opened
 from edgewright.core.riff import read_wav
-from edgewright.data.pictures import opened
 from edgewright.language.embedding.contract import Vectors, unit
 from edgewright.language.embedding.directory import Directory
 from edgewright.language.embedding.text import TextEncoder

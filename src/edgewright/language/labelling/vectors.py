@@ -121,7 +121,7 @@ def standardised(values: NDArray[np.floating]) -> Floats:
 
 def _colours(path: Path) -> Floats:
     """Return mean colours of a grid of four by four: says little, but needs no model."""
-    from edgewright.data.pictures import pixels  # noqa: PLC0415 - of an extra, for pictures alone
+    from edgewright.core.pictures import pixels  # noqa: PLC0415 - of an extra, for pictures alone
 
     content = read_file(path, "a picture that can be read", absent="Put it back, or omit it")
     small = pixels(content, str(path), (_GRID, _GRID), colour=True, fit="stretch")

@@ -1,17 +1,20 @@
-"""A picture's bytes as pixels of one size."""
+"""Pictures as pixels of one size."""
 
 from __future__ import annotations
 
 import io
 import warnings
 from collections.abc import Callable
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, cast
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
+from edgewright.schema.package import Manifest
 
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 # A larger one is a mistake or a trap: a file of some kilobytes can claim any size.
@@ -78,17 +81,60 @@ def pixels(content: bytes, name: str, size: tuple[int, int], *, colour: bool, fi
         # What is transparent shows white, as in most viewers.
         if "transparency" in upright.info or upright.mode in ("LA", "RGBA", "PA"):
             upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright.convert("RGBA"))
-        upright = _eight_bits(upright).convert("RGB" if colour else "L")
-        if fit == "crop":
-            upright = ImageOps.fit(upright, (width, height), Image.Resampling.BILINEAR)
-        elif fit == "pad":
-            upright = ImageOps.pad(upright, (width, height), Image.Resampling.BILINEAR)
-        else:
-            upright = upright.resize((width, height), Image.Resampling.BILINEAR)
-        array = np.asarray(upright, np.uint8)
-        return np.ascontiguousarray(array.transpose(2, 0, 1) if colour else array[None])
+        return _sized(_eight_bits(upright).convert("RGB" if colour else "L"), size, fit)
 
     return opened(content, name, sized)
+
+
+def resized(picture: NDArray[np.uint8], size: tuple[int, int], fit: Fit) -> NDArray[np.uint8]:
+    """Return a picture of another size, as `pixels` does.
+
+    Args:
+        picture: shape (channels, height, width), one channel or three.
+        size: height and width.
+        fit: as that of `pixels`.
+    """
+    array = picture[0] if len(picture) == 1 else np.ascontiguousarray(picture.transpose(1, 2, 0))
+    return _sized(Image.fromarray(array), size, fit)
+
+
+def takes_pictures(manifest: Manifest) -> bool:
+    """Return whether a sample of the package is a picture."""
+    return len(manifest.shape) == 3 and len(manifest.columns) in (1, 3)
+
+
+def fit_of(manifest: Manifest) -> Fit:
+    """Return how a picture of another size becomes one of the package's."""
+    return cast(Fit, manifest.picture.fit if manifest.picture is not msgspec.UNSET else "crop")
+
+
+def fitting(pictures: Floats, manifest: Manifest) -> Floats:
+    """Return pictures in the size of a package.
+
+    Args:
+        pictures: shape (n, channels, height, width), 0 to 255.
+        manifest: of the package.
+
+    Raises:
+        InputError: no pictures.
+    """
+    if pictures.ndim != 4:
+        raise InputError("pictures", f"rows of {pictures.shape[1]} values", manifest.name, "Use --source camera:PATH")
+    height, width = manifest.shape[1:]
+    made = [resized(one.astype(np.uint8), (height, width), fit_of(manifest)) for one in pictures]
+    return np.stack(made).astype(np.float32)
+
+
+def _sized(picture: Image.Image, size: tuple[int, int], fit: Fit) -> NDArray[np.uint8]:
+    height, width = size
+    if fit == "crop":
+        picture = ImageOps.fit(picture, (width, height), Image.Resampling.BILINEAR)
+    elif fit == "pad":
+        picture = ImageOps.pad(picture, (width, height), Image.Resampling.BILINEAR)
+    else:
+        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
+    array = np.asarray(picture, np.uint8)
+    return np.ascontiguousarray(array.transpose(2, 0, 1) if array.ndim == 3 else array[None])
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:

@@ -1,0 +1,146 @@
+"""Cameras: a driver's pictures through V4L2, recorded streams, and a package that answers them."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cli_runner import Cli
+from edgewright.core.pictures import resized
+from edgewright.core.predictor import load
+from edgewright.device.sources import short_source
+from edgewright.schema.data import Floats
+from edgewright.schema.errors import InputError
+from picture_folder import trained
+
+HERE = Path(__file__).parent
+COLOURS = ("red", "green", "blue")
+
+
+def jpeg(colour: tuple[int, int, int], thumbnail: bool = False) -> bytes:
+    """Return a JPEG of one colour; with a picture inside its head, as phones write them."""
+    out = io.BytesIO()
+    exif = b"Exif\0\0" + jpeg((1, 2, 3)) if thumbnail else b""
+    Image.new("RGB", (40, 30), colour).save(out, "JPEG", exif=exif)
+    return out.getvalue()
+
+
+def played(text: str, columns: tuple[str, ...] = COLOURS) -> tuple[list[Floats], str]:
+    """Return all pictures of a recorded stream, and what was told of it."""
+    source = short_source(text).open(columns)
+    pictures, notices = [], []
+    while not source.ended():
+        for packet in source.read(0.0):
+            pictures += list(packet.values)
+            notices += [packet.notice] if packet.notice else []
+    source.close()
+    return pictures, "; ".join(notices)
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a library that stands for the kernel, compiled against its header."""
+    out = tmp_path_factory.mktemp("camera") / "camera.so"
+    command = [
+        "gcc",
+        "-Wall",
+        "-Werror",
+        "-O1",
+        "-shared",
+        "-fPIC",
+        str(HERE / "camera_double.c"),
+        "-o",
+        str(out),
+        "-ldl",
+    ]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    return out
+
+
+LIVE = """
+import json, sys, time
+from edgewright.device.sources import short_source
+source = short_source("camera:/dev/video-double?rate=1000").open(("red", "green", "blue"))
+end = time.monotonic() + 3.0
+seen, notices = [], []
+while time.monotonic() < end and not any("is there" in text for text in notices):
+    for packet in source.read(0.05):
+        seen += [[list(one.shape), float(one.min()), float(one.max())] for one in packet.values]
+        notices += [packet.notice] if packet.notice else []
+source.close()
+print(json.dumps([seen, notices]))
+"""
+
+
+def test_pictures_come_from_a_driver_that_vanishes_and_returns(driver: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIVE], env={"LD_PRELOAD": str(driver), "PATH": "/usr/bin:/bin"},
+        check=True, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    seen, notices = json.loads(done.stdout)
+    expected = [round((16 + 10 * k - 16) * 255 / 219) for k in range(12) if k != 3]
+    values = [low for shape, low, high in seen if shape == [3, 48, 64] and low == high]
+    assert len(values) == len(seen) >= 3
+    assert set(values) <= set(expected)
+    assert values[0] < values[1] < values[2]
+    assert notices == [
+        "camera /dev/video-double is gone (No such device): retrying",
+        "camera /dev/video-double is there",
+    ]
+
+
+def test_a_recorded_stream_of_jpegs_is_cut_at_their_ends(tmp_path: Path) -> None:
+    path = tmp_path / "day.mjpeg"
+    path.write_bytes(jpeg((250, 0, 0)) + jpeg((0, 250, 0), thumbnail=True) + jpeg((0, 0, 250)))
+    pictures, told = played(f"camera:{path}")
+    assert [int(one.mean(axis=(1, 2)).argmax()) for one in pictures] == [0, 1, 2]
+    assert {one.shape for one in pictures} == {(3, 30, 40)}
+    assert not told
+    path.write_bytes(path.read_bytes()[:-40])
+    pictures, told = played(f"camera:{path}")
+    assert len(pictures) == 2
+    assert "expected a whole JPEG, got the file ends" in told
+
+
+def test_raw_frames_grey_and_wrong_settings(tmp_path: Path) -> None:
+    path = tmp_path / "raw"
+    yuyv = np.tile(np.array([81, 90, 81, 240], np.uint8), 8 * 6 // 2)  # red, by ITU-R BT.601
+    path.write_bytes(yuyv.tobytes() * 2)
+    pictures, _ = played(f"camera:{path}?format=YUYV&width=8&height=6", ("red", "green", "blue", "grey"))
+    assert len(pictures) == 2
+    np.testing.assert_allclose(pictures[0][:, 0, 0], (254, 0, 0, 76), atol=1.5)
+    assert "expected frames of 60 bytes, got 12 bytes" in played(f"camera:{path}?format=YUYV&width=6&height=5")[1]
+    assert "?format=YUYV&width=640&height=480" in played(f"camera:{path}")[1]
+    for text, message in (
+        (f"camera:{path}?format=H264", "format"),
+        (f"camera:{tmp_path}", "Is a directory"),
+        (f"camera:{tmp_path / 'none'}", "No such file"),
+    ):
+        with pytest.raises(InputError, match=message):
+            short_source(text).open(COLOURS)
+    with pytest.raises(InputError, match="channel of a camera"):
+        short_source(f"camera:{path}").open(("acc_x",))
+
+
+def test_an_agent_answers_a_camera_as_the_desk_does(tmp_path: Path, cli: Cli) -> None:
+    run = trained(tmp_path, epochs=2)
+    path = tmp_path / "door.mjpeg"
+    path.write_bytes(jpeg((250, 0, 0)) + b"".join(jpeg((0, 20 * k, 90)) for k in range(6)))
+    store = tmp_path / "store"
+    cli("device", "run", run, "--source", f"camera:{path}?rate=2", "--store", store)
+    pictures, _ = played(f"camera:{path}")
+    predictor = load(run)
+    height, width = predictor.manifest.shape[1:]
+    samples = np.stack([resized(one.astype(np.uint8), (height, width), "crop") for one in pictures])
+    labels = predictor.predict(samples.astype(np.float32)).labels
+    summary = next(row for row in cli.rows("device", "query", "--store", store) if row["event"]["kind"] == "summary")
+    assert summary["event"]["detail"]["counts"] == dict(Counter(labels))
+    assert len(set(labels)) > 1
