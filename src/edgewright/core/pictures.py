@@ -10,7 +10,7 @@ from typing import Literal, TypeVar, cast
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
@@ -19,6 +19,8 @@ from edgewright.schema.package import Manifest
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 # A larger one is a mistake or a trap: a file of some kilobytes can claim any size.
 PIXELS = 80_000_000
+# Orientations of a camera that lies on its side: rows are columns.
+_TURNED = (5, 6, 7, 8)
 Fit = Literal["crop", "stretch", "pad"]
 T = TypeVar("T")
 
@@ -56,7 +58,14 @@ def opened(content: bytes, name: str, use: Callable[[Image.Image], T], kind: str
 
 
 def pixels(content: bytes, name: str, size: tuple[int, int], *, colour: bool, fit: Fit = "crop") -> NDArray[np.uint8]:
-    """Return a picture as bytes, upright as its camera says.
+    """Return a picture as bytes, shape (channels, height, width); arguments as of `measured_pixels`."""
+    return measured_pixels(content, name, size, colour=colour, fit=fit)[0]
+
+
+def measured_pixels(
+    content: bytes, name: str, size: tuple[int, int], *, colour: bool, fit: Fit = "crop"
+) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Return a picture as bytes, upright as its camera says, and the size it had.
 
     Args:
         content: of the file.
@@ -66,14 +75,16 @@ def pixels(content: bytes, name: str, size: tuple[int, int], *, colour: bool, fi
         fit: 'crop' takes the middle of the same shape, 'stretch' all of it, 'pad' all of it between black edges.
 
     Returns:
-        Shape (channels, height, width).
+        Shape (channels, height, width), and width and height before it was resized.
 
     Raises:
         InputError: as `opened`.
     """
     height, width = size
 
-    def sized(picture: Image.Image) -> NDArray[np.uint8]:
+    def sized(picture: Image.Image) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+        lying = picture.getexif().get(ExifTags.Base.Orientation, 1) in _TURNED
+        before = (picture.height, picture.width) if lying else (picture.width, picture.height)
         if picture.format == "JPEG":
             # Decodes at a half, a quarter or an eighth of the size where that is still larger than what is asked for.
             picture.draft(None, (2 * width, 2 * height))
@@ -81,7 +92,7 @@ def pixels(content: bytes, name: str, size: tuple[int, int], *, colour: bool, fi
         # What is transparent shows white, as in most viewers.
         if "transparency" in upright.info or upright.mode in ("LA", "RGBA", "PA"):
             upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright.convert("RGBA"))
-        return _sized(_eight_bits(upright).convert("RGB" if colour else "L"), size, fit)
+        return _sized(_eight_bits(upright).convert("RGB" if colour else "L"), size, fit), before
 
     return opened(content, name, sized)
 

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from edgewright.core.categories import column_name, fields, one_hot
 from edgewright.core.csv.cells import MISSING
 from edgewright.core.csv.rows import Rows, iter_csv
+from edgewright.core.objects import probability
 from edgewright.core.parts import parts
 from edgewright.core.predictor import Predictor
 from edgewright.core.samples import require_columns
 from edgewright.core.windows import Windower
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
+from edgewright.schema.objects import Found
 
 Answer = dict[str, Any]
 
@@ -126,6 +128,8 @@ def answered(predictor: Predictor, samples: NDArray[np.float32], places: list[st
                 name: round(float(p), 6)
                 for name, p in zip(predictor.manifest.labels, answers.probabilities[index], strict=True)
             }
+        elif answers.objects is not None:
+            answer["objects"] = None if absent else [_object(one, predictor) for one in answers.objects[index]]
         else:
             answer["prediction"] = None if absent else float(answers.predictions[index])
         if absent:
@@ -133,6 +137,12 @@ def answered(predictor: Predictor, samples: NDArray[np.float32], places: list[st
         if answers.out_of_range[index]:
             answer["out_of_range"] = list(answers.out_of_range[index])
         yield answer
+
+
+def _object(one: Found, predictor: Predictor) -> Answer:
+    """Return an object as JSON knows it: its label, its centre in pixels of the sample, its probability."""
+    labels = predictor.maps.labels if predictor.maps is not None else ()
+    return {"label": labels[one.label], "x": one.x, "y": one.y, "score": round(probability(one.score), 4)}
 
 
 def _row(cells: list[str], start: int, places: Mapping[str, tuple[str, ...]], names: list[str]) -> Floats:

@@ -7,17 +7,20 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core import engines
 from edgewright.core.engines import MANY_ROWS
+from edgewright.core.objects import find_objects
 from edgewright.core.package import Package, read_package
 from edgewright.core.parts import parts
 from edgewright.core.samples import to_samples
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import CheckFailedError, InputError, ProviderError
 from edgewright.schema.html_table import html_table
+from edgewright.schema.objects import Found
 
 
 def package_path(file_path: str | Path) -> Path:
@@ -77,6 +80,8 @@ class Answers:
         predictions: shape (n,) for regression, NaN where there is no answer; None for classification.
         unsure: shape (n,), whether the confidence is not at least the package's threshold, or there is no answer.
         out_of_range: for each sample the columns with a value outside the range its sensor can give.
+        objects: of each picture the objects that were found in it, the surest first; None for other tasks. Predictions
+            are then how many there are.
         missing: shape (n,), whether there is no answer: too many values are missing, or the model gives no number.
     """
 
@@ -87,6 +92,7 @@ class Answers:
     unsure: NDArray[np.bool_]
     out_of_range: tuple[tuple[str, ...], ...]
     missing: NDArray[np.bool_]
+    objects: tuple[tuple[Found, ...], ...] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -142,12 +148,16 @@ class Predictor:
         model = self.package.model(self.form)
         self.engine = engines.choose(engine, model, rows)
         self.regression = self.manifest.task == "regression"
+        # Pictures with objects: their answer is a map.
+        self.maps = None if isinstance(self.manifest.objects, msgspec.UnsetType) else self.manifest.objects
+        self._numbers = self.regression or self.maps is not None
         try:
             self._run = self.engine.load(model)
             # Asked now: who answers many streams lets go of the bytes of the model.
             self.note = self.engine.note(model)
         except ProviderError as error:
             self._fall_back(error, proven=self_test)
+        self._cells = 0 if self.maps is None else (1 + len(self.maps.labels)) * self.maps.rows * self.maps.columns
         self._labels = np.array(self.manifest.labels, dtype=np.str_)
         self._threshold = self.manifest.thresholds.get("confidence", 0.0)
         columns = self.manifest.columns
@@ -164,7 +174,7 @@ class Predictor:
 
     def __repr__(self) -> str:
         columns, labels = len(self.manifest.columns), ", ".join(self.manifest.labels)
-        answers = "a number" if self.regression else f"one of {labels}"
+        answers = "objects" if self.maps is not None else "a number" if self.regression else f"one of {labels}"
         loaded = f"{self.manifest.name}, {self.form}, engine {self.engine.name}"
         return f"Predictor({loaded}: {columns} columns to {answers})"
 
@@ -175,17 +185,19 @@ class Predictor:
             InputError: for samples the model cannot take.
         """
         samples = to_samples(X, self.manifest)
-        found = [self._outputs(samples[part]) for part in parts(samples.shape)]
-        values = found[0] if len(found) == 1 else {k: np.concatenate([p[k] for p in found]) for k in found[0]}
+        pieces = [self._outputs(samples[part]) for part in parts(samples.shape)]
+        values = pieces[0] if len(pieces) == 1 else {k: np.concatenate([p[k] for p in pieces]) for k in pieces[0]}
         ranges = self._out_of_range(samples)
         n = len(samples)
         missing = np.zeros(n, np.bool_)
         if n and self.manifest.missing is None:
             # A package from before the rule answers a sample without any value like every other.
             missing |= ~np.isfinite(samples).reshape(n, -1).any(axis=1)
-        if self.regression:
-            predictions = values["prediction"].reshape(n)
-            missing |= ~np.isfinite(predictions)
+        if self._numbers:
+            found = None if self.maps is None else tuple(find_objects(values["prediction"], self.maps))
+            missing |= ~np.isfinite(values["prediction"].reshape(n, -1)).all(axis=1)
+            counts = None if found is None else np.array([len(some) for some in found], np.float32)
+            predictions = values["prediction"].reshape(n) if counts is None else counts
             return Answers(
                 labels=np.full(n, "", np.str_),
                 confidence=np.where(missing, np.float32(0), np.float32(1)),
@@ -194,6 +206,7 @@ class Predictor:
                 unsure=missing,
                 out_of_range=ranges,
                 missing=missing,
+                objects=found,
             )
         confidence, probabilities = values["confidence"].reshape(n), self._columns(values["probabilities"])
         labels = self._named(values["label"].reshape(n))
@@ -231,21 +244,21 @@ class Predictor:
         if not len(vectors):
             raise InputError("at least one test vector", "none", self.manifest.name)
         outputs = self._outputs(vectors)
-        got = outputs["prediction" if self.regression else "probabilities"].reshape(len(vectors), -1)
-        got = got if self.regression else self._columns(got)
+        got = outputs["prediction" if self._numbers else "probabilities"].reshape(len(vectors), -1)
+        got = got if self._numbers else self._columns(got)
         wanted = expected.reshape(len(vectors), -1)
-        wanted = wanted if self.regression else self._columns(wanted)
+        wanted = wanted if self._numbers else self._columns(wanted)
         if got.shape != wanted.shape:
             raise InputError(
                 f"answers of shape {wanted.shape}", f"shape {got.shape}", f"{self.manifest.name}, test vectors"
             )
-        if not self.regression and got.shape[1] != len(self._labels):
+        if not self._numbers and got.shape[1] != len(self._labels):
             raise InputError(
                 f"a probability for each of {len(self._labels)} labels", f"{got.shape[1]}", self.manifest.name
             )
         with np.errstate(all="ignore"):
             difference = np.abs(got.astype(np.float64) - wanted)
-            if self.regression:
+            if self._numbers:
                 difference /= float(np.ptp(wanted)) or 1.0
         worst = np.where(np.isnan(difference), np.inf, difference).max(1)
         tolerance = self.manifest.tolerance[self.form]
@@ -274,13 +287,14 @@ class Predictor:
             self._fall_back(error, proven=True)
             self.check()
             values = self._run(samples)
-        needed = {"prediction"} if self.regression else {"label", "probabilities", "confidence"}
+        needed = {"prediction"} if self._numbers else {"label", "probabilities", "confidence"}
         if not needed <= values.keys():
             raise InputError(f"the outputs {', '.join(sorted(needed))}", ", ".join(values), f"model {self.form}")
         n = len(samples)
         for name in needed:
             value = values[name]
-            if value.shape[:1] != (n,) or (name != "probabilities" and value.size != n):
+            single = name != "probabilities" and self.maps is None
+            if value.shape[:1] != (n,) or (single and value.size != n) or (self.maps and value.size != n * self._cells):
                 text = f"{name} of shape {value.shape} for {n}"
                 raise InputError("an answer for each sample", text, f"model {self.form}")
         return values

@@ -52,11 +52,12 @@ def labelled(y: Any) -> NDArray[np.bool_]:  # noqa: ANN401 - text or float64
 
 
 def task_of(y: Any, task: str = "auto") -> str:  # noqa: ANN401 - text or numbers
-    """'classification' or 'regression'.
+    """'classification', 'regression' or 'detection'.
 
     Args:
         y: shape (n,), text, true/false or numbers.
-        task: 'auto' takes classification for text, true/false and at most 20 different whole numbers.
+        task: 'auto' takes classification for text, true/false and at most 20 different whole numbers; 'detection' is
+            never chosen by itself.
 
     Raises:
         InputError: for regression on text.
@@ -76,8 +77,8 @@ def task_of(y: Any, task: str = "auto") -> str:  # noqa: ANN401 - text or number
 
 
 def encode_target(y: Any, task: str = "auto") -> Any:  # noqa: ANN401 - text or float64
-    """Return the target as its task needs it: text labels for classification, float64 for regression."""
-    if task_of(y, task) == "classification":
+    """Return the target as its task needs it: text for classes and objects, float64 for regression."""
+    if task_of(y, task) != "regression":
         return as_text(y)
     return np.asarray(y, dtype=np.float64)
 

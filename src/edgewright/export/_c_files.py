@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from edgewright.core.objects import METADATA
 from edgewright.export._c_header import Interface, header, network_header
 from edgewright.export._c_math import own_functions
 from edgewright.export._c_pixels import entry, rounded
@@ -287,7 +288,12 @@ def _doubts(unit: Unit, face: Interface) -> list[str]:
 
 
 def _number(face: Interface) -> str:
-    """Return the field of the one number that is the answer; empty where there are more, as inside another program."""
+    """Return the field that says whether there is an answer: the one number of it, or the first one of a map.
+
+    Empty where there are more, as inside another program.
+    """
+    if METADATA in face.graph.metadata:
+        return "prediction[0]"
     counts = [int(np.prod(source.shape)) for source in face.outputs.values()]
     return "prediction" if counts == [1] else ""
 

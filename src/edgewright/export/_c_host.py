@@ -19,6 +19,8 @@ from edgewright.export._c_header import TURNED
 from edgewright.export._extension.build import command_of
 from edgewright.schema.errors import InputError
 
+OBJECTS = "objects"
+"""Name of the objects among the outputs of a compiled pipeline."""
 COMPILERS = ("cc", "gcc", "clang")
 _PROVEN = ("gcc", "clang")
 _CONTEXT = re.compile(r"^\} (\w+_context);$", re.MULTILINE)
@@ -170,10 +172,14 @@ class CModel:
         library: path of a shared object.
         header: text of NAME.h, from which counts and fields are read.
         name: prefix of its names.
+        objects: text of NAME_objects.h, where there is one.
     """
 
-    def __init__(self, library: Path, header: str, name: str) -> None:
+    def __init__(self, library: Path, header: str, name: str, objects: str = "") -> None:
         self.name = name
+        sizes = _numbers(objects, name)
+        self._objects = sizes.get("MOST_OBJECTS", 0)
+        self._cells = sizes.get("ROWS", 0) * sizes.get("COLUMNS", 0)
         self._library = ctypes.CDLL(str(library))
         self._numbers = _numbers(header, name)
         self._fields = _fields(header, name, self._numbers.get("OUTPUTS", 0))
@@ -197,11 +203,15 @@ class CModel:
         answer = _structure(self._fields)()
         function, context = getattr(self._library, f"{self.name}_predict"), self._context("context")
         found: dict[str, list[NDArray[Any]]] = {name: [] for name, _, _ in self._fields}
+        if self._objects:
+            found[OBJECTS] = []
         seen: dict[str, list[NDArray[np.float32]]] = {name: [] for name in self._stages}
         for row in rows:
             function(context, row.ctypes.data_as(ctypes.c_void_p), ctypes.byref(answer))
             for name, _, _ in self._fields:
                 found[name].append(np.array(getattr(answer, name)))
+            if self._objects:
+                found[OBJECTS].append(self._find_objects(answer))
             for index, name in enumerate(self._stages):
                 seen[name].append(self._stage(index))
         outputs = {name: np.stack(parts) if parts else np.zeros(0) for name, parts in found.items()}
@@ -218,6 +228,16 @@ class CModel:
         for row, out in zip(rows, made, strict=True):
             function(context, row.ctypes.data_as(ctypes.c_void_p), out.ctypes.data_as(ctypes.c_void_p))
         return made
+
+    def _find_objects(self, answer: ctypes.Structure) -> NDArray[np.int64]:
+        """Label, x, y and score of each object, -1 behind the last one: shape (most, 4)."""
+        words = 1 + 4 * self._objects
+        memory = np.zeros(words + 4 * self._cells, np.int32)
+        function = getattr(self._library, f"{self.name}_find_objects")
+        count = function(ctypes.byref(answer), memory.ctypes.data_as(ctypes.c_void_p))
+        listed = memory[1:words].reshape(-1, 4).astype(np.int64)
+        listed[count:] = -1
+        return listed
 
     def _context(self, kind: str) -> ctypes.Array[ctypes.c_char]:
         return context_of(self._library, f"{self.name}_{kind}")
@@ -241,7 +261,7 @@ _Field = tuple[str, str, int]
 def _numbers(header: str, name: str) -> dict[str, int]:
     start = f"#define {name.upper()}_"
     lines = [line.removeprefix(start).split() for line in header.splitlines() if line.startswith(start)]
-    return {words[0]: int(words[1].rstrip("u")) for words in lines if len(words) == 2}
+    return {words[0]: int(words[1].strip("()").rstrip("u")) for words in lines if len(words) == 2}
 
 
 def _fields(header: str, name: str, outputs: int) -> list[_Field]:
@@ -267,4 +287,5 @@ def load_c99(
     """Compile generated files, with taps unless they are not asked for, and open the result."""
     # Files beside the model are named after it, and longer.
     name = min((Path(file).stem for file in files if file.endswith(".h")), key=len)
-    return CModel(compile_c99(files, folder, flags=flags, compiler=compiler, taps=taps), files[f"{name}.h"], name)
+    library = compile_c99(files, folder, flags=flags, compiler=compiler, taps=taps)
+    return CModel(library, files[f"{name}.h"], name, files.get(f"{name}_objects.h", ""))

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -16,11 +16,13 @@ from edgewright.core.catalogue import find
 from edgewright.core.toml_tables import convert_table
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Layer, LayerConfig, Parameters, Shape
+from edgewright.models.nn.conv2d import Conv2dConfig
 from edgewright.models.nn.dense import DenseConfig
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import LayerRecord
 
 PACKAGE = "edgewright.models.nn"
+Head = Literal["dense", "conv2d"]
 
 
 @dataclass(frozen=True)
@@ -87,13 +89,14 @@ class Architecture:
         return tuple(rows)
 
 
-def architecture(tables: Sequence[dict[str, Any]], shape: Shape, outputs: int) -> Architecture:
+def architecture(tables: Sequence[dict[str, Any]], shape: Shape, outputs: int, *, head: Head = "dense") -> Architecture:
     """Read the tables, add the output layer, and check every shape.
 
     Args:
         tables: each with its `kind`, a file of `models/nn`.
         shape: of one sample.
         outputs: units of the output layer.
+        head: kind of the output layer; with 'conv2d' every place has outputs of its own.
 
     Raises:
         InputError: for an unknown kind or key, or an impossible shape.
@@ -104,10 +107,12 @@ def architecture(tables: Sequence[dict[str, Any]], shape: Shape, outputs: int) -
         kinds.append(kind)
         configs.append(config)
         shapes.append(layer.out_shape(config, shapes[-1]))
-    last = DenseConfig(units=outputs, activation="linear")
-    kinds.append("dense")
+    last: LayerConfig = DenseConfig(units=outputs, activation="linear")
+    if head == "conv2d":
+        last = Conv2dConfig(filters=outputs, kernel=1, activation="linear", normalise=False)
+    kinds.append(head)
     configs.append(last)
-    shapes.append(find(PACKAGE, "dense", "LAYER", "layer").out_shape(last, shapes[-1]))
+    shapes.append(find(PACKAGE, head, "LAYER", "layer").out_shape(last, shapes[-1]))
     return Architecture(kinds=tuple(kinds), configs=tuple(configs), shapes=tuple(shapes))
 
 

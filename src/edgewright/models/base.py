@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field, fields
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Parameters
-from edgewright.models.architecture import Architecture, architecture, function
+from edgewright.models.architecture import Architecture, Head, architecture, function
 from edgewright.models.targets import sample_weights
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import EpochRecord, LayerRecord, TrainingRecord
@@ -38,6 +38,8 @@ class LayerOutput(NamedTuple):
 @dataclass(eq=False, repr=False)
 class Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no types
     """A network without its end: parameters of the constructor, training, layers."""
+
+    head: ClassVar[Head] = "dense"
 
     shape_: Any = field(init=False)
     parameters_: list[Parameters] = field(init=False)
@@ -75,7 +77,16 @@ class Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
 
     def network(self) -> Architecture:
         """Return the layers of a fitted network, the output layer last."""
-        return architecture(self.layers, tuple(self.shape_), self._outputs())
+        return self.planned(tuple(self.shape_), self._outputs())
+
+    def planned(self, shape: tuple[int, ...], outputs: int) -> Architecture:
+        """Return the layers of a network that is not fitted yet.
+
+        Args:
+            shape: of one sample.
+            outputs: of the output layer.
+        """
+        return architecture(self.layers, shape, outputs, head=self.head)
 
     def _outputs(self) -> int:
         return 1

@@ -13,6 +13,7 @@ from edgewright.graph.builder import Builder
 from edgewright.models.architecture import function
 from edgewright.models.base import Network
 from edgewright.models.contract import Model
+from edgewright.models.detection import NetworkDetector
 from edgewright.models.outputs import Outputs, both_classes, finish_outputs, regression_output, softmax
 from edgewright.models.targets import class_weights, encode, numbers
 from edgewright.schema.config import ModelConfig, TrainingConfig
@@ -134,14 +135,18 @@ class NetworkRegressor(RegressorMixin, Network):  # type: ignore[misc]
         return regression_output(builder, value)
 
 
-def build(model: ModelConfig, training: TrainingConfig, task: str, seed: int) -> NetworkClassifier | NetworkRegressor:
+def build(model: ModelConfig, training: TrainingConfig, task: str, seed: int) -> Network:
     """Build the unfitted network of a pipeline's tables; the pipeline itself makes the copies of `training.augment`."""
-    kind = NetworkRegressor if task == "regression" else NetworkClassifier
+    kind = _KINDS[task]
     given = {f: getattr(training, f) for f in training.__struct_fields__}
     keys = {name: value for name, value in given.items() if value is not msgspec.UNSET}
     keys["augment"] = changing(training.augment)
-    made: NetworkClassifier | NetworkRegressor = kind(tuple(model.layers), seed=seed, **keys)
-    return made
+    return kind(tuple(model.layers), seed=seed, **keys)
 
 
+_KINDS: dict[str, type[Network]] = {
+    "classification": NetworkClassifier,
+    "regression": NetworkRegressor,
+    "detection": NetworkDetector,
+}
 MODEL = Model(build=build, state=("fitted_",))

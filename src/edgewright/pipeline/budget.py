@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from edgewright.core.engines import choose
-from edgewright.core.formatting import percent
+from edgewright.core.formatting import percent, plural
 from edgewright.core.predictor import Answers, Predictor
 from edgewright.pipeline.cards import number
 from edgewright.pipeline.footprint import form_footprint
@@ -153,6 +153,9 @@ def _answer(answers: Answers, labels: Sequence[str]) -> tuple[str, str, float]:
 
     That is the last probability of two classes (what a sigmoid gives), the confidence of more, or the prediction.
     """
+    if answers.objects is not None and answers.predictions is not None:
+        count = float(answers.predictions[0])
+        return plural(int(count), "object"), "objects", count
     if answers.predictions is not None:
         return f"{float(answers.predictions[0]):.6g}", "prediction", float(answers.predictions[0])
     sure = float(answers.confidence[0])

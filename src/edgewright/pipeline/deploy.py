@@ -172,6 +172,8 @@ def _result(job: Job, compression: CompressionRecord) -> str:
     if job.crossed is not None and job.crossed.scores:
         return scores_text(job.crossed.scores, job.crossed.folds)
     last = compression.variants[-1]
+    if not isinstance(last.f1, msgspec.UnsetType):
+        return f"F1 of centres {last.f1.value:.4f} ({last.f1.low:.4f} to {last.f1.high:.4f})"
     if last.accuracy is None:
         return f"rmse {last.error:.6g}"
     return f"accuracy {last.accuracy.value:.4f} ({last.accuracy.low:.4f} to {last.accuracy.high:.4f})"

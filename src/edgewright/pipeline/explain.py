@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.pipeline.cards import number
+from edgewright.pipeline.detection import objects_text, sample_map, truths_text
 from edgewright.schema.data import Floats, Samples
 from edgewright.schema.trace import LayerTrace, PredictionRecord
 
@@ -40,6 +41,10 @@ def explain(
         answer, confidence = str(model.classes_[best]), float(probabilities[best])
         shares = tuple((str(c), float(p)) for c, p in zip(model.classes_, probabilities, strict=True))
         right: bool | None = None if samples.y is None else answer == str(truth)
+    elif hasattr(model, "objects_"):
+        spec = sample_map(model.objects_, samples)
+        answer, truth = objects_text(model.predict(features), spec), truths_text(str(truth))
+        confidence, shares, right = 1.0, (), None
     else:
         value = float(np.ravel(model.predict(features))[0])
         answer, confidence, shares, right = f"{value:.6g}", 1.0, (), None

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from edgewright.core.formatting import plural
 from edgewright.data.leakage import same_recordings
 from edgewright.data.samples import unit_of
-from edgewright.models.architecture import architecture
 from edgewright.models.base import Network
 from edgewright.pipeline.cards import sample_rows
+from edgewright.pipeline.detection import evaluate_objects, sample_map
 from edgewright.pipeline.duration_estimate import tell_ahead, training_s
 from edgewright.pipeline.evaluate import crossed_evaluation, evaluate_classes, evaluate_numbers
 from edgewright.pipeline.explain import explain, one_right_one_wrong
@@ -65,7 +65,7 @@ def learn(job: Job, material: Material, flow: Flow) -> Any:  # noqa: ANN401 - an
     epochs = 0
     if isinstance(model, Network):
         epochs = config.training.epochs
-        network = architecture(model.layers, flow.context.shape, max(1, classes))
+        network = model.planned(flow.context.shape, max(1, classes))
         looks = epochs * len(y)
         tell_ahead(job.listener.ahead, "Training", training_s(network, looks, config.training.batch))
     job.listener.training_started(epochs, classes)
@@ -128,6 +128,9 @@ def judge(job: Job, material: Material, flow: Flow, model: Any) -> Evaluated:  #
             truth, answers, list(model.classes_), groups, sides.test, split_by=sides.by, majority=majority
         )
         places = one_right_one_wrong(truth, answers, model.classes_)
+    elif material.task == "detection":
+        spec = sample_map(model.objects_, samples)
+        evaluation, places = evaluate_objects(samples, sides.test, answers, spec, split_by=sides.by), [0]
     else:
         evaluation = evaluate_numbers(truth, answers, groups, split_by=sides.by)
         places = [0]
@@ -138,7 +141,7 @@ def judge(job: Job, material: Material, flow: Flow, model: Any) -> Evaluated:  #
     )  # fmt: skip
     if job.crossed is not None:
         evaluation = crossed_evaluation(job.crossed, samples, evaluation)
-    else:
+    elif material.task != "detection":
         simplest = against_simplest(job, material, as_target(model, answers, material.task))
         evaluation = msgspec.structs.replace(evaluation, simplest=simplest)
     job.listener.evaluation(evaluation)
@@ -157,7 +160,7 @@ def judge(job: Job, material: Material, flow: Flow, model: Any) -> Evaluated:  #
 
 
 def answers_of(model: Any, flow: Flow, rows: NDArray[np.int64], task: str) -> Floats:  # noqa: ANN401
-    """Return a model's probabilities (n, classes), or amounts (n, 1), for the samples at `rows`."""
+    """Return a model's probabilities (n, classes), amounts (n, 1), or maps (n, values), for the samples at `rows`."""
     request = model.predict_proba if task == "classification" else model.predict
     return _answered(request, flow, rows).reshape(len(rows), -1)
 
@@ -232,4 +235,6 @@ def _validation_told(config: PipelineConfig, count: int, classify: bool) -> str:
     uses = ["select the epoch" if config.training.patience else "monitor it"]
     if classify and config.training.calibrate:
         uses.append("calibrate confidence")
+    if config.task == "detection":
+        uses.append("choose the threshold")
     return f"{count:,} validation samples {' and '.join(uses)}; "

@@ -70,6 +70,8 @@ def leave_one_out(job: Job, material: Material, fit_s: float) -> LeftOutRecord |
     limit, groups = job.config.split.leave_one_out_s, material.samples.groups
     if isinstance(limit, msgspec.UnsetType) or not limit or groups is None or material.sides.by != "group":
         return None
+    if material.task == "detection":
+        return None
     names = np.unique(groups[~is_synthetic(material.samples.sessions)])
     if not 2 <= len(names) < FEW or job.listener.cancelled():
         return None

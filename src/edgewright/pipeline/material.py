@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.data.audited_labels import limit_of, records, told
+from edgewright.data.centres import TARGET as OBJECTS
+from edgewright.data.centres import read_centres
 from edgewright.data.load import load_data
 from edgewright.data.row_spool import SpooledRows, in_file
 from edgewright.data.samples import cut
@@ -105,6 +108,7 @@ def prepare(
     labels = records(location, limit_of(config.data)) if dataset is None and isinstance(location, str) else ()
     read = measured(lambda: _read(config, data, dataset, spool))
     dataset, samples, task = read.value
+    _check_objects(config, dataset, task)
     if task == "classification" and len(np.unique(samples.y)) < 2:
         raise InputError(
             "at least two classes",
@@ -113,7 +117,12 @@ def prepare(
             "A classifier needs samples of another class",
         )
     window = config.window.samples if config.window else None
-    sides = split(samples, config.split, seed=config.seed, window=window)
+    mixed = samples
+    if task == "detection":
+        # Sides have the same mix of numbers of objects: no two pictures have the same ones.
+        numbers = np.array([len(some) for some in read_centres(samples.y)], np.float64)
+        mixed = msgspec.structs.replace(samples, y=numbers)
+    sides = split(mixed, config.split, seed=config.seed, window=window)
     extra, extra_y = _augment(config, samples, sides)
     missing = sum(int(np.isnan(piece).sum()) for piece in _pieces(samples.X))
     counts = f"{len(dataset.recordings)} recordings" if len(dataset.recordings) > 1 else "one recording"
@@ -154,6 +163,22 @@ def _read(
     samples = cut(dataset, config.window)
     task = task_of(samples.y, config.task)
     return dataset, msgspec.structs.replace(samples, y=encode_target(samples.y, task)), task
+
+
+def _check_objects(config: PipelineConfig, dataset: DataSet, task: str) -> None:
+    """Refuse objects without the task that finds them, and the task without objects or with another model.
+
+    Raises:
+        InputError: saying which.
+    """
+    has = dataset.target_name == OBJECTS
+    if has and task != "detection":
+        raise InputError("task = 'detection' for boxes", f"task = {config.task!r}", f"{config.name} task")
+    if task == "detection" and not has:
+        do = "Load pictures with boxes: [data] kind = 'pictures', boxes = 'FILE'"
+        raise InputError("boxes around objects", f"the target {dataset.target_name!r}", f"{config.name} [data]", do)
+    if task == "detection" and config.model.kind != "network":
+        raise InputError("model.kind = 'network' for detection", repr(config.model.kind), f"{config.name} [model]")
 
 
 def _whole(config: PipelineConfig) -> str:
@@ -226,6 +251,12 @@ def _target_told(config: PipelineConfig, dataset: DataSet, samples: Samples, tas
         shown = ", ".join(f"{name} ({count_of[name]:,})" for name in order[:_CLASSES_SHOWN])
         more = f" and {len(order) - _CLASSES_SHOWN:,} more" if len(order) > _CLASSES_SHOWN else ""
         return f"{head}{len(order):,} classes, {shown}{more}"
+    if task == "detection":
+        centres = read_centres(samples.y)
+        of_label = Counter(one.label for some in centres for one in some)
+        shown = ", ".join(f"{name} ({count:,})" for name, count in sorted(of_label.items())[:_CLASSES_SHOWN])
+        empty = sum(not some for some in centres)
+        return f"{head}{sum(of_label.values()):,} centres, {shown}; {empty:,} pictures without any"
     y = np.asarray(samples.y, np.float64)
     text = f"{head}a number from {y.min():.6g} to {y.max():.6g}"
     whole = config.task == "auto" and bool((y == np.round(y)).all()) and len(np.unique(y)) <= _CLASSES_ASKED

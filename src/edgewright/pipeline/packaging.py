@@ -15,6 +15,7 @@ from scipy.stats import f as f_distribution
 
 from edgewright.core.engines import get
 from edgewright.core.missing_values import read_limit
+from edgewright.core.objects import read_objects
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import model_file, vector_files, write_package
 from edgewright.data.row_spool import SpooledRows, in_file
@@ -309,5 +310,6 @@ def build_package(
         missing=read_limit(graph.metadata),
         fit=None if refitted is None else fit_spec(samples.X, material.fitted_on, refitted=refitted),
         adapt=learning,
+        objects=read_objects(graph.metadata) or msgspec.UNSET,
     )
     return write_package(path, manifest, files)

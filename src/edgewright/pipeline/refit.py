@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.data.targets import as_text
+from edgewright.models.detection import NetworkDetector
 from edgewright.pipeline.agreement import agreement
+from edgewright.pipeline.detection import F1, graph_f1
 from edgewright.pipeline.duration_estimate import tell_ahead
 from edgewright.pipeline.fitting import Flow, fit_stages
 from edgewright.pipeline.job import Job
@@ -109,6 +111,8 @@ def refit(job: Job, judged: Fit, evaluation: EvaluationRecord) -> tuple[RefitRec
     except InputError as error:
         return _kept(record, str(error)), None, []
     fit = done.value
+    if isinstance(fit.model, NetworkDetector):
+        fit.model.apply_threshold(judged.model.objects_.threshold)
     samples = fit.material.samples
     shape = tuple(samples.X.shape[1:])
     forms = make_forms(job.config, graph_of(fit.steps, shape, job.config.name, samples.columns), fit.material)
@@ -135,6 +139,11 @@ def _worse(
         names = np.asarray(forms[0].graph.labels)
         first, *rest = (float(np.mean(names[np.argmax(answer, axis=1)] == as_text(y))) for answer in answers)
         limit, worse, drop = evaluation.accuracy.low, first < evaluation.accuracy.low, first - min([first, *rest])
+    elif evaluation.objects is not msgspec.UNSET:
+        pairs = zip(answers, forms, strict=True)
+        first, *rest = (graph_f1(y, answer, form.graph, None).value for answer, form in pairs)
+        limit, drop = evaluation.intervals[F1].low, first - min([first, *rest])
+        worse = first < limit
     else:
         truth = np.asarray(y, np.float64)
         first, *rest = (metrics.errors(np.ravel(answer) - truth)["rmse"] for answer in answers)

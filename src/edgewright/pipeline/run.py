@@ -15,7 +15,6 @@ from edgewright.compression.section import refuse_float_layers
 from edgewright.core.missing_values import unanswered
 from edgewright.data.leakage import shared
 from edgewright.data.row_spool import SpooledRows
-from edgewright.models.architecture import architecture
 from edgewright.models.base import Network
 from edgewright.pipeline.budget import prediction_card
 from edgewright.pipeline.deploy import deploy
@@ -198,8 +197,10 @@ def _refuse_leaks(job: Job, material: Material) -> None:
     if not found:
         return
     text = "the split leaks: " + "; ".join(finding.sentence for finding in found)
-    with job.listener.doing("Measuring the effect of the leak"):
-        measured_gain = inflation(material.samples, material.task, job.config.seed)
+    measured_gain = None
+    if material.task != "detection":
+        with job.listener.doing("Measuring the effect of the leak"):
+            measured_gain = inflation(material.samples, material.task, job.config.seed)
     if measured_gain is not None:
         gain = measured_gain.difference
         text += (
@@ -221,7 +222,7 @@ def _check_layers(plan: Plan, task: str, flow: Flow) -> None:
     if not isinstance(model, Network):
         return
     with located(f"{config.name}.toml"):
-        network = architecture(model.layers, flow.context.shape, 2)
+        network = model.planned(flow.context.shape, 2)
         if config.compression.int8:
             refuse_float_layers(network)
         network.initialise(np.random.default_rng(config.seed))  # too little memory for the weights ends the run here

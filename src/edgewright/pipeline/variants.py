@@ -17,11 +17,13 @@ from edgewright.compression.report import flips_by_class, variant, weight_bytes
 from edgewright.compression.section import missing_integer_form
 from edgewright.core.engines import Engine, choose, get
 from edgewright.core.integer.fusion import has_integer_form
+from edgewright.core.objects import METADATA
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.parts import parts
 from edgewright.data.samples import cut
 from edgewright.data.targets import as_text
 from edgewright.graph.onnx_writer import to_onnx
+from edgewright.pipeline.detection import graph_f1
 from edgewright.pipeline.material import Material
 from edgewright.pipeline.measure import latency
 from edgewright.schema.config import PipelineConfig, WindowConfig
@@ -204,7 +206,7 @@ def _asked_of(engine: Engine, model: bytes) -> Callable[[Floats], Floats]:
 def compare(config: PipelineConfig, forms: list[Form], material: Material) -> CompressionRecord:
     """Every form on the test samples, and the last one under disturbances.
 
-    The drop is that of accuracy, or for a regression the relative growth of the root mean squared error.
+    The drop is that of accuracy or F1, or for a regression the relative growth of the root mean squared error.
     """
     test = material.compared
     X, y = material.samples.X[test], material.samples.y[test]
@@ -216,7 +218,10 @@ def compare(config: PipelineConfig, forms: list[Form], material: Material) -> Co
         first = answer if first is None else first
         variants.append(_variant(form, answer, first, y, groups, X))
     last, worse = variants[-1], 0.0
-    if last.accuracy is not None and variants[0].accuracy is not None:
+    found = [one.f1.value for one in variants if not isinstance(one.f1, msgspec.UnsetType)]
+    if found:
+        worse = found[0] - found[-1]
+    elif last.accuracy is not None and variants[0].accuracy is not None:
         worse = variants[0].accuracy.value - last.accuracy.value
     elif last.error is not None and variants[0].error:
         worse = last.error / variants[0].error - 1
@@ -245,7 +250,10 @@ def _variant(
     error: float | None = None
     flips: tuple[tuple[str, int], ...] = ()
     others: tuple[EngineFlips, ...] = ()
-    if form.graph.labels:
+    f1: Interval | msgspec.UnsetType = msgspec.UNSET
+    if METADATA in form.graph.metadata:
+        f1 = graph_f1(y, answer, form.graph, groups)
+    elif form.graph.labels:
         names = np.asarray(form.graph.labels)
         true = np.searchsorted(names, as_text(y))
         accuracy = metrics.accuracy_interval(true, np.argmax(answer, axis=1), groups)
@@ -253,7 +261,7 @@ def _variant(
         others = engine_flips(form.model, X, answer)
     else:
         error = metrics.regression(np.asarray(y, np.float64), np.ravel(answer))["rmse"]
-    return variant(
+    made = variant(
         form.name,
         accuracy=accuracy,
         flips=flips,
@@ -264,6 +272,7 @@ def _variant(
         error=error,
         engine_flips=others,
     )
+    return msgspec.structs.replace(made, f1=f1)
 
 
 def _robustness(

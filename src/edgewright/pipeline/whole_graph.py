@@ -58,6 +58,8 @@ def graph_of(
     metadata = {LIMIT: f"{limit:g}"}
     if declared := ranges_text(columns):
         metadata[RANGES] = declared
+    if hasattr(model, "graph_metadata"):
+        metadata |= model.graph_metadata(shape)
     return builder.finish(outputs, metadata)
 
 

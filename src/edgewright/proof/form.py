@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.graph.stages import BYTES, OUTPUT
+from edgewright.schema.objects import ObjectMap
 from edgewright.schema.proof import Numbers
 
 __all__ = [
-    "BYTES", "CLASSES", "LABEL", "OUTPUT", "PREDICTION", "PROBABILITIES", "RANGE", "Form", "Samples", "Stages",
-    "ToleranceReference",
+    "BYTES", "CLASSES", "LABEL", "OBJECTS", "OUTPUT", "PREDICTION", "PROBABILITIES", "RANGE", "Form", "Samples",
+    "Stages", "ToleranceReference",
 ]  # fmt: skip
 # Stage -> values, shape (n, ...): float32 is compared by tolerance, int8 by quantisation steps, int64 as labels.
 Stages = dict[str, NDArray[Any]]
@@ -22,6 +23,8 @@ Samples = NDArray[np.float32]
 # Names of common stages.
 RANGE = "out of range"
 PROBABILITIES, PREDICTION, LABEL = "probabilities", "prediction", "label"
+# Objects that are found in the map of an answer: label, x, y and score of each, -1 behind the last.
+OBJECTS = "objects"
 # Stage with the class names of a form: forms with equal class indices can still have different names.
 CLASSES = "class names"
 
@@ -74,6 +77,7 @@ class ToleranceReference:
         constructed: mask of synthetic samples, shape (n,); None for none. They do not widen tolerances of the data.
         unanswered: mask of samples with too many missing values for an answer, shape (n,); None for none. Only their
             final stages are compared.
+        objects: how the map of an answer is read; None where nothing is looked for.
         step: real value of one quantisation step at the int8 boundary; 0 without one.
     """
 
@@ -87,6 +91,7 @@ class ToleranceReference:
     constructed: NDArray[np.bool_] | None = None
     unanswered: NDArray[np.bool_] | None = None
     step: float = 0.0
+    objects: ObjectMap | None = None
 
     def data(self, count: int) -> NDArray[np.bool_]:
         """Return which of the first `count` samples are data and not synthetic, shape (count,)."""

@@ -13,6 +13,7 @@ from edgewright.proof.form import (
     BYTES,
     CLASSES,
     LABEL,
+    OBJECTS,
     OUTPUT,
     PREDICTION,
     PROBABILITIES,
@@ -100,6 +101,8 @@ class _Pair:
                 self._another_shape(stage)
             elif stage == LABEL:
                 self._label(*pair)
+            elif stage == OBJECTS:
+                self._objects(*pair)
             elif stage in _SAME:
                 words = _SAME[stage]
                 self._keep(judge(stage, "label", distance(*pair), np.zeros(pair[0].shape), self.alive, words), *pair)
@@ -250,6 +253,13 @@ class _Pair:
             judged = judged & ((top[:, -1] - top[:, 0] > 2 * limit.reshape(len(a), -1).max(axis=1)) | self.none)
         difference = (a != b).astype(np.float64)
         self._keep(judge(LABEL, "label", difference, np.zeros(a.shape), judged, tolerance.SAME), a, b)
+
+    def _objects(self, a: NDArray[Any], b: NDArray[Any]) -> None:
+        """Compare the objects of samples whose maps are bit-exact: others differ by what was judged before."""
+        maps = (side[PREDICTION].reshape(len(a), -1) for side in (self.a, self.b))
+        alike = np.array([same_bits(mine, other) for mine, other in zip(*maps, strict=True)], np.bool_)
+        words = "the same objects from the same map"
+        self._keep(judge(OBJECTS, "label", distance(a, b), np.zeros(a.shape), self.alive & alike, words), a, b)
 
     def _keep(self, found: StageComparison, a: NDArray[Any], b: NDArray[Any]) -> None:
         self.verdicts.append(found.verdict)

@@ -14,9 +14,22 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.proof.form import CLASSES, LABEL, PROBABILITIES, RANGE, Form, Samples, Stages, ToleranceReference
+from edgewright.core.objects import find_objects
+from edgewright.proof.form import (
+    CLASSES,
+    LABEL,
+    OBJECTS,
+    PREDICTION,
+    PROBABILITIES,
+    RANGE,
+    Form,
+    Samples,
+    Stages,
+    ToleranceReference,
+)
 from edgewright.proof.pair import compare
 from edgewright.schema.errors import CheckFailedError, InputError, StoppedError
+from edgewright.schema.objects import ObjectMap
 from edgewright.schema.proof import AbsentForm, FormRecord, PairRecord, UncomparedStage
 
 # Number of pairs compared in parallel.
@@ -82,6 +95,8 @@ def prove(
             absent.append(AbsentForm(name=form.name, reason=str(error), needed=needed))
             continue
         seconds = time.perf_counter() - started
+        if tolerance_reference.objects is not None and PREDICTION in stages and OBJECTS not in stages:
+            stages = {**stages, OBJECTS: objects_listed(stages[PREDICTION], tolerance_reference.objects)}
         if form.labels and tolerance_reference.labels:
             stages = {
                 **stages,
@@ -154,6 +169,15 @@ def class_indices(own: Sequence[str], labels: Sequence[str], count: int) -> NDAr
     """Return the index in `labels` of each class name, -1 for an unknown name; shape (count, len(own))."""
     places = {label: place for place, label in enumerate(labels)}
     return np.tile(np.asarray([places.get(label, -1) for label in own], np.int64), (count, 1))
+
+
+def objects_listed(maps: NDArray[np.float32], spec: ObjectMap) -> NDArray[np.int64]:
+    """Return the objects of each map as `core.objects` finds them: label, x, y and score, -1 behind the last one."""
+    listed = np.full((len(maps), spec.most, 4), -1, np.int64)
+    for own, found in zip(listed, find_objects(maps, spec), strict=True):
+        for place, one in enumerate(found):
+            own[place] = one.label, one.x, one.y, one.score
+    return listed
 
 
 def is_comparable(first: Form, second: Form) -> bool:

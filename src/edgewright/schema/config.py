@@ -250,7 +250,8 @@ class PipelineConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     Attributes:
         name: of the run folder and the package.
         title: one line that says what it is for.
-        task: 'auto' takes classification for text, true/false or few whole numbers in the target.
+        task: 'auto' takes classification for text, true/false or few whole numbers in the target. 'detection' finds
+            objects in pictures that have boxes.
         seed: of everything random.
         refit: once the test samples have judged a fit, fit again on all samples, as many epochs and with the same
             temperature, and package that; the figures stay those of the judged fit. Training takes twice the time.
@@ -274,7 +275,7 @@ class PipelineConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
     title: str = ""
-    task: Literal["auto", "classification", "regression"] = "auto"
+    task: Literal["auto", "classification", "regression", "detection"] = "auto"
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0
     refit: bool = True
     data: dict[str, Any]

@@ -7,6 +7,7 @@ import msgspec
 from edgewright.schema.adapt import AdaptSpec
 from edgewright.schema.data import Column
 from edgewright.schema.device import DecisionSpec
+from edgewright.schema.objects import ObjectMap
 
 PACKAGE_VERSION = 1
 
@@ -87,7 +88,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         version: of the format; a newer one is refused by name.
-        task: 'classification' or 'regression'.
+        task: 'classification', 'regression' or 'detection'.
         shape: of one sample at the input: (columns,) or (channels, samples).
         window: None for rows.
         labels: classes in the order of the probabilities.
@@ -102,6 +103,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         picture: how pictures are resized; left out where a sample is none.
         fit: what it was fitted on; None in packages from before that was kept.
         adapt: what its devices may learn; left out where they learn nothing.
+        objects: how the map of a model that finds objects is read; left out for other tasks.
     """
 
     version: int = PACKAGE_VERSION
@@ -127,3 +129,4 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     joint: JointReference | None = None
     picture: PictureSpec | msgspec.UnsetType = msgspec.UNSET
     adapt: AdaptSpec | msgspec.UnsetType = msgspec.UNSET
+    objects: ObjectMap | msgspec.UnsetType = msgspec.UNSET

@@ -20,6 +20,7 @@ from edgewright.schema.trace_flow import (
     Statistics,
     TrainingRecord,
 )
+from edgewright.schema.trace_objects import ObjectsRecord
 from edgewright.schema.trace_samples import ClassSamples
 
 # 2: the configuration, and how the run ended. Records of version 1 are read; both are then empty or "finished".
@@ -99,8 +100,8 @@ class EvaluationRecord(Part, frozen=True, kw_only=True):
         accuracy: with the interval by group where groups are known.
         calibration_error: expected calibration error over 10 bins of confidence.
         ties: samples whose largest probability is shared by two classes.
-        regression: 'mae', 'rmse', 'r2' by name.
-        intervals: of 'mae' and 'rmse', by group where groups are known.
+        regression: 'mae', 'rmse', 'r2' by name; of found objects 'f1', 'precision', 'recall'.
+        intervals: of 'mae' and 'rmse', or 'f1', by group where groups are known.
         unit: what a sample is: 'row' or 'window'.
         folds: so many judged all samples in turn, each by a fit that had not seen them; 0 where test samples did.
         scores: what a ladder's folds were judged by, by its title.
@@ -108,6 +109,7 @@ class EvaluationRecord(Part, frozen=True, kw_only=True):
         left_out: each group left out once, where groups are few.
         need: share of right answers (R² of an amount) that was asked for; 0 for none.
         known: whether the recordings of test samples also trained.
+        objects: what was found in pictures; left out where nothing is looked for.
     """
 
     samples: int
@@ -131,6 +133,7 @@ class EvaluationRecord(Part, frozen=True, kw_only=True):
     left_out: LeftOutRecord | None = None
     need: float = 0.0
     known: bool = False
+    objects: ObjectsRecord | msgspec.UnsetType = msgspec.UNSET
 
 
 class RefitRecord(Part, frozen=True, kw_only=True):
@@ -222,7 +225,8 @@ class VariantRecord(Part, frozen=True, kw_only=True):
 
     `latency_p50_us` and `latency_p99_us` are measured on this machine, `device_us` is estimated for the profile; so are
     `device_flash` and `device_ram` of a microcontroller, bytes of the whole program.
-    `engine_flips` are of engines that round in their own way, empty where the form has no integers.
+    `engine_flips` are of engines that round in their own way, empty where the form has no integers. `f1` is of objects
+    found in pictures, left out elsewhere.
     """
 
     name: str
@@ -240,6 +244,7 @@ class VariantRecord(Part, frozen=True, kw_only=True):
     device_flash: Interval | None = None
     device_ram: Interval | None = None
     engine_flips: tuple[EngineFlips, ...] = ()
+    f1: Interval | msgspec.UnsetType = msgspec.UNSET
 
 
 class RobustnessRecord(Part, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.objects import refuse_objects
 from edgewright.data.audited_labels import limit_of, records
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
@@ -113,6 +114,7 @@ def problem_of_pipeline(config: PipelineConfig, data: str | None = None, dataset
             "Results on fewer samples may be chance. Record more, or label more of the data",
         )  # fmt: skip
     task = task_of(samples.y, config.task)
+    refuse_objects(task, config.name)
     by, units = fold_units(samples, config.window)
     return Problem(
         name=dataset.name,

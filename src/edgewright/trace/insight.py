@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import UnsetType
+
 from edgewright.core.formatting import amount, measure_word, microseconds_text, number, percent, points
 from edgewright.schema.trace import (
     CompressionRecord,
@@ -186,13 +188,14 @@ def _int8_clause(compression: CompressionRecord | None, numbers: dict[str, float
     numbers.update({"float weight bytes": float(whole.weight_bytes), "int8 weight bytes": float(small.weight_bytes)})
     saved = 1 - small.weight_bytes / whole.weight_bytes
     text = f"int8 takes {percent(abs(saved))} {'fewer' if saved >= 0 else 'more'} bytes of weights"
-    numbers["accuracy drop"] = compression.drop
+    figure = "accuracy" if isinstance(small.f1, UnsetType) else "F1"
+    numbers[f"{figure} drop"] = compression.drop
     if abs(compression.drop) < 0.0005:
-        text += " at the same accuracy"
-    elif small.accuracy is None:
+        text += f" at the same {figure}"
+    elif small.accuracy is None and figure == "accuracy":
         text += f" and its error {'grows' if compression.drop > 0 else 'falls'} by {percent(abs(compression.drop), 1)}"
     else:
-        text += f" and {'costs' if compression.drop > 0 else 'gains'} {points(compression.drop)} of accuracy"
+        text += f" and {'costs' if compression.drop > 0 else 'gains'} {points(compression.drop)} of {figure}"
     if not whole.latency_p50_us or not small.latency_p50_us:
         return text
     numbers.update({"float latency us": whole.latency_p50_us, "int8 latency us": small.latency_p50_us})

@@ -91,7 +91,8 @@ def _asked(evaluation: EvaluationRecord) -> list[str]:
     if share is not None:
         figure, name = share.value, f"{percent(share.value, 1)} right"
     else:
-        figure = evaluation.regression.get("r2", 0.0) if left is None else (left.r2 or 0.0)
-        name = f"R² {number(figure)}"
+        key, title = ("f1", "F1") if "f1" in evaluation.regression else ("r2", "R²")
+        figure = evaluation.regression.get(key, 0.0) if left is None else (left.r2 or 0.0)
+        name = f"{title} {number(figure)}"
     asked = percent(evaluation.need, 1) if share is not None else number(evaluation.need)
     return [f"{name}, {asked} was asked for"] if figure < evaluation.need else []

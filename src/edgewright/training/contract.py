@@ -65,10 +65,12 @@ class Augmentation(Generic[A]):
         config: the configuration's struct; of `AugmentationConfig`, copies are made once, of training windows before
             the stages; otherwise samples are changed anew in every epoch, as they reach the network.
         apply: (config, samples of shape (n, channels, ...), generator) -> one changed copy of each, same shape.
+        moves: whether what a picture shows lies elsewhere afterwards.
     """
 
     config: type[A]
     apply: Callable[[A, Floats, np.random.Generator], Floats]
+    moves: bool = False
 
     @property
     def copies(self) -> bool:

@@ -139,6 +139,24 @@ def signal_to_distortion(xp: ModuleType, outputs: Any, targets: Any, smoothing: 
     return 10.0 * xp.log10(error + _FLOOR), error < 0
 
 
+def map_of_objects(xp: ModuleType, outputs: Any, targets: Any, smoothing: Any) -> tuple[Any, Any]:  # noqa: ANN401
+    """Weighted cross-entropy of softmax over the classes of each cell, mean over the cells.
+
+    Args:
+        xp: `numpy` or `jax.numpy`.
+        outputs: logits, shape (n, classes, rows, columns).
+        targets: class number and weight of each cell, shape (n, 2, rows, columns).
+        smoothing: share of the target spread evenly over all classes.
+    """
+    classes = outputs.shape[1]
+    shifted = outputs - xp.max(outputs, axis=1, keepdims=True)
+    log_sum = xp.log(xp.sum(xp.exp(shifted), axis=1))
+    chosen = xp.asarray(targets[:, :1] == xp.arange(classes)[None, :, None, None], shifted.dtype)
+    at_target = xp.sum(shifted * chosen, axis=1)
+    loss = log_sum - (1.0 - smoothing) * at_target - smoothing * xp.mean(shifted, axis=1)
+    return xp.mean(loss * targets[:, 1], axis=(1, 2)), xp.zeros(outputs.shape[0]) > 0
+
+
 # Of a mean squared error, where the signal has a power of 1: 40 dB below it.
 _FLOOR = 1e-4
 LOSSES: dict[str, Loss] = {
@@ -151,5 +169,6 @@ LOSSES: dict[str, Loss] = {
         distilled_sigmoid_cross_entropy,
         distilled_mean_squared_error,
         signal_to_distortion,
+        map_of_objects,
     )
 }

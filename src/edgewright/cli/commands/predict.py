@@ -74,6 +74,9 @@ def _sentence(answer: dict[str, Any]) -> str:
     location = f"{answer['place']}: " if answer.get("place") else ""
     if answer.get("missing"):
         return f"{location}no answer, because too many values are missing"
+    if "objects" in answer:
+        found = (f"{one['label']} at {one['x']},{one['y']}, {percent(one['score'])}" for one in answer["objects"])
+        return f"{location}{'; '.join(found) or 'no object'}"
     if "label" not in answer:
         return f"{location}{answer['prediction']:.6g}"
     text = f"{location}{answer['label']}, {percent(answer['confidence'])}"

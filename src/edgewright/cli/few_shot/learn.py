@@ -53,6 +53,7 @@ def command(
     from edgewright.cli.few_shot._index import few, told
     from edgewright.core.neighbours.examples import read_examples
     from edgewright.core.neighbours.index_file import begin, write_index
+    from edgewright.core.objects import refuse_objects
     from edgewright.core.package import read_package
     from edgewright.core.predictor import package_path
     from edgewright.schema.neighbours import Space
@@ -63,6 +64,7 @@ def command(
     made = begin(path.read_bytes(), str(path), cast("Space", space), limit)
     maker = made.space()
     manifest = made.package.manifest
+    refuse_objects(manifest.task, f"edgewright few-shot learn {package}")
     if len(manifest.shape) == 3:
         from edgewright.data.picture_samples import read_picture_examples
 

@@ -1,4 +1,4 @@
-"""Pictures: a folder or ZIP of JPEG, PNG and other files; each is a row with a label."""
+"""Pictures: a folder or ZIP of JPEG, PNG and other files; each is a row with a label, or with objects in it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from edgewright.core.pictures import ENDINGS, Fit, pixels
+from edgewright.core.pictures import ENDINGS, Fit, measured_pixels
+from edgewright.data.boxes import Placing, read_boxes
+from edgewright.data.centres import TARGET as OBJECTS
+from edgewright.data.centres import centres_text
 from edgewright.data.contract import Source, SourceConfig, need_path
 from edgewright.data.labels import Marks, Meaning, read_marks, read_name
 from edgewright.data.stored_files import stored_files
@@ -30,6 +33,8 @@ class PicturesConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fie
         pattern: what the parts of a file's name mean, such as {label}_{group}_{index}; left out, the folder a file lies
             in is its label.
         labels: path of a CSV with file,label (and group); pictures that it does not name have no label.
+        boxes: path of boxes around objects, for task = 'detection': a COCO file, or a CSV with
+            file,label,x,y,width,height in pixels. Pictures that it does not list have no label.
     """
 
     height: Side = 96
@@ -38,6 +43,7 @@ class PicturesConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fie
     fit: Fit = "crop"
     pattern: str = ""
     labels: str = ""
+    boxes: str = ""
 
 
 def picture_columns(colour: bool) -> tuple[Column, ...]:
@@ -60,26 +66,41 @@ def _by_file(marks: Marks) -> dict[str, Meaning]:
 def load(config: PicturesConfig, seed: int) -> DataSet:
     """Read the pictures; the seed is not used."""
     path = need_path(config.path, "a folder of pictures, or a ZIP of them")
+    if config.labels and config.boxes:
+        raise InputError("labels or boxes", "both", "[data]", "Boxes carry the labels of what is in them")
     marks = _by_file(read_marks(Path(config.labels))) if config.labels else None
+    placing = None
+    if config.boxes:
+        placing = Placing(read_boxes(Path(config.boxes)), config.fit, (config.height, config.width))
     names: list[str] = []
-    values, meanings = [], []
+    values, meanings, listed = [], [], []
     size = (config.height, config.width)
     each = 4 * config.height * config.width * (3 if config.colour else 1)
     for name, content in stored_files(path, ENDINGS, "picture"):
         meaning = read_name(name, config.pattern)
         if marks is not None:
             meaning = marks.get(name) or marks.get(Path(name).name) or Meaning()
+        array, before = measured_pixels(content, name, size, colour=config.colour, fit=config.fit)
+        if placing is not None:
+            known = placing.name_of(name)
+            listed += [known] if known else []
+            label = centres_text(placing.centres(known, before)) if known else ""
+            meaning = msgspec.structs.replace(meaning, label=label)
         names.append(name)
         meanings.append(meaning)
-        values.append(pixels(content, name, size, colour=config.colour, fit=config.fit))
+        values.append(array)
         if each * len(values) > _BYTES:
             raise InputError(
                 f"at most {_BYTES // each:,} pictures of this size, {_BYTES >> 30} GiB in memory", "more", config.path,
                 "Use smaller pictures (height, width), grey ones, or fewer",
             )  # fmt: skip
+    if placing is not None:
+        placing.finish(listed)
     labels = [meaning.label for meaning in meanings]
     if not any(labels):
-        do = "Name a CSV with file,label: labels" if marks is None else f"Its files must be those below {config.path}"
+        do = f"Its files must be those below {config.path}"
+        if not config.labels and not config.boxes:
+            do = "Name a CSV with file,label: labels"
         raise InputError("a folder for each label, or labels", "no label", config.labels or config.path, do)
     grouped = all(meaning.group for meaning in meanings)
     recording = Recording(
@@ -93,7 +114,7 @@ def load(config: PicturesConfig, seed: int) -> DataSet:
         name=path.stem,
         columns=picture_columns(config.colour),
         recordings=(recording,),
-        target_name="label",
+        target_name=OBJECTS if config.boxes else "label",
         group_name="group" if grouped else "",
         origin=config.path,
     )

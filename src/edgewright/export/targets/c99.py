@@ -6,10 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from edgewright.core.objects import read_objects
 from edgewright.export._c_adapt import write_adapt_c99
 from edgewright.export._c_header import Range
 from edgewright.export._c_linkable import linkable
 from edgewright.export._c_network_stream import write_network_stream_c99
+from edgewright.export._c_objects import write_objects_c99
 from edgewright.export._c_pipeline import write_c99
 from edgewright.export._c_self_test import write_self_test
 from edgewright.export._c_stream import write_stream_c99
@@ -80,7 +82,13 @@ def _target_files(subject: Subject) -> dict[str, bytes]:
     if subject.learned is not None:
         made |= write_adapt_c99(subject.learned, name=subject.word)
     test = write_self_test(subject.graph, subject.integers, name=subject.word, ranges=limits_of(subject))
-    return _encoded({**made, **around(subject), **test, **_steps(subject)}, subject.word)
+    return _encoded({**made, **around(subject), **test, **_steps(subject), **objects_files(subject)}, subject.word)
+
+
+def objects_files(subject: Subject) -> dict[str, str]:
+    """Return what finds objects in the map of an answer; nothing for other models."""
+    spec = read_objects(subject.graph.metadata)
+    return {} if spec is None else write_objects_c99(spec, name=subject.word)
 
 
 def _steps(subject: Subject) -> dict[str, str]:
@@ -105,6 +113,8 @@ def _note(subject: Subject) -> str:
     watchers, word = _watchers(subject), subject.word
     names = ", ".join(watcher.name for watcher in watchers.all)
     lines = []
+    if objects_files(subject):
+        lines.append(f"{word}_find_objects of {word}_objects.h lists the objects of an answer")
     if subject.stream is not None:
         kind = "decisions and alarms" if subject.stream.labels else "answers"
         also = f", and anomalies by {names}" if names else ""

@@ -87,6 +87,10 @@ TERMS: dict[str, dict[str, str]] = {
         "temperature": "A factor that divides the sums so that confidences are calibrated; fitted on validation "
         "samples.",
     },
+    "objects": {
+        "centre": "Where an object is said to be: found where it is at most one cell of the map from a true one.",
+        "F1 of centres": "2 hits / (found + true centres): 1 where all are found and nothing else is.",
+    },
     "evaluation": {"test samples": "Samples evaluated once, at the end, for the figures that are reported."},
     "windows": {"window": "A fixed number of consecutive samples of all channels, with one answer."},
 }
@@ -107,7 +111,8 @@ def marks(trace: Trace) -> set[str]:
         "validated": validated,
         "temperature": classes and validated,
         "patience": validated and bool(config_table(trace, "training").get("patience")),
-        "regression": found is not None and bool(found.regression),
+        "regression": found is not None and "rmse" in found.regression,
+        "objects": found is not None and "f1" in found.regression,
         "grouped": found is not None and found.split_by == "group",
         "calibrated": found is not None and found.calibration_error is not None,
         "interval": accuracy is not None,

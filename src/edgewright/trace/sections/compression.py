@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import UnsetType
+
 from edgewright.core.formatting import (
     bytes_text,
     estimated_latency,
@@ -58,11 +60,13 @@ def compression_blocks(record: CompressionRecord | None) -> Sequence[ViewBlock]:
 
 def _forms(record: CompressionRecord, classes: bool) -> Table:
     largest = max(form.weight_bytes for form in record.variants) or 1
-    heads = ("form", f"#{'accuracy (95 %)' if classes else 'error'}", "#flips", "#weights", "#file", "how")
+    found = not isinstance(record.variants[0].f1, UnsetType)
+    measure = "F1 of centres (95 %)" if found else "accuracy (95 %)" if classes else "error"
+    heads = ("form", f"#{measure}", "#flips", "#weights", "#file", "how")
     return Table("Forms of the model", heads, [
         row(
             form.name,
-            interval_text(form.accuracy) if form.error is None else number(form.error),
+            _score(form),
             f"{form.flips:,}" if classes else "-",
             Cell(bytes_text(form.weight_bytes), meter=form.weight_bytes / largest) if form.weight_bytes else "-",
             bytes_text(form.file_bytes),
@@ -71,6 +75,13 @@ def _forms(record: CompressionRecord, classes: bool) -> Table:
         )
         for form in record.variants
     ])  # fmt: skip
+
+
+def _score(form: VariantRecord) -> str:
+    """Return F1, accuracy or error of a form."""
+    if not isinstance(form.f1, UnsetType):
+        return interval_text(form.f1)
+    return interval_text(form.accuracy) if form.error is None else number(form.error)
 
 
 def _latency(record: CompressionRecord) -> Table:

@@ -67,7 +67,8 @@ def _measures(found: EvaluationRecord) -> Table:
         row(name, number(value), span(found.intervals[name]) if name in found.intervals else "")
         for name, value in sorted(found.regression.items())
     ]
-    return Table("Errors", ("measure", "#value", "#95 % CI"), rows, "measured")
+    title = "Errors" if "rmse" in found.regression else "Centres"
+    return Table(title, ("measure", "#value", "#95 % CI"), rows, "measured")
 
 
 def _confusions(found: EvaluationRecord, labels: Sequence[str]) -> Table:

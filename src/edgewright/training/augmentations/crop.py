@@ -90,4 +90,4 @@ def _between(pictures: Floats, y: Floats, x: Floats) -> Floats:
     return made
 
 
-AUGMENTATION = Augmentation(config=CropConfig, apply=apply)
+AUGMENTATION = Augmentation(config=CropConfig, apply=apply, moves=True)

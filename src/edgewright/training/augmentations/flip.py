@@ -30,4 +30,4 @@ def apply(config: FlipConfig, pictures: Floats, rng: np.random.Generator) -> Flo
     return made
 
 
-AUGMENTATION = Augmentation(config=FlipConfig, apply=apply)
+AUGMENTATION = Augmentation(config=FlipConfig, apply=apply, moves=True)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.objects import refuse_objects
 from edgewright.data.load import guess
 from edgewright.data.targets import as_text
 from edgewright.graph.from_onnx import read_model
@@ -213,6 +214,7 @@ def open_run(folder: Path, data: str | None) -> Subject:
     model = steps[-1][1]
     if not isinstance(model, Network):
         raise InputError("a run with a network", f"a model of kind {index.config.model.kind!r}", str(folder))
+    refuse_objects(index.task, f"edgewright compress {folder}")
     known = remembered(folder)
     material = prepare(index.config, data or known.place())
     if known.changed(material.sha256):

@@ -9,6 +9,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from edgewright.core.objects import read_objects
+from edgewright.export._c_objects import write_objects_c99
 from edgewright.export._c_pipeline import write_c99
 from edgewright.export.contract import Subject
 from edgewright.export.emulator import Entry, board, devices, run_on_device
@@ -75,8 +77,11 @@ def truth_of(
     words = 1 + sum(math.prod(v.shape) if v.name != "label" else 1 for v in graph.outputs)
     size = math.prod(shape)
     call = f"static {_NAME}_context context; {_NAME}_predict(&context, (const float *)in, ({_NAME}_answer *)out);"
-    entry = Entry(f"{_NAME}.h", call, size * 4, words * 4)
-    files = write_c99(graph, network, name=_NAME, core=written_for, flash=flash)
+    files, header = write_c99(graph, network, name=_NAME, core=written_for, flash=flash), f"{_NAME}.h"
+    if (spec := read_objects(graph.metadata)) is not None:
+        files, header = files | write_objects_c99(spec, name=_NAME), f"{_NAME}_objects.h"
+        call += f" static {_NAME}_objects found; {_NAME}_find_objects((const {_NAME}_answer *)out, &found);"
+    entry = Entry(header, call, size * 4, words * 4)
     rows = np.asarray(row, np.float32).reshape(1, size)
     done = run_on_device(files, entry, core, rows, timeout=300.0, counted=_COUNTED)
     return Truth(flash=done.flash, static=done.ram, stack=done.stack, instructions=done.instructions)

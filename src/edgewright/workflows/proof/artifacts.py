@@ -140,10 +140,11 @@ class Findings:
             source = f"{word}.c"
             if source not in sources or f" {word}_predict(" not in _bytes(sources[header]).decode(errors="replace"):
                 continue
-            pair = {name: _bytes(sources[name]) for name in (source, header)}
+            also = [name for name in (f"{word}_objects.c", f"{word}_objects.h") if name in sources]
+            pair = {name: _bytes(sources[name]) for name in (source, header, *also)}
             self.artefacts.append(Artefact(f"{shown}{source}", "c99", pair))
             self.files += [_record(f"{shown}{name}", content) for name, content in pair.items()]
-            yield source, header
+            yield source, header, *also
             yield from self._stream(sources, shown, word, pair)
 
     def _designs(self, folder: Path, shown: str) -> Iterator[tuple[str, ...]]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgewright.core.executor import compile_graph
 from edgewright.core.input_ranges import outside
+from edgewright.core.objects import read_objects
 from edgewright.graph.mask import without_mask
 from edgewright.graph.stages import float_part, preprocessing
 from edgewright.proof.form import (
@@ -222,6 +223,7 @@ def measure_tolerance_reference(subject: Subject, chosen: Chosen) -> ToleranceRe
         constructed=chosen.constructed,
         unanswered=None if mask is None else mask.unanswered(chosen.samples),
         step=0.0 if grid is None else float(grid.scale),
+        objects=read_objects(graph.metadata),
     )
 
 

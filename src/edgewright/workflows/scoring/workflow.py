@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.compression.report import flips_by_class
+from edgewright.core.objects import refuse_objects
 from edgewright.core.package import Package, read_package
 from edgewright.core.predictor import Answers, Predictor, package_path
 from edgewright.data.samples import cut_in_parts, part_of
@@ -114,6 +115,7 @@ def score_package(path: Path, request: ScoreRequest) -> Score:
     path, run = (path, path) if request.data else (judged_of(path), path)
     package, config = read_package(package_path(path)), config_of(path)
     manifest = package.manifest
+    refuse_objects(manifest.task, f"edgewright score {path}")
     notes: list[str] = []
     rows: NDArray[np.int64] | None = None
     with tempfile.TemporaryDirectory(prefix="edgewright-score-") as room:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from edgewright.core.objects import refuse_objects
 from edgewright.data.load import guess, load_data
 from edgewright.pipeline.material import prepare
 from edgewright.pipeline.provenance import remembered
@@ -87,6 +88,7 @@ def _config(path: Path) -> PipelineConfig | None:
 
 def _of_run(config: PipelineConfig, table: dict[str, object], path: str | None, people: tuple[str, ...]) -> TuneData:
     """Return the run's own data, by default of its validation people, and a warning if the model knows them."""
+    refuse_objects(config.task, f"edgewright tune {config.name}")
     dataset = load_data(table, seed=config.seed, path=path)
     material = prepare(config, path, dataset)
     groups, sides = material.samples.groups, material.sides

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.objects import read_objects
 from edgewright.graph.stages import float_part, layers, marked_stages
-from edgewright.proof.form import BYTES, LABEL, OUTPUT, PREDICTION, PROBABILITIES, RANGE, Form, Samples, Stages
+from edgewright.proof.form import BYTES, LABEL, OBJECTS, OUTPUT, PREDICTION, PROBABILITIES, RANGE, Form, Samples, Stages
 from edgewright.schema.proof import Numbers
 from edgewright.workflows.proof.artifacts import Artefact
 from edgewright.workflows.proof.forms import NUMBERS, Forms, Run, Subject
@@ -51,7 +52,10 @@ class _Builds:
             InputError: when the compiler refuses the code.
         """
         if not self.made:
-            files = {name: written(self.subject, name) for name in dict.fromkeys(name for name, _ in self.jobs)}
+            files = {
+                name: {**written(self.subject, name), **_objects(self.subject, name)}
+                for name in dict.fromkeys(name for name, _ in self.jobs)
+            }
             pool = ThreadPoolExecutor(max_workers=min(len(self.jobs), os.cpu_count() or 1))
             self.made = {job: pool.submit(_loaded, files[job[0]], job[1]) for job in self.jobs}
             pool.shutdown(wait=False)
@@ -169,6 +173,15 @@ def written(subject: Subject, numbers: Numbers, core: str = "") -> Files:
     return files
 
 
+def _objects(subject: Subject, numbers: Numbers) -> Files:
+    """Return what finds objects in the map of an answer; nothing for other models."""
+    spec = read_objects(subject.graphs[numbers].metadata)
+    files: Files = {} if spec is None else importlib.import_module("edgewright.export._c_objects").write_objects_c99(
+        spec, name=NAME
+    )  # fmt: skip
+    return files
+
+
 def _stages(subject: Subject, numbers: Numbers, answer: Any) -> Stages:  # noqa: ANN401 - `_c_host.CAnswer`
     return c_stages(subject, numbers, answer.flags, answer.stages, answer.outputs)
 
@@ -207,6 +220,8 @@ def c_stages(
     for name in (PROBABILITIES, PREDICTION):
         if name in outputs:
             made[name] = np.asarray(outputs[name], np.float32).reshape(len(outputs[name]), -1)
+    if OBJECTS in outputs:
+        made[OBJECTS] = outputs[OBJECTS]
     if LABEL in outputs:
         made[LABEL] = np.asarray(outputs[LABEL], np.int64)
     return made

@@ -55,8 +55,8 @@ def _run(subject: Subject) -> Run:
             chance = np.asarray(model.predict_proba(value), np.float32)
             label = np.where(absent, NO_LABEL, np.argmax(chance, axis=1)).astype(np.int64)
             return {**made, PROBABILITIES: np.where(absent[:, None], np.float32(0), chance), LABEL: label}
-        given = np.where(absent, np.float32(np.nan), np.asarray(model.predict(value), np.float32).reshape(-1))
-        return {**made, PREDICTION: given.reshape(len(samples), 1)}
+        given = np.asarray(model.predict(value), np.float32).reshape(len(samples), -1)
+        return {**made, PREDICTION: np.where(absent[:, None], np.float32(np.nan), given)}
 
     return run
 

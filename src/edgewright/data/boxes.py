@@ -1,0 +1,235 @@
+"""Boxes around objects in pictures: a COCO file, or a CSV with a box in each line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from edgewright.core.pictures import Fit
+from edgewright.data.headers import read_text, read_whole
+from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.schema.objects import Centre
+
+_FILE, _LABEL = ("file", "filename", "file_name", "image", "path"), ("label", "class", "category")
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+_SIZES = ("x", "y", "width", "height")
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box in pixels of the picture: its label, left, top, width and height, and where it is written."""
+
+    label: str
+    left: float
+    top: float
+    width: float
+    height: float
+    place: str
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """What a file of boxes says.
+
+    Attributes:
+        of: boxes by the name of their picture; none for a picture that is listed without one.
+        where: name of the file.
+        sizes: width and height of pictures, where the file has them.
+    """
+
+    of: Mapping[str, Sequence[Box]]
+    where: str
+    sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+
+class _Image(msgspec.Struct):
+    id: int
+    file_name: str
+    width: int = 0
+    height: int = 0
+
+
+class _Category(msgspec.Struct):
+    id: int
+    name: str
+
+
+class _Annotation(msgspec.Struct):
+    image_id: int
+    category_id: int
+    bbox: tuple[float, float, float, float]
+
+
+class _Coco(msgspec.Struct):
+    images: list[_Image]
+    categories: list[_Category]
+    annotations: list[_Annotation] = []
+
+
+def read_boxes(path: Path) -> Boxes:
+    """Read a COCO file (`.json`) or a CSV with file, label and x, y, width, height (or xmin, ymin, xmax, ymax).
+
+    Raises:
+        InputError: another form, a box without size, or of a picture or class that the file does not list.
+    """
+    return _coco(path) if path.suffix.lower() == ".json" else _table(path)
+
+
+def _coco(path: Path) -> Boxes:
+    try:
+        read = msgspec.json.decode(read_whole(path, str(path)), type=_Coco)
+    except msgspec.DecodeError as error:
+        raise InputError("a COCO file: images, categories, annotations", str(error), str(path)) from None
+    names = {image.id: image.file_name for image in read.images}
+    labels = {category.id: category.name for category in read.categories}
+    found: dict[str, list[Box]] = {name: [] for name in names.values()}
+    if len(found) < len(read.images):
+        raise InputError("each picture once", f"{len(read.images) - len(found)} ids or names twice", str(path))
+    for number, one in enumerate(read.annotations):
+        place = f"{path.name} annotations[{number}]"
+        if one.image_id not in names:
+            raise InputError("the id of a listed picture", str(one.image_id), place)
+        if one.category_id not in labels:
+            raise InputError("the id of a listed category", str(one.category_id), place)
+        found[names[one.image_id]].append(_checked(Box(labels[one.category_id], *one.bbox, place)))
+    sizes = {image.file_name: (image.width, image.height) for image in read.images if image.width and image.height}
+    return Boxes(found, path.name, sizes)
+
+
+def _table(path: Path) -> Boxes:
+    columns, lines = read_text(path)
+    lower = {name.lower().strip(): name for name in columns}
+    file = next((lower[name] for name in _FILE if name in lower), "")
+    label = next((lower[name] for name in _LABEL if name in lower), "")
+    numbers = next((names for names in (_CORNERS, _SIZES) if all(name in lower for name in names)), ())
+    for name, there in (("file", file), ("label", label), ("x, y, width, height", numbers)):
+        if not there:
+            raise UnknownNameError("column", name, list(columns), path.name)
+    found: dict[str, list[Box]] = {}
+    for row, line in enumerate(lines):
+        place = f"{path.name} line {line}"
+        cells = [str(columns[lower[name]][row]).strip() for name in numbers]
+        mine = found.setdefault(str(columns[file][row]), [])
+        # A line with a file alone lists a picture without objects.
+        if str(columns[label][row]).strip() or any(cells):
+            mine.append(_checked(_box(str(columns[label][row]).strip(), cells, numbers == _CORNERS, place)))
+    return Boxes(found, path.name)
+
+
+def _box(label: str, cells: Sequence[str], corners: bool, place: str) -> Box:
+    try:
+        left, top, width, height = (float(cell) for cell in cells)
+    except ValueError:
+        raise InputError("four numbers of a box", ", ".join(map(repr, cells)), place) from None
+    if corners:
+        width, height = width - left, height - top
+    return Box(label, left, top, width, height, place)
+
+
+def _checked(box: Box) -> Box:
+    numbers = (box.left, box.top, box.width, box.height)
+    if not all(map(math.isfinite, numbers)) or box.width <= 0 or box.height <= 0:
+        raise InputError("a box with a width and a height", ", ".join(f"{n:g}" for n in numbers), box.place)
+    if not box.label:
+        raise InputError("the label of the box", "none", box.place)
+    return box
+
+
+class Placing:
+    """Centres of boxes in resized pictures; boxes whose centre is not in the picture are counted and refused.
+
+    Args:
+        boxes: of the pictures.
+        fit: how pictures are resized.
+        size: height and width that they are resized to.
+    """
+
+    def __init__(self, boxes: Boxes, fit: Fit, size: tuple[int, int]) -> None:
+        self.boxes, self._fit, self._size = boxes, fit, size
+        self._outside: list[str] = []
+        self._cut: list[str] = []
+        self._count = 0
+
+    def name_of(self, picture: str) -> str | None:
+        """Return the name under which the file lists a picture; None where it does not."""
+        return next((name for name in (picture, Path(picture).name) if name in self.boxes.of), None)
+
+    def centres(self, name: str, picture: tuple[int, int]) -> tuple[Centre, ...]:
+        """Return the objects of a picture.
+
+        Args:
+            name: as the file lists it.
+            picture: its width and height before it is resized.
+
+        Raises:
+            InputError: the file says another size.
+        """
+        said = self.boxes.sizes.get(name, picture)
+        if said != picture:
+            raise InputError(
+                f"a picture of {said[0]} x {said[1]} pixels, as {self.boxes.where} says",
+                f"{picture[0]} x {picture[1]}", name, "Use the pictures that the boxes were drawn on",
+            )  # fmt: skip
+        made = []
+        for box in self.boxes.of[name]:
+            self._count += 1
+            x, y = box.left + box.width / 2, box.top + box.height / 2
+            if not (0 <= x < picture[0] and 0 <= y < picture[1]):
+                self._outside.append(box.place)
+                continue
+            across, down = placed((x, y), picture, self._size, self._fit)
+            if not (0 <= across < 1 and 0 <= down < 1):
+                self._cut.append(box.place)
+                continue
+            made.append(Centre(label=box.label, x=across, y=down))
+        return tuple(made)
+
+    def finish(self, seen: Sequence[str]) -> None:
+        """Refuse what was not placed.
+
+        Args:
+            seen: names of the pictures that were read, as the file lists them.
+
+        Raises:
+            InputError: boxes outside of their picture or of what is kept of it, or listed pictures that are not there.
+        """
+        for some, of, do in (
+            (self._outside, "its picture", "Correct or remove them"),
+            (self._cut, "the middle of the picture that fit = 'crop' keeps", "Set fit = 'pad' or 'stretch'"),
+        ):
+            if some:
+                got = f"{len(some):,} of {self._count:,} outside, the first one"
+                raise InputError(f"boxes with their centre within {of}", got, some[0], do)
+        absent = sorted(set(self.boxes.of) - set(seen))
+        if absent:
+            raise InputError(
+                "the pictures that the boxes are of", f"{len(absent):,} of {len(self.boxes.of):,} missing: {absent[0]}",
+                self.boxes.where, "Add them, or remove them from the file",
+            )  # fmt: skip
+
+
+def placed(
+    point: tuple[float, float], picture: tuple[int, int], size: tuple[int, int], fit: Fit
+) -> tuple[float, float]:
+    """Return a point of a picture as shares of the width and height of the resized one.
+
+    Args:
+        point: in pixels, from the left and from the top.
+        picture: width and height.
+        size: height and width that it is resized to.
+        fit: as of `pixels`.
+    """
+    scale: Any = np.array([size[1] / picture[0], size[0] / picture[1]])
+    if fit == "crop":
+        scale[:] = scale.max()
+    elif fit == "pad":
+        scale[:] = scale.min()
+    wide = np.array([size[1], size[0]], np.float64)
+    x, y = ((np.array(point) - np.array(picture) / 2) * scale + wide / 2) / wide
+    return float(x), float(y)

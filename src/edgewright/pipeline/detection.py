@@ -1,0 +1,137 @@
+"""What the test pictures say of a model that finds objects."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterable
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from edgewright.core.objects import find_objects, probability, read_objects
+from edgewright.data.centres import read_centres
+from edgewright.schema.data import Floats, Labels, Samples
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Graph
+from edgewright.schema.objects import Centre, Found, ObjectMap
+from edgewright.schema.trace import EvaluationRecord, Interval
+from edgewright.schema.trace_objects import ObjectClass, ObjectsRecord, Scene, Spot
+from edgewright.training.centroids import Counts, count
+
+_SCENES = 6
+F1 = "f1"
+"""Name of the figure."""
+
+
+def sample_map(spec: ObjectMap, samples: Samples) -> ObjectMap:
+    """Return how a map is read in pixels of a sample."""
+    height, width = (int(n) for n in samples.X.shape[2:])
+    return msgspec.structs.replace(spec, height=height, width=width)
+
+
+def counted(texts: Labels, maps: Floats, spec: ObjectMap) -> Counts:
+    """Return how many objects of each picture and class were found.
+
+    Args:
+        texts: targets.
+        maps: answers of the model, shape (n, values of the map).
+        spec: how they are read.
+    """
+    return count(find_objects(maps, spec), _known(texts, spec), spec)
+
+
+def graph_f1(texts: Labels, maps: Floats, graph: Graph, groups: Labels | None) -> Interval:
+    """Return F1 of an exported form, with its interval by picture.
+
+    Args:
+        texts: targets.
+        maps: answers of the form.
+        graph: of the form, which says how they are read.
+        groups: of the pictures, None where unknown.
+    """
+    spec = read_objects(graph.metadata)
+    if spec is None:
+        raise InputError("a graph that says how its map is read", "none", graph.name)
+    return counted(texts, maps, spec).f1_interval(groups)
+
+
+def objects_text(maps: Floats, spec: ObjectMap) -> str:
+    """Return what is found in the first map: '2 apple, 1 milk', or 'no object'."""
+    return _told(spec.labels[one.label] for one in find_objects(maps[:1], spec)[0])
+
+
+def truths_text(text: str) -> str:
+    """Return what is in a picture, as `objects_text`."""
+    return _told(one.label for one in read_centres([text])[0])
+
+
+def _told(labels: Iterable[str]) -> str:
+    return ", ".join(f"{number} {label}" for label, number in sorted(Counter(labels).items())) or "no object"
+
+
+def evaluate_objects(
+    samples: Samples, rows: NDArray[np.int64], maps: Floats, spec: ObjectMap, *, split_by: str
+) -> EvaluationRecord:
+    """Return the evaluation of a model that finds objects.
+
+    Args:
+        samples: all samples.
+        rows: those that test.
+        maps: answers to them.
+        spec: how they are read, in pixels of a sample.
+        split_by: what the split kept whole.
+    """
+    texts, groups = samples.y[rows], None if samples.groups is None else samples.groups[rows]
+    true, found = _known(texts, spec), find_objects(maps, spec)
+    counts = count(found, true, spec)
+    classes = tuple(
+        ObjectClass(
+            label=label, precision=counts.precision(place), recall=counts.recall(place),
+            f1=counts.f1_interval(groups, place), true=int(counts.true[:, place].sum()),
+            found=int(counts.found[:, place].sum()),
+        )
+        for place, label in enumerate(spec.labels)
+    )  # fmt: skip
+    whole = counts.f1_interval(groups)
+    scenes = tuple(_scene(samples, int(row), spec, true[place], found[place])
+                   for place, row in enumerate(rows[:_SCENES]))  # fmt: skip
+    return EvaluationRecord(
+        samples=len(rows),
+        split_by=split_by,
+        regression={F1: whole.value, "precision": counts.precision(), "recall": counts.recall()},
+        intervals={F1: whole},
+        objects=ObjectsRecord(spec=spec, classes=classes, crowded=_crowded(true, spec), scenes=scenes),
+    )
+
+
+def _known(texts: Labels, spec: ObjectMap) -> list[tuple[Centre, ...]]:
+    centres = read_centres(texts)
+    for one in (one for some in centres for one in some):
+        if one.label not in spec.labels:
+            raise InputError("test labels that also occur in training", repr(one.label), "the target")
+    return centres
+
+
+def _crowded(true: list[tuple[Centre, ...]], spec: ObjectMap) -> int:
+    cells = [(i, one.label, int(one.x * spec.columns), int(one.y * spec.rows)) for i, some in enumerate(true)
+             for one in some]  # fmt: skip
+    return len(cells) - len(set(cells))
+
+
+def _scene(samples: Samples, row: int, spec: ObjectMap, true: tuple[Centre, ...], found: tuple[Found, ...]) -> Scene:
+    pixels = np.clip(np.nan_to_num(samples.X[row]), 0, 255).astype(np.uint8).transpose(1, 2, 0)
+    stream = io.BytesIO()
+    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(stream, "PNG")
+    return Scene(
+        row=row,
+        name=str(samples.sessions[row]),
+        picture=stream.getvalue(),
+        true=tuple(Spot(label=one.label, x=one.x * spec.width, y=one.y * spec.height) for one in true),
+        found=tuple(
+            Spot(label=spec.labels[one.label], x=one.x, y=one.y, chance=round(probability(one.score), 4))
+            for one in found
+        ),
+    )
