@@ -6,6 +6,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from edgewright.schema.adapt import AdaptSpec
+from edgewright.schema.fleet_api import OperatorRequest
+from edgewright.schema.fleet_report import Text
 from edgewright.schema.trace import Interval
 
 MeanKind = Literal["mean", "median", "geometric"]
@@ -22,6 +25,7 @@ class FederationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
         noise: deviation of the noise in a group's sum, as a multiple of the largest norm; 0 for none.
         mean: over the groups.
         rate: factor of the mean.
+        at_once: devices with which a round begins at once; 0 to wait for `join_s` in any case.
         join_s: how long a round waits for devices; answer_s: how long a step of a round waits for a device.
     """
 
@@ -32,6 +36,7 @@ class FederationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     noise: Annotated[float, msgspec.Meta(ge=0.0, le=1000.0)] = 0.0
     mean: MeanKind = "geometric"
     rate: Annotated[float, msgspec.Meta(gt=0.0, le=8.0)] = 1.0
+    at_once: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
     join_s: Annotated[float, msgspec.Meta(gt=0.0, le=604_800.0)] = 600.0
     answer_s: Annotated[float, msgspec.Meta(gt=0.0, le=86_400.0)] = 120.0
 
@@ -104,3 +109,56 @@ class FederationSimulation(msgspec.Struct, frozen=True, kw_only=True):
     epsilon: float | None = None
     delta: float | None = None
     notes: tuple[str, ...] = ()
+
+
+class FactoryFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """The learned layer of a package: what its manifest says of it, and its files by name."""
+
+    adapt: AdaptSpec
+    files: dict[str, bytes]
+
+
+class StartFederation(OperatorRequest, frozen=True, kw_only=True):
+    """Devices of a product that run this package begin to learn together; an empty product is the fleet's only one."""
+
+    product: Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9][a-z0-9-]{0,62})?$")] = ""
+    factory: FactoryFiles
+    settings: FederationSettings = FederationSettings()
+
+
+class StopFederation(OperatorRequest, frozen=True, kw_only=True):
+    """The present round is given up; what earlier ones learned stays."""
+
+    reason: Text = ""
+
+
+class FederationSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the learning stands.
+
+    Attributes:
+        id: random; `identity` is that of the factory layer.
+        state: running, done or stopped.
+        round: present one, from 1; `joining` while it waits for devices, of which `joined` came.
+        rounds: what became of those that are over.
+        layer: after the last of them, as `core.federation.layer.layer_bytes`; empty in lists.
+    """
+
+    id: str
+    product: str
+    identity: int
+    state: Literal["running", "done", "stopped"]
+    settings: FederationSettings
+    round: int
+    joining: bool
+    joined: int
+    rounds: tuple[RoundOutcome, ...]
+    opened_at: float
+    opened_by: str
+    why: str = ""
+    layer: bytes = b""
+
+
+class FederationsSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """The latest, newest first."""
+
+    federations: tuple[FederationSeen, ...]

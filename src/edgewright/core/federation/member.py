@@ -76,6 +76,11 @@ class Member:
         self.finished: Finished | None = None
         self.wait_s = 0.0
 
+    @property
+    def complete(self) -> bool:
+        """Whether the device has answered every question of the round."""
+        return isinstance(self._sent, Revealed)
+
     def first(self) -> bytes:
         """Return the message that begins a round."""
         return encode(self._sent)
