@@ -15,7 +15,7 @@ export OPENBLAS_NUM_THREADS = 1
 # Where a shell forbids Python to keep bytecode, every process that a test starts would compile again what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test test-all lint types contracts docs unit slow test-processors bench bench-training bench-hapt bench-own-data bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search bench-accelerators bench-mcu bench-fpga faults faults-fleet site lock
+.PHONY: install demo test test-all lint types contracts docs unit slow test-processors bench bench-training bench-hapt bench-own-data bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search bench-accelerators bench-mcu bench-fpga bench-federation faults faults-fleet site lock
 
 install: $(STAMP)
 
@@ -138,6 +138,10 @@ bench-accelerators: install
 # Compiles and emulates eight networks in six ways: forty minutes. emlearn comes into an environment of its own.
 bench-mcu: install
 	$(BIN)/python -m benchmarks.mcu
+
+# Fits six models and learns eight times with each: half an hour.
+bench-federation: install
+	$(BIN)/python -m benchmarks.federation --data $${EDGEWRIGHT_SHARED:-../shared}/data/har-wisdm-watch
 
 # Simulates, synthesises and places four networks: a quarter of an hour. Needs verilator.
 bench-fpga: install

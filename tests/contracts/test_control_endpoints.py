@@ -23,7 +23,7 @@ from fleet_plane import Client, Device, enrolled, plane_of
 ALL = endpoints()
 OPERATORS = [e for e in ALL if e.who in ("viewer", "operator", "admin")]
 TAKING = [e for e in ALL if e.takes is not None]
-EXAMPLES = {"id": "0" * 32, "name": "nobody", "plan": "no-plan"}
+EXAMPLES = {"federation": "0" * 32, "id": "0" * 32, "name": "nobody", "plan": "no-plan"}
 
 
 def named(endpoint: Endpoint) -> str:

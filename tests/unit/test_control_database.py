@@ -33,7 +33,8 @@ def first_revision(connection: sa.Connection) -> None:
     for table, columns in ADDED.items():
         for column in columns:
             connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
-    connection.exec_driver_sql("DROP TABLE diagnoses")
+    for table in ("diagnoses", "federations", "federation_members", "federation_groups"):
+        connection.exec_driver_sql(f"DROP TABLE {table}")
     connection.execute(sa.text("UPDATE alembic_version SET version_num = '0005'"))
 
 

@@ -44,6 +44,7 @@ _EXTRAS = {
     "granian": "studio",
     "python_multipart": "studio",
     "joserfc": "oidc",
+    "dp_accounting": "privacy",
     "sqlalchemy": "fleet",
     "alembic": "fleet",
     "prometheus_client": "fleet",

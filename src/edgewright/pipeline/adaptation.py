@@ -12,16 +12,19 @@ from numpy.typing import NDArray
 
 from edgewright.core.adaptation.factory import MEAN_BITS, Factory, arrays_of, read_factory
 from edgewright.core.adaptation.learner import discriminant
-from edgewright.core.adaptation.predictor import FORM, hidden_of, last_layer
+from edgewright.core.adaptation.predictor import FORM, factory_of, hidden_of, last_layer
 from edgewright.core.adaptation.slots import memory_bytes
 from edgewright.core.integer.qdq import integer_network
 from edgewright.core.integer.rounding import rounding_of
 from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.package import Package
 from edgewright.pipeline.material import Material
 from edgewright.schema.adapt import AdaptSpec
 from edgewright.schema.config import AdaptConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Graph
+from edgewright.schema.integer import IntegerOperator
 
 Array = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -32,6 +35,7 @@ _BITS, _DISCRIMINANT = 7, 4096.0
 # Added to the scatter's diagonal, as a share of its mean; chosen on WISDM's training people (ADR 74).
 _SHRINK = 0.1
 _FEWEST_KEPT, _LARGEST = 8, 255
+_ONE_BITS = 15
 
 
 @dataclass(frozen=True)
@@ -64,34 +68,80 @@ def adaptation(
             "a classifier with an int8 network", "another model", "[adapt]", "Leave out the table, or train a network"
         )
     graph = read_onnx(models[FORM])
-    network = integer_network(graph, rounding_of(graph))
-    last = last_layer(network)
-    source, target = network.values[last.inputs[0]], network.values[last.output]
-    scales = _Scales(source.scale, source.zero, target.scale, target.zero)
+    last, scales = _last(graph)
     hidden, outputs = hidden_of(graph, vectors)
-    exponentials = np.round(np.exp(-np.arange(256) * scales.out) * (1 << 15)).astype(np.int32)
-    shared: dict[str, Any] = {
-        "exponentials": exponentials, "vectors": hidden.astype(np.uint8),
-        "expected": outputs.argmax(axis=1).astype(np.uint8),
-    }  # fmt: skip
-    classes, width = last.arrays["weights"].shape
-    none = np.zeros((0, 0), np.int16)
+    shared = _shared(scales, hidden, outputs)
     if config.layer == "output":
-        real = last.arrays["weights"].astype(np.float64) * last.arrays["weight_scale"].astype(np.float64)[:, None]
-        bias = last.arrays.get("bias", np.zeros(classes)) * last.arrays["weight_scale"] * scales.hidden
-        spec, weights, offsets = _output(config, real, bias, scales)
-        factory = Factory(spec=spec, weights=weights, bias=offsets, prototypes=none, center=none[0:0].ravel(),
-                          precision=none, **shared)  # fmt: skip
+        factory = _output_factory(config, last, scales, shared)
     else:
         rows = _drawn(material, seed)
         samples = material.samples
         seen, _ = hidden_of(graph, np.asarray(samples.X[rows], np.float32))
         labels = np.searchsorted(np.asarray(graph.labels), np.asarray(samples.y)[rows].astype(str))
         people = np.zeros(len(rows)) if samples.groups is None else samples.groups[rows]
-        factory = _prototypes(config, seen.astype(np.float64), labels, people, (classes, width), scales, shared)
+        factory = _prototypes(
+            config, seen.astype(np.float64), labels, people, last.arrays["weights"].shape, scales, shared
+        )
     files = arrays_of(factory)
     read_factory(factory.spec, files, "[adapt]")
     return factory.spec, files
+
+
+def adaptation_again(package: Package, model: bytes) -> tuple[AdaptSpec, dict[str, bytes]]:
+    """Return what a manifest says of learning, and the files beside it, for a package whose last layer was exchanged.
+
+    Args:
+        package: before; its limits are those of the new one, relative to the layer.
+        model: ONNX bytes of the new int8 form.
+    """
+    before = factory_of(package)
+    spec, graph = before.spec, read_onnx(model)
+    last, scales = _last(graph)
+    unit = _unit(spec, scales)
+    config = AdaptConfig(
+        layer="output", rate=2.0 ** (_ONE_BITS - spec.step) * unit / scales.hidden, prior=spec.prior,
+        limit=spec.weight_limit / float(np.abs(before.weights.astype(np.int64)).max()), ram=memory_bytes(spec),
+        replays=spec.replays, gain=spec.gain / 100, drop=spec.drop / 100,
+    )  # fmt: skip
+    hidden, outputs = hidden_of(graph, package.vectors())
+    factory = _output_factory(config, last, scales, _shared(scales, hidden, outputs))
+    files = arrays_of(factory)
+    read_factory(factory.spec, files, f"package {package.manifest.name}")
+    return factory.spec, files
+
+
+def last_scales(package: Package) -> tuple[float, float]:
+    """Return the scale of what the last layer receives, and the real value of one step of its learned weights."""
+    _, scales = _last(read_onnx(package.model(FORM)))
+    return scales.hidden, _unit(factory_of(package).spec, scales)
+
+
+def _unit(spec: AdaptSpec, scales: _Scales) -> float:
+    return spec.multiplier / 2.0**spec.right * scales.out / scales.hidden
+
+
+def _last(graph: Graph) -> tuple[IntegerOperator, _Scales]:
+    network = integer_network(graph, rounding_of(graph))
+    last = last_layer(network)
+    source, target = network.values[last.inputs[0]], network.values[last.output]
+    return last, _Scales(source.scale, source.zero, target.scale, target.zero)
+
+
+def _shared(scales: _Scales, hidden: Numbers, outputs: NDArray[np.int8]) -> dict[str, Any]:
+    """Return the arrays that both kinds of layers have."""
+    exponentials = np.round(np.exp(-np.arange(256) * scales.out) * (1 << _ONE_BITS)).astype(np.int32)
+    expected = outputs.argmax(axis=1).astype(np.uint8)
+    return {"exponentials": exponentials, "vectors": hidden.astype(np.uint8), "expected": expected}
+
+
+def _output_factory(config: AdaptConfig, last: IntegerOperator, scales: _Scales, shared: dict[str, Any]) -> Factory:
+    real = last.arrays["weights"].astype(np.float64) * last.arrays["weight_scale"].astype(np.float64)[:, None]
+    bias = last.arrays.get("bias", np.zeros(len(real))) * last.arrays["weight_scale"] * scales.hidden
+    none = np.zeros((0, 0), np.int16)
+    spec, weights, offsets = _output(config, real, bias, scales)
+    return Factory(
+        spec=spec, weights=weights, bias=offsets, prototypes=none, center=none.ravel(), precision=none, **shared
+    )
 
 
 def _drawn(material: Material, seed: int) -> Numbers:

@@ -105,21 +105,25 @@ class Learner:
         """
         spec, state = self.factory.spec, self.state
         hidden = np.asarray(hidden, np.int64)
-        if not 0 <= label < spec.classes:
-            raise InputError(f"a class from 0 to {spec.classes - 1}", str(label), "label of an example")
-        if hidden.shape != (spec.width,) or hidden.min() < 0 or hidden.max() > 255:
-            raise InputError(f"{spec.width} bytes less their zero point", f"shape {hidden.shape}", "example")
-        self._count(hidden, label)
+        self.keep(hidden, factory_label, label)
         if spec.layer == "output":
-            self._step(hidden, label)
-        self._keep(hidden, label, factory_label == label)
-        if spec.layer == "output":
+            self.step(hidden, label)
             for _ in range(spec.replays):
                 self._replay()
         else:
             self._discriminant()
         state.examples += 1
         state.used = int(self._judge())
+
+    def keep(self, hidden: Numbers, factory_label: int, label: int) -> None:
+        """Count an example, and keep it or not, without learning from it; arguments and errors as `learn`."""
+        spec = self.factory.spec
+        if not 0 <= label < spec.classes:
+            raise InputError(f"a class from 0 to {spec.classes - 1}", str(label), "label of an example")
+        if hidden.shape != (spec.width,) or hidden.min() < 0 or hidden.max() > 255:
+            raise InputError(f"{spec.width} bytes less their zero point", f"shape {hidden.shape}", "example")
+        self._count(hidden, label)
+        self._keep(hidden, label, factory_label == label)
 
     def _count(self, hidden: Numbers, label: int) -> None:
         state = self.state
@@ -131,7 +135,13 @@ class Learner:
         if len(state.sums):
             state.sums[label] += hidden
 
-    def _step(self, hidden: Numbers, label: int) -> None:
+    def step(self, hidden: Numbers, label: int) -> None:
+        """Descend the cross-entropy of one example; 'output' only.
+
+        Args:
+            hidden: bytes less the zero point, 0 to 255, shape (width,).
+            label: the right class.
+        """
         spec, state = self.factory.spec, self.state
         outputs = self.outputs(hidden[None])[0]
         powers = self.factory.exponentials.astype(np.int64)[outputs.max() - outputs]
@@ -171,7 +181,7 @@ class Learner:
         while not counts[state.cursor]:
             state.cursor = (state.cursor + 1) % self.factory.spec.classes
         place = self._member(state.cursor, self._draw(int(counts[state.cursor])))
-        self._step(state.pool[place], state.cursor)
+        self.step(state.pool[place], state.cursor)
 
     def _member(self, label: int, number: int) -> int:
         return int(np.flatnonzero((self.state.owners[: self.state.kept] & 127) == label)[number])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,24 +64,36 @@ def simulate(path: Path, request: ScoreRequest, examples: Examples, people: Sequ
         InputError: a package that does not learn, data without people, or too little of them.
         UnknownNameError: a person that the data do not have.
     """
+    with unseen_samples(path, request) as (package, samples, name):
+        return _simulated(package, factory_of(package), samples, name, examples, people)
+
+
+@contextmanager
+def unseen_samples(path: Path, request: ScoreRequest) -> Iterator[tuple[Package, Samples, str]]:
+    """Give the package that answers and the samples that a request names, with their name.
+
+    Raises:
+        InputError: a package that does not learn, or data without people.
+    """
     # The fit that has not seen the run's test people: they can judge no other.
     run, path = path, judged_of(path) if path.is_dir() else path
     package, config = read_package(package_path(path)), config_of(path)
-    factory = factory_of(package)
+    factory_of(package)
     with tempfile.TemporaryDirectory(prefix="edgewright-adapt-") as room:
         if request.data:
             dataset = read_labelled(package.manifest, config, request, Path(room))
             samples, name = cut(dataset, window_of(package.manifest)), dataset.name
         else:
             samples, _, name, _ = own_part(run, config, request, Path(room))
-        return _simulated(package, factory, samples, name, examples, people)
+        if samples.groups is None:
+            raise InputError("data that say whose each sample is", "none", name, "Name the column: --group COLUMN")
+        yield package, samples, name
 
 
 def _simulated(
     package: Package, factory: Factory, samples: Samples, name: str, examples: Examples, people: Sequence[str]
 ) -> AdaptSimulation:
-    if samples.groups is None:
-        raise InputError("data that say whose each sample is", "none", name, "Name the column: --group COLUMN")
+    assert samples.groups is not None  # noqa: S101 - `unseen_samples` refuses it
     known = np.unique(samples.groups).tolist()
     for person in people:
         if person not in known:

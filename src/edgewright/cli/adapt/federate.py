@@ -1,0 +1,110 @@
+"""`edgewright adapt federate`: what a fleet would learn together while its data stay on the devices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from edgewright.cli.interrupt import loading
+from edgewright.cli.options import argument, declare, option, settings_of
+from edgewright.cli.output import print_json
+
+if TYPE_CHECKING:
+    from edgewright.schema.federation import FederationSimulation, MeanKind, RoundOutcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class FederateOptions:
+    """Options of the command."""
+
+    model: Path = argument(metavar="RUN|PACKAGE")
+    data: str = option(
+        metavar="DATA", help="File or folder with labels, or a public set. [default: the run's test part]"
+    )
+    judge: str = option(metavar="A,B", help="People who are judged, all others learn. [default: a quarter, by chance]")
+    rounds: int = option(default=20, type=click.IntRange(1, 1000), help="Rounds of learning.")
+    size: int = option("--devices-in-group", default=4, type=click.IntRange(3, 64), help="Devices of a secure sum.")
+    passes: int = option(default=2, type=click.IntRange(1, 50), help="Passes of a device over its own examples.")
+    clip: float = option(
+        default=0.1, type=click.FloatRange(0, 4, min_open=True),
+        help="Largest change of a device, as a share of the norm of the layer.",
+    )  # fmt: skip
+    noise: float = option(
+        default=0.0, type=click.FloatRange(0, 1000), help="Noise in a sum, as a multiple of the largest change."
+    )
+    delta: float = option(default=1e-5, type=click.FloatRange(0, 1, min_open=True, max_open=True), help="For epsilon.")
+    mean: str = option(default="geometric", type=click.Choice(["geometric", "mean", "median"]), help="Over groups.")
+    dropouts: float = option(default=0.0, type=click.FloatRange(0, 1), help="Share of devices that fall silent.")
+    poisoners: float = option(default=0.0, type=click.FloatRange(0, 1), help="Share of devices that attack.")
+    attack: str = option(default="flip", metavar="NAME", help="What they do: bounded, flip, labels or random.")
+    seed: int = option(default=0, help="Of what happens by chance.")
+    kind: str = option(metavar="NAME", help="Kind of source or public set of DATA; detected from the path by default.")
+    target: str = option(metavar="COLUMN", help="Column with the labels; that of the training data by default.")
+    group: str = option(metavar="COLUMN", help="Column with the person or machine.")
+    settings: tuple[str, ...] = option("--set", metavar="KEY=VALUE", help="Option of the loader.")
+    as_json: bool = option("--json", help="Print the simulation as JSON.")
+
+
+@declare("federate", epilog="Example: edgewright adapt federate runs/watch --data wisdm_watch --dropouts 0.2")
+def command(options: FederateOptions) -> None:
+    """Let people learn together as devices of a fleet, and judge what they learned on other people.
+
+    Each person is a device that keeps its examples. It sends masked changes of the last layer, of which the server sees
+    sums of small groups only. People whom the model was fitted on are left out.
+    """
+    with loading():
+        from edgewright.schema.federation import FederationSettings
+        from edgewright.workflows.adaptation.federation import FederationPlan, federate
+        from edgewright.workflows.adaptation.local_fleet import Faults
+        from edgewright.workflows.scoring.rows import ScoreRequest
+
+    request = ScoreRequest(
+        data=options.data, kind=options.kind, target=options.target, group=options.group,
+        settings=settings_of(options.settings),
+    )  # fmt: skip
+    plan = FederationPlan(
+        settings=FederationSettings(
+            rounds=options.rounds, group=options.size, passes=options.passes, clip=options.clip, noise=options.noise,
+            mean=cast("MeanKind", options.mean),
+        ),
+        faults=Faults(options.dropouts, options.poisoners, options.attack),
+        judged=[name.strip() for name in options.judge.split(",") if name.strip()],
+        delta=options.delta, seed=options.seed,
+    )  # fmt: skip
+    found = federate(options.model, request, plan, None if options.as_json else _print_round)
+    if options.as_json:
+        print_json(found)
+    else:
+        _print(found)
+
+
+def _print_round(one: RoundOutcome) -> None:
+    if one.number == 1:
+        click.echo("round  devices  in a sum  groups  failed  beyond  moved")
+    click.echo(
+        f"{one.number:>5}  {one.devices:>7}  {one.counted:>8}  {one.groups:>6}  {one.failed:>6}  {one.beyond:>6}  "
+        f"{one.moved:>5.1%}"
+    )
+
+
+def _print(found: FederationSimulation) -> None:
+    click.echo(
+        f"{found.name} on {found.data}: {found.devices} devices with {found.examples:,} examples, "
+        f"{len(found.judged)} other people judged"
+    )
+    click.echo("layer      accuracy  95 %            worst person")
+    for one in found.figures:
+        interval = f"{one.accuracy.low:.3f} to {one.accuracy.high:.3f}"
+        click.echo(f"{one.layer:<9}  {one.accuracy.value:>8.3f}  {interval}  {one.worst:>12.3f}")
+    click.echo(f"a device and round: {found.bytes_up:,} bytes up, {found.bytes_down:,} down")
+    if found.poisoners:
+        click.echo(f"poisoners: {found.poisoners:.0%} of the devices, attack {found.attack!r}")
+    if found.epsilon is not None:
+        click.echo(f"epsilon {found.epsilon:.2f} at delta {found.delta:g}, against whoever sees the sums")
+    else:
+        click.echo("no noise: sums are exact, and no epsilon bounds what they tell; --noise adds some")
+    for note in found.notes:
+        click.echo(f"note: {note}")

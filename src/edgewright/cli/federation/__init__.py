@@ -1,0 +1,1 @@
+"""Commands of `edgewright fleet federation`, a file each."""

@@ -1,0 +1,72 @@
+"""How `edgewright fleet federation` shows where a learning stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from edgewright.cli.fleet._api_options import ApiOptions, when
+from edgewright.schema.errors import InputError, MissingExtraError
+from edgewright.schema.federation import FederationSeen, FederationsSeen
+
+PATH = "/v1/fleet/federations"
+_SHOWN, _DELTA = 10, 1e-5
+
+
+def wanted(api: ApiOptions, name: str | None) -> str:
+    """Return an id, by default that of the latest.
+
+    Raises:
+        InputError: there is none, or a name that is no id.
+    """
+    if name is not None:
+        if len(name) != 32 or not set(name) <= set("0123456789abcdef"):
+            raise InputError("an id of 32 hexadecimal digits", repr(name), "ID", "edgewright fleet federation status")
+        return name
+    found = api.ask(FederationsSeen, "GET", PATH).federations
+    if not found:
+        raise InputError("a learning of the fleet", "none", do="edgewright fleet federation start PACKAGE")
+    return found[0].id
+
+
+def print_seen(seen: FederationSeen) -> None:
+    """Print where one stands, and its last rounds."""
+    for line in _lines(seen):
+        click.echo(line)
+
+
+def _lines(seen: FederationSeen) -> Iterator[str]:
+    yield (
+        f"{seen.id}: {seen.state}, product {seen.product}, factory layer {seen.identity:08x}, "
+        f"opened {when(seen.opened_at)} UTC by {seen.opened_by}"
+    )
+    if seen.why:
+        yield f"  {seen.why}"
+    if seen.state == "running":
+        doing = "waits for devices" if seen.joining else "adds up"
+        yield f"  round {seen.round} of {seen.settings.rounds} {doing}: {seen.joined} devices"
+    for one in seen.rounds[-_SHOWN:]:
+        refused = ", ".join(f"{count} {reason}" for reason, count in sorted(one.refused.items()))
+        yield (
+            f"  round {one.number}: {one.counted} of {one.devices} devices in {one.groups} sums, "
+            f"{one.failed} groups failed, {one.beyond} beyond the norm, moved {one.moved:.1%}"
+            + (f"; refused: {refused}" if refused else "")
+        )
+    yield _privacy(seen)
+
+
+def _privacy(seen: FederationSeen) -> str:
+    """Return what bounds the sums tell, after all rounds that are over."""
+    from edgewright.core.federation.privacy import epsilon_of
+
+    noise, rounds = seen.settings.noise, len(seen.rounds)
+    if not noise:
+        return "  no noise: no epsilon bounds what the sums tell"
+    if not rounds:
+        return f"  noise {noise:g}"
+    try:
+        epsilon = epsilon_of(noise, rounds, _DELTA)
+    except MissingExtraError as error:
+        return f"  noise {noise:g}; for epsilon: {error.do}"
+    return f"  epsilon {epsilon:.2f} at delta {_DELTA:g} after {rounds} rounds"

@@ -1,0 +1,88 @@
+"""Keys and masks of a round: X25519 agreements, HKDF-SHA256, and key streams of ChaCha20 as numbers modulo 2**32.
+
+`cryptography` comes with the extra `device`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from numpy.typing import NDArray
+
+from edgewright.schema.errors import InputError
+
+Words = NDArray[np.uint32]
+KEY_BYTES = 32
+# A key serves one message or one stream, so that its nonce never counts.
+_NONCE = bytes(12)
+
+
+def public_key(secret: bytes) -> bytes:
+    """Return the public key of 32 secret bytes."""
+    return X25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
+
+
+def commitment(seed: bytes) -> bytes:
+    """Return the SHA-256 by which a seed is recognised."""
+    return hashlib.sha256(seed).digest()
+
+
+def agreed_key(secret: bytes, other: bytes, context: bytes, purpose: str) -> bytes:
+    """Return the key that two members derive from their keys.
+
+    Args:
+        secret: of one member.
+        other: public key of the other.
+        context: of the round and group.
+        purpose: what the key is for; both members name the same.
+
+    Raises:
+        InputError: a public key that gives none, such as zero.
+    """
+    try:
+        shared = X25519PrivateKey.from_private_bytes(secret).exchange(X25519PublicKey.from_public_bytes(other))
+    except ValueError:
+        raise InputError("a public key of X25519", "one that agrees on no secret", "keys of a round") from None
+    return _derived(shared, context, purpose)
+
+
+def self_mask(seed: bytes, context: bytes, length: int) -> Words:
+    """Return the mask of a member's own seed, shape (length,)."""
+    return key_stream(_derived(seed, context, "self"), length)
+
+
+def pair_mask(key: bytes, member: int, other: int, length: int) -> Words:
+    """Return what a member adds for another one: the other adds the negative, modulo 2**32."""
+    stream = key_stream(key, length)
+    return stream if member < other else np.uint32(0) - stream
+
+
+def key_stream(key: bytes, length: int) -> Words:
+    """Return the first numbers of the key stream of ChaCha20, shape (length,)."""
+    stream = Cipher(ChaCha20(key, bytes(16)), None).encryptor().update(bytes(4 * length))
+    return np.frombuffer(stream, "<u4").astype(np.uint32)
+
+
+def encrypt(key: bytes, text: bytes, sender: int, receiver: int) -> bytes:
+    """Return an authenticated cipher text for one receiver; each key encrypts one message."""
+    return ChaCha20Poly1305(key).encrypt(_NONCE, text, bytes([sender, receiver]))
+
+
+def decrypt(key: bytes, data: bytes, sender: int, receiver: int) -> bytes | None:
+    """Return the text; None for a forged or damaged one."""
+    try:
+        return ChaCha20Poly1305(key).decrypt(_NONCE, data, bytes([sender, receiver]))
+    except InvalidTag:
+        return None
+
+
+def _derived(secret: bytes, context: bytes, purpose: str) -> bytes:
+    return HKDF(SHA256(), KEY_BYTES, context, b"edgewright federation " + purpose.encode()).derive(secret)

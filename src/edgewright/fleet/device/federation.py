@@ -1,0 +1,101 @@
+"""A device takes part in learning across its fleet: its examples stay, a masked change of its last layer leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from edgewright.core.adaptation.factory import Factory, Numbers
+from edgewright.core.adaptation.learner import State
+from edgewright.core.federation.layer import check_factory
+from edgewright.core.federation.member import FEWEST, Member, RefusedByServerError
+from edgewright.core.federation.messages import Begin
+from edgewright.core.federation.rounds import contribution
+from edgewright.fleet.protocol.ports import NotTaken, Unreachable
+from edgewright.schema.errors import InputError
+
+# After a server that could not be reached, or that asked for what a device does not give.
+_AGAIN_S = 5.0
+
+
+class FederationControl(Protocol):
+    """The control plane, as `control_client.HttpControl`."""
+
+    def federation(self, message: bytes) -> bytes:
+        """Send a message of a round and return the answer."""
+
+
+@dataclass
+class Participation:
+    """What became of a device's part.
+
+    Attributes:
+        rounds: that it took part in to the end.
+        left: rounds that it left because a message was refused, by either side; `why` is the last reason.
+        over: no more rounds follow.
+    """
+
+    rounds: int = 0
+    left: int = 0
+    why: str = ""
+    over: bool = False
+
+
+def take_part(
+    control: FederationControl, factory: Factory, state: State, wait: Callable[[float], bool], fewest: int = FEWEST
+) -> Participation:
+    """Take part in all rounds for the device's package, until they are over or the device stops.
+
+    Args:
+        control: of the fleet.
+        factory: of the package (`AdaptedPredictor.factory`).
+        state: of the device (`AdaptedPredictor.state`); its kept examples are learned from, and do not leave.
+        wait: waits so many seconds; true ends the participation.
+        fewest: members of the smallest group that the device joins.
+
+    Raises:
+        InputError: a package that cannot learn this way, or no labelled examples.
+    """
+    check_factory(factory, "package")
+    if not state.kept:
+        raise InputError("labelled examples on the device", "none", "learned state", "edgewright adapt learn")
+    hidden, labels = state.pool[: state.kept].copy(), state.owners[: state.kept] & 127
+
+    def change(begin: Begin) -> Numbers:
+        return contribution(factory, begin, hidden, labels)
+
+    done = Participation()
+    while not done.over:
+        member = Member(factory.identity, change, fewest)
+        try:
+            if not _round(control, member, wait):
+                return done
+        except (RefusedByServerError, InputError, NotTaken) as error:
+            done.left, done.why = done.left + 1, str(error)
+            if wait(_AGAIN_S):
+                return done
+            continue
+        assert member.finished is not None  # noqa: S101 - a round ends with it
+        done.rounds += member.complete
+        done.over = not member.finished.more
+    return done
+
+
+def _round(control: FederationControl, member: Member, wait: Callable[[float], bool]) -> bool:
+    """Exchange the messages of one round; return whether it came to its end before the device stopped."""
+    data: bytes | None = member.first()
+    while data is not None:
+        try:
+            reply = control.federation(data)
+        except NotTaken:
+            raise
+        except Unreachable as error:
+            # The same message again: a server takes it once.
+            if wait(error.wait if error.wait is not None else _AGAIN_S):
+                return False
+            continue
+        data = member.answer(reply)
+        if member.wait_s and wait(member.wait_s):
+            return False
+    return True

@@ -1,0 +1,238 @@
+"""Learning across devices: rounds in the database, so that a server that restarts goes on where it was.
+
+A message changes one group. A round closes with its last group; what its members sent is then forgotten.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from edgewright.core.adaptation.factory import Factory, read_factory
+from edgewright.core.federation.group import OVER, Group, advance, received
+from edgewright.core.federation.layer import check_factory, factory_layer, layer_bytes, parse_layer
+from edgewright.core.federation.member import FEWEST
+from edgewright.core.federation.messages import Finished, Join, Refused, Reply, Request, Wait
+from edgewright.core.federation.rounds import check_settings, new_groups, next_layer
+from edgewright.fleet.server.api.endpoint import RefusedError
+from edgewright.fleet.server.database.tables import devices, federation_groups, federation_members, federations
+from edgewright.schema.federation import FactoryFiles, FederationSeen, FederationSettings, RoundOutcome, StartFederation
+
+_F, _M, _G = federations.c, federation_members.c, federation_groups.c
+_WAIT = Wait(5.0)
+_KEPT, _WHERE = 100, "federation"
+
+
+def start(connection: sa.Connection, name: str, product: str, asked: StartFederation, by: str, now: float) -> None:
+    """Open the first round.
+
+    Raises:
+        InputError: a layer that cannot learn, or settings beyond 32 bits.
+        RefusedError: devices of the product learn already.
+    """
+    factory = _factory(asked.factory)
+    check_factory(factory, "package")
+    check_settings(factory, asked.settings)
+    running = sa.select(_F.id).where(_F.product == product, _F.state == "running")
+    if (other := connection.execute(running).scalar()) is not None:
+        raise RefusedError(
+            409, "one learning of a product at a time", f"{other} is running", product,
+            f"edgewright fleet federation stop {other}",
+        )  # fmt: skip
+    connection.execute(sa.insert(federations).values(
+        id=name, product=product, identity=factory.identity, state="running",
+        settings=msgspec.json.encode(asked.settings).decode(), factory=msgspec.json.encode(asked.factory),
+        layer=layer_bytes(factory_layer(factory)), round=1, joining=True, deadline=now + asked.settings.join_s,
+        outcomes="[]", opened_at=now, opened_by=by, why="",
+    ))  # fmt: skip
+
+
+def stop(connection: sa.Connection, name: str, reason: str, now: float) -> None:
+    """Give the present round up.
+
+    Raises:
+        RefusedError: 404 for an unknown one, 409 for one that is over.
+    """
+    row = _locked(connection, name)
+    if row.state != "running":
+        raise RefusedError(409, "a learning that is running", f"one that is {row.state}", name)
+    _forget(connection, name)
+    _update(connection, name, state="stopped", why=reason or f"by an operator in round {row.round}")
+
+
+def seen(connection: sa.Connection, name: str) -> FederationSeen:
+    """Return where one stands, with its layer.
+
+    Raises:
+        RefusedError: 404 for an unknown one.
+    """
+    row = connection.execute(sa.select(federations).where(_F.id == name)).one_or_none()
+    if row is None:
+        raise _unknown(name)
+    return msgspec.structs.replace(_seen(connection, row), layer=row.layer)
+
+
+def latest(connection: sa.Connection) -> tuple[FederationSeen, ...]:
+    """Return the latest, newest first."""
+    rows = connection.execute(sa.select(federations).order_by(_F.opened_at.desc()).limit(_KEPT)).all()
+    return tuple(_seen(connection, row) for row in rows)
+
+
+def advance_all(connection: sa.Connection, now: float) -> None:
+    """Go on where devices have fallen silent."""
+    for name in connection.execute(sa.select(_F.id).where(_F.state == "running")).scalars().all():
+        _advance(connection, name, now)
+
+
+def take(connection: sa.Connection, device: str, message: Request, now: float) -> Reply:
+    """Take a message of a device and return the answer.
+
+    Args:
+        connection: of the transaction that makes it durable.
+        device: id, authenticated and active.
+        message: what it sent.
+        now: seconds since 1970.
+    """
+    if isinstance(message, Join):
+        return _join(connection, device, message.identity, now)
+    context = message.context.hex()
+    chosen = sa.select(federation_groups).where(_G.context == context).with_for_update()
+    group = connection.execute(chosen).one_or_none()
+    if group is None:
+        # The round closed, or was given up.
+        return Finished(more=True)
+    mine = sa.select(_M.member).where(_M.federation == group.federation, _M.device == device, _M.context == context)
+    member = connection.execute(mine).scalar_one_or_none()
+    if member is None:
+        return Refused("not a member")
+    held = msgspec.msgpack.decode(group.body, type=Group)
+    reply = received(held, member, message, now)
+    _store(connection, held)
+    if held.step in OVER:
+        _advance(connection, group.federation, now)
+    return reply
+
+
+def _join(connection: sa.Connection, device: str, identity: int, now: float) -> Reply:
+    product = sa.select(devices.c.product).where(devices.c.id == device).scalar_subquery()
+    found = sa.select(_F.id).where(_F.product == product, _F.state == "running", _F.identity == identity)
+    name = connection.execute(found).scalar()
+    if name is None:
+        return Finished(more=False)
+    mine = sa.and_(_M.federation == name, _M.device == device)
+    row = _locked(connection, name)
+    context = connection.execute(sa.select(_M.context).where(mine)).scalar_one_or_none()
+    if context is None and row.joining:
+        values = {"federation": name, "device": device, "context": "", "member": 0}
+        connection.execute(sa.insert(federation_members).values(values))
+    _advance(connection, name, now)
+    place = connection.execute(sa.select(_M.context, _M.member).where(mine)).one_or_none()
+    if place is None or not place.context:
+        return _WAIT
+    held = _group(connection, place.context)
+    return _WAIT if held.step in OVER else received(held, place.member, Join(identity), now)
+
+
+def _advance(connection: sa.Connection, name: str, now: float) -> None:
+    """Begin a round whose devices are here, go on in late groups, close a round whose groups are over."""
+    row = _locked(connection, name)
+    if row.state != "running":
+        return
+    if row.joining:
+        _draw(connection, row, now)
+        return
+    late = sa.select(_G.context).where(_G.federation == name, sa.not_(_G.over), _G.deadline <= now)
+    for context in connection.execute(late).scalars().all():
+        held = _group(connection, context)
+        advance(held, now)
+        _store(connection, held)
+    left = sa.select(sa.func.count()).where(_G.federation == name, sa.not_(_G.over))
+    if not connection.execute(left).scalar_one():
+        _close(connection, row, now)
+
+
+def _draw(connection: sa.Connection, row: Any, now: float) -> None:  # noqa: ANN401 - a row
+    settings = msgspec.json.decode(row.settings, type=FederationSettings)
+    here = connection.execute(sa.select(_M.device).where(_M.federation == row.id)).scalars().all()
+    enough = settings.at_once and len(here) >= max(settings.at_once, FEWEST)
+    if now < row.deadline and not enough:
+        return
+    if len(here) < FEWEST:
+        _update(connection, row.id, deadline=now + settings.join_s)
+        return
+    factory = _factory(msgspec.json.decode(row.factory, type=FactoryFiles))
+    for group, members in new_groups(here, factory, parse_layer(row.layer, factory), settings, now):
+        context = group.begin.context.hex()
+        values = {"context": context, "federation": row.id, **_columns(group)}
+        connection.execute(sa.insert(federation_groups).values(values))
+        for number, device in enumerate(members):
+            mine = sa.and_(_M.federation == row.id, _M.device == device)
+            connection.execute(sa.update(federation_members).where(mine).values(context=context, member=number))
+    _update(connection, row.id, joining=False)
+
+
+def _close(connection: sa.Connection, row: Any, now: float) -> None:  # noqa: ANN401 - a row
+    settings = msgspec.json.decode(row.settings, type=FederationSettings)
+    factory = _factory(msgspec.json.decode(row.factory, type=FactoryFiles))
+    bodies = connection.execute(sa.select(_G.body).where(_G.federation == row.id)).scalars().all()
+    groups = [msgspec.msgpack.decode(body, type=Group) for body in bodies]
+    layer, outcome = next_layer(factory, parse_layer(row.layer, factory), groups, settings, row.round)
+    outcomes = (*msgspec.json.decode(row.outcomes, type=tuple[RoundOutcome, ...]), outcome)
+    _forget(connection, row.id)
+    last = row.round >= settings.rounds
+    _update(
+        connection, row.id, layer=layer_bytes(layer), outcomes=msgspec.json.encode(outcomes).decode(),
+        round=row.round + (not last), joining=not last, state="done" if last else "running",
+        deadline=now + settings.join_s,
+    )  # fmt: skip
+
+
+def _forget(connection: sa.Connection, name: str) -> None:
+    connection.execute(sa.delete(federation_groups).where(_G.federation == name))
+    connection.execute(sa.delete(federation_members).where(_M.federation == name))
+
+
+def _locked(connection: sa.Connection, name: str) -> Any:  # noqa: ANN401 - a row
+    row = connection.execute(sa.select(federations).where(_F.id == name).with_for_update()).one_or_none()
+    if row is None:
+        raise _unknown(name)
+    return row
+
+
+def _unknown(name: str) -> RefusedError:
+    return RefusedError(404, "a learning of the fleet", "another id", name, "edgewright fleet federation status")
+
+
+def _update(connection: sa.Connection, name: str, **values: object) -> None:
+    connection.execute(sa.update(federations).where(_F.id == name).values(**values))
+
+
+def _group(connection: sa.Connection, context: str) -> Group:
+    body = connection.execute(sa.select(_G.body).where(_G.context == context).with_for_update()).scalar_one()
+    return msgspec.msgpack.decode(body, type=Group)
+
+
+def _store(connection: sa.Connection, group: Group) -> None:
+    of = _G.context == group.begin.context.hex()
+    connection.execute(sa.update(federation_groups).where(of).values(**_columns(group)))
+
+
+def _columns(group: Group) -> dict[str, object]:
+    over = group.step in OVER
+    return {"body": msgspec.msgpack.encode(group), "deadline": group.deadline, "over": over}
+
+
+def _factory(made: FactoryFiles) -> Factory:
+    return read_factory(made.adapt, made.files, "package")
+
+
+def _seen(connection: sa.Connection, row: Any) -> FederationSeen:  # noqa: ANN401 - a row
+    joined = sa.select(sa.func.count()).where(_M.federation == row.id)
+    return FederationSeen(
+        id=row.id, product=row.product, identity=row.identity, state=row.state,
+        settings=msgspec.json.decode(row.settings, type=FederationSettings), round=row.round, joining=row.joining,
+        joined=connection.execute(joined).scalar_one(), opened_at=row.opened_at, opened_by=row.opened_by, why=row.why,
+        rounds=msgspec.json.decode(row.outcomes, type=tuple[RoundOutcome, ...]),
+    )  # fmt: skip

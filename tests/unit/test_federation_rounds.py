@@ -1,0 +1,216 @@
+"""Rounds of a fleet: bounded changes, noise, means that resist poisoners, and epsilon."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from adaptation_data import write_worn
+from adaptation_example import blocks, factory
+from cli_runner import Cli
+from edgewright.core.adaptation.learner import Learner
+from edgewright.core.federation.aggregation import robust_mean
+from edgewright.core.federation.contribution import clipped, noised
+from edgewright.core.federation.layer import (
+    Layer,
+    apply_change,
+    check_factory,
+    factory_layer,
+    layer_bytes,
+    local_change,
+    parse_layer,
+)
+from edgewright.core.federation.privacy import epsilon_of
+from edgewright.core.federation.rounds import check_settings, deviation_of, new_groups, next_layer
+from edgewright.pipeline.config import read_config
+from edgewright.pipeline.run import run_pipeline
+from edgewright.schema.errors import InputError
+from edgewright.schema.federation import FederationSettings, MeanKind
+from edgewright.workflows.adaptation.local_fleet import ATTACKS, Examples, Faults, LocalFleet
+
+SETTINGS = FederationSettings(rounds=4, passes=1, clip=0.5)
+
+
+def test_a_clipped_change_has_the_norm_it_may_have() -> None:
+    rng = np.random.default_rng(0)
+    for clip in (1, 17, 5000):
+        change = clipped(rng.integers(-30_000, 30_000, 198), clip)
+        norm = sum(int(one) ** 2 for one in change)
+        assert norm <= clip**2
+        assert norm > (0.9 * clip) ** 2 or clip < 100
+    short = np.array([3, -4])
+    assert np.array_equal(clipped(short, 5), short)
+
+
+def test_noise_has_its_deviation_and_no_mean() -> None:
+    drawn = noised(np.zeros(4000, np.int64), 40)
+    assert abs(drawn.mean()) < 5 * 40 / math.sqrt(4000)
+    assert drawn.std() == pytest.approx(40, rel=0.06)
+    # A Gaussian's fourth moment, not that of the Laplace draws it is made of.
+    assert (drawn / drawn.std()) ** 4 @ np.full(4000, 1 / 4000) == pytest.approx(3, rel=0.2)
+    assert np.array_equal(noised(drawn, 0), drawn)
+
+
+def _exact(noise: float, epsilon: float) -> float:
+    """Return the delta of one Gaussian mechanism (Balle and Wang, 2018, theorem 8)."""
+
+    def phi(x: float) -> float:
+        return 0.5 * math.erfc(-x / math.sqrt(2))
+
+    return phi(0.5 / noise - epsilon * noise) - math.exp(epsilon) * phi(-0.5 / noise - epsilon * noise)
+
+
+@pytest.mark.parametrize(("noise", "rounds"), [(1.0, 1), (4.0, 1), (4.0, 20)])
+def test_epsilon_is_a_bound_and_not_a_loose_one(noise: float, rounds: int) -> None:
+    found = epsilon_of(noise, rounds, 1e-5)
+    # Gaussian mechanisms compose into one of noise / sqrt(rounds).
+    assert _exact(noise / math.sqrt(rounds), found) <= 1e-5 < _exact(noise / math.sqrt(rounds), 0.7 * found)
+
+
+def test_no_noise_has_no_epsilon() -> None:
+    for noise, delta in ((0.0, 1e-5), (1.0, 0.0), (1.0, 1.0)):
+        with pytest.raises(InputError, match="noise above 0"):
+            epsilon_of(noise, 1, delta)
+
+
+@pytest.mark.parametrize("kind", ["median", "geometric"])
+def test_two_false_groups_of_five_move_a_robust_mean_little(kind: MeanKind) -> None:
+    rng = np.random.default_rng(1)
+    honest = 100 + rng.normal(0, 5, (3, 20))
+    changes = np.concatenate([honest, np.full((2, 20), -9000.0)])
+    assert np.abs(robust_mean(changes, kind) - honest.mean(axis=0)).max() < 30
+    assert np.abs(robust_mean(changes, "mean") - honest.mean(axis=0)).max() > 3000
+
+
+def test_a_layer_travels_as_bytes_within_its_limits() -> None:
+    made = factory("output", weight_limit=50)
+    layer = factory_layer(made)
+    read = parse_layer(layer_bytes(layer), made)
+    assert np.array_equal(read.weights, layer.weights)
+    assert np.array_equal(read.bias, layer.bias)
+    with pytest.raises(InputError, match="bytes"):
+        parse_layer(layer_bytes(layer) + b"\0", made)
+    with pytest.raises(InputError, match="beyond"):
+        parse_layer(layer_bytes(Layer(layer.weights + 51, layer.bias)), made)
+    far = apply_change(made, layer, np.full(layer.weights.size + 3, 1e6))
+    assert (far.weights - layer.weights).max() == 50
+    with pytest.raises(InputError, match='layer = "output"'):
+        check_factory(factory("prototypes"), "x")
+
+
+def test_a_devices_change_is_what_its_learner_would_step() -> None:
+    made, (hidden, labels) = factory("output"), blocks(shifted=True)
+    learner = Learner(made)
+    for index in np.random.default_rng(3).permutation(len(labels)).tolist():
+        learner.step(hidden[index], int(labels[index]))
+    moved = apply_change(
+        made, factory_layer(made), local_change(made, factory_layer(made), hidden, labels, 1, 3).astype(float)
+    )
+    assert np.array_equal(moved.weights, learner.state.weights)
+    assert np.abs(moved.bias - learner.state.bias).max() <= 16
+
+
+def fleet(count: int = 12, *, settings: FederationSettings = SETTINGS, faults: Faults | None = None) -> LocalFleet:
+    """Return devices of people for whom the second class lies elsewhere than the factory believes."""
+    people = {f"d{one:02}": Examples(*blocks(shifted=True, seed=one)) for one in range(count)}
+    return LocalFleet(factory("output"), people, settings, faults or Faults(), np.random.default_rng(2))
+
+
+def accuracy(layer: Layer) -> float:
+    hidden, labels = blocks(shifted=True, seed=99)
+    learner = Learner(factory("output"))
+    learner.state.weights, learner.state.bias = layer.weights, layer.bias
+    return float((learner.outputs(hidden).argmax(axis=1) == labels).mean())
+
+
+def trained(one: LocalFleet) -> tuple[Layer, list[int], int]:
+    layer, counted, beyond = factory_layer(one.factory), list[int](), 0
+    for number in range(1, one.settings.rounds + 1):
+        layer, outcome = one.round(layer, number)
+        counted.append(outcome.counted)
+        beyond += outcome.beyond
+    return layer, counted, beyond
+
+
+@pytest.mark.parametrize("faults", [Faults(), Faults(dropouts=0.2), *(Faults(0.0, 0.1, one) for one in ATTACKS)])
+def test_a_fleet_learns_through_dropouts_and_poisoners(faults: Faults) -> None:
+    one = fleet(faults=faults)
+    layer, counted, beyond = trained(one)
+    assert accuracy(factory_layer(one.factory)) < 0.75
+    assert accuracy(layer) > 0.9
+    assert (sum(counted) == 12 * len(counted)) == (not faults.dropouts and not beyond)
+    assert (beyond > 0) == (faults.attack in ("random", "flip") and faults.poisoners > 0)
+    assert max(one.bytes_up) < 2000
+
+
+def test_a_round_of_too_few_devices_moves_nothing() -> None:
+    one = fleet(2)
+    layer = factory_layer(one.factory)
+    moved, outcome = one.round(layer, 1)
+    assert moved == layer
+    assert (outcome.devices, outcome.groups) == (0, 0)
+
+
+def test_groups_are_drawn_anew_and_hold_everybody() -> None:
+    one = fleet()
+    layer, names = factory_layer(one.factory), [f"d{number:02}" for number in range(11)]
+    drawn = [new_groups(names, one.factory, layer, SETTINGS, 0.0) for _ in range(5)]
+    for groups in drawn:
+        assert sorted(name for _, members in groups for name in members) == names
+        assert [group.begin.size for group, _ in groups] == [6, 5]
+        assert all(2 * group.begin.threshold > group.begin.size for group, _ in groups)
+    assert len({tuple(groups[0][1]) for groups in drawn}) > 1
+
+
+def test_a_group_that_failed_moves_nothing() -> None:
+    one = fleet(4)
+    layer = factory_layer(one.factory)
+    ((group, _),) = new_groups(sorted(one.devices), one.factory, layer, SETTINGS, 0.0)
+    group.step, group.refused = "failed", {"late": 2}
+    moved, outcome = next_layer(one.factory, layer, [group], SETTINGS, 1)
+    assert moved == layer
+    assert (outcome.failed, outcome.counted, outcome.refused) == (1, 0, {"late": 2})
+
+
+def test_members_that_must_stay_bring_all_the_noise() -> None:
+    made, settings = factory("output"), msgspec.structs.replace(SETTINGS, noise=2.0, group=8)
+    clip = 0.5 * np.linalg.norm(made.weights)
+    assert deviation_of(made, settings) * math.sqrt(5) >= 2.0 * clip * 0.999
+    with pytest.raises(InputError, match="sums that 32 bits hold"):
+        check_settings(made, msgspec.structs.replace(settings, noise=1000.0, clip=4.0, group=64))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("worn")
+    config = read_config(str(write_worn(folder, "output")), ('split.test_groups=["p2","p3","p4","p5","p6","p7"]',))
+    return run_pipeline(config, out=folder / "runs").folder
+
+
+@pytest.mark.slow
+def test_the_command_says_what_people_learn_together(cli: Cli, run: Path) -> None:
+    found = cli.json("adapt", "federate", run, "--rounds", "3", "--judge", "p6,p7", "--noise", "4")
+    assert [one["layer"] for one in found["figures"]] == ["factory", "central", "federated"]
+    assert (found["devices"], found["judged"], len(found["rounds"])) == (4, ["p6", "p7"], 3)
+    assert found["epsilon"] == pytest.approx(epsilon_of(4.0, 3, 1e-5))
+    assert 0 < found["bytes_up"] < 20_000
+    said = cli("adapt", "federate", run, "--rounds", "2", "--dropouts", "0.3")
+    assert "a device and round:" in said
+    assert "no epsilon" in said
+
+
+@pytest.mark.slow
+def test_refusals_are_one_line(cli: Cli, run: Path) -> None:
+    for words, text in (
+        (("--judge", "p9"), "no person 'p9'"),
+        (("--judge", "p2,p3,p4,p5"), "3 or more people as devices"),
+        (("--attack", "flop"), "Did you mean 'flip'"),
+        (("--clip", "4", "--noise", "1000", "--devices-in-group", "64"), "sums that 32 bits hold"),
+    ):
+        said = cli("adapt", "federate", run, *words, code=2)
+        assert text in said
+        assert said.count("\n") == 1
