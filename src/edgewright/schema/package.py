@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from edgewright.schema.adapt import AdaptSpec
+from edgewright.schema.affine import AffineSpec
 from edgewright.schema.data import Column
 from edgewright.schema.device import DecisionSpec
 
@@ -102,6 +103,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         picture: how pictures are resized; left out where a sample is none.
         fit: what it was fitted on; None in packages from before that was kept.
         adapt: what its devices may learn; left out where they learn nothing.
+        affine: how they may swap and mirror the axes of their sensors; left out where they may not.
     """
 
     version: int = PACKAGE_VERSION
@@ -127,3 +129,4 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     joint: JointReference | None = None
     picture: PictureSpec | msgspec.UnsetType = msgspec.UNSET
     adapt: AdaptSpec | msgspec.UnsetType = msgspec.UNSET
+    affine: AffineSpec | msgspec.UnsetType = msgspec.UNSET
