@@ -15,7 +15,7 @@ from edgewright.device.agent.checkpoint import Checkpoint, SavedState
 from edgewright.device.store import purge, status
 from edgewright.device.store.startup import LEAST
 from edgewright.device.store.store import Store
-from edgewright.device.store.stream_state import LARGEST, STATE_FILE, share
+from edgewright.device.store.stream_state import LARGEST, LEARNED_FOLDER, STATE_FILE, share
 from edgewright.schema.store import StoreConfig
 
 CANARY = np.float32(0.987654)
@@ -71,6 +71,17 @@ def test_it_goes_with_all_rows_all_events_or_by_its_name(
     assert purged(store, *arguments) == 0
     assert (store / STATE_FILE).exists() == stays
     assert ("learnt: 1 file deleted" in capsys.readouterr().out) == (not stays)
+
+
+def test_what_was_learned_from_labels_goes_too(store: Path) -> None:
+    learned = store / LEARNED_FOLDER / "switch"
+    learned.mkdir(parents=True)
+    for name in ("adapt.0", "adapt.1", ".adapt.0.killed"):
+        (learned / name).write_bytes(CANARY.tobytes())
+    assert purged(store, "--table", "outbox") == 0
+    assert len(list(learned.iterdir())) == 3
+    assert purged(store, "--table", "learnt") == 0
+    assert list(learned.iterdir()) == []
 
 
 def test_what_is_deleted_is_overwritten_first(store: Path) -> None:

@@ -6,6 +6,7 @@ import string
 
 from edgewright.core.adaptation.factory import MEAN_BITS, Factory
 from edgewright.core.adaptation.slots import slot_bytes
+from edgewright.export._c_slots import DECLARED, DEFINED
 from edgewright.export._c_text import entries, guarded, identifier
 
 # What NAME.c knows of it.
@@ -45,19 +46,7 @@ int @_learn(@_adapt_state *state, int label);
 /* The same for `hidden`, to which the factory's layer gives the bytes `given`. */
 int @_adapt_learn(@_adapt_state *state, const int8_t *hidden, const int8_t *given, int label);
 
-/* Yours, each 0 where it worked: two slots of @@_ADAPT_HEADER + @@_ADAPT_BYTES bytes. A slot is erased before it is
- * written, each byte once. */
-typedef struct {
-    int (*erase)(int slot);
-    int (*write)(int slot, uint32_t offset, const uint8_t *bytes, uint32_t count);
-    int (*read)(int slot, uint32_t offset, uint8_t *bytes, uint32_t count);
-} @_adapt_flash;
-
-/* Into the slot that does not hold the newest state: a power cut leaves the one before. 0 where it worked. */
-int @_adapt_save(const @_adapt_state *state, const @_adapt_flash *flash);
-/* Reads the newest whole state of this model; 0 where there is none, which leaves the factory's layer. */
-int @_adapt_load(@_adapt_state *state, const @_adapt_flash *flash);
-/* What @_predict calls. */
+$flash/* What @_predict calls. */
 void @_adapt_layer(const int8_t *hidden, int8_t *out);
 """,
 )
@@ -221,77 +210,13 @@ $learn    ++state->examples;
     return state->used;
 }
 
-static uint32_t @_adapt_crc(uint32_t crc, const uint8_t *bytes, uint32_t count) {
-    for (uint32_t i = 0; i < count; ++i) {
-        crc ^= bytes[i];
-        for (int bit = 0; bit < 8; ++bit) {
-            crc = (crc >> 1) ^ (0xedb88320u & (0u - (crc & 1u)));
-        }
-    }
-    return crc;
-}
-
-static void @_adapt_put(uint8_t *bytes, uint32_t value) {
-    for (int i = 0; i < 4; ++i) {
-        bytes[i] = (uint8_t)(value >> (8 * i));
-    }
-}
-
-static uint32_t @_adapt_number(const uint8_t *bytes) {
-    return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
-}
-
-/* The sequence of a slot that is whole and of this model, 0 otherwise. */
-static uint32_t @_adapt_sequence(const @_adapt_flash *flash, int slot) {
-    uint8_t head[@@_ADAPT_HEADER], part[32];
-    if (flash->read(slot, 0, head, sizeof head) != 0 || @_adapt_number(head) != 0x31415745u ||
-        @_adapt_number(head + 8) != ${identity}u || @_adapt_number(head + 12) != @@_ADAPT_BYTES) {
-        return 0;
-    }
-    uint32_t crc = @_adapt_crc(0xffffffffu, head + 4, 12);
-    for (uint32_t at = 0; at < @@_ADAPT_BYTES; at += sizeof part) {
-        const uint32_t count = @@_ADAPT_BYTES - at < sizeof part ? @@_ADAPT_BYTES - at : (uint32_t)sizeof part;
-        if (flash->read(slot, @@_ADAPT_HEADER + at, part, count) != 0) {
-            return 0;
-        }
-        crc = @_adapt_crc(crc, part, count);
-    }
-    return ~crc == @_adapt_number(head + 16) ? @_adapt_number(head + 4) : 0;
-}
-
-int @_adapt_save(const @_adapt_state *state, const @_adapt_flash *flash) {
-    const uint32_t first = @_adapt_sequence(flash, 0), second = @_adapt_sequence(flash, 1);
-    const int slot = first > second;
-    const uint8_t *bytes = (const uint8_t *)(const void *)state;
-    uint8_t head[@@_ADAPT_HEADER];
-    @_adapt_put(head, 0x31415745u);
-    @_adapt_put(head + 4, (first > second ? first : second) + 1u);
-    @_adapt_put(head + 8, ${identity}u);
-    @_adapt_put(head + 12, @@_ADAPT_BYTES);
-    @_adapt_put(head + 16, ~@_adapt_crc(@_adapt_crc(0xffffffffu, head + 4, 12), bytes, @@_ADAPT_BYTES));
-    return flash->erase(slot) != 0 || flash->write(slot, @@_ADAPT_HEADER, bytes, @@_ADAPT_BYTES) != 0 ||
-           flash->write(slot, 0, head, sizeof head) != 0;
-}
-
-int @_adapt_load(@_adapt_state *state, const @_adapt_flash *flash) {
-    const uint32_t first = @_adapt_sequence(flash, 0), second = @_adapt_sequence(flash, 1);
-    @_undo(state);
-    if (first == 0 && second == 0) {
-        return 0;
-    }
-    if (flash->read(second > first, @@_ADAPT_HEADER, (uint8_t *)(void *)state, @@_ADAPT_BYTES) != 0) {
-        @_undo(state);
-        return 0;
-    }
+$kept"""
+# States of the same length that no device of this model can have.
+_ODD = """\
     int odd = state->kept > $pool || state->cursor >= $classes;
     for (int k = 0; !odd && k < state->kept; ++k) {
         odd = (state->owners[k] & 127) >= $classes;
     }
-    if (odd) {
-        @_undo(state);
-    }
-    return !odd;
-}
 """
 _STEP = """\
 static const int32_t @_adapt_powers[256] = {
@@ -412,6 +337,7 @@ def write_adapt_c99(factory: Factory, *, name: str) -> dict[str, str]:
         "bias_right": str(MEAN_BITS + 1),
     }  # fmt: skip
     parts = {
+        "flash": DECLARED, "kept": DEFINED.replace("$odd", _ODD),
         "method": _DISCRIMINANT if held else _STEP, "halve": _HALVE if held else "", "learn": _LEARN[spec.layer],
     }  # fmt: skip
     for key, text in parts.items():

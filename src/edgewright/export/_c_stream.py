@@ -23,6 +23,7 @@ from edgewright.export.contract import Stream
 _NOBODY = Watchers((), {}, {})
 # Bytes that wait of an anomaly until it is asked for: score, channel, and whether there is one.
 _TOLD = 12
+_ADAPT = '#include "@_adapt.h"\n'
 
 
 def write_stream_c99(
@@ -33,6 +34,7 @@ def write_stream_c99(
     name: str,
     columns: Sequence[str] = (),
     watchers: Watchers = _NOBODY,
+    turned: bool = False,
 ) -> dict[str, str]:
     """Return the code around a model that `write_c99` wrote under the same name.
 
@@ -43,6 +45,7 @@ def write_stream_c99(
         name: of the model's files, and prefix of every name in them.
         columns: names of the channels, for the header.
         watchers: detectors of the same rows, whose anomalies are events, too.
+        turned: whether NAME_adapt.c swaps and mirrors the axes of a window before the model.
 
     Returns:
         File name -> text: NAME_stream.h and NAME_stream.c, and the files of the detectors.
@@ -54,7 +57,7 @@ def write_stream_c99(
     layout = layout_of(identifier(name), stream, tuple(shape), outputs)
     made = {
         f"{name}_stream.h": _header(layout, stream, columns, watchers),
-        f"{name}_stream.c": _source(layout, watchers.all),
+        f"{name}_stream.c": _source(layout, watchers.all, turned=turned),
     }
     return {
         **{file: text.replace("@@", name.upper()).replace("@", name) for file, text in made.items()},
@@ -153,13 +156,13 @@ def _how(at: Layout, stream: Stream) -> list[str]:
     return [f" * {line}" for line in lines]
 
 
-def _source(at: Layout, watchers: Sequence[Watcher]) -> str:
+def _source(at: Layout, watchers: Sequence[Watcher], *, turned: bool) -> str:
     blocks = [
-        '#include "@_stream.h"\n\n#include <float.h>\n#include <string.h>',
+        f'#include "@_stream.h"\n{_ADAPT if turned else ""}\n#include <float.h>\n#include <string.h>',
         *_tables(at),
         *([decide_code(at)] if at.classes else []),
         *watch_code(watchers),
-        _push_code(at, watchers),
+        _push_code(at, watchers, turned=turned),
         *push_code(watchers, bool(at.classes)),
         _gap_code(at, watchers),
         _init_code(at, watchers),
@@ -217,7 +220,7 @@ def _table(kind: str, name: str, words: Sequence[str], text: str) -> str:
     return f"/* {text} */\nstatic const {kind} @_{name}[{len(words)}] = {{{', '.join(words)}}};"
 
 
-def _push_code(at: Layout, watchers: Sequence[Watcher]) -> str:
+def _push_code(at: Layout, watchers: Sequence[Watcher], *, turned: bool) -> str:
     """Return what the model says of a row: all there is to push without detectors."""
     name = "static int @_answered" if watchers else "int @_push"
     lines = [
@@ -236,7 +239,9 @@ def _push_code(at: Layout, watchers: Sequence[Watcher]) -> str:
     if at.samples > 1:
         lines += [
             *fill_code(at.channels, at.samples, at.step, "sample"),
+            *(["    @_adapt_before(context->window);"] if turned else []),
             "    (void)@_predict(&context->model, context->window, &answer);",
+            *(["    @_adapt_after(context->window);"] if turned else []),
             *(["    @_watch_window(context, context->window);"] if any(w.given for w in watchers) else []),
             *slide_code(at.channels, at.samples, at.step),
         ]

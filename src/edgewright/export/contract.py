@@ -11,6 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgewright.core import catalogue
+from edgewright.core.adaptation.affine import AffineFactory
 from edgewright.core.adaptation.factory import Factory
 from edgewright.graph.extract import float_network, integer_network, refuse_scattered
 from edgewright.schema.data import Column
@@ -56,7 +57,7 @@ class Subject:
         core: for whose instructions C is written; portable where empty.
         flash: bytes of that device; 0 where they are not known.
         vectors: test vectors of a package, raw samples; None where there is no package.
-        learned: the layer that a package's devices may change; None where they learn nothing.
+        learned: the last layer or the axes that a package's devices may change; None where they learn nothing.
         systems: that native modules are built for; all of them where none are named.
     """
 
@@ -72,7 +73,7 @@ class Subject:
     core: str = ""
     flash: float = 0.0
     vectors: NDArray[Any] | None = field(default=None, repr=False, compare=False)
-    learned: Factory | None = field(default=None, repr=False, compare=False)
+    learned: Factory | AffineFactory | None = field(default=None, repr=False, compare=False)
     systems: tuple[str, ...] = ()
 
     @property

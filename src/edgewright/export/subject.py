@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgewright.core.adaptation.predictor import FORM, factory_of, learns
+from edgewright.core.adaptation.affine import AffineFactory
+from edgewright.core.adaptation.factory import Factory
+from edgewright.core.adaptation.predictor import FORM, learns, origin_of
 from edgewright.core.input_ranges import read_ranges
 from edgewright.core.integer.rounding import rounding_of
 from edgewright.core.onnx.reader import read_onnx
@@ -91,8 +93,14 @@ def package_subject(package: Package, *, form: str = "", rounding: Rounding | No
         detectors=detectors_in(package.files),
         confidence=manifest.thresholds.get("confidence", 0.0),
         vectors=package.vectors(),
-        learned=factory_of(package) if learns(package) and (form or manifest.default) == FORM else None,
+        learned=_learned(package, form or manifest.default),
     )
+
+
+def _learned(package: Package, form: str) -> Factory | AffineFactory | None:
+    """Return what learns in this form: a last layer is that of the int8 network."""
+    origin = origin_of(package) if learns(package) else None
+    return origin if isinstance(origin, AffineFactory) or form == FORM else None
 
 
 def _none_of(path: Path, options: dict[str, object]) -> None:

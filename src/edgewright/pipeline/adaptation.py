@@ -230,7 +230,7 @@ def _spec(
 ) -> AdaptSpec:  # fmt: skip
     right = min(62, max(1, 30 - math.floor(math.log2(factor))))
     spec = AdaptSpec(
-        layer=config.layer, classes=classes, width=width, zero=scales.zero,
+        layer="output" if config.layer == "output" else "prototypes", classes=classes, width=width, zero=scales.zero,
         multiplier=min(round(factor * 2.0**right), (1 << 31) - 1), right=right, out_zero=scales.out_zero, step=step,
         bias_step=bias_step, weight_limit=min(limit, (1 << 15) - 1), bias_limit=1 << 29, prior=config.prior,
         precision_right=precision_right, pool=_FEWEST_KEPT, replays=config.replays, gain=round(100 * config.gain),

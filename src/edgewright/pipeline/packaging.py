@@ -21,8 +21,10 @@ from edgewright.core.package import model_file, vector_files, write_package
 from edgewright.data.row_spool import SpooledRows, in_file
 from edgewright.monitor.drift.cross_channel import faults, moved, products
 from edgewright.pipeline.adaptation import adaptation
+from edgewright.pipeline.affine import affine_adaptation
 from edgewright.pipeline.material import Material
 from edgewright.schema.adapt import AdaptSpec
+from edgewright.schema.affine import AffineSpec
 from edgewright.schema.config import AdaptConfig, WindowConfig
 from edgewright.schema.data import Column, DataSet, Floats, Samples
 from edgewright.schema.package import FitSpec, JointReference, Manifest, PictureSpec, ReferenceColumn, WindowSpec
@@ -283,11 +285,16 @@ def build_package(
     forms = {form: model_file(form) for form in models}
     files = vector_files(vectors, {form: answers(model, vectors) for form, model in models.items()})
     files |= {forms[form]: model for form, model in models.items()}
-    learning: AdaptSpec | msgspec.UnsetType = msgspec.UNSET
-    if adapt is not None:
-        learning, arrays = adaptation(adapt, models, material, vectors, seed)
-        files |= arrays
     graph = read_onnx(models["float"])
+    learning: AdaptSpec | msgspec.UnsetType = msgspec.UNSET
+    axes: AffineSpec | msgspec.UnsetType = msgspec.UNSET
+    if adapt is not None:
+        arrays: dict[str, bytes]
+        if adapt.layer == "affine":
+            axes, arrays = affine_adaptation(adapt, material, graph.labels)
+        else:
+            learning, arrays = adaptation(adapt, models, material, vectors, seed)
+        files |= arrays
     manifest = Manifest(
         name=name,
         task=material.task,
@@ -311,5 +318,6 @@ def build_package(
         fit=None if refitted is None else fit_spec(samples.X, material.fitted_on, refitted=refitted),
         adapt=learning,
         objects=read_objects(graph.metadata) or msgspec.UNSET,
+        affine=axes,
     )
     return write_package(path, manifest, files)

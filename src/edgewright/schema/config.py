@@ -206,17 +206,23 @@ class AdaptConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What devices may learn from a few labelled examples after deployment (`docs/adaptation.md`).
 
     Attributes:
-        layer: 'output' moves the last layer by gradient steps, 'prototypes' computes it from means of the classes.
+        layer: 'output' moves the last layer by gradient steps, 'prototypes' computes it from means of the classes,
+            'affine' swaps and mirrors the axes of a sensor that is worn another way.
+        acceleration: channels x, y and z ('affine').
+        rotation: channels x, y and z of a gyroscope at the same place ('affine').
         rate: length of a gradient step.
         limit: largest change of a weight, as a multiple of the largest weight of the layer.
         ram: bytes of the learned state, labelled examples included.
         replays: gradient steps on kept examples after each new one.
         prior: examples that the training samples' mean of a class counts for.
-        gain: share of the kept examples by which errors must fall before learned answers are used.
+        gain: share by which errors on the kept examples must fall before learned answers are used; with 'affine' the
+            distance to the training data.
         drop: largest share of the package's test vectors whose label may change.
     """
 
-    layer: Literal["output", "prototypes"] = "output"
+    layer: Literal["output", "prototypes", "affine"] = "output"
+    acceleration: tuple[str, ...] = ()
+    rotation: tuple[str, ...] = ()
     rate: Annotated[float, msgspec.Meta(gt=0.0, le=1.0)] = 0.02
     limit: Annotated[float, msgspec.Meta(gt=0.0, le=8.0)] = 2.0
     ram: Annotated[int, msgspec.Meta(ge=256, le=65536)] = 2048

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from edgewright.schema.adapt import AdaptSpec
+from edgewright.schema.affine import AffineSpec
 from edgewright.schema.data import Column
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.objects import ObjectMap
@@ -104,6 +105,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         fit: what it was fitted on; None in packages from before that was kept.
         adapt: what its devices may learn; left out where they learn nothing.
         objects: how the map of a model that finds objects is read; left out for other tasks.
+        affine: how they may swap and mirror the axes of their sensors; left out where they may not.
     """
 
     version: int = PACKAGE_VERSION
@@ -130,3 +132,4 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     picture: PictureSpec | msgspec.UnsetType = msgspec.UNSET
     adapt: AdaptSpec | msgspec.UnsetType = msgspec.UNSET
     objects: ObjectMap | msgspec.UnsetType = msgspec.UNSET
+    affine: AffineSpec | msgspec.UnsetType = msgspec.UNSET

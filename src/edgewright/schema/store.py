@@ -162,6 +162,7 @@ class StoreState(msgspec.Struct, frozen=True, kw_only=True):
         aside: items that the fleet refused, by priority; they are kept and not sent. `aside_why` of the last.
         written_today: bytes written by this store in the last day that it ran; `written_ever` since it was made.
         refused: packages that the last start of the agent refused, by name, and why; older ones are in their place.
+        learned: packages that answer with what the device learned, by name, and since when.
         process_written: bytes that this whole process sent to storage, as the kernel counts; None where it does not.
     """
 
@@ -183,5 +184,6 @@ class StoreState(msgspec.Struct, frozen=True, kw_only=True):
     process_written: int | None
     damage: tuple[Damage, ...]
     refused: dict[str, str] = {}
+    learned: dict[str, float | None] = {}
     aside: dict[int, int] = {}
     aside_why: str = ""

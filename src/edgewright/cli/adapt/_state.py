@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,31 +14,41 @@ if TYPE_CHECKING:
     from edgewright.core.adaptation.slots import Slots
 
 
-def opened(package: Path, folder: Path) -> tuple[AdaptedPredictor, Slots]:
+def opened(package: Path, folder: Path) -> tuple[AdaptedPredictor, Slots[Any]]:
     """Return a package with what its device has learned, and where that is kept."""
     from edgewright.core.adaptation.predictor import AdaptedPredictor
-    from edgewright.core.adaptation.slots import Files, Slots
+    from edgewright.core.adaptation.slots import Files, Origin, Slots
     from edgewright.core.package import read_package
     from edgewright.core.predictor import package_path
 
     predictor = AdaptedPredictor(read_package(package_path(package)))
-    slots = Slots(Files(folder), predictor.factory)
+    origin: Origin[Any] = predictor.factory
+    slots = Slots(Files(folder), origin)
     predictor.restore(slots.load())
     return predictor, slots
 
 
 def report(predictor: AdaptedPredictor, as_json: bool, refused: int | None = None) -> None:
     """Print what a device has learned."""
+    from edgewright.core.adaptation.affine import AffineState, way_text
+
     state, labels = predictor.state, predictor.manifest.labels
     counts = {label: int(count) for label, count in zip(labels, state.counts, strict=True) if count}
+    also: dict[str, object]
+    if isinstance(state, AffineState):
+        also, kept = {"axes": way_text(state.way)}, ""
+        found = f"the axes are read as {way_text(state.way)}" if state.used else "the axes are read as they are"
+    else:
+        also, kept = {"kept": state.kept}, f"; {state.kept} kept"
+        found = "the learned layer answers" if state.used else "the factory's layer answers"
     if as_json:
         print_json({
             "package": predictor.manifest.name, "layer": predictor.factory.spec.layer, "examples": state.examples,
-            "labels": counts, "kept": state.kept, "refused": refused or 0, "used": bool(state.used),
+            "labels": counts, **also, "refused": refused or 0, "used": bool(state.used),
         })  # fmt: skip
         return
     each = ", ".join(f"{label} {count}" for label, count in counts.items()) or "none"
-    click.echo(f"{predictor.manifest.name}: learned from {state.examples} examples ({each}); {state.kept} kept")
+    click.echo(f"{predictor.manifest.name}: learned from {state.examples} examples ({each}){kept}")
     if refused:
         click.echo(f"refused {refused} examples with missing values or values that their sensor cannot give")
-    click.echo("the learned layer answers" if state.used else "the factory's layer answers")
+    click.echo(found)

@@ -24,11 +24,16 @@ def command(
     The factory's layer goes on answering until the learned one makes fewer errors on the kept examples. The base
     install is enough; the examples stay on the device.
     """
+    from edgewright.core.adaptation.slots import Files
     from edgewright.core.neighbours.examples import read_examples
 
-    predictor, slots = opened(package, state)
     refused = 0
-    for label, samples in read_examples(examples, predictor.manifest, label_column).items():
-        refused += predictor.learn(samples, [label] * len(samples)).refused
-    slots.save(predictor.state)
+    predictor, _ = opened(package, state)
+    found = read_examples(examples, predictor.manifest, label_column)
+    predictor.check_labels(found)
+    with Files(state).locked():
+        predictor, slots = opened(package, state)
+        for label, samples in found.items():
+            refused += predictor.learn(samples, [label] * len(samples)).refused
+        slots.save(predictor.state)
     report(predictor, as_json, refused)

@@ -29,6 +29,10 @@ class SimulateOptions:
     examples: str = option(
         default="30s", metavar="30s|12", help="Labelled examples of each class: seconds, or samples."
     )
+    worn: str = option(
+        metavar="AXES",
+        help="Wear the sensors another way, such as -x,-y,z; for the layer 'affine'. [default: as recorded]",
+    )
     people: str = option(metavar="A,B", help="Only these people.")
     kind: str = option(metavar="NAME", help="Kind of source or public set of DATA; detected from the path by default.")
     target: str = option(metavar="COLUMN", help="Column with the labels; that of the training data by default.")
@@ -53,7 +57,7 @@ def command(options: SimulateOptions) -> None:
         settings=settings_of(options.settings),
     )  # fmt: skip
     people = [name.strip() for name in options.people.split(",") if name.strip()]
-    found = simulate(options.model, request, _examples(options.examples), people)
+    found = simulate(options.model, request, _examples(options.examples), people, options.worn)
     if options.as_json:
         print_json(found)
     else:

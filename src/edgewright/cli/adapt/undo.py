@@ -15,6 +15,10 @@ def command(
     as_json: bool = option("--json", help="Print the result as JSON."),
 ) -> None:
     """Forget all that a device has learned: the factory's layer answers, after a restart too."""
-    predictor, slots = opened(package, state)
-    predictor.restore(slots.undo())
+    from edgewright.core.adaptation.slots import Files
+
+    opened(package, state)
+    with Files(state).locked():
+        predictor, slots = opened(package, state)
+        predictor.restore(slots.undo())
     report(predictor, as_json)

@@ -120,6 +120,9 @@ def _lines(state: StoreState) -> list[str]:
         f"written: {amount(state.written_today)} in the last day of running, {amount(state.written_ever)} ever"
     )
     lines += [
+        f"package {name!r} answers with what it learned here since {when(at)}" for name, at in state.learned.items()
+    ]
+    lines += [
         f"package {name!r} was refused at the last start, {INSTEAD}: {why}" for name, why in state.refused.items()
     ]
     lines += [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -20,6 +20,38 @@ _MOST_CLASSES, _MOST_WIDTH, _MOST_POOL, _MOST_REPLAYS = 64, 1024, 255, 64
 _PREFIX = "adapt/"
 # A mean of a class is kept in sixteenths of a step of the hidden layer.
 MEAN_BITS = 4
+
+
+@dataclass
+class State:
+    """What a device has learned; every field is a fixed number of bytes.
+
+    Attributes:
+        weights: int16, (classes, width); bias: int32, (classes,).
+        counts: examples of each class, uint16; sums: of their hidden bytes, int32, (classes, width), 'prototypes' only.
+        owners: class of each kept example, plus 128 where the factory's layer answered it right; uint8, (pool,).
+        pool: their hidden bytes less the zero point, uint8, (pool, width).
+        seed: of the generator; cursor: class of the last replay; kept: examples in the pool.
+        examples: learned so far.
+        used: 1 where the learned layer answers, 0 where the factory's does.
+    """
+
+    # Fields with their types, wide ones first: a C struct in this order has no holes.
+    KINDS: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("bias", "<i4"), ("sums", "<i4"), ("seed", "<u4"), ("examples", "<u4"), ("weights", "<i2"), ("counts", "<u2"),
+        ("kept", "<u2"), ("cursor", "u1"), ("used", "u1"), ("owners", "u1"), ("pool", "u1"),
+    )  # fmt: skip
+    weights: Numbers
+    bias: Numbers
+    counts: Numbers
+    sums: Numbers
+    owners: Numbers
+    pool: Numbers
+    seed: int = 0
+    cursor: int = 0
+    kept: int = 0
+    examples: int = 0
+    used: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,6 +84,25 @@ class Factory:
     def identity(self) -> int:
         """Checksum of the factory's numbers: a learned state of another model is refused."""
         return zlib.crc32(b"".join(data for _, data in sorted(arrays_of(self).items())))
+
+    def fresh(self) -> State:
+        """Return the state of a device that has learned nothing."""
+        spec = self.spec
+        held = spec.classes if spec.layer == "prototypes" else 0
+        return State(
+            weights=self.weights.astype(np.int64),
+            bias=self.bias.astype(np.int64),
+            counts=np.zeros(spec.classes, np.int64),
+            sums=np.zeros((held, spec.width), np.int64),
+            owners=np.zeros(spec.pool, np.int64),
+            pool=np.zeros((spec.pool, spec.width), np.int64),
+        )
+
+    def holds(self, state: State) -> bool:
+        """Return whether a state that was read can be one of this model."""
+        if state.kept > self.spec.pool or state.cursor >= self.spec.classes:
+            return False
+        return not ((state.owners[: state.kept] & 127) >= self.spec.classes).any()
 
 
 def arrays_of(factory: Factory) -> dict[str, bytes]:

@@ -8,13 +8,13 @@ factory's scatter within people and classes (Fisher, 1936); the order of the exa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.adaptation.factory import MEAN_BITS, Factory
+from edgewright.core.adaptation.factory import MEAN_BITS, Factory, State
 from edgewright.schema.errors import InputError
+
+__all__ = ["Learner", "State", "discriminant", "fresh"]
 
 Numbers = NDArray[np.int64]
 _INT16 = 1 << 15
@@ -26,45 +26,9 @@ _MULTIPLIER, _INCREMENT = 1664525, 1013904223  # of the generator (Knuth, The Ar
 _FEWEST = 8
 
 
-@dataclass
-class State:
-    """What a device has learned; every field is a fixed number of bytes.
-
-    Attributes:
-        weights: int16, (classes, width); bias: int32, (classes,).
-        counts: examples of each class, uint16; sums: of their hidden bytes, int32, (classes, width), 'prototypes' only.
-        owners: class of each kept example, plus 128 where the factory's layer answered it right; uint8, (pool,).
-        pool: their hidden bytes less the zero point, uint8, (pool, width).
-        seed: of the generator; cursor: class of the last replay; kept: examples in the pool.
-        examples: learned so far.
-        used: 1 where the learned layer answers, 0 where the factory's does.
-    """
-
-    weights: Numbers
-    bias: Numbers
-    counts: Numbers
-    sums: Numbers
-    owners: Numbers
-    pool: Numbers
-    seed: int = 0
-    cursor: int = 0
-    kept: int = 0
-    examples: int = 0
-    used: int = 0
-
-
 def fresh(factory: Factory) -> State:
     """Return the state of a device that has learned nothing."""
-    spec = factory.spec
-    held = spec.classes if spec.layer == "prototypes" else 0
-    return State(
-        weights=factory.weights.astype(np.int64),
-        bias=factory.bias.astype(np.int64),
-        counts=np.zeros(spec.classes, np.int64),
-        sums=np.zeros((held, spec.width), np.int64),
-        owners=np.zeros(spec.pool, np.int64),
-        pool=np.zeros((spec.pool, spec.width), np.int64),
-    )
+    return factory.fresh()
 
 
 class Learner:

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from edgewright.core.adaptation.factory import Factory, Numbers, read_factory
-from edgewright.core.adaptation.learner import Learner, State
+from edgewright.core.adaptation.affine import AffineFactory, AffineLearner, AffineState, axes_of, read_affine
+from edgewright.core.adaptation.factory import Factory, Numbers, State, read_factory
+from edgewright.core.adaptation.learner import Learner
+from edgewright.core.executor import Run
 from edgewright.core.integer.fusion import compile_fused
 from edgewright.core.integer.network import Int8, NetworkFunction
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import Package
 from edgewright.core.predictor import Predictor
 from edgewright.core.samples import to_samples
+from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator
 
 FORM = "int8"
+_CHUNK = 512
 
 
 def last_layer(network: IntegerNetwork) -> IntegerOperator:
@@ -102,37 +107,104 @@ class Learned:
     used: bool
 
 
-class AdaptedPredictor(Predictor):
-    """A package whose last layer learns.
+class Layer(Protocol):
+    """What learns within a predictor."""
+
+    learner: Any
+
+    def run(self, samples: Floats) -> dict[str, NDArray[Any]]:
+        """Return the model's outputs, what was learned included."""
+
+    def learn(self, index: int, sample: Floats, label: int) -> None:
+        """Learn that a sample, of this number in the last run, belongs to a class."""
+
+
+class OutputLayer:
+    """The last layer of a package's int8 network."""
+
+    def __init__(self, package: Package, factory: Factory) -> None:
+        parts: list[SplitNetwork] = []
+
+        def make(network: IntegerNetwork) -> SplitNetwork:
+            parts.append(SplitNetwork(network))
+            return parts[0]
+
+        self.run = compile_fused(read_onnx(package.model(FORM)), make)
+        self._split = parts[0]
+
+    @property
+    def learner(self) -> Learner | None:
+        """What the device has learned."""
+        return self._split.learner
+
+    @learner.setter
+    def learner(self, learner: Learner) -> None:
+        self._split.learner = learner
+
+    def learn(self, index: int, sample: Floats, label: int) -> None:
+        """Learn that a sample, of this number in the last run, belongs to a class."""
+        assert self._split.seen is not None  # noqa: S101 - the run has set it
+        assert self._split.learner is not None  # noqa: S101 - the predictor has set it
+        hidden, outputs = self._split.seen
+        self._split.learner.learn(hidden[index], int(outputs[index].argmax()), label)
+
+
+class AxesLayer:
+    """The axes of a package's sensors, before its preprocessing.
 
     Args:
-        package: with a table `adapt` in its manifest and an int8 form.
+        run: the model.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self.learner: AffineLearner | None = None
+
+    def run(self, samples: Floats) -> dict[str, NDArray[Any]]:
+        """Return outputs for windows as a sensor that is worn right would give them."""
+        return self._run(samples if self.learner is None else self.learner.turned(samples))
+
+    def learn(self, index: int, sample: Floats, label: int) -> None:
+        """Learn that a window as the sensor gave it belongs to a class."""
+        assert self.learner is not None  # noqa: S101 - the predictor has set it
+        self.learner.learn(sample, label)
+
+
+class AdaptedPredictor(Predictor):
+    """A package that learns from labelled samples: its last layer, or the axes of its sensors.
+
+    Args:
+        package: with a table `adapt` or `affine` in its manifest.
         state: of the device; a fresh one when None.
 
     Raises:
         InputError: a package that does not learn.
     """
 
-    def __init__(self, package: Package, state: State | None = None) -> None:
-        self.factory = factory_of(package)
-        super().__init__(package, form=FORM, engine="numpy")
-        self._split: list[SplitNetwork] = []
-        self._run = compile_fused(read_onnx(package.model(FORM)), self._made)
+    def __init__(self, package: Package, state: State | AffineState | None = None) -> None:
+        factory = origin_of(package)
+        self.factory = factory
+        super().__init__(package, form=None if isinstance(factory, AffineFactory) else FORM, engine="numpy")
+        self._layer: Layer = (
+            AxesLayer(self._run) if isinstance(factory, AffineFactory) else OutputLayer(package, factory)
+        )
+        self._run = self._layer.run
         self.restore(state)
 
-    def _made(self, network: IntegerNetwork) -> SplitNetwork:
-        self._split.append(SplitNetwork(network))
-        return self._split[0]
+    @property
+    def learner(self) -> Learner | AffineLearner:
+        """What the device has learned, at work."""
+        found: Learner | AffineLearner = self._layer.learner
+        return found
 
     @property
-    def state(self) -> State:
+    def state(self) -> State | AffineState:
         """What the device has learned."""
         return self.learner.state
 
-    def restore(self, state: State | None) -> None:
+    def restore(self, state: State | AffineState | None) -> None:
         """Take another state; a fresh one when None."""
-        self.learner = Learner(self.factory, state)
-        self._split[0].learner = self.learner
+        self._layer.learner = learner_of(self.factory, state)
 
     def learn(self, X: Any, labels: Sequence[str]) -> Learned:  # noqa: ANN401 - as `predict`
         """Learn from labelled samples, in their order.
@@ -148,36 +220,76 @@ class AdaptedPredictor(Predictor):
         samples = to_samples(X, self.manifest)
         if len(samples) != len(labels):
             raise InputError(f"{len(samples)} labels", str(len(labels)), "labelled examples")
+        self.check_labels(labels)
+        learned = 0
+        for start in range(0, len(samples), _CHUNK):
+            part = samples[start : start + _CHUNK]
+            answers = self.predict(part)
+            whole = self._whole(part)
+            # What is learned meanwhile changes neither what was seen nor the factory's answers.
+            for index in range(len(answers)):
+                if answers.missing[index] or answers.out_of_range[index] or not whole[index]:
+                    continue
+                self._layer.learn(index, part[index], self.manifest.labels.index(labels[start + index]))
+                learned += 1
+        return Learned(learned, len(samples) - learned, bool(self.state.used))
+
+    def check_labels(self, labels: Iterable[str]) -> None:
+        """Refuse labels that the package does not have.
+
+        Raises:
+            UnknownNameError: naming the first one.
+        """
         for label in labels:
             if label not in self.manifest.labels:
                 raise UnknownNameError("label", label, self.manifest.labels, "labelled examples")
-        learned = 0
-        for start in range(0, len(samples), 512):
-            answers = self.predict(samples[start : start + 512])
-            seen = self._split[0].seen
-            assert seen is not None  # noqa: S101 - the prediction has set it
-            hidden, outputs = seen
-            for index in range(len(answers)):
-                if answers.missing[index] or answers.out_of_range[index]:
-                    continue
-                number = self.manifest.labels.index(labels[start + index])
-                self.learner.learn(hidden[index], int(outputs[index].argmax()), number)
-                learned += 1
-        return Learned(learned, len(samples) - learned, bool(self.state.used))
+
+    def _whole(self, samples: Floats) -> NDArray[np.bool_]:
+        """Return which samples have all that is learned from; the model fills gaps before its last layer."""
+        if not isinstance(self.factory, AffineFactory):
+            return np.ones(len(samples), np.bool_)
+        return np.asarray(np.isfinite(samples[:, axes_of(self.factory.spec)]).all(axis=(1, 2)))
+
+
+def learner_of(factory: Factory | AffineFactory, state: State | AffineState | None = None) -> Learner | AffineLearner:
+    """Return what a device has learned, at work; `state` is a fresh one when None."""
+    if isinstance(factory, AffineFactory):
+        assert state is None or isinstance(state, AffineState)  # noqa: S101 - of the same package
+        return AffineLearner(factory, state)
+    assert state is None or isinstance(state, State)  # noqa: S101 - of the same package
+    return Learner(factory, state)
 
 
 def learns(package: Package) -> bool:
     """Return whether the devices of a package learn."""
-    return not isinstance(package.manifest.adapt, msgspec.UnsetType)
+    manifest = package.manifest
+    return not (isinstance(manifest.adapt, msgspec.UnsetType) and isinstance(manifest.affine, msgspec.UnsetType))
+
+
+def origin_of(package: Package) -> Factory | AffineFactory:
+    """Return what a package's devices may change: its last layer or its axes.
+
+    Raises:
+        InputError: a package whose devices learn nothing.
+    """
+    spec = package.manifest.affine
+    if isinstance(spec, msgspec.UnsetType):
+        return factory_of(package)
+    return read_affine(spec, package.files, f"package {package.manifest.name}")
 
 
 def factory_of(package: Package) -> Factory:
-    """Return the layer that a package's devices may change.
+    """Return the last layer that a package's devices may change.
 
     Raises:
         InputError: a package without one.
     """
     spec = package.manifest.adapt
+    if isinstance(spec, msgspec.UnsetType) and not isinstance(package.manifest.affine, msgspec.UnsetType):
+        raise InputError(
+            "a package whose last layer learns", "one that learns its axes", f"package {package.manifest.name}",
+            "Use [adapt] layer = 'output' or 'prototypes'",
+        )  # fmt: skip
     if isinstance(spec, msgspec.UnsetType):
         raise InputError(
             "a package that learns on its device", "one without [adapt]", f"package {package.manifest.name}",

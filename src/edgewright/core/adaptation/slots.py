@@ -8,24 +8,45 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from edgewright.core.adaptation.factory import Factory
-from edgewright.core.adaptation.learner import State, fresh
-from edgewright.core.files import write_atomic
+from edgewright.core.files import open_private, os_errors, private_folder, write_atomic
 from edgewright.schema.adapt import AdaptSpec
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import InputError, OutputError
+
+try:
+    import fcntl
+except ImportError:  # a system without it has no agent beside
+    fcntl = None  # type: ignore[assignment]
 
 _MARK = 0x31415745  # EWA1
 _HEADER = struct.Struct("<5I")
-# Fields of a state with their types, wide ones first: a C struct in this order has no holes.
-_FIELDS = (
-    ("bias", "<i4"), ("sums", "<i4"), ("seed", "<u4"), ("examples", "<u4"), ("weights", "<i2"), ("counts", "<u2"),
-    ("kept", "<u2"), ("cursor", "u1"), ("used", "u1"), ("owners", "u1"), ("pool", "u1"),
-)  # fmt: skip
+S = TypeVar("S", bound="KeptState")
+
+
+class KeptState(Protocol):
+    """Numbers that a device has learned; `KINDS` names its fields with their types, in the order of their bytes."""
+
+    KINDS: ClassVar[tuple[tuple[str, str], ...]]
+
+
+class Origin(Protocol[S]):
+    """What a package holds of what its devices learn."""
+
+    @property
+    def identity(self) -> int:
+        """Checksum of the factory's numbers."""
+
+    def fresh(self) -> S:
+        """Return the state of a device that has learned nothing."""
+
+    def holds(self, state: S) -> bool:
+        """Return whether a state that was read can be one of this model."""
 
 
 class Medium(Protocol):
@@ -46,7 +67,7 @@ class Files:
 
     def read(self, slot: int) -> bytes:
         """Return the bytes of a slot; none where there is no file."""
-        path = self._path(slot)
+        path = self.path(slot)
         try:
             return path.read_bytes() if path.is_file() else b""
         except OSError as error:
@@ -54,14 +75,30 @@ class Files:
 
     def write(self, slot: int, data: bytes) -> None:
         """Replace the file of a slot once the new one is durable."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(self._path(slot), data, 0o600)
+        private_folder(self._folder)
+        write_atomic(self.path(slot), data, 0o600)
 
-    def _path(self, slot: int) -> Path:
+    def path(self, slot: int) -> Path:
+        """Return the file of a slot."""
         return self._folder / f"adapt.{slot}"
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Let nobody else learn or undo meanwhile.
 
-class Slots:
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        with os_errors(OutputError, "to keep what was learned", self._folder):
+            private_folder(self._folder)
+            file = open_private(self._folder / "lock", "ab")
+        with file:
+            if fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+class Slots(Generic[S]):
     """The two slots of one model.
 
     Args:
@@ -69,18 +106,18 @@ class Slots:
         factory: of the package; a state of another one does not count.
     """
 
-    def __init__(self, medium: Medium, factory: Factory) -> None:
+    def __init__(self, medium: Medium, factory: Origin[S]) -> None:
         self._medium, self._factory = medium, factory
         found = [(self._parse(medium.read(slot)), slot) for slot in (0, 1)]
         valid = [(sequence, slot, state) for (sequence, state), slot in found if state is not None]
-        newest: tuple[int, int, State | None] = max(valid, key=lambda one: one[0], default=(0, 1, None))
+        newest: tuple[int, int, S | None] = max(valid, key=lambda one: one[0], default=(0, 1, None))
         self._sequence, self._slot, self._state = newest
 
-    def load(self) -> State:
+    def load(self) -> S:
         """Return the newest whole state; a fresh one where there is none."""
-        return fresh(self._factory) if self._state is None else self._state
+        return self._factory.fresh() if self._state is None else self._state
 
-    def save(self, state: State) -> None:
+    def save(self, state: S) -> None:
         """Write a state into the slot that does not hold the newest one."""
         body = state_bytes(state)
         head = (self._sequence + 1, self._factory.identity, len(body))
@@ -89,13 +126,13 @@ class Slots:
         self._medium.write(slot, _HEADER.pack(_MARK, *head, crc) + body)
         self._sequence, self._slot, self._state = head[0], slot, state
 
-    def undo(self) -> State:
+    def undo(self) -> S:
         """Forget all that was learned: the factory's layer answers from now on, after a restart too."""
-        state = fresh(self._factory)
+        state = self._factory.fresh()
         self.save(state)
         return state
 
-    def _parse(self, data: bytes) -> tuple[int, State | None]:
+    def _parse(self, data: bytes) -> tuple[int, S | None]:
         if len(data) < _HEADER.size:
             return 0, None
         mark, sequence, identity, length, crc = _HEADER.unpack_from(data)
@@ -119,20 +156,18 @@ def memory_bytes(spec: AdaptSpec) -> int:
     return -(-size // 4) * 4
 
 
-def state_bytes(state: State) -> bytes:
+def state_bytes(state: KeptState) -> bytes:
     """Return the bytes of a state, as they lie in a slot and in the memory of a board."""
-    return b"".join(np.asarray(getattr(state, name)).astype(kind).tobytes() for name, kind in _FIELDS)
+    return b"".join(np.asarray(getattr(state, name)).astype(kind).tobytes() for name, kind in state.KINDS)
 
 
-def _parsed(body: bytes, factory: Factory) -> State | None:
-    state, at = fresh(factory), 0
-    if _HEADER.size + len(body) != slot_bytes(factory.spec):
+def _parsed(body: bytes, factory: Origin[S]) -> S | None:
+    state, at = factory.fresh(), 0
+    if len(body) != len(state_bytes(state)):
         return None
-    for name, kind in _FIELDS:
+    for name, kind in state.KINDS:
         held = getattr(state, name)
         array = np.frombuffer(body, kind, np.size(held), at).astype(np.int64)
         setattr(state, name, int(array[0]) if isinstance(held, int) else array.reshape(held.shape))
         at += np.size(held) * np.dtype(kind).itemsize
-    if state.kept > factory.spec.pool or state.cursor >= factory.spec.classes:
-        return None
-    return None if ((state.owners[: state.kept] & 127) >= factory.spec.classes).any() else state
+    return state if factory.holds(state) else None

@@ -40,6 +40,8 @@ class Answerer:
         self.name, self.predictor = proven.name, proven.predictor
         self.streams, self.rate = tuple(streams), rate
         self.decision = decision or self.manifest.decision
+        # Answers instead, while what the device learned is used.
+        self.learned: Predictor | None = None
 
     @property
     def manifest(self) -> Manifest:
@@ -74,7 +76,7 @@ class Answerer:
         if not cuts:
             return []
         samples = cuts[0].samples if len(cuts) == 1 else np.concatenate([cut.samples for cut in cuts])
-        answers = self.predictor.predict(samples)
+        answers = (self.learned or self.predictor).predict(samples)
         found, start = [], 0
         for cut in cuts:
             part = slice(start, start + len(cut.samples))

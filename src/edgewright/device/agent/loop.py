@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 import msgspec
 import numpy as np
 
+from edgewright.device.agent.batch_prediction import Answerer
 from edgewright.device.agent.checkpoint import Checkpoint
 from edgewright.device.agent.commands import Commands
+from edgewright.device.agent.learned import LearnedPackage, learned_packages
 from edgewright.device.agent.notices import Notices
 from edgewright.device.agent.plan import Plan
 from edgewright.device.agent.process_status import Report, StatusReporter, VitalsReporter
@@ -21,6 +23,7 @@ from edgewright.device.agent.stream import StreamState, health_event
 from edgewright.device.agent.systemd import Supervisor
 from edgewright.device.sources import Stream
 from edgewright.device.store import stream_state
+from edgewright.device.store.store import Store
 from edgewright.device.wall_clock import WallClock
 from edgewright.monitor.sensor_health import Health
 from edgewright.schema.device import Event, Packet
@@ -57,6 +60,7 @@ class Agent:
         self._unknown: set[str] = set()
         self._notices = Notices(configured.timeline.report)
         self._clock, self._supervisor = WallClock(), Supervisor()
+        self._learned = self._learning(keeper.store)
         self._reporter = StatusReporter(self._config, keeper, self._commands, self.report)
         self._pulse = VitalsReporter(self._supervisor, plan.answerers)
         self._now = self._clock.now()
@@ -78,6 +82,7 @@ class Agent:
         """
         self._supervisor.say("READY=1")
         self._keep([self._stamped(event, "", None, 0.0) for event in self._reporter.started(self._plan)])
+        self._keep([self._stamped(event, "", None, 0.0) for event in self._look_at_learned(time.monotonic())])
         try:
             while not stop() and not self._source.ended():
                 self.turn(_WAIT)
@@ -161,6 +166,7 @@ class Agent:
                 self._pulse.answered(answered)
                 for one, found in zip(pending_samples_list, answered, strict=True):
                     one.answered = found
+                self._teach(answerer, states)
             except Exception as error:  # noqa: BLE001 - an engine that fails must not end what still works
                 for one in pending_samples_list:
                     one.failed = type(error).__name__
@@ -176,6 +182,26 @@ class Agent:
                 states[0].tell(Health(time=states[0].last, what="slow", text=text, amount=taken))
         for state in states:
             self._finish(state)
+
+    def _learning(self, store: Store) -> list[LearnedPackage]:
+        """Return the packages whose devices learn; examples are kept, and nothing of encrypted columns is, in clear."""
+        refusing = "columns are encrypted, and labelled examples would be kept in clear" if store.config.encrypt else ""
+        refusing = refusing if self._live else "a recording is replayed"
+        return learned_packages(self._plan.answerers, store.folder, labels=refusing)
+
+    def _look_at_learned(self, now: float) -> list[Event]:
+        return [event for learned in self._learned for event in learned.look(now)]
+
+    def _teach(self, answerer: Answerer, states: Sequence[StreamState]) -> None:
+        """Give windows to what learns from them."""
+        for learned in self._learned if self._live else ():
+            if learned.answerer is not answerer:
+                continue
+            for state in states:
+                for one in state.asked:
+                    if one.unit.answerer is answerer and one.answered is not None:
+                        found = learned.take(state.name, one.answered)
+                        self._keep([self._stamped(event, state.name, None, 0.0) for event in found])
 
     def _finish(self, state: StreamState) -> None:
         wall, newest = state.wall, state.last
@@ -208,6 +234,7 @@ class Agent:
                 timed.append((state.last, 0, health_event(silence)))
             events += [self._stamped(event, name, None, 0.0) for _, _, event in timed]
         events += [self._stamped(event, "", None, 0.0) for event in self._reporter.look(now, len(self._streams))]
+        events += [self._stamped(event, "", None, 0.0) for event in self._look_at_learned(now)]
         if now - self._kept >= self._config.summary or (self.report.alarms and not self._saved):
             self._kept = now
             self._keep_learnt()

@@ -42,9 +42,9 @@ def purge(store: Store, names: Collection[str], days: float = 0.0) -> dict[str, 
 
     Args:
         store: open.
-        names: of tables: events, rows, outbox, or 'learnt' for what the agent has learnt of its streams, which goes
-            with all rows and with all events too, as it is made of them. Items purged from the outbox are counted as
-            dropped.
+        names: of tables: events, rows, outbox, or 'learnt' for what the agent has learnt of its streams and of labels,
+            which goes with all rows and with all events too, as it is made of them. Items purged from the outbox are
+            counted as dropped.
         days: of running time.
 
     Returns:
@@ -78,7 +78,7 @@ def purge(store: Store, names: Collection[str], days: float = 0.0) -> dict[str, 
             database.execute("PRAGMA temp_store=MEMORY")
         store.room.count()
         store.room.dropped_now = False
-        files = stream_state.remove(store.folder) if forgotten else []
+        files = [*stream_state.remove(store.folder), *stream_state.forget(store.folder)] if forgotten else []
         if files or LEARNT in names:
             gone[LEARNT] = len(files)
         return gone

@@ -16,6 +16,8 @@ START, REFUSED = "start", "refused"
 """Labels of health events with which an agent begins."""
 INSTEAD = "the last verified one is in use"
 """What is said of a package that was refused."""
+LEARNED, FACTORY = "learned", "factory"
+"""Labels of health events: whether a package answers with what its device learned, or as it was made."""
 _MOST_PACKAGES = 1000
 
 
@@ -74,6 +76,7 @@ def _state(
         process_written=process,
         damage=recovery.history(folder),
         refused=_refused(database),
+        learned=_learned(database),
     )
 
 
@@ -88,6 +91,24 @@ def _refused(database: Database) -> dict[str, str]:
             break
         found[str(stored.event.detail.get("package"))] = str(stored.event.detail.get("notice"))
     return dict(reversed(found.items()))
+
+
+def _learned(database: Database) -> dict[str, float | None]:
+    """Return packages that answer with what the device learned, and since when."""
+    since: dict[str, float | None] = {}
+    over: set[str] = set()
+    found = [
+        stored
+        for label in (LEARNED, FACTORY)
+        for stored in reader.events(database, kind="health", label=label, limit=_MOST_PACKAGES)
+    ]
+    for stored in sorted(found, key=lambda one: (one.boot, one.sequence), reverse=True):
+        name = str(stored.event.detail.get("package"))
+        if stored.event.label == FACTORY:
+            over.add(name)
+        elif name not in over:
+            since[name] = stored.event.wall
+    return since
 
 
 def _aside_why(database: Database) -> str:

@@ -10,12 +10,15 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from edgewright.core.files import os_errors
 from edgewright.device.store import file_operations
 from edgewright.schema.errors import OutputError
 from edgewright.schema.store import StoreConfig
 
 STATE_FILE = "learnt.state"
 LARGEST = 4 << 20
+LEARNED_FOLDER = "learned"
+"""Folders by package: what an agent has learned from labels (`device/agent/learned.py`)."""
 
 
 def share(config: StoreConfig, minimum: int) -> int:
@@ -49,6 +52,20 @@ def remove(folder: Path) -> list[str]:
     except OSError as error:
         raise OutputError("to delete what was learnt", error.strerror or str(error), str(folder / STATE_FILE)) from None
     return [path.name for path in found]
+
+
+def forget(folder: Path) -> list[str]:
+    """Overwrite and delete what was learned of packages from labels, in the folders of `learned`; their names.
+
+    Raises:
+        OutputError: a file cannot be deleted.
+    """
+    found = sorted((folder / LEARNED_FOLDER).glob("*/*adapt.*"))
+    with os_errors(OutputError, "to delete what was learned", folder / LEARNED_FOLDER):
+        for path in found:
+            _remove(path)
+            file_operations.sync_folder(path.parent)
+    return [f"{path.parent.name}/{path.name}" for path in found]
 
 
 def _files(folder: Path) -> list[Path]:

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from edgewright.core.adaptation.affine import AffineFactory
+from edgewright.core.adaptation.factory import Factory
 from edgewright.core.objects import read_objects
 from edgewright.export._c_adapt import write_adapt_c99
+from edgewright.export._c_affine import write_affine_c99
 from edgewright.export._c_header import Range
 from edgewright.export._c_linkable import linkable
 from edgewright.export._c_network_stream import write_network_stream_c99
@@ -60,6 +63,7 @@ def around(subject: Subject) -> dict[str, str]:
         name=subject.word,
         columns=[column.name for column in subject.columns],
         watchers=watchers,
+        turned=isinstance(subject.learned, AffineFactory),
     )
 
 
@@ -77,10 +81,12 @@ def _target_files(subject: Subject) -> dict[str, bytes]:
         confidence=subject.confidence,
         core=subject.core,
         flash=subject.flash,
-        learns=subject.learned is not None,
+        learns=isinstance(subject.learned, Factory),
     )
-    if subject.learned is not None:
+    if isinstance(subject.learned, Factory):
         made |= write_adapt_c99(subject.learned, name=subject.word)
+    if isinstance(subject.learned, AffineFactory):
+        made |= write_affine_c99(subject.learned, name=subject.word)
     test = write_self_test(subject.graph, subject.integers, name=subject.word, ranges=limits_of(subject))
     return _encoded({**made, **around(subject), **test, **_steps(subject), **objects_files(subject)}, subject.word)
 

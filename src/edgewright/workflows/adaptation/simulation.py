@@ -11,11 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.adaptation.factory import Factory, Numbers
-from edgewright.core.adaptation.learner import Learner
-from edgewright.core.adaptation.predictor import FORM, factory_of, hidden_of
-from edgewright.core.adaptation.slots import memory_bytes
-from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.adaptation.factory import Numbers
+from edgewright.core.adaptation.predictor import origin_of
 from edgewright.core.package import Package, read_package
 from edgewright.core.predictor import package_path
 from edgewright.data.samples import cut, part_of
@@ -26,6 +23,7 @@ from edgewright.schema.data import Samples
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.trace import Interval
 from edgewright.training.metrics import group_interval
+from edgewright.workflows.adaptation.rehearsal import Rehearsal, Rehearsed, rehearsal_of
 from edgewright.workflows.scoring.rows import ScoreRequest, read_labelled
 from edgewright.workflows.scoring.workflow import config_of, own_part, window_of
 
@@ -51,7 +49,9 @@ class Examples:
         return f"{self.amount:g}s" if self.seconds else f"{self.amount:g}"
 
 
-def simulate(path: Path, request: ScoreRequest, examples: Examples, people: Sequence[str] = ()) -> AdaptSimulation:
+def simulate(
+    path: Path, request: ScoreRequest, examples: Examples, people: Sequence[str] = (), worn: str = ""
+) -> AdaptSimulation:
     """Let each person calibrate the device with the first examples of each class, and judge all later samples.
 
     Args:
@@ -59,13 +59,15 @@ def simulate(path: Path, request: ScoreRequest, examples: Examples, people: Sequ
         request: what is read; without data, the test part of the run's own split.
         examples: of each class.
         people: only these; all that the model was not fitted on when empty.
+        worn: what the axes of the sensors show, such as '-x,y,-z'; as recorded when empty.
 
     Raises:
-        InputError: a package that does not learn, data without people, or too little of them.
+        InputError: a package that does not learn, or not its axes where they are changed; data without people, or too
+            little of them.
         UnknownNameError: a person that the data do not have.
     """
     with unseen_samples(path, request) as (package, samples, name):
-        return _simulated(package, factory_of(package), samples, name, examples, people)
+        return _simulated(package, rehearsal_of(package, worn), samples, name, examples, people)
 
 
 @contextmanager
@@ -78,7 +80,7 @@ def unseen_samples(path: Path, request: ScoreRequest) -> Iterator[tuple[Package,
     # The fit that has not seen the run's test people: they can judge no other.
     run, path = path, judged_of(path) if path.is_dir() else path
     package, config = read_package(package_path(path)), config_of(path)
-    factory_of(package)
+    origin_of(package)
     with tempfile.TemporaryDirectory(prefix="edgewright-adapt-") as room:
         if request.data:
             dataset = read_labelled(package.manifest, config, request, Path(room))
@@ -91,14 +93,14 @@ def unseen_samples(path: Path, request: ScoreRequest) -> Iterator[tuple[Package,
 
 
 def _simulated(
-    package: Package, factory: Factory, samples: Samples, name: str, examples: Examples, people: Sequence[str]
+    package: Package, rehearsal: Rehearsal, samples: Samples, name: str, examples: Examples, people: Sequence[str]
 ) -> AdaptSimulation:
     assert samples.groups is not None  # noqa: S101 - `unseen_samples` refuses it
     known = np.unique(samples.groups).tolist()
     for person in people:
         if person not in known:
             raise UnknownNameError("person", person, known, f"{name}, --people")
-    graph, labels = read_onnx(package.model(FORM)), package.manifest.labels
+    labels = package.manifest.labels
     found, notes, fitted, short = [], [], 0, 0
     for person in people or known:
         mine = part_of(samples, np.flatnonzero(samples.groups == person))
@@ -113,9 +115,8 @@ def _simulated(
             short += 1
             continue
         truth = np.searchsorted(np.asarray(labels), np.asarray(mine.y).astype(str))
-        hidden, outputs = hidden_of(graph, X)
         order = first[np.argsort(truth[first], kind="stable")]
-        found.append(_person(str(person), factory, hidden, outputs.argmax(axis=1), truth, order, later))
+        found.append(_person(str(person), rehearsal(X, truth, order), truth, order, later))
     if fitted:
         notes.append(f"{fitted} people whom the model was fitted on are left out")
     if short:
@@ -127,27 +128,20 @@ def _simulated(
     found.sort(key=lambda one: (one.after - one.before, one.name))
     before, after, raw = (np.array([getattr(one, key) for one in found]) for key in ("before", "after", "unguarded"))
     return AdaptSimulation(
-        name=package.manifest.name, layer=factory.spec.layer, data=name, examples=examples.text, people=tuple(found),
+        name=package.manifest.name, layer=rehearsal.layer, data=name, examples=examples.text, people=tuple(found),
         before=_interval(before), after=_interval(after), gain=_interval(after - before),
         losing=tuple(one.name for one in found if one.before - one.after > POINT),
         losing_unguarded=tuple(one.name for one, now in zip(found, raw, strict=True) if one.before - now > POINT),
-        state_bytes=memory_bytes(factory.spec), notes=tuple(notes),
+        state_bytes=rehearsal.memory, notes=tuple(notes),
     )  # fmt: skip
 
 
-def _person(
-    name: str, factory: Factory, hidden: Numbers, given: NDArray[np.int64], truth: Numbers, order: Numbers,
-    later: Numbers,
-) -> AdaptedPerson:  # fmt: skip
-    learner = Learner(factory)
-    for index in order.tolist():
-        learner.learn(hidden[index], int(given[index]), int(truth[index]))
-    before = float((given[later] == truth[later]).mean())
-    learned = float((learner.outputs(hidden[later]).argmax(axis=1) == truth[later]).mean())
-    used = bool(learner.state.used)
+def _person(name: str, rehearsed: Rehearsed, truth: Numbers, order: Numbers, later: Numbers) -> AdaptedPerson:
+    before = float((rehearsed.before[later] == truth[later]).mean())
+    learned = float((rehearsed.learned[later] == truth[later]).mean())
     return AdaptedPerson(
-        name=name, examples=len(order), samples=len(later), before=before, after=learned if used else before,
-        unguarded=learned, used=used,
+        name=name, examples=len(order), samples=len(later), before=before,
+        after=learned if rehearsed.used else before, unguarded=learned, used=rehearsed.used,
     )  # fmt: skip
 
 

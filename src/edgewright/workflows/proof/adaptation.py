@@ -1,32 +1,35 @@
-"""The layer that learns: the same labelled examples through Python and through compiled `NAME_adapt_learn`."""
+"""What learns: the same labelled examples through Python and through compiled `NAME_adapt_learn`."""
 
 from __future__ import annotations
 
 import ctypes
 import importlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.adaptation.factory import Numbers
+from edgewright.core.adaptation.affine import AffineFactory
+from edgewright.core.adaptation.factory import Factory, Numbers
 from edgewright.core.adaptation.learner import Learner
-from edgewright.core.adaptation.predictor import FORM, factory_of, hidden_of, learns
+from edgewright.core.adaptation.predictor import FORM, hidden_of, learns, origin_of
 from edgewright.core.adaptation.slots import state_bytes
 from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.package import Package
 from edgewright.export._c_adapt import write_adapt_c99
 from edgewright.proof.form import Stages
 from edgewright.proof.stream import Rule, StreamForm, StreamSubject, prove_stream
 from edgewright.schema.errors import InputError
 from edgewright.schema.proof import AbsentForm, ProofRecord
+from edgewright.workflows.proof.axes import Replay, axes_replay, spaced, whole_windows
 from edgewright.workflows.proof.forms import Subject
 from edgewright.workflows.proof.provers import Change, compilers
 from edgewright.workflows.proof.rows import Chosen
 
 PYTHON, ANSWERS, STATE = "Python learner", "answers after learning", "learned state"
-NAME = "learning"
 # Examples of a replay: all kept examples of most packages are replaced at least once.
 _EXAMPLES = 96
 Bytes = NDArray[np.uint8]
@@ -60,7 +63,8 @@ def adaptation_proof(
 ) -> ProofRecord | None:
     """Prove what a package learns from the chosen samples; None where there is no package that learns.
 
-    One class is moved towards another, which the layer has to learn; some of the last examples contradict it.
+    One class is moved towards another, which the last layer has to learn; axes are worn mirrored. Some of the last
+    examples contradict that.
 
     Args:
         subject: of the proof, with its package.
@@ -71,30 +75,17 @@ def adaptation_proof(
     package = subject.package
     if package is None or not learns(package) or not len(chosen.samples):
         return None
-    factory = factory_of(package)
-    classes = factory.spec.classes
-    order = np.linspace(0, len(chosen.samples) - 1, min(_EXAMPLES, len(chosen.samples))).round().astype(int)
-    hidden, given = hidden_of(read_onnx(package.model(FORM)), chosen.samples[order])
-    labels = given.argmax(axis=1)
-    hidden, given = _moved(hidden, labels, given, Learner(factory))
-    last = slice(3 * len(labels) // 4, None, 3)
-    labels[last] = (labels[last] + 1) % classes
-    examples = np.concatenate([hidden + factory.spec.zero, given, labels[:, None]], axis=1).astype(np.int8)
-    learner, answers, used = Learner(factory), [], 0
-    for one, outputs, label in zip(hidden, given, labels, strict=True):
-        learner.learn(one, int(outputs.argmax()), int(label))
-        used += learner.state.used
-        answers.append(learner.outputs(one[None])[0] if learner.state.used else outputs)
-    expected = _stages(np.array(answers, np.int8), np.frombuffer(state_bytes(learner.state), np.uint8))
-    files = {
-        **write_adapt_c99(factory, name=NAME), "learning_replay.h": _HEADER,
-        "learning_replay.c": _SOURCE % {"count": len(order)},
-    }  # fmt: skip
+    factory = origin_of(package)
+    if isinstance(factory, AffineFactory) and not len(whole_windows(factory, chosen)):
+        return None
+    replay = axes_replay(factory, chosen) if isinstance(factory, AffineFactory) else _replay(package, factory, chosen)
+    expected, files = _stages(replay.answers, replay.state), replay.files
     files = dict(change(files)) if change else files
-    size = len(order) * classes + len(state_bytes(learner.state))
+    examples, count = replay.examples, replay.answers.size
+    size = count + len(replay.state)
 
     def split(out: Bytes) -> Stages:
-        return _stages(out[: len(order) * classes].view(np.int8).reshape(-1, classes), out[len(order) * classes :])
+        return _stages(out[:count].view(np.int8).reshape(replay.answers.shape), out[count:])
 
     def form(name: str, run: Callable[[], Bytes], note: str) -> StreamForm:
         return StreamForm(name=name, run=lambda: (expected, split(run())), note=note)
@@ -108,13 +99,34 @@ def adaptation_proof(
     exact = Rule(numbers="int8")
     whole = StreamSubject(
         name=f"{package.manifest.name}, learning", place=location,
-        source=f"{len(order)} labelled examples of {chosen.source}",
-        origins=tuple(chosen.origins[index] for index in order), reference=PYTHON, numbers="int8",
-        rules={ANSWERS: exact, STATE: exact}, shape=(factory.spec.width,), labels=package.manifest.labels,
-        notes=(f"the learned layer answers after {used} of {len(order)} examples",),
+        source=f"{len(replay.order)} labelled examples of {chosen.source}",
+        origins=tuple(chosen.origins[index] for index in replay.order), reference=PYTHON, numbers="int8",
+        rules={ANSWERS: exact, STATE: exact}, shape=replay.shape, labels=package.manifest.labels,
+        notes=(f"the learned layer answers after {replay.used} of {len(replay.order)} examples",),
         absent=tuple(absent),
     )  # fmt: skip
     return prove_stream(whole, forms)
+
+
+def _replay(package: Package, factory: Factory, chosen: Chosen) -> Replay:
+    classes, order = factory.spec.classes, spaced(len(chosen.samples), _EXAMPLES)
+    hidden, given = hidden_of(read_onnx(package.model(FORM)), chosen.samples[order])
+    labels = given.argmax(axis=1)
+    hidden, given = _moved(hidden, labels, given, Learner(factory))
+    last = slice(3 * len(labels) // 4, None, 3)
+    labels[last] = (labels[last] + 1) % classes
+    examples = np.concatenate([hidden + factory.spec.zero, given, labels[:, None]], axis=1).astype(np.int8)
+    learner, answers, used = Learner(factory), [], 0
+    for one, outputs, label in zip(hidden, given, labels, strict=True):
+        learner.learn(one, int(outputs.argmax()), int(label))
+        used += learner.state.used
+        answers.append(learner.outputs(one[None])[0] if learner.state.used else outputs)
+    files = {
+        **write_adapt_c99(factory, name="learning"), "learning_replay.h": _HEADER,
+        "learning_replay.c": _SOURCE % {"count": len(order)},
+    }  # fmt: skip
+    return Replay(files, examples, np.array(answers, np.int8), np.frombuffer(state_bytes(learner.state), np.uint8),
+                  order, used, (factory.spec.width,))  # fmt: skip
 
 
 def _moved(
@@ -141,7 +153,7 @@ def _stages(answers: NDArray[np.int8], state: Bytes) -> Stages:
     return {ANSWERS: answers, STATE: padded.view(np.int8).reshape(len(answers), width)}
 
 
-def _compiled(files: dict[str, str], command: str, examples: NDArray[np.int8], size: int) -> Callable[[], Bytes]:
+def _compiled(files: Mapping[str, str], command: str, examples: NDArray[Any], size: int) -> Callable[[], Bytes]:
     def run() -> Bytes:
         host = importlib.import_module("edgewright.export._c_host")
         out = np.zeros(size, np.uint8)
@@ -154,7 +166,7 @@ def _compiled(files: dict[str, str], command: str, examples: NDArray[np.int8], s
 
 
 def _emulated(
-    device: str, files: dict[str, str], examples: NDArray[np.int8], size: int
+    device: str, files: Mapping[str, str], examples: NDArray[Any], size: int
 ) -> Iterator[tuple[str, Callable[[], Bytes]]]:
     """Yield the learner on an emulated processor, where one is asked for that there is an emulator of."""
     tools = importlib.import_module("edgewright.export.emulator")
@@ -162,7 +174,7 @@ def _emulated(
         return
 
     def run() -> Bytes:
-        entry = tools.Entry("learning_replay.h", "learning_replay(in, out);", examples.size, size)
+        entry = tools.Entry("learning_replay.h", "learning_replay(in, out);", examples.nbytes, size)
         done = tools.run_on_device(files, entry, device, examples.reshape(1, -1))
         found: Bytes = done.outputs[0]
         if len(found) != size:

@@ -1,0 +1,287 @@
+"""A turned or mirrored sensor: a device compares moments of its labelled windows with those of the training data.
+
+Of the 48 ways to swap and mirror three axes it takes the one that brings the mean and the logarithm of the variance of
+each class and axis nearest to the factory's. Integers only: C and Python make the same bytes of the same windows.
+"""
+
+from __future__ import annotations
+
+import itertools
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.archive import from_npy, to_npy
+from edgewright.schema.affine import AffineSpec
+from edgewright.schema.data import Floats
+from edgewright.schema.errors import InputError
+
+Numbers = NDArray[np.int64]
+PREFIX = "affine/"
+ARRAYS = ("means", "logs", "mean_scales", "log_scales")
+PERMUTATIONS = tuple(itertools.permutations(range(3)))
+PARITIES = tuple(round(float(np.linalg.det(np.eye(3)[list(one)]))) for one in PERMUTATIONS)
+WAYS = 8 * len(PERMUTATIONS)
+MOST = 4095
+"""Largest integer of a sample: a sum of 16,384 squares and 128 variances stay within their bits."""
+MEAN_BITS, LOG_BITS, EPSILON = 4, 8, 8
+# Counts are halved with their sums before a sum could leave 32 bits.
+MOST_COUNTED, FEWEST, DISTANCE_BITS = 128, 8, 4
+_MOST_CLASSES, _MOST_SAMPLES, _MOST_Z = 64, 16384, 4095
+
+
+@dataclass
+class AffineState:
+    """What a device knows of its axes; every field is a fixed number of bytes.
+
+    Attributes:
+        sums: of the windows' means, in sixteenths, int32, (classes, channels).
+        powers: sums of their variances, int32, (classes, channels).
+        counts: windows of each class, uint16.
+        examples: learned so far.
+        way: number of the nearest way to swap and mirror; 0 is as it is.
+        used: 1 where it is applied.
+    """
+
+    KINDS: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("sums", "<i4"), ("powers", "<i4"), ("examples", "<u4"), ("counts", "<u2"), ("way", "u1"), ("used", "u1"),
+    )  # fmt: skip
+    sums: Numbers
+    powers: Numbers
+    counts: Numbers
+    examples: int = 0
+    way: int = 0
+    used: int = 0
+
+
+@dataclass(frozen=True)
+class AffineFactory:
+    """Moments of the training data.
+
+    Attributes:
+        spec: channels and limits.
+        means: int32, shape (classes, channels), in sixteenths of an integer sample; the acceleration comes first.
+        logs: logarithms of the variance to base 2, int32, the same shape, in 1/256.
+        mean_scales: 2**20 / spread of a mean among people, int32, the same shape.
+        log_scales: the same of the logarithms.
+    """
+
+    spec: AffineSpec
+    means: NDArray[np.int32]
+    logs: NDArray[np.int32]
+    mean_scales: NDArray[np.int32]
+    log_scales: NDArray[np.int32]
+
+    @property
+    def identity(self) -> int:
+        """Checksum of the moments: a state of another model is refused."""
+        return zlib.crc32(b"".join(data for _, data in sorted(affine_files(self).items())))
+
+    def fresh(self) -> AffineState:
+        """Return the state of a device that has learned nothing."""
+        none = np.zeros((self.spec.classes, len(axes_of(self.spec))), np.int64)
+        return AffineState(none, none.copy(), np.zeros(self.spec.classes, np.int64))
+
+    def holds(self, state: AffineState) -> bool:
+        """Return whether a state that was read can be one of this model."""
+        return state.way < WAYS and state.used <= 1
+
+
+def axes_of(spec: AffineSpec) -> list[int]:
+    """Return the numbers of the watched channels, the acceleration first."""
+    return [*spec.acceleration, *spec.rotation]
+
+
+def affine_files(factory: AffineFactory) -> dict[str, bytes]:
+    """Return the files of a package that hold the moments, by name."""
+    return {f"{PREFIX}{name}.npy": to_npy(getattr(factory, name)) for name in ARRAYS}
+
+
+def read_affine(spec: AffineSpec, files: Mapping[str, bytes], where: str) -> AffineFactory:
+    """Return the moments of a package.
+
+    Args:
+        spec: of its manifest.
+        files: of the package, by name.
+        where: names the package in messages.
+
+    Raises:
+        InputError: channels or limits that no device keeps, or arrays that are missing or of another shape or type.
+    """
+    _check(spec, where)
+    made: dict[str, Any] = {}
+    shape = (spec.classes, len(axes_of(spec)))
+    for name in ARRAYS:
+        file = f"{PREFIX}{name}.npy"
+        if file not in files:
+            raise InputError(f"the file {file}", "none", where)
+        array = from_npy(files[file], f"{where}, {file}")
+        if array.dtype != np.int32 or array.shape != shape:
+            raise InputError(f"int32 of shape {shape}", f"{array.dtype} of shape {array.shape}", f"{where}, {file}")
+        if np.abs(array.astype(np.int64)).max() >= 1 << 30 or ("scales" in name and array.min() < 0):
+            raise InputError("numbers below 2**30", "others", f"{where}, {file}")
+        made[name] = array
+    return AffineFactory(spec=spec, **made)
+
+
+def _check(spec: AffineSpec, where: str) -> None:
+    axes = axes_of(spec)
+    if len(spec.acceleration) != 3 or len(spec.rotation) not in (0, 3) or len(set(axes)) < len(axes) or min(axes) < 0:
+        raise InputError("three channels of a sensor, each once", str(axes), f"{where}, affine")
+    ranges = {
+        "classes": (2, _MOST_CLASSES), "samples": (1, _MOST_SAMPLES), "gain": (0, 100), "limit": (0, 1 << 40),
+    }  # fmt: skip
+    found = [*((name, getattr(spec, name), *ends) for name, ends in ranges.items())]
+    found += [("bits", bits, -60, 60) for bits in spec.bits]
+    for name, value, low, high in found:
+        if not low <= value <= high:
+            raise InputError(f"{name} from {low} to {high}", str(value), f"{where}, affine")
+
+
+class AffineLearner:
+    """The axes of one device.
+
+    Args:
+        factory: of the package.
+        state: of the device; a fresh one when None. It changes in place.
+    """
+
+    def __init__(self, factory: AffineFactory, state: AffineState | None = None) -> None:
+        self.factory, self.state = factory, factory.fresh() if state is None else state
+
+    def turned(self, samples: Floats) -> Floats:
+        """Return windows of shape (n, channels, samples) as a sensor that is worn right gives them."""
+        return turned(self.factory.spec, samples, self.state.way) if self.state.used else samples
+
+    @property
+    def distance(self) -> int:
+        """Distance of the axes as they are to the training data."""
+        state = self.state
+        return int(distances(self.factory, state.counts, state.sums, state.powers)[0])
+
+    def learn(self, window: Floats, label: int) -> None:
+        """Learn from one labelled window.
+
+        Args:
+            window: as the sensor gave it, shape (channels, samples), finite on the watched axes.
+            label: the right class.
+
+        Raises:
+            InputError: a class that the model does not have, or numbers that are missing.
+        """
+        spec, state = self.factory.spec, self.state
+        if not 0 <= label < spec.classes:
+            raise InputError(f"a class from 0 to {spec.classes - 1}", str(label), "label of an example")
+        mean, power = moments(spec, window[None])
+        if state.counts[label] == MOST_COUNTED:
+            state.counts[label] >>= 1
+            state.sums[label] = _divided(state.sums[label], 2)
+            state.powers[label] = _divided(state.powers[label], 2)
+        state.counts[label] += 1
+        state.sums[label] += mean[0]
+        state.powers[label] += power[0]
+        state.examples += 1
+        self._decide()
+
+    def _decide(self) -> None:
+        """Choose the nearest way; it is used where it is clearly nearer than the axes as they are, and near enough."""
+        spec, state = self.factory.spec, self.state
+        seen = int((state.counts > 0).sum())
+        found = distances(self.factory, state.counts, state.sums, state.powers)
+        state.way = int(found.argmin())
+        nearest, own = int(found[state.way]), int(found[0])
+        enough = seen >= 2 and int(state.counts.sum()) >= FEWEST and state.way > 0
+        state.used = int(enough and nearest * 100 <= own * (100 - spec.gain) and nearest <= spec.limit * seen)
+
+
+def way_matrix(spec: AffineSpec, way: int) -> Numbers:
+    """Return the signed permutation of the watched axes, shape (channels, channels)."""
+    order, signs = PERMUTATIONS[way // 8], [-1 if way >> axis & 1 else 1 for axis in range(3)]
+    one = np.zeros((3, 3), np.int64)
+    one[range(3), order] = signs
+    if not spec.rotation:
+        return one
+    whole = np.zeros((6, 6), np.int64)
+    whole[:3, :3], whole[3:, 3:] = one, one * (PARITIES[way // 8] * int(np.prod(signs)))
+    return whole
+
+
+def way_text(way: int) -> str:
+    """Return what the axes of a corrected sensor are of those it has, such as '-x,y,-z'."""
+    return ",".join(("-" if way >> axis & 1 else "") + "xyz"[PERMUTATIONS[way // 8][axis]] for axis in range(3))
+
+
+def turned(spec: AffineSpec, samples: Floats, way: int) -> Floats:
+    """Return windows whose axes are swapped and mirrored, shape (n, channels, samples)."""
+    matrix, axes = way_matrix(spec, way), np.array(axes_of(spec))
+    order = np.abs(matrix).argmax(axis=1)
+    made = samples.copy()
+    made[:, axes] = samples[:, axes[order]] * matrix.sum(axis=1).astype(np.float32)[:, None]
+    return made
+
+
+def moments(spec: AffineSpec, windows: Floats) -> tuple[Numbers, Numbers]:
+    """Return the mean in sixteenths and the variance of each watched axis, shape (n, channels) each.
+
+    Raises:
+        InputError: numbers that are missing.
+    """
+    used = windows[:, axes_of(spec)]
+    if not np.isfinite(used).all():
+        raise InputError("finite numbers", "missing ones", "labelled window")
+    scales = np.repeat(np.array([2.0**bits for bits in spec.bits], np.float32), 3)[: used.shape[1], None]
+    with np.errstate(over="ignore"):
+        q = np.trunc(np.clip(used * scales, -MOST, MOST)).astype(np.int64)
+    sums, squares, count = q.sum(axis=2), (q * q).sum(axis=2), q.shape[2]
+    return _divided(sums << MEAN_BITS, count), (squares * count - sums * sums) // (count * count)
+
+
+def summary(counts: Numbers, sums: Numbers, powers: Numbers) -> tuple[Numbers, Numbers]:
+    """Return means and logarithms of the variance of each class, shape (classes, channels) each."""
+    many = np.maximum(counts, 1)[:, None]
+    return _divided(sums, many), _log2(((powers << MEAN_BITS) // many) + (EPSILON << MEAN_BITS))
+
+
+def distances(factory: AffineFactory, counts: Numbers, sums: Numbers, powers: Numbers) -> Numbers:
+    """Return the distance to the training moments of each way to swap and mirror, shape (48,).
+
+    It is a sum of squares in units of the spread among people, 1/256 each.
+    """
+    means, logs = summary(counts, sums, powers)
+    seen = counts > 0
+    group = np.arange(means.shape[1]) // 3
+    costs = np.zeros((2, means.shape[1], 3), np.int64)
+    for axis in range(3):
+        source = 3 * group + axis
+        spread = _squares(logs[:, source] - factory.logs, factory.log_scales)
+        for mirrored, sign in enumerate((1, -1)):
+            shift = _squares(sign * means[:, source] - factory.means, factory.mean_scales)
+            costs[mirrored, :, axis] = (shift + spread)[seen].sum(axis=0)
+    made = np.zeros(WAYS, np.int64)
+    for way in range(WAYS):
+        matrix = way_matrix(factory.spec, way)
+        order, sign = np.abs(matrix).argmax(axis=1) % 3, matrix.sum(axis=1)
+        made[way] = costs[(sign < 0).astype(np.int64), np.arange(len(order)), order].sum()
+    return made
+
+
+def _squares(differences: Numbers, scales: NDArray[np.int32]) -> Numbers:
+    scaled: Numbers = np.minimum((np.abs(differences) * scales) >> (20 - DISTANCE_BITS), _MOST_Z)
+    return scaled * scaled
+
+
+def _divided(values: Numbers, by: Numbers | int) -> Numbers:
+    """Return quotients towards zero, as C divides: a mirrored sample has the mirrored mean."""
+    quotients = (np.abs(values) // by).astype(np.int64)
+    return np.where(values < 0, -quotients, quotients)
+
+
+def _log2(values: Numbers) -> Numbers:
+    """Return logarithms to base 2 of positive integers in 1/256, straight between powers of two."""
+    exponents: Numbers = np.frexp(values.astype(np.float64))[1].astype(np.int64) - 1
+    made: Numbers = (exponents << LOG_BITS) + (((values << LOG_BITS) >> exponents) & ((1 << LOG_BITS) - 1))
+    return made

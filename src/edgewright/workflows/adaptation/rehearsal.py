@@ -1,0 +1,127 @@
+"""One person with one device: labels before and after it has learned from the examples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.adaptation.affine import WAYS, AffineFactory, AffineLearner, axes_of, turned, way_text
+from edgewright.core.adaptation.factory import Factory, Numbers
+from edgewright.core.adaptation.learner import Learner
+from edgewright.core.adaptation.predictor import FORM, hidden_of, origin_of
+from edgewright.core.adaptation.slots import memory_bytes, state_bytes
+from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.package import Package
+from edgewright.core.predictor import Predictor
+from edgewright.schema.data import Floats
+from edgewright.schema.errors import InputError
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """What a device answers.
+
+    Attributes:
+        before: labels of the factory's model, shape (n,).
+        learned: labels of what was learned, whether it is used or not.
+        used: whether it is used.
+    """
+
+    before: NDArray[np.int64]
+    learned: NDArray[np.int64]
+    used: bool
+
+
+class Rehearsal(Protocol):
+    """Learns and answers.
+
+    Attributes:
+        layer: that learns.
+        memory: bytes of RAM of a board.
+    """
+
+    layer: str
+    memory: int
+
+    def __call__(self, X: Floats, truth: Numbers, order: Numbers) -> Rehearsed:
+        """Return what is answered to all samples once those of `order` were learned one by one."""
+
+
+class LayerRehearsal:
+    """The last layer of an int8 network."""
+
+    def __init__(self, package: Package, factory: Factory) -> None:
+        self._graph, self._factory = read_onnx(package.model(FORM)), factory
+        self.layer: str = factory.spec.layer
+        self.memory = memory_bytes(factory.spec)
+
+    def __call__(self, X: Floats, truth: Numbers, order: Numbers) -> Rehearsed:
+        """Return what is answered to all samples once those of `order` were learned one by one."""
+        hidden, outputs = hidden_of(self._graph, X)
+        before, learner = outputs.argmax(axis=1), Learner(self._factory)
+        for index in order.tolist():
+            learner.learn(hidden[index], int(before[index]), int(truth[index]))
+        return Rehearsed(before, learner.outputs(hidden).argmax(axis=1), bool(learner.state.used))
+
+
+class AxesRehearsal:
+    """The axes of sensors, before the preprocessing.
+
+    Args:
+        package: of the model.
+        factory: of the package.
+        worn: number of the way in which the sensors are worn; 0 is as recorded.
+    """
+
+    layer = "affine"
+
+    def __init__(self, package: Package, factory: AffineFactory, worn: int) -> None:
+        self._predictor, self._factory, self._worn = Predictor(package, engine="numpy"), factory, worn
+        channels = 3 + len(factory.spec.rotation)
+        # Beside the state, a board keeps the moments of the last window.
+        self.memory = -(-(len(state_bytes(factory.fresh())) + 8 * channels + 1) // 4) * 4
+
+    def __call__(self, X: Floats, truth: Numbers, order: Numbers) -> Rehearsed:
+        """Return what is answered to all samples once those of `order` were learned one by one."""
+        spec = self._factory.spec
+        X, learner = turned(spec, X, self._worn), AffineLearner(self._factory)
+        for index in order.tolist():
+            if np.isfinite(X[index, axes_of(spec)]).all():
+                learner.learn(X[index], int(truth[index]))
+        after = turned(spec, X, learner.state.way)
+        return Rehearsed(self._labels(X), self._labels(after), bool(learner.state.used))
+
+    def _labels(self, X: Floats) -> NDArray[np.int64]:
+        answers = self._predictor.predict(X)
+        found = np.searchsorted(np.asarray(self._predictor.manifest.labels), answers.labels)
+        return np.where(answers.missing, -1, found)
+
+
+def rehearsal_of(package: Package, worn: str = "") -> Rehearsal:
+    """Return what a package's devices learn, ready to be judged.
+
+    Args:
+        package: to judge.
+        worn: what the axes of the sensors show, such as '-x,y,-z'; as recorded when empty.
+
+    Raises:
+        InputError: a package that does not learn, or no such axes.
+    """
+    factory = origin_of(package)
+    if isinstance(factory, AffineFactory):
+        return AxesRehearsal(package, factory, _way(worn))
+    if worn:
+        raise InputError("a package with [adapt] layer = 'affine'", f"'{factory.spec.layer}'", f"--worn {worn}")
+    return LayerRehearsal(package, factory)
+
+
+def _way(text: str) -> int:
+    """Return the number of a way to wear a sensor."""
+    names = {way_text(way): way for way in range(WAYS)}
+    plain = text.replace(" ", "").replace("+", "")
+    if plain and plain not in names:
+        raise InputError("three axes, each once and perhaps negative, such as -x,y,-z", text, "--worn")
+    return names[plain] if plain else 0
