@@ -218,6 +218,9 @@ def test_what_detection_cannot_have_is_said_in_a_line(
     for arguments in (("score", str(folder)), ("compress", str(folder), "--int8")):
         assert run(list(arguments)) == 2, arguments
         assert "task = 'detection'" in capsys.readouterr().err
+    source = f"camera:{tmp_path / 'none.mjpeg'}"
+    assert run(["device", "run", str(folder), "--source", source, "--store", str(tmp_path / "store")]) == 2
+    assert "got a list of objects in each picture" in capsys.readouterr().err
     data = write_scenes(tmp_path / "data", 30)
     training = {"epochs": 1, "augment": [{"kind": "flip"}]}
     for changes, line in (

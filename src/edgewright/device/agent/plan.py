@@ -129,6 +129,9 @@ def _package(plan: Plan, entry: PackageEntry, store: Path, keep_old: bool) -> No
     proven = prove(entry, store, keep_old)
     if proven.refused:
         plan.refused.append((proven.name, proven.refused))
+    if proven.predictor.maps is not None:
+        raise InputError("a package with one answer a sample", "a list of objects in each picture", proven.name,
+                         "Use: edgewright predict --pictures")  # fmt: skip
     window = proven.predictor.manifest.window
     rate = entry.rate or (window.rate if window else None)
     plan.answerers.append(Answerer(proven, entry.streams, rate, entry.decision))
