@@ -179,7 +179,10 @@ def test_a_group_that_failed_moves_nothing() -> None:
 def test_members_that_must_stay_bring_all_the_noise() -> None:
     made, settings = factory("output"), msgspec.structs.replace(SETTINGS, noise=2.0, group=8)
     clip = 0.5 * np.linalg.norm(made.weights)
-    assert deviation_of(made, settings) * math.sqrt(5) >= 2.0 * clip * 0.999
+    assert deviation_of(made, settings, 8) * math.sqrt(5) >= 2.0 * clip * 0.999
+    # Fewer devices than a group has came: three must stay, and bring the same noise.
+    ((group, _),) = new_groups(["a", "b", "c", "d"], made, factory_layer(made), settings, 0.0)
+    assert group.begin.deviation * math.sqrt(3) >= 2.0 * clip * 0.999
     with pytest.raises(InputError, match="sums that 32 bits hold"):
         check_settings(made, msgspec.structs.replace(settings, noise=1000.0, clip=4.0, group=64))
 

@@ -39,11 +39,11 @@ def clip_of(factory: Factory, settings: FederationSettings) -> int:
     return max(1, round(settings.clip * factory_norm(factory)))
 
 
-def deviation_of(factory: Factory, settings: FederationSettings) -> int:
-    """Return the deviation of each member's noise: those who must stay to the end bring all that is asked for."""
+def deviation_of(factory: Factory, settings: FederationSettings, size: int) -> int:
+    """Return the deviation of each member's noise: those of a group of `size` who must stay bring all of it."""
     if not settings.noise:
         return 0
-    return max(8, math.ceil(settings.noise * clip_of(factory, settings) / math.sqrt(_surviving(settings.group))))
+    return max(8, math.ceil(settings.noise * clip_of(factory, settings) / math.sqrt(_surviving(size))))
 
 
 def check_settings(factory: Factory, settings: FederationSettings) -> None:
@@ -52,7 +52,7 @@ def check_settings(factory: Factory, settings: FederationSettings) -> None:
     Raises:
         InputError: naming the settings.
     """
-    most = 2 * settings.group * (clip_of(factory, settings) + _NOISE_REACH * deviation_of(factory, settings))
+    most = 2 * settings.group * (clip_of(factory, settings) + _NOISE_REACH * deviation_of(factory, settings, FEWEST))
     if most >= _INT32:
         raise InputError(
             "sums that 32 bits hold", f"sums to {most:.3g}", "settings of a round", "Lower --group, --clip or --noise"
@@ -81,7 +81,7 @@ def new_groups(
         begin = Begin(
             context=secrets.token_bytes(16), identity=factory.identity, member=0, size=len(members),
             threshold=threshold_of(len(members)), layer=layer_bytes(layer), passes=settings.passes,
-            clip=clip_of(factory, settings), deviation=deviation_of(factory, settings),
+            clip=clip_of(factory, settings), deviation=deviation_of(factory, settings, len(members)),
         )  # fmt: skip
         length = layer.weights.size + layer.bias.size
         deadline = now + settings.answer_s

@@ -14,14 +14,14 @@ from edgewright.core.adaptation.factory import Factory, read_factory
 from edgewright.core.federation.group import OVER, Group, advance, received
 from edgewright.core.federation.layer import check_factory, factory_layer, layer_bytes, parse_layer
 from edgewright.core.federation.member import FEWEST
-from edgewright.core.federation.messages import Finished, Join, Refused, Reply, Request, Wait
+from edgewright.core.federation.messages import Begin, Finished, Join, Refused, Reply, Request, Wait
 from edgewright.core.federation.rounds import check_settings, new_groups, next_layer
 from edgewright.fleet.server.api.endpoint import RefusedError
 from edgewright.fleet.server.database.tables import devices, federation_groups, federation_members, federations
 from edgewright.schema.federation import FactoryFiles, FederationSeen, FederationSettings, RoundOutcome, StartFederation
 
 _F, _M, _G = federations.c, federation_members.c, federation_groups.c
-_WAIT = Wait(5.0)
+_POLL_S = 5.0
 _KEPT, _WHERE = 100, "federation"
 
 
@@ -98,20 +98,23 @@ def take(connection: sa.Connection, device: str, message: Request, now: float) -
     if isinstance(message, Join):
         return _join(connection, device, message.identity, now)
     context = message.context.hex()
-    chosen = sa.select(federation_groups).where(_G.context == context).with_for_update()
-    group = connection.execute(chosen).one_or_none()
-    if group is None:
+    name = connection.execute(sa.select(_G.federation).where(_G.context == context)).scalar_one_or_none()
+    if name is None:
         # The round closed, or was given up.
         return Finished(more=True)
-    mine = sa.select(_M.member).where(_M.federation == group.federation, _M.device == device, _M.context == context)
-    member = connection.execute(mine).scalar_one_or_none()
+    place = sa.select(_M.member).where(_M.federation == name, _M.device == device, _M.context == context)
+    member = connection.execute(place).scalar_one_or_none()
     if member is None:
         return Refused("not a member")
-    held = msgspec.msgpack.decode(group.body, type=Group)
+    # Always before its groups, so that two servers do not wait for each other.
+    _locked(connection, name)
+    held = _group(connection, context)
+    if held is None:
+        return Finished(more=True)
     reply = received(held, member, message, now)
     _store(connection, held)
     if held.step in OVER:
-        _advance(connection, group.federation, now)
+        _advance(connection, name, now)
     return reply
 
 
@@ -129,10 +132,13 @@ def _join(connection: sa.Connection, device: str, identity: int, now: float) -> 
         connection.execute(sa.insert(federation_members).values(values))
     _advance(connection, name, now)
     place = connection.execute(sa.select(_M.context, _M.member).where(mine)).one_or_none()
+    wait = Wait(min(_POLL_S, msgspec.json.decode(row.settings, type=FederationSettings).join_s / 10))
     if place is None or not place.context:
-        return _WAIT
+        return wait
     held = _group(connection, place.context)
-    return _WAIT if held.step in OVER else received(held, place.member, Join(identity), now)
+    reply = wait if held is None else received(held, place.member, Join(identity), now)
+    # A device that has lost its secrets of the round waits for the next one.
+    return reply if isinstance(reply, Begin) else wait
 
 
 def _advance(connection: sa.Connection, name: str, now: float) -> None:
@@ -146,8 +152,9 @@ def _advance(connection: sa.Connection, name: str, now: float) -> None:
     late = sa.select(_G.context).where(_G.federation == name, sa.not_(_G.over), _G.deadline <= now)
     for context in connection.execute(late).scalars().all():
         held = _group(connection, context)
-        advance(held, now)
-        _store(connection, held)
+        if held is not None:
+            advance(held, now)
+            _store(connection, held)
     left = sa.select(sa.func.count()).where(_G.federation == name, sa.not_(_G.over))
     if not connection.execute(left).scalar_one():
         _close(connection, row, now)
@@ -209,9 +216,9 @@ def _update(connection: sa.Connection, name: str, **values: object) -> None:
     connection.execute(sa.update(federations).where(_F.id == name).values(**values))
 
 
-def _group(connection: sa.Connection, context: str) -> Group:
-    body = connection.execute(sa.select(_G.body).where(_G.context == context).with_for_update()).scalar_one()
-    return msgspec.msgpack.decode(body, type=Group)
+def _group(connection: sa.Connection, context: str) -> Group | None:
+    body = connection.execute(sa.select(_G.body).where(_G.context == context)).scalar_one_or_none()
+    return None if body is None else msgspec.msgpack.decode(body, type=Group)
 
 
 def _store(connection: sa.Connection, group: Group) -> None:
