@@ -40,6 +40,11 @@ class Package:
     files: Mapping[str, bytes]
     sha256: str
 
+    @property
+    def learns(self) -> bool:
+        """Whether its devices may learn."""
+        return any(not isinstance(one, msgspec.UnsetType) for one in (self.manifest.adapt, self.manifest.affine))
+
     def model(self, form: str) -> bytes:
         """Return the ONNX bytes of a form ('float', 'int8').
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edgewright.core.adaptation.affine import AffineFactory
 from edgewright.core.adaptation.factory import Factory
-from edgewright.core.adaptation.predictor import FORM, learns, origin_of
+from edgewright.core.adaptation.predictor import FORM, origin_of
 from edgewright.core.input_ranges import read_ranges
 from edgewright.core.integer.rounding import rounding_of
 from edgewright.core.onnx.reader import read_onnx
@@ -99,7 +99,7 @@ def package_subject(package: Package, *, form: str = "", rounding: Rounding | No
 
 def _learned(package: Package, form: str) -> Factory | AffineFactory | None:
     """Return what learns in this form: a last layer is that of the int8 network."""
-    origin = origin_of(package) if learns(package) else None
+    origin = origin_of(package) if package.learns else None
     return origin if isinstance(origin, AffineFactory) or form == FORM else None
 
 

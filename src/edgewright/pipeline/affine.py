@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edgewright.core.adaptation.affine import (
     AffineFactory,
     affine_files,
+    board_bytes,
     distances,
     moments,
     read_affine,
@@ -70,6 +71,11 @@ def affine_adaptation(
         classes=len(labels), acceleration=axes[0], rotation=axes[1],
         gain=round(100 * config.gain),
     )  # fmt: skip
+    if board_bytes(factory) > config.ram:
+        raise InputError(
+            f"{board_bytes(factory):,} bytes or more, for {len(labels)} classes", f"{config.ram:,}", "[adapt] ram",
+            "Raise it, or leave out the rotation",
+        )  # fmt: skip
     files = affine_files(factory)
     read_affine(factory.spec, files, "[adapt]")
     return factory.spec, files

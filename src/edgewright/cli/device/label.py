@@ -61,12 +61,11 @@ def _manifest(store: Path, name: str) -> Manifest:
         InputError: there is none, or several.
         UnknownNameError: none of this name.
     """
-    from edgewright.core.adaptation.predictor import learns
     from edgewright.core.package import read_package
     from edgewright.device.agent.package_slots import CURRENT, FOLDER
 
     packages = [read_package(path) for path in sorted((store / FOLDER).glob(f"*/{CURRENT}"))]
-    known = {one.manifest.name: one.manifest for one in packages if learns(one)}
+    known = {one.manifest.name: one.manifest for one in packages if one.learns}
     if name and name not in known:
         raise UnknownNameError("package that learns", name, known, str(store))
     if len(known) == 1 or name:

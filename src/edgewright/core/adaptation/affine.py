@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.adaptation.slots import state_bytes
 from edgewright.core.archive import from_npy, to_npy
 from edgewright.schema.affine import AffineSpec
 from edgewright.schema.data import Floats
@@ -94,6 +95,12 @@ class AffineFactory:
 def axes_of(spec: AffineSpec) -> list[int]:
     """Return the numbers of the watched channels, the acceleration first."""
     return [*spec.acceleration, *spec.rotation]
+
+
+def board_bytes(factory: AffineFactory) -> int:
+    """Return the bytes of RAM of a board: the state, and the moments of the last window."""
+    size = len(state_bytes(factory.fresh())) + 8 * len(axes_of(factory.spec)) + 2
+    return -(-size // 4) * 4
 
 
 def affine_files(factory: AffineFactory) -> dict[str, bytes]:

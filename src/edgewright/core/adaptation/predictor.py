@@ -260,12 +260,6 @@ def learner_of(factory: Factory | AffineFactory, state: State | AffineState | No
     return Learner(factory, state)
 
 
-def learns(package: Package) -> bool:
-    """Return whether the devices of a package learn."""
-    manifest = package.manifest
-    return not (isinstance(manifest.adapt, msgspec.UnsetType) and isinstance(manifest.affine, msgspec.UnsetType))
-
-
 def origin_of(package: Package) -> Factory | AffineFactory:
     """Return what a package's devices may change: its last layer or its axes.
 

@@ -9,13 +9,13 @@ import re
 import time
 from collections import OrderedDict
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
-from edgewright.core.adaptation.predictor import AdaptedPredictor, learns
 from edgewright.core.adaptation.slots import Files, Origin, Slots
 from edgewright.core.files import PRIVATE, private_folder, write_atomic
 from edgewright.core.package import read_package
@@ -27,6 +27,9 @@ from edgewright.device.store.stream_state import LEARNED_FOLDER
 from edgewright.schema.data import Floats
 from edgewright.schema.device import Event
 from edgewright.schema.errors import EdgewrightError, InputError
+
+if TYPE_CHECKING:
+    from edgewright.core.adaptation.predictor import AdaptedPredictor
 
 REQUEST, REPLY = "label.json", "reply.json"
 _LOOK = 0.5  # seconds between two looks at the folder
@@ -98,10 +101,12 @@ class LearnedPackage:
             return events
         self._stamps = stamps
         try:
-            self._restore()
+            if any(stamps):
+                self._restore()
         except EdgewrightError as error:
+            self._used, self.answerer.learned = False, None
             return [*events, self._event(FACTORY, f"what was learned is not used: {error}")]
-        used = self._predictor is not None and bool(self._predictor.state.used)
+        used = any(stamps) and self._predictor is not None and bool(self._predictor.state.used)
         changed, self._used = used != self._used or (first and any(stamps)), used
         self.answerer.learned = self._predictor if used else None
         text = "answers use what was learned" if used else "the factory's model answers"
@@ -186,7 +191,8 @@ class LearnedPackage:
             package = read_package(self._copy)
             if package.sha256 != self.answerer.predictor.package.sha256:
                 raise InputError("the package that answers", "another one", str(self._copy), "Start the agent again")
-            self._predictor = AdaptedPredictor(package)
+            # Late: most agents learn nothing, and start sooner without it.
+            self._predictor = import_module("edgewright.core.adaptation.predictor").AdaptedPredictor(package)
         origin: Origin[Any] = self._predictor.factory
         slots = Slots(Files(self.folder), origin)
         self._predictor.restore(slots.load())
@@ -211,7 +217,7 @@ class LearnedPackage:
 
 def learned_packages(answerers: list[Answerer], store: Path, *, labels: str = "") -> list[LearnedPackage]:
     """Return the packages whose devices learn; `labels` is why no labels are taken."""
-    return [LearnedPackage(a, store, labels=labels) for a in answerers if learns(a.predictor.package)]
+    return [LearnedPackage(a, store, labels=labels) for a in answerers if a.predictor.package.learns]
 
 
 def ask(folder: Path, request: LabelRequest, patience: float) -> LabelReply | None:

@@ -8,11 +8,19 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.adaptation.affine import WAYS, AffineFactory, AffineLearner, axes_of, turned, way_text
+from edgewright.core.adaptation.affine import (
+    WAYS,
+    AffineFactory,
+    AffineLearner,
+    axes_of,
+    board_bytes,
+    turned,
+    way_text,
+)
 from edgewright.core.adaptation.factory import Factory, Numbers
 from edgewright.core.adaptation.learner import Learner
 from edgewright.core.adaptation.predictor import FORM, hidden_of, origin_of
-from edgewright.core.adaptation.slots import memory_bytes, state_bytes
+from edgewright.core.adaptation.slots import memory_bytes
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import Package
 from edgewright.core.predictor import Predictor
@@ -80,9 +88,7 @@ class AxesRehearsal:
 
     def __init__(self, package: Package, factory: AffineFactory, worn: int) -> None:
         self._predictor, self._factory, self._worn = Predictor(package, engine="numpy"), factory, worn
-        channels = 3 + len(factory.spec.rotation)
-        # Beside the state, a board keeps the moments of the last window.
-        self.memory = -(-(len(state_bytes(factory.fresh())) + 8 * channels + 1) // 4) * 4
+        self.memory = board_bytes(factory)
 
     def __call__(self, X: Floats, truth: Numbers, order: Numbers) -> Rehearsed:
         """Return what is answered to all samples once those of `order` were learned one by one."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edgewright.core.adaptation.affine import AffineFactory
 from edgewright.core.adaptation.factory import Factory, Numbers
 from edgewright.core.adaptation.learner import Learner
-from edgewright.core.adaptation.predictor import FORM, hidden_of, learns, origin_of
+from edgewright.core.adaptation.predictor import FORM, hidden_of, origin_of
 from edgewright.core.adaptation.slots import state_bytes
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import Package
@@ -73,7 +73,7 @@ def adaptation_proof(
         change: of the files before they are compiled, to plant a fault.
     """
     package = subject.package
-    if package is None or not learns(package) or not len(chosen.samples):
+    if package is None or not package.learns or not len(chosen.samples):
         return None
     factory = origin_of(package)
     if isinstance(factory, AffineFactory) and not len(whole_windows(factory, chosen)):
