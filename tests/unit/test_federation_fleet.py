@@ -19,6 +19,7 @@ import pytest
 
 from adaptation_data import write_worn
 from cli_runner import Cli
+from edgewright.core.adaptation.factory import Factory, State
 from edgewright.core.adaptation.predictor import AdaptedPredictor
 from edgewright.core.package import read_package
 from edgewright.core.predictor import Predictor
@@ -73,7 +74,9 @@ class Part(threading.Thread):
 
     def run(self) -> None:
         """Take part to the end, or until it is switched off."""
-        self.done = take_part(self._control, self.predictor.factory, self.predictor.state, self._wait)
+        factory = self.predictor.factory
+        assert isinstance(factory, Factory)
+        self.done = take_part(self._control, factory, self._state, self._wait)
         self._transport.close()
 
     def _wait(self, seconds: float) -> bool:
@@ -81,9 +84,14 @@ class Part(threading.Thread):
         return self._ended.wait(min(seconds, 1.0)) or self._left == 0
 
     @property
+    def _state(self) -> State:
+        assert isinstance(self.predictor.state, State)
+        return self.predictor.state
+
+    @property
     def secrets(self) -> list[bytes]:
         """What of the raw examples must not appear: values, as bytes and text, and what the last layer receives."""
-        state, values = self.predictor.state, np.frombuffer(CANARY, "<f4")
+        state, values = self._state, np.frombuffer(CANARY, "<f4")
         hidden = state.pool[state.kept - 1].astype(np.uint8)
         assert len(set(hidden.tolist())) > 3
         texts = [str(value).encode() for value in values.tolist()]
