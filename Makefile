@@ -15,7 +15,7 @@ export OPENBLAS_NUM_THREADS = 1
 # Where a shell forbids Python to keep bytecode, every process that a test starts would compile again what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test test-all lint types contracts docs unit slow test-processors bench bench-training bench-hapt bench-own-data bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search bench-accelerators bench-mcu bench-fpga bench-federation faults faults-fleet site lock
+.PHONY: install demo test test-all lint types contracts docs unit slow test-processors bench bench-training bench-hapt bench-own-data bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search bench-accelerators bench-mcu bench-fpga bench-federation bench-scenes faults faults-fleet site lock
 
 install: $(STAMP)
 
@@ -70,7 +70,11 @@ test-processors: $(PROCESSORS:%=test-on-%)
 test-on-%: install
 	EDGEWRIGHT_COMPILE=no OPENBLAS_CORETYPE=$* qemu-x86_64 -cpu $* $(BIN)/python $(NUMBERS) $$(grep -rl --include='*.py' "pytest.mark.numbers" tests)
 
-bench: bench-training bench-hapt bench-own-data bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search bench-accelerators bench-mcu bench-fpga bench-federation
+bench: bench-training bench-hapt bench-own-data bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search bench-accelerators bench-mcu bench-fpga bench-federation bench-scenes
+
+# Grocery photographs beside the repository; some minutes of training.
+bench-scenes: install
+	$(BIN)/python -m benchmarks.scenes
 
 bench-training: install
 	$(BIN)/python -m benchmarks.training
