@@ -98,6 +98,10 @@ def test_a_loss_is_the_same_in_numpy_and_jax(name: str) -> None:
     logits = 3 if "softmax" in name else 1
     outputs = rng.standard_normal((20, logits)).astype(np.float32) * 10
     targets = rng.integers(0, 2, 20).astype(np.float32)
+    if name == "map_of_objects":
+        outputs = rng.standard_normal((20, 3, 4, 2)).astype(np.float32) * 10
+        cells = rng.integers(0, 3, (20, 1, 4, 2)), rng.uniform(0.1, 2, (20, 1, 4, 2))
+        targets = np.concatenate(cells, axis=1).astype(np.float32)
     if name.startswith("distilled"):
         # Label, temperature, share of the teacher, and what the teacher says.
         teacher = rng.random((20, logits)).astype(np.float32)
