@@ -115,7 +115,7 @@ def test_rows_at_no_rate_go_on_too(tmp_path: Path) -> None:
         folder = tmp_path / str(len(cuts))
         folder.mkdir()
         write_package(folder / "rows.edge", manifest, files)
-        # The fastest engine may be another one each time; floats differ between engines, and by how many rows NumPy has.
+        # The fastest engine may be another one each time, and floats differ between engines; NumPy's by rows at once.
         entry = {"path": "rows.edge", "engine": "onnxruntime", "decision": {"smoothing": 5, "debounce": 2}}
         for begin, end in zip([0, *cuts], [*cuts, 300], strict=True):
             run_agent(
