@@ -17,15 +17,21 @@ if TYPE_CHECKING:
 def opened(package: Path, folder: Path) -> tuple[AdaptedPredictor, Slots[Any]]:
     """Return a package with what its device has learned, and where that is kept."""
     from edgewright.core.adaptation.predictor import AdaptedPredictor
-    from edgewright.core.adaptation.slots import Files, Origin, Slots
     from edgewright.core.package import read_package
     from edgewright.core.predictor import package_path
 
     predictor = AdaptedPredictor(read_package(package_path(package)))
+    return predictor, restored(predictor, folder)
+
+
+def restored(predictor: AdaptedPredictor, folder: Path) -> Slots[Any]:
+    """Give a predictor what is kept now, and return where."""
+    from edgewright.core.adaptation.slots import Files, Origin, Slots
+
     origin: Origin[Any] = predictor.factory
     slots = Slots(Files(folder), origin)
     predictor.restore(slots.load())
-    return predictor, slots
+    return slots
 
 
 def report(predictor: AdaptedPredictor, as_json: bool, refused: int | None = None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgewright.cli.adapt._state import opened, report
+from edgewright.cli.adapt._state import opened, report, restored
 from edgewright.cli.options import argument, declare, option
 
 
@@ -32,7 +32,7 @@ def command(
     found = read_examples(examples, predictor.manifest, label_column)
     predictor.check_labels(found)
     with Files(state).locked():
-        predictor, slots = opened(package, state)
+        slots = restored(predictor, state)
         for label, samples in found.items():
             refused += predictor.learn(samples, [label] * len(samples)).refused
         slots.save(predictor.state)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgewright.cli.adapt._state import opened, report
+from edgewright.cli.adapt._state import opened, report, restored
 from edgewright.cli.options import argument, declare, option
 
 
@@ -17,8 +17,8 @@ def command(
     """Forget all that a device has learned: the factory's layer answers, after a restart too."""
     from edgewright.core.adaptation.slots import Files
 
-    opened(package, state)
+    predictor, _ = opened(package, state)
     with Files(state).locked():
-        predictor, slots = opened(package, state)
+        slots = restored(predictor, state)
         predictor.restore(slots.undo())
     report(predictor, as_json)

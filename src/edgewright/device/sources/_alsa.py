@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from edgewright.device.sources._polling import Gone
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 
@@ -24,10 +25,6 @@ _LATENCY_US = 500_000  # what the driver holds while nobody reads
 
 class Overrun(Exception):  # noqa: N818 - nothing failed; sound is missing
     """Sound was lost, because it was not read in time or the machine slept; capture goes on."""
-
-
-class Gone(Exception):  # noqa: N818 - it may come back
-    """The device is not there, or not any more."""
 
 
 class Capture:

@@ -14,15 +14,13 @@ import select
 from contextlib import suppress
 from typing import Final
 
+from edgewright.device.sources._polling import Gone
+
 _CAPTURE, _MMAP, _ANY_FIELD = 1, 1, 0
 _CAN_CAPTURE, _CAN_STREAM, _OWN_CAPABILITIES = 1, 0x0400_0000, 0x8000_0000
 _BUFFERS = 4
 _DAMAGED: Final = 0x40  # flag of a buffer whose picture is not whole
 _u32, _u8 = ctypes.c_uint32, ctypes.c_uint8
-
-
-class Gone(Exception):  # noqa: N818 - it may come back
-    """The camera is not there, or not any more."""
 
 
 class Capability(ctypes.Structure):

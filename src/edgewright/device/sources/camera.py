@@ -14,8 +14,8 @@ import numpy as np
 from edgewright.device.sources import Stream, StreamConfig, StreamKind
 from edgewright.device.sources._camera_frames import BYTES, COLOURS, FORMATS, GREY, Recording, decoded
 from edgewright.device.sources._packet import Arrived
-from edgewright.device.sources._polling import PolledSource
-from edgewright.device.sources._v4l2 import Camera, Gone
+from edgewright.device.sources._polling import CapturedSource, Gone, reached
+from edgewright.device.sources._v4l2 import Camera
 from edgewright.schema.data import Floats
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError, MissingExtraError, UnknownNameError
@@ -42,55 +42,28 @@ class CameraConfig(StreamConfig, frozen=True, kw_only=True, forbid_unknown_field
     speed: Annotated[float, msgspec.Meta(ge=0.0, le=1e6)] = 0.0
 
 
-class LiveCamera(PolledSource):
+class LiveCamera(CapturedSource):
     """A camera; one that vanishes is opened again when it comes back."""
 
     def __init__(self, config: CameraConfig, columns: tuple[str, ...]) -> None:
-        super().__init__(None, columns)
-        self._config, self._told = config, False
-        self._due, self._broken = 0.0, 0
-
-    def close(self) -> None:
-        """Give the camera back."""
-        if self._handle is not None:
-            self._handle.close()
-            self._handle = None
-
-    def _open(self) -> bool:
-        if self._backoff.wait():
-            return False
-        config, reported = self._config, self._told
-        self._told = True
-        try:
-            wanted = (config.format,) if config.format else FORMATS
-            self._handle = Camera(config.path, config.width, config.height, wanted)
-        except Gone as error:
-            self._failed("" if reported else f"camera {config.path} cannot be opened ({error}): retrying")
-            return False
-        self._backoff.worked()
-        self._told = False
-        self._notice = f"camera {config.path} is there" if reported else ""
-        return True
+        wanted = (config.format,) if config.format else FORMATS
+        super().__init__(
+            f"camera {config.path}", lambda: Camera(config.path, config.width, config.height, wanted), None, columns
+        )
+        self._period, self._due, self._broken = 1.0 / config.rate, 0.0, 0
 
     def _taken(self, wait: float) -> Arrived | None:
-        if self._handle is None and not self._open():
+        if not self._opened() or not reached(self._due, wait):
             return None
-        rest = self._due - time.monotonic()
-        if rest > 0:
-            time.sleep(min(rest, wait))
-            if rest > wait:
-                return None
         camera = self._handle
         try:
             frame = camera.read(wait)
         except Gone as error:
-            self.close()
-            self._told = True
-            self._failed(f"camera {self._config.path} is gone ({error}): retrying")
+            self._gone(error)
             return None
         if frame is None:
             return None
-        self._due = time.monotonic() + 1.0 / self._config.rate
+        self._due = time.monotonic() + self._period
         try:
             planes = decoded(camera.format, frame, camera.width, camera.height, camera.line, self.columns)
         except InputError as error:
@@ -126,12 +99,8 @@ class RecordedCamera(Stream):
         if self._over:
             return []
         if config.speed:
-            now = time.monotonic()
-            self._start = self._start or now
-            due = self._start + self._given / (config.rate * config.speed)
-            if due > now:
-                time.sleep(min(max(0.0, timeout), due - now))
-            if due > time.monotonic():
+            self._start = self._start or time.monotonic()
+            if not reached(self._start + self._given / (config.rate * config.speed), timeout):
                 return []
         moment = np.array([self._given / config.rate])
         notice, values = "", np.empty((0, len(self.columns)), np.float32)

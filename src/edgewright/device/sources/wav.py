@@ -12,10 +12,10 @@ import numpy as np
 
 from edgewright.core.riff import channel_names, open_wav
 from edgewright.device.sources import Stream, StreamConfig, StreamKind
-from edgewright.device.sources._alsa import Capture, Gone, Overrun, library
+from edgewright.device.sources._alsa import Capture, Overrun, library
 from edgewright.device.sources._columns import match, refuse_missing
 from edgewright.device.sources._packet import Arrived
-from edgewright.device.sources._polling import PolledSource
+from edgewright.device.sources._polling import CapturedSource, Gone
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError
 
@@ -111,7 +111,7 @@ class WavFile(Stream):
         self._file.close()
 
 
-class Microphone(PolledSource):
+class Microphone(CapturedSource):
     """A capture device of ALSA; one that vanishes is opened again when it comes back.
 
     Raises:
@@ -120,37 +120,15 @@ class Microphone(PolledSource):
 
     def __init__(self, config: WavConfig, columns: tuple[str, ...]) -> None:
         library()
-        self._config = config
-        self._rate = config.rate or 16000
+        rate, name = config.rate or 16000, f"alsa {config.device}"
         names = channel_names(config.channels)
-        found = match(names, columns, f"alsa {config.device}")
-        refuse_missing(found, names, f"alsa {config.device}")
-        super().__init__(float(self._rate), found.names)
+        found = match(names, columns, name)
+        refuse_missing(found, names, name)
+        super().__init__(name, lambda: Capture(config.device, config.channels, rate), float(rate), found.names)
         self._places = list(found.places)
-        self._told = False
-
-    def close(self) -> None:
-        """Give the device back."""
-        if self._handle is not None:
-            self._handle.close()
-            self._handle = None
-
-    def _open(self) -> bool:
-        if self._backoff.wait():
-            return False
-        reported, self._told = self._told, True
-        try:
-            self._handle = Capture(self._config.device, self._config.channels, self._rate)
-        except Gone as error:
-            self._failed("" if reported else f"alsa {self._config.device} cannot be opened ({error}): retrying")
-            return False
-        self._backoff.worked()
-        self._told = False
-        self._notice = f"alsa {self._config.device} is there" if reported else ""
-        return True
 
     def _taken(self, wait: float) -> Arrived | None:
-        if self._handle is None and not self._open():
+        if not self._opened():
             return None
         try:
             return Arrived(np.ascontiguousarray(self._handle.read(wait)[:, self._places]))
@@ -158,9 +136,7 @@ class Microphone(PolledSource):
             # How much is missing shows in the time: the clock jumps to the arrival.
             self._notice = "sound was lost: it was read too late"
         except Gone as error:
-            self.close()
-            self._told = True
-            self._failed(f"alsa {self._config.device} is gone ({error}): retrying")
+            self._gone(error)
         return None
 
 
