@@ -15,7 +15,8 @@ export OPENBLAS_NUM_THREADS = 1
 # Where a shell forbids Python to keep bytecode, every process that a test starts would compile again what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test test-all lint types contracts docs unit slow test-processors bench bench-training bench-hapt bench-own-data bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search bench-accelerators bench-mcu bench-fpga bench-federation bench-scenes faults faults-fleet site lock
+BENCHES := bench-training bench-hapt bench-own-data bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search bench-accelerators bench-mcu bench-fpga bench-federation bench-scenes bench-grocery bench-odd-pictures bench-turbofan bench-speakers
+.PHONY: install demo test test-all lint types contracts docs unit slow test-processors bench $(BENCHES) faults faults-fleet site lock
 
 install: $(STAMP)
 
@@ -70,11 +71,27 @@ test-processors: $(PROCESSORS:%=test-on-%)
 test-on-%: install
 	EDGEWRIGHT_COMPILE=no OPENBLAS_CORETYPE=$* qemu-x86_64 -cpu $* $(BIN)/python $(NUMBERS) $$(grep -rl --include='*.py' "pytest.mark.numbers" tests)
 
-bench: bench-training bench-hapt bench-own-data bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search bench-accelerators bench-mcu bench-fpga bench-federation bench-scenes
+bench: $(BENCHES)
+
+# Engines beside the repository, fifty of them left out in five folds; under a minute of training.
+bench-turbofan: install
+	$(BIN)/python -m benchmarks.turbofan
+
+# Spoken digits beside the repository, each of six speakers left out once; some minutes of training.
+bench-speakers: install
+	$(BIN)/python -m benchmarks.speakers
 
 # Grocery photographs beside the repository; some minutes of training.
 bench-scenes: install
 	$(BIN)/python -m benchmarks.scenes
+
+# Forty and fifteen minutes of processor.
+bench-grocery: install
+	$(BIN)/python -m benchmarks.grocery all
+	$(BIN)/python -m benchmarks.grocery new
+
+bench-odd-pictures: install
+	$(BIN)/python -m benchmarks.odd_pictures
 
 bench-training: install
 	$(BIN)/python -m benchmarks.training

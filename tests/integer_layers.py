@@ -300,7 +300,30 @@ def lstm(rng: np.random.Generator) -> IntegerNetwork:
     return _network([source, target], [operator])
 
 
+def gru(rng: np.random.Generator) -> IntegerNetwork:
+    """Return a GRU over a window, whose gates saturate now and then; the last state or all."""
+    channels, units, samples = (int(rng.integers(1, 14)) for _ in range(3))
+    source = _value(rng, (1, samples, channels), 0.01, 0.4)
+    sequence = int(rng.random() < 0.5)
+    target = _value(rng, (1, samples, units) if sequence else (units,), 0.006, 0.15)
+    operator = IntegerOperator(
+        kind="gru",
+        inputs=(0,),
+        output=1,
+        numbers={"sequence": (sequence,)},
+        arrays={
+            "weights": rng.integers(-127, 128, (3 * units, channels)).astype(np.int8),
+            "recurrent": rng.integers(-127, 128, (3 * units, units)).astype(np.int8),
+            "bias": rng.integers(-20000, 20000, 6 * units).astype(np.int32) * np.repeat([1, 100], 3 * units),
+            "weight_scale": rng.uniform(0.001, 0.03, 3).astype(np.float32),
+            "recurrent_scale": rng.choice([0.0078125, float(rng.uniform(0.001, 0.03))], 3).astype(np.float32),
+        },
+    )
+    return _network([source, target], [operator])
+
+
 LAYERS: dict[str, Make] = {
+    "gru": gru,
     "lstm": lstm,
     "dense": dense,
     "conv": conv,

@@ -48,6 +48,11 @@ LAYERS: dict[str, tuple[dict[str, Any], ...]] = {
         {"kind": "lstm", "units": 8, "sequence": True},
         {"kind": "lstm", "units": 7},
     ),
+    "gru": (
+        {"kind": "conv1d", "filters": 6, "kernel": 3, "stride": 2},
+        {"kind": "gru", "units": 8, "sequence": True},
+        {"kind": "gru", "units": 7},
+    ),
     "global_max": (
         {"kind": "conv1d", "filters": 8, "kernel": 5, "activation": "linear"},
         {"kind": "global_max_pool"},

@@ -166,8 +166,39 @@ def _lstm(operator: IntegerOperator, inputs: Values, output: IntegerValue, array
     return np.stack(every, axis=1)[:, None] if operator.numbers["sequence"][0] else every[-1]
 
 
+def _gru(operator: IntegerOperator, inputs: Values, output: IntegerValue, arrays: Sequence[Ints]) -> Ints:
+    """Gate by gate, each operator of LiteRT on its own, with the zero point taken off the bytes."""
+    own, units = operator.arrays, operator.arrays["recurrent"].shape[1]
+    upwards = operator.numbers["upwards"][0]
+    weights, recurrent = (np.split(own[name].astype(np.int64), 3) for name in ("weights", "recurrent"))
+    bias = np.split(own["bias"].astype(np.int64), 6)
+
+    def bits16(v: Ints) -> Ints:
+        return np.clip(v, -(2**15), 2**15 - 1)
+
+    def product(x: Ints, y: Ints) -> Ints:
+        return bits16(twice(x * y, 2**30, -14))
+
+    def gate(x: Ints, rows: Ints, index: int) -> Ints:
+        total = (x @ rows.T + bias[index]) * own["multiplier"][index]
+        half = np.int64(1) << (own["shift"][index] - 1)
+        return bits16((total + half if upwards else total + half - (total < 0)) >> own["shift"][index])
+
+    state = np.zeros((len(arrays[0]), units), np.int64)
+    every = []
+    for x in np.moveaxis(arrays[0][:, 0] - inputs[0].zero, 1, 0):
+        coming = [gate(x, weights[index], index) for index in range(3)]
+        held = [gate(state, recurrent[index], 3 + index) for index in range(3)]
+        kept, seen = (gates.sigmoid_of_sum(bits16(coming[index] + held[index])) for index in range(2))
+        fresh = gates.tanh_of_sum(bits16(coming[2] + product(seen, held[2])))
+        state = bits16(bits16(fresh - product(kept, fresh)) + product(kept, state))
+        every.append(np.clip(twice(state, *own["given"]) + output.zero, -128, 127))
+    return np.stack(every, axis=1)[:, None] if operator.numbers["sequence"][0] else every[-1]
+
+
 _RUNS: dict[str, Run] = {
     "dense": _dense, "conv": _conv, "depthwise": _depthwise, "average_pool": _average_pool, "max_pool": _max_pool,
     "mean": _mean, "add": _add, "relu": _again, "quantise": _again, "logistic": _logistic, "softmax": _softmax,
-    "lstm": _lstm, "pad": _pad, "concat": _concat, "reshape": _reshape, "transpose": _transpose, "slice": _slice,
+    "lstm": _lstm, "gru": _gru, "pad": _pad, "concat": _concat, "reshape": _reshape, "transpose": _transpose,
+    "slice": _slice,
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,6 +17,9 @@ KINDS = listing(PACKAGE, "LAYER")
 WINDOW: Shape = (3, 13)
 ROW: Shape = (7,)
 PICTURE: Shape = (3, 9, 7)
+# What the files take that are examples of a backbone.
+SHAPES: tuple[Shape, ...] = (WINDOW, PICTURE, ROW, (3, 32))
+FILES = Path(__file__).parent / "fixtures" / "models"
 DENSE = {"kind": "dense", "units": 5}
 # Settings that reach the corners of a layer; a layer that is not here is tried with as few as it takes.
 SETTINGS: dict[str, list[dict[str, Any]]] = {
@@ -24,6 +28,7 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
         {"units": 4, "parts": [{"inputs": 2, "layers": [{"kind": "flatten"}]}, {"inputs": 1, "last": True}]},
         {"units": 3, "activation": "sigmoid", "parts": [{"inputs": 3, "last": True, "layers": [DENSE]}]},
     ],
+    "backbone": [{"file": str(FILES / "keras-conv1d.onnx")}, {"file": str(FILES / "keras-conv1d.onnx"), "depth": 0.6}],
     "conv1d": [
         {"filters": 4, "kernel": 5},
         {"filters": 4, "kernel": 4, "stride": 3, "activation": "sigmoid"},
@@ -78,5 +83,5 @@ def made(kind: str, settings: dict[str, Any]) -> tuple[Layer[Any], Any, Shape, d
     """Return a layer, its configuration, the shape that it takes (window before picture) and random parameters."""
     layer = layer_of({"kind": kind})
     config = msgspec.convert(settings, layer.config)
-    shape = next(shape for shape in (WINDOW, PICTURE, ROW) if _takes(layer, config, shape))
+    shape = next(shape for shape in SHAPES if _takes(layer, config, shape))
     return layer, config, shape, layer.initialise(config, shape, np.random.default_rng(1))

@@ -52,6 +52,11 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("windows", {"method": "standard"}),
         ("windows", {"method": "minmax", "clip": 0.0}),
     ],
+    "normalise": [
+        ("whole windows", {}),
+        ("whole windows", {"level": "peak", "spread": False}),
+        ("whole windows", {"level": "keep", "floor": 0.01}),
+    ],
     "filter": [
         ("whole windows", {"cutoff": 5.0}),
         ("whole windows", {"band": "high", "cutoff": 0.5, "order": 2}),

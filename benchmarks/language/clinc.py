@@ -22,10 +22,10 @@ from edgewright.language.embedding import Encoder, load
 from edgewright.language.embedding.contract import Remembering
 from edgewright.language.intents.integers import size_in_bytes
 from edgewright.language.intents.parts import Parts
-from edgewright.language.intents.scope_limit import auroc_interval
 from edgewright.language.intents.teacher import Teacher
 from edgewright.language.intents.train import How, fit_student, logits_of, train_student
 from edgewright.schema.language import StudentSpec
+from edgewright.training.auroc import auroc_interval
 from edgewright.training.metrics import wilson
 
 SIZE, LEAST_FEW, FEW = 600_000, 0.90, 10

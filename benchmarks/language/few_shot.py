@@ -19,11 +19,11 @@ from benchmarks.language.row import DATA, Row
 from edgewright.core.executor import compile_graph
 from edgewright.core.neighbours.index_file import LIMITS, NONE, Examples
 from edgewright.core.neighbours.space import place_of, unit_rows
-from edgewright.language.intents.scope_limit import auroc
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.material import prepare
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.neighbours import Space
+from edgewright.training.auroc import auroc
 from edgewright.training.metrics import SHARE, group_interval
 
 FOLDS, DRAWS, COUNTS, SEED = 4, 2, (1, 5, 20), 7

@@ -63,7 +63,7 @@ def test_gradients_reach_input_and_parameters(kind: str, settings: dict[str, Any
         assert np.isfinite(gradient).all() and np.abs(gradient).max() > 0, name
 
 
-@pytest.mark.parametrize(("kind", "settings"), CASES)
+@pytest.mark.parametrize(("kind", "settings"), [case for case in CASES if case[0] != "backbone"])
 def test_costs_count_the_weights(kind: str, settings: dict[str, Any]) -> None:
     layer, config, shape, parameters = made(kind, settings)
     out = layer.out_shape(config, shape)

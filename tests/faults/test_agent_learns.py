@@ -187,6 +187,22 @@ def test_labels_teach_it_through_a_kill_an_undo_and_an_update(
     device.says("learned", 4)
 
 
+def test_another_command_that_learns_blocks_no_agent_and_loses_no_window(device: Device) -> None:
+    with Files(device.learned).locked():
+        reply = ask(device.learned, LabelRequest(label=LABELS[0]), 20.0)
+        assert reply is not None
+        assert "another command" in reply.text
+        assert ask(device.learned, LabelRequest(label=LABELS[0], seconds=4 * SAMPLES / RATE), 20.0) is not None
+        device.feed(0, 2)
+        refused = ask(device.learned, LabelRequest(label="wak"), 20.0)
+        assert refused is not None
+        assert "expected a label" in refused.text
+        assert device.state.examples == 0
+    device.feed(0, 4)
+    until(lambda: device.health().count("labelled") >= 2, "the labelled time does not end")
+    assert device.state.examples == 4
+
+
 def test_contradicting_labels_change_no_answer(device: Device) -> None:
     for turn in (1, 2, 0):
         for label in range(3):

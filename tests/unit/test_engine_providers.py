@@ -130,6 +130,34 @@ def test_a_provider_that_fails_falls_back_says_so_and_proves_again(
         np.testing.assert_array_equal(got.labels, wanted.labels)
 
 
+def test_an_engine_that_rounds_otherwise_is_left_for_numpy_unless_it_was_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package, right = parse_package(package_bytes(*parts()), "activity.edge"), engines.get("numpy").load
+
+    def turned(model: bytes) -> Answer:
+        return lambda x: {name: value[..., ::-1] for name, value in right(model)(x).items()}
+
+    wrong = Engine(name="rounding", available=lambda: True, load=turned, start=0.1, call=1e-9)
+    monkeypatch.setattr(engines, "choose", lambda *given: wrong)
+    assert Predictor(package).engine.name == "numpy"
+    said = capsys.readouterr().err
+    assert (
+        said == "edgewright: the engine 'rounding' does not pass the package's test vectors; 'numpy' does and answers\n"
+    )
+    with pytest.raises(CheckFailedError, match="with the engine rounding"):
+        Predictor(package, engine="rounding")
+    # A damaged package passes with no engine: the error is the first one's, and nothing else is said.
+    monkeypatch.setattr(Predictor, "check", refused)
+    with pytest.raises(CheckFailedError, match="with the engine rounding"):
+        Predictor(package)
+    assert capsys.readouterr().err == ""
+
+
+def refused(predictor: Predictor) -> float:
+    raise CheckFailedError(f"self-test with the engine {predictor.engine.name}", "")
+
+
 def test_what_answers_wrongly_instead_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     engine, package = failing(1), parse_package(package_bytes(*parts()), "activity.edge")
     monkeypatch.setattr(engines, "choose", lambda *given: engine)

@@ -128,7 +128,10 @@ def test_no_function_calls_itself_even_by_way_of_others(folder: Path) -> None:
     assert not calls, sorted(calls)
 
 
-_TABLES = r"\w*(?:table|weights|recurrent|late|bias|multiplier|shift|low|high|cosine|window|scale|radices)(?:_\d+)?"
+_TABLES = (
+    r"\w*(?:table|weights|recurrent|late|given|bias|multiplier|shift|low|high|cosine|window|scale|radices)"
+    r"(?:_\d+)?"
+)
 
 
 def test_contexts_and_tables_are_what_the_header_says_and_nothing_is_static(folder: Path, plain: str) -> None:

@@ -133,9 +133,10 @@ def test_a_foreign_model_is_proven_in_every_form(op: str, tmp_path: Path) -> Non
     assert absent_forms(made(op, keras_sequence(op)), tmp_path) == {}
 
 
+@pytest.mark.parametrize("op", ["LSTM", "GRU"])
 @pytest.mark.parametrize("form", [torch_last, torch_hidden, keras], ids=lambda form: form.__name__)
-def test_a_foreign_lstm_becomes_bytes(form: Form) -> None:
-    graph = read_model(made("LSTM", form("LSTM")))
+def test_a_foreign_state_becomes_bytes(form: Form, op: str) -> None:
+    graph = read_model(made(op, form(op)))
     assert graph.boundary
     floats, bytes_ = compile_graph(graph)(X)["prediction"], compile_fused(quantise(graph, X))(X)["prediction"]
     assert np.abs(floats - bytes_).max() < 0.05 * np.ptp(floats)

@@ -10,7 +10,6 @@ import pytest
 from edgewright.language.intents.integers import size_in_bytes
 from edgewright.language.intents.ladder import climb
 from edgewright.language.intents.parts import judged, parted
-from edgewright.language.intents.scope_limit import auroc_interval
 from edgewright.language.intents.train import How, fit_linear, logits_of, rows_for, train_student
 from edgewright.language.training import train
 from edgewright.language.utterances import Labelled
@@ -18,6 +17,7 @@ from edgewright.nlp.utterance.hashing import rows_of
 from edgewright.nlp.utterance.normalise import normalised
 from edgewright.nlp.utterance.parse import Understanding
 from edgewright.schema.language import OUT_OF_SCOPE, Utterance
+from edgewright.training.auroc import auroc_interval
 from edgewright.training.metrics import wilson
 
 DRINK = ("I want a soda", "give me a cola please", "can I have some water", "a green tea for me", "pour me a coffee",

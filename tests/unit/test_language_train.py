@@ -17,7 +17,7 @@ from documents_example import Letters
 from edgewright.cli.main import run
 from edgewright.language.intents.integers import shape_for, size_of
 from edgewright.language.intents.parts import held_sentences
-from edgewright.language.intents.scope_limit import auroc, limit, share_of
+from edgewright.language.intents.scope_limit import limit, share_of
 from edgewright.language.intents.teacher import Teacher
 from edgewright.language.intents.train import How
 from edgewright.language.slots.train import Slotting
@@ -27,6 +27,7 @@ from edgewright.nlp.utterance.model_file import language_bytes, parse_language, 
 from edgewright.nlp.utterance.parse import Understanding
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, Slot, Utterance
+from edgewright.training.auroc import auroc
 from support import environment
 
 DRINKS = ("soda", "cola", "green tea", "water", "lemonade", "coffee", "juice", "milk")

@@ -1,4 +1,4 @@
-"""An LSTM as a stream: the bytes of its window form in Python and in C, and a state that survives a power cut."""
+"""LSTM and GRU as a stream: the bytes of its window form in Python and in C, and a state that survives a power cut."""
 
 from __future__ import annotations
 
@@ -27,11 +27,14 @@ from edgewright.schema.integer import IntegerNetwork, Rounding
 SAMPLES, CHANNELS = 24, 3
 CAUSAL = {"kind": "conv1d", "filters": 5, "kernel": 4, "stride": 2, "padding": "causal"}
 EVERY, LAST = {"kind": "lstm", "units": 6, "sequence": True}, {"kind": "lstm", "units": 7}
+GRU = {"kind": "gru", "units": 7}
 DENSE = {"kind": "dense", "units": 5}
 NETWORKS: dict[str, tuple[dict[str, Any], ...]] = {
     "one layer": (LAST,),
     "two layers": (EVERY, LAST, DENSE),
     "behind a convolution": (CAUSAL, EVERY, LAST),
+    "a gru": (GRU,),
+    "gru and lstm behind a convolution": (CAUSAL, {**GRU, "sequence": True}, EVERY, GRU, DENSE),
 }
 ROUNDINGS: tuple[Rounding, ...] = ("litert", "tflm")
 
@@ -68,11 +71,12 @@ def test_a_stream_gives_the_bytes_of_every_window_whatever_the_pieces(name: str,
         np.testing.assert_array_equal(given[-1], wanted)
 
 
-def test_every_sample_has_an_answer_and_three_bytes_a_unit_stay() -> None:
-    made = network("one layer")
-    (operator,) = (one for one in made.operators if one.kind == "lstm")
+@pytest.mark.parametrize(("name", "kind", "size"), [("one layer", "lstm", 3), ("a gru", "gru", 2)])
+def test_every_sample_has_an_answer_and_so_many_bytes_a_unit_stay(name: str, kind: str, size: int) -> None:
+    made = network(name)
+    (operator,) = (one for one in made.operators if one.kind == kind)
     given = NetworkStream(made).push(np.ascontiguousarray(windows(1)[0].T))
-    assert steps_of(made).remembered == 3 * operator.arrays["recurrent"].shape[1]
+    assert steps_of(made).remembered == size * operator.arrays["recurrent"].shape[1]
     assert len({row.tobytes() for row in given}) > SAMPLES // 2
 
 
@@ -123,11 +127,13 @@ def test_c_gives_every_byte_of_the_stream(name: str, rounding: Rounding, tmp_pat
     np.testing.assert_array_equal(InC(made, tmp_path).push(x), NetworkStream(made).push(x))
 
 
-def test_a_state_survives_a_power_cut_at_every_byte(tmp_path: Path) -> None:
-    made = network("two layers")
+@pytest.mark.parametrize("name", ["two layers", "gru and lstm behind a convolution"])
+def test_a_state_survives_a_power_cut_at_every_byte(name: str, tmp_path: Path) -> None:
+    made = network(name)
+    hop = steps_of(made).hop
     x = np.ascontiguousarray(windows(2).transpose(0, 2, 1).reshape(-1, CHANNELS))
     wanted = NetworkStream(made).push(x)
-    one, other = InC(made, tmp_path / "one"), InC(network("two layers", seed=8), tmp_path / "other")
+    one, other = InC(made, tmp_path / "one"), InC(network(name, seed=8), tmp_path / "other")
     one.push(x[:10])
     old = one.save()
     one.push(x[10:20])
@@ -137,7 +143,7 @@ def test_a_state_survives_a_power_cut_at_every_byte(tmp_path: Path) -> None:
         torn = new[:cut] + old[cut:]
         assert one.restore(torn) == (torn in (old, new)), cut
         if torn not in (old, new):
-            np.testing.assert_array_equal(one.push(x[:3]), wanted[:3])
+            np.testing.assert_array_equal(one.push(x[: 3 * hop]), wanted[:3])
     assert one.restore(new)
-    np.testing.assert_array_equal(one.push(x[20:]), wanted[20:])
+    np.testing.assert_array_equal(one.push(x[20:]), wanted[20 // hop :])
     assert not other.restore(new)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
 from sklearn.utils.estimator_checks import check_estimator
@@ -56,3 +57,10 @@ def failed(estimator: BaseEstimator, expected: dict[str, str]) -> None:
     assert len(done) > 35
     wrong = [(check["check_name"], check["exception"]) for check in done if check["status"] == "failed"]
     assert wrong == []
+
+
+@pytest.mark.parametrize("kind", [Tree, Forest])
+def test_many_classes_of_few_samples_are_fitted_without_a_warning(kind: type[Tree] | type[Forest]) -> None:
+    labels = [f"good {number % 16}" for number in range(24)]
+    model = kind().fit(np.arange(24, dtype=np.float32)[:, None], labels)
+    assert len(model.classes_) == 16

@@ -214,13 +214,13 @@ class _Writer:
         self._node(node.op, tuple(inputs), output, node)
 
     def _recurrent(self, node: Node, value: str) -> None:
-        """Write an operator with a state, whose grid is that of what it gives."""
+        """Write an operator with a state; of an LSTM it has the grid of what comes out."""
         source, chosen = self._held[node.inputs[0]], grid(*self.ranges[value])
         missing = [name for name in node.inputs[1:] if name not in self.graph.constants]
         if missing:
             raise InputError("constant weights", f"the value {missing[0]!r}", f"operator {node.op}")
         arrays = tuple(self.graph.constants[name] for name in node.inputs[1:])
-        made = gates_to_integers(arrays, source.grid.scale, chosen.scale, self.levels)
+        made = gates_to_integers(node.op, arrays, source.grid.scale, chosen.scale, self.levels)
         names = [source.floats]
         for index, (integers, scale) in enumerate(made):
             zero = (self._constant(np.zeros(scale.shape, np.int8)),) if integers.dtype == np.int8 else ()

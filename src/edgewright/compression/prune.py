@@ -89,7 +89,7 @@ def _power(array: NDArray[Any], axis: int, channels: int) -> NDArray[np.float64]
 def _cut(model: Network, network: Architecture, kept: dict[int, Kept]) -> Network:
     """Return the network with only the kept units of the layers in `kept`."""
     coming: Kept = np.arange(network.shapes[0][0])
-    tables = [dict(table) for table in model.layers]
+    tables = [dict(table) for table in model.tables]
     parameters: list[Parameters] = []
     for index, layer in enumerate(network.layers):
         own = _taken(layer.inputs, dict(model.parameters_[index]), coming)

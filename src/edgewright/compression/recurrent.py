@@ -1,6 +1,6 @@
 """Weights of operators with a state as integers: one scale a gate, and the step of the cell.
 
-docs/adr/0073-recurrent-layers.md has the arithmetic.
+docs/adr/0073-recurrent-layers.md and docs/adr/0078-int8-gru.md have the arithmetic.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edgewright.compression.section import Section
 from edgewright.compression.weights import to_integers, watch
+from edgewright.core.kernels.gru import STATE_STEP
 from edgewright.core.operators.recurrent import CELL, WINDOW
 from edgewright.schema.graph import Array, Graph, Node
 
@@ -63,14 +64,15 @@ def _exponent(largest: float) -> int:
 
 
 def gates_to_integers(
-    arrays: Sequence[Array], input_scale: np.float32, state_scale: np.float32, levels: int
+    op: str, arrays: Sequence[Array], input_scale: np.float32, output_scale: np.float32, levels: int
 ) -> list[tuple[Array, Array]]:
     """Round weights, weights of the state and bias of an operator; one scale a gate.
 
     Args:
+        op: LSTM or GRU.
         arrays: as ONNX has them, one direction: (1, gates, inputs), (1, gates, units), (1, 2 gates).
         input_scale: of the window.
-        state_scale: of what comes out.
+        output_scale: of what comes out, which is the state of an LSTM; a GRU's has 16 bits.
         levels: see `quantise`.
 
     Returns:
@@ -78,21 +80,26 @@ def gates_to_integers(
     """
     weights, state, bias = (np.asarray(array, np.float32)[0] for array in arrays)
     units = state.shape[1]
-    first, second = bias.reshape(2, -1)
-    total = first + second
-    made: list[list[Array]] = [[], [], [], [], []]
+    first, late = bias.reshape(2, -1).copy()
+    # The reset gate of a GRU lets the state's bias of the new state through; all others are added to the same sums.
+    apart = 2 * units if op == "GRU" else len(late)
+    first[:apart] += late[:apart]
+    late[:apart] = 0
+    state_scale = np.float32(STATE_STEP) if op == "GRU" else output_scale
+    made: list[list[Array]] = [[], [], [], [], [], []]
     for start in range(0, len(weights), units):
         rows = slice(start, start + units)
-        coming = to_integers(weights[rows], total[rows], 0, input_scale, "never", levels=levels)
-        held = to_integers(state[rows], None, 0, state_scale, "never", levels=levels)
-        assert coming.bias is not None  # noqa: S101 - a bias went in
+        coming = to_integers(weights[rows], first[rows], 0, input_scale, "never", levels=levels)
+        held = to_integers(state[rows], late[rows], 0, state_scale, "never", levels=levels)
+        assert coming.bias is not None and held.bias is not None  # noqa: S101 - a bias went in
         made[0].append(coming.weights)
         made[1].append(held.weights)
         made[2].append(coming.bias)
         made[3].append(np.repeat(coming.scale, units))
         made[4].append(np.repeat(held.scale, units))
+        made[5].append(held.bias)
     scale, held_scale = np.concatenate(made[3]), np.concatenate(made[4])
-    both = np.concatenate([np.concatenate(made[2]), np.zeros(len(weights), np.int32)])
+    both = np.concatenate([*made[2], *made[5]])
     bias_scale = np.concatenate([np.float32(input_scale) * scale, np.float32(state_scale) * held_scale])
     return [
         (np.concatenate(made[0])[None], scale),

@@ -134,5 +134,5 @@ def with_parameters(model: Network, parameters: list[Parameters], layers: Sequen
     """Return a fitted network of other layers and weights, its classes and settings those of `model`."""
     made: Network = clone(model)
     made.layers = tuple(layers)
-    made.fitted_ = {**model.fitted_, "parameters": parameters}
+    made.fitted_ = {**{k: v for k, v in model.fitted_.items() if k != "layers"}, "parameters": parameters}
     return made

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     # It brings JAX, which quantising does without.
     from edgewright.models.architecture import Architecture
 
-WEIGHTED = ("Gemm", "Conv", "LSTM")
+# With a state: the integers of docs/adr/0073-recurrent-layers.md and docs/adr/0078-int8-gru.md.
+RECURRENT = ("LSTM", "GRU")
+WEIGHTED = ("Gemm", "Conv", *RECURRENT)
 # How the output's scale comes about, by operator; what is not here is refused by name.
 MOVES = (
     "Flatten",
@@ -26,7 +28,6 @@ RANGES = ("Relu", "Clip", "GlobalAveragePool", "Add")  # a range of its own
 FUSING = ("Gemm", "Conv", "Add")  # a ReLU after them is rounded once, with them
 ENDS = ("Relu", "Clip")  # taken in by the operator before it: one rounding for both
 FIXED = ("Sigmoid",)  # the range is known: 0 to 1
-RECURRENT = ("LSTM",)  # with a state: the integers of docs/adr/0073-recurrent-layers.md
 KNOWN = (*WEIGHTED, *MOVES, *KEEPS, *RANGES, *FIXED)
 
 

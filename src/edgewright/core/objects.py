@@ -21,6 +21,10 @@ METADATA = "edgewright.objects"
 """Where a graph keeps its `ObjectMap`."""
 # Log-odds are counted in sixteenths and held between -8 and nearly 8.
 UNIT, LOWEST, HIGHEST = 16, -128, 127
+GOOD, ODD = "good", "odd"
+"""What a picture is whose map has no cell, or one, at the threshold of a model of odd pictures."""
+MAPPED = ("detection", "anomaly")
+"""Tasks whose answer is a map."""
 _CELLS = 1 << 14
 
 
@@ -71,6 +75,18 @@ def heat(maps: Floats, spec: ObjectMap) -> tuple[NDArray[np.int64], NDArray[np.i
         odds = np.clip(best - cells[..., 0], np.float32(LOWEST / UNIT), np.float32(HIGHEST / UNIT))
     odds = np.where(np.isnan(odds), np.float32(LOWEST / UNIT), odds)
     return kinds, (odds * np.float32(UNIT) + np.float32(0.5 - 2 * LOWEST)).astype(np.int64) + 2 * LOWEST
+
+
+def oddest(maps: Floats, spec: ObjectMap) -> NDArray[np.int64]:
+    """Return the largest log-odds of the cells of each map in 1/16, shape (n,); arguments as of `heat`."""
+    return np.asarray(heat(maps, spec)[1].max(axis=(1, 2)))
+
+
+def odd_chances(maps: Floats, spec: ObjectMap) -> Floats:
+    """Return shares of 'good' and 'odd' by the distance from the threshold, shape (n, 2); 'odd' leads with an alarm."""
+    above = (oddest(maps, spec) - spec.threshold + 0.5) / UNIT
+    odd = 1.0 / (1.0 + np.exp(-above))
+    return np.stack([1.0 - odd, odd], axis=1).astype(np.float32)
 
 
 def find_objects(maps: Floats, spec: ObjectMap) -> list[tuple[Found, ...]]:
@@ -133,11 +149,11 @@ def refuse_objects(task: str, where: str) -> None:
     """Refuse a model or pipeline that finds objects where only a class or a number is understood.
 
     Raises:
-        InputError: the task is 'detection'.
+        InputError: the task is 'detection' or 'anomaly'.
     """
-    if task == "detection":
+    if task in MAPPED:
         raise InputError(
-            "a task with one answer a sample (classification, regression)", "task = 'detection'", where,
+            "a task with one answer a sample (classification, regression)", f"task = {task!r}", where,
             "Use edgewright run, predict, prove, estimate or export",
         )  # fmt: skip
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edgewright.core.archive import from_npy, pack, read_file, to_npy, unpack
 from edgewright.core.decision import check_decision
 from edgewright.core.files import write_atomic
-from edgewright.core.objects import checked_objects
+from edgewright.core.objects import MAPPED, checked_objects
 from edgewright.core.versioned_json import decode_versioned
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import PACKAGE_VERSION, FileEntry, Manifest
@@ -153,10 +153,10 @@ def _check_sample(manifest: Manifest, where: str) -> None:
     if not 0 <= manifest.thresholds.get("confidence", 0.0) <= 1:
         text = f"{manifest.thresholds['confidence']:g}"
         raise InputError("a threshold of confidence from 0 to 1", text, f"{where}, {MANIFEST}")
-    if manifest.task not in ("classification", "regression", "detection"):
-        known = "classification, regression or detection"
+    if manifest.task not in ("classification", "regression", *MAPPED):
+        known = "classification, regression, detection or anomaly"
         raise InputError(known, repr(manifest.task), f"{where}, {MANIFEST}")
-    if manifest.task == "detection":
+    if manifest.task in MAPPED:
         spec = manifest.objects
         if isinstance(spec, msgspec.UnsetType) or (spec.height, spec.width) != manifest.shape[1:]:
             raise InputError("how the map of objects is read, for pictures of this size", "another", where, _DAMAGED)

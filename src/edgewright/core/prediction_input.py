@@ -128,6 +128,11 @@ def answered(predictor: Predictor, samples: NDArray[np.float32], places: list[st
                 name: round(float(p), 6)
                 for name, p in zip(predictor.manifest.labels, answers.probabilities[index], strict=True)
             }
+        elif predictor.anomaly and answers.objects is not None:
+            odd = () if absent else answers.objects[index]
+            answer["alarm"] = None if absent else bool(odd)
+            answer["score"] = None if absent else float(answers.predictions[index])
+            answer["odd_places"] = [{"x": one.x, "y": one.y} for one in odd]
         elif answers.objects is not None:
             answer["objects"] = None if absent else [_object(one, predictor) for one in answers.objects[index]]
         else:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgewright.core import engines
 from edgewright.core.engines import MANY_ROWS
-from edgewright.core.objects import find_objects
+from edgewright.core.objects import GOOD, ODD, UNIT, find_objects, odd_chances, oddest
 from edgewright.core.package import Package, read_package
 from edgewright.core.parts import parts
 from edgewright.core.samples import to_samples
@@ -62,8 +62,8 @@ def load(path: str | Path, *, form: str | None = None, engine: str | None = None
     return Predictor(read_package(package_path(path)), form=form, engine=engine, rows=rows)
 
 
-# Answers where an accelerator of ONNX Runtime fails.
-_FALLBACK = "onnxruntime"
+# Answers where an accelerator of ONNX Runtime fails, and where the fastest engine rounds unlike the package.
+_FALLBACK, _EXACT = "onnxruntime", "numpy"
 # A notebook shows so many answers.
 _SHOWN = 10
 
@@ -81,7 +81,8 @@ class Answers:
         unsure: shape (n,), whether the confidence is not at least the package's threshold, or there is no answer.
         out_of_range: for each sample the columns with a value outside the range its sensor can give.
         objects: of each picture the objects that were found in it, the surest first; None for other tasks. Predictions
-            are then how many there are.
+            are then how many there are. Of a model of odd pictures they are its odd places, and predictions are the
+            log-odds of the oddest cell above the threshold: an alarm from 0 on.
         missing: shape (n,), whether there is no answer: too many values are missing, or the model gives no number.
     """
 
@@ -150,6 +151,7 @@ class Predictor:
         self.regression = self.manifest.task == "regression"
         # Pictures with objects: their answer is a map.
         self.maps = None if isinstance(self.manifest.objects, msgspec.UnsetType) else self.manifest.objects
+        self.anomaly = self.manifest.task == "anomaly"
         self._numbers = self.regression or self.maps is not None
         try:
             self._run = self.engine.load(model)
@@ -158,7 +160,8 @@ class Predictor:
         except ProviderError as error:
             self._fall_back(error, proven=self_test)
         self._cells = 0 if self.maps is None else (1 + len(self.maps.labels)) * self.maps.rows * self.maps.columns
-        self._labels = np.array(self.manifest.labels, dtype=np.str_)
+        self.labels = (GOOD, ODD) if self.anomaly else self.manifest.labels
+        self._labels = np.array(self.labels, dtype=np.str_)
         self._threshold = self.manifest.thresholds.get("confidence", 0.0)
         columns = self.manifest.columns
         self._names = tuple(column.name for column in columns)
@@ -170,7 +173,7 @@ class Predictor:
             self._low, self._high = (np.array(v, np.float32).reshape(shape) for v in (low, high))
         self._ranged = bool(np.isfinite(low).any() or np.isfinite(high).any())
         if self_test:
-            self.check()
+            self._proved(chosen=engine is not None)
 
     def __repr__(self) -> str:
         columns, labels = len(self.manifest.columns), ", ".join(self.manifest.labels)
@@ -196,8 +199,12 @@ class Predictor:
         if self._numbers:
             found = None if self.maps is None else tuple(find_objects(values["prediction"], self.maps))
             missing |= ~np.isfinite(values["prediction"].reshape(n, -1)).all(axis=1)
-            counts = None if found is None else np.array([len(some) for some in found], np.float32)
-            predictions = values["prediction"].reshape(n) if counts is None else counts
+            if found is None:
+                predictions = values["prediction"].reshape(n)
+            else:
+                predictions = np.array([len(some) for some in found], np.float32)
+            if self.anomaly:
+                return self._alarms(values["prediction"], found, ranges, missing)
             return Answers(
                 labels=np.full(n, "", np.str_),
                 confidence=np.where(missing, np.float32(0), np.float32(1)),
@@ -223,6 +230,29 @@ class Predictor:
             unsure=~(confidence >= self._threshold) | missing,
             out_of_range=ranges,
             missing=missing,
+        )
+
+    def _alarms(
+        self,
+        maps: Floats,
+        found: tuple[tuple[Found, ...], ...] | None,
+        ranges: tuple[tuple[str, ...], ...],
+        missing: NDArray[np.bool_],
+    ) -> Answers:
+        """Return the answers of a model of odd pictures to its maps."""
+        if self.maps is None:
+            raise InputError("how the map of odd places is read", "nothing", self.manifest.name)
+        chances = np.where(missing[:, None], np.float32(0), odd_chances(maps, self.maps))
+        above = np.asarray(oddest(maps, self.maps) - self.maps.threshold, np.float32) / np.float32(UNIT)
+        return Answers(
+            labels=np.where(missing, "", self._labels[chances.argmax(axis=1)]),
+            confidence=chances.max(axis=1),
+            probabilities=chances,
+            predictions=np.where(missing, np.float32(np.nan), above),
+            unsure=missing,
+            out_of_range=ranges,
+            missing=missing,
+            objects=found,
         )
 
     def check(self) -> float:
@@ -271,14 +301,35 @@ class Predictor:
             )
         return float(worst.max())
 
+    def _proved(self, *, chosen: bool) -> None:
+        """Check; where an engine was taken for its speed and fails, let NumPy answer if that passes."""
+        failed = self.engine.name
+        try:
+            self.check()
+        except CheckFailedError as error:
+            if chosen or failed == _EXACT:
+                raise
+            self._load(_EXACT)
+            try:
+                self.check()
+            except CheckFailedError:
+                raise error from None
+            self._tell(f"the engine {failed!r} does not pass the package's test vectors; {_EXACT!r} does and answers")
+
     def _fall_back(self, error: ProviderError, *, proven: bool) -> None:
         """Let ONNX Runtime's CPU answer in the place of an accelerator that failed, and say so in one line."""
-        failed, self.engine = self.engine.name, engines.get(_FALLBACK)
         again = "the test vectors run again" if proven else "the test vectors are not run again"
-        self.note = f"the engine {failed!r} failed: {error.why}; {_FALLBACK!r} answers instead, {again}"
-        if sys.stderr is not None:
-            sys.stderr.write(f"edgewright: {self.note}\n")
+        self._tell(f"the engine {self.engine.name!r} failed: {error.why}; {_FALLBACK!r} answers instead, {again}")
+        self._load(_FALLBACK)
+
+    def _load(self, name: str) -> None:
+        self.engine = engines.get(name)
         self._run = self.engine.load(self.package.model(self.form))
+
+    def _tell(self, note: str) -> None:
+        self.note = note
+        if sys.stderr is not None:
+            sys.stderr.write(f"edgewright: {note}\n")
 
     def _outputs(self, samples: Floats) -> dict[str, NDArray[Any]]:
         try:

@@ -52,12 +52,12 @@ def labelled(y: Any) -> NDArray[np.bool_]:  # noqa: ANN401 - text or float64
 
 
 def task_of(y: Any, task: str = "auto") -> str:  # noqa: ANN401 - text or numbers
-    """'classification', 'regression' or 'detection'.
+    """'classification', 'regression', 'detection' or 'anomaly'.
 
     Args:
         y: shape (n,), text, true/false or numbers.
-        task: 'auto' takes classification for text, true/false and at most 20 different whole numbers; 'detection' is
-            never chosen by itself.
+        task: 'auto' takes classification for text, true/false and at most 20 different whole numbers; 'detection' and
+            'anomaly' are never chosen by themselves.
 
     Raises:
         InputError: for regression on text.

@@ -16,9 +16,8 @@ from edgewright.export._c_graph import layer_names
 from edgewright.export._c_source import Source
 from edgewright.export._c_text import guarded, identifier, template_comment
 from edgewright.export._c_unit import Unit
-from edgewright.export.c99_operators import Site, write_integer
-from edgewright.export.c99_operators.int8_recurrent import step_lines
-from edgewright.graph.streaming import STATE, Moment, Steps, steps_of
+from edgewright.export.c99_operators import Site, recurrence, write_integer
+from edgewright.graph.streaming import Moment, Steps, steps_of
 from edgewright.schema.integer import IntegerNetwork
 
 
@@ -28,7 +27,7 @@ class Kept:
 
     name: str
     size: int
-    first: int
+    first: str
 
     @property
     def field(self) -> str:
@@ -60,12 +59,12 @@ def write_steps(unit: Unit, steps: Steps, names: Mapping[int, str]) -> tuple[Sou
 
 def _write(unit: Unit, moment: Moment, values: dict[int, Source], kept: list[Kept]) -> Source:
     sources = tuple(values[i] for i in moment.operator.inputs)
-    if moment.operator.kind == STATE:
+    if moment.operator.kind in recurrence.known:
         return _state(Site(unit, moment.operator, moment.values, sources), moment, kept)
     if moment.kept:
         width = moment.values[0].shape[-1]
         old, fresh = moment.kept * width, moment.fresh * width
-        own = Kept(f"line{len(kept)}", old + fresh, moment.values[0].zero)
+        own = Kept(f"line{len(kept)}", old + fresh, str(moment.values[0].zero))
         line = unit.buffer(own.size, "int8", name=f"context->{own.name}")
         kept.append(own)
         source = sources[0].leaves[0].buffer.name
@@ -80,15 +79,13 @@ def _write(unit: Unit, moment: Moment, values: dict[int, Source], kept: list[Kep
 
 def _state(site: Site, moment: Moment, kept: list[Kept]) -> Source:
     """Write the samples of a step into a state that stays."""
-    units, unit = moment.values[-1].shape[-1], site.unit
-    unit.work = moment.operator.kind
-    state = Kept(f"state{len(kept)}", units, site.target.zero)
-    cell = Kept(f"cell{len(kept)}", 2 * units, 0)
-    kept += [state, cell]
-    names = f"context->{state.name}", f"context->{cell.name}"
-    sequence = moment.operator.numbers["sequence"][0]
-    lines = step_lines(site, *names, moment.fresh, site.result if sequence else "")
-    site.step(lines if sequence else [*lines, f"memcpy({site.result}, {names[0]}, {units});"])
+    kind = site.unit.work = moment.operator.kind
+    parts = [
+        Kept(f"{part.name}{len(kept) + index}", part.size, part.first)
+        for index, part in enumerate(recurrence.known[kind].parts(site))
+    ]
+    kept += parts
+    site.step(recurrence.known[kind].lines(site, [f"context->{part.name}" for part in parts], moment.fresh))
     return site.output
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgewright.core.integer.qdq import Integers, integer_network
-from edgewright.core.integer.reader import FLAT, WEIGHTED, Reader, obstacle
+from edgewright.core.integer.reader import FLAT, RECURRENT, WEIGHTED, Reader, obstacle
 from edgewright.core.kernels import Weights
 from edgewright.core.operators import where
 from edgewright.schema.errors import InputError
@@ -83,9 +83,9 @@ class Floats(Reader):
             missing = [name for name in node.inputs[1:] if name and name not in self.constants]
             if missing:
                 raise InputError("constant weights", f"the value {missing[0]!r}", where(node))
-            last = 3 if node.op == "LSTM" else 2
+            last = 3 if node.op in RECURRENT else 2
             bias = self.constants[node.inputs[last]] if len(node.inputs) > last and node.inputs[last] else None
             weights = Weights(self.constants[node.inputs[1]], None, bias)
-            state = Weights(self.constants[node.inputs[2]], None, None) if node.op == "LSTM" else None
+            state = Weights(self.constants[node.inputs[2]], None, None) if node.op in RECURRENT else None
         self.known[value] = self.compute(node, weights, (0.0, 0), activation, state)
         return value

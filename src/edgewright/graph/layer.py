@@ -56,6 +56,8 @@ class Layer(Generic[L]):
         training: (config, parameters, x, random key) -> y in a training step, where that is not what `apply` gives.
         between: `apply` with one more argument, a function that the value between its two halves goes through.
         normalisation: of a layer that normalises its sums in training.
+        settled: (config) -> a configuration that a fitted network is built from without files, where that is another.
+        frozen: (config, parameters) -> names of the parameters that training leaves as they are.
         width: key of the configuration that says how many channels come out; empty where as many come out as go in.
         search: what a search may do: make a network of such layers on 'rows' or on 'windows', leave the layer out
             ('free'), or, where empty, change its width alone.
@@ -75,6 +77,8 @@ class Layer(Generic[L]):
     training: Callable[[L, Parameters, Any, Any], Any] | None = None
     between: Callable[[L, Parameters, Any, Callable[[Any], Any]], Any] | None = None
     normalisation: Normalisation[L] | None = None
+    settled: Callable[[L], L] | None = None
+    frozen: Callable[[L, Parameters], frozenset[str]] | None = None
     width: str = ""
     search: Literal["", "rows", "windows", "free"] = ""
     inputs: Mapping[str, int] = field(default_factory=dict)

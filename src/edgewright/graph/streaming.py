@@ -2,8 +2,8 @@
 
 A causal convolution over (1, samples, channels) sees, at each step, `stride` new samples and the samples before them
 that its kernel still covers. Kept in memory, which begins as the padding of the window form does (the integer of the
-real number 0), they make every byte that of the window form: the same kernels run on the same numbers. An LSTM keeps
-its state and its cells; one that gives its last state gives it after every step, and dense layers may follow it.
+real number 0), they make every byte that of the window form: the same kernels run on the same numbers. An LSTM or GRU
+keeps its state; one that gives its last state gives it after every step, and dense layers may follow it.
 """
 
 from __future__ import annotations
@@ -15,16 +15,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.kernels import kernel
-from edgewright.core.kernels.recurrent import Step, steps_of_lstm
+from edgewright.core.kernels import Recurrence, State, kernel
 from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
 
 Int8 = NDArray[np.int8]
 # Kinds that look at one sample at a time, and those whose kernel moves over samples.
 _POINTS, _KERNELS = ("add", "relu", "quantise", "logistic"), ("conv", "depthwise")
-STATE = "lstm"
 _TURNS = ("reshape", "transpose")
 
 
@@ -68,9 +65,20 @@ class Steps:
 
     @property
     def remembered(self) -> int:
-        """Bytes that are kept from one step to the next: an LSTM has three a unit."""
+        """Bytes that are kept from one step to the next."""
         lines = sum(moment.kept * moment.values[0].shape[-1] for moment in self.moments)
-        return lines + sum(3 * m.values[-1].shape[-1] for m in self.moments if m.operator.kind == STATE)
+        states = (_recurrence(moment) for moment in self.moments)
+        return lines + sum(state.remembered for state in states if state is not None)
+
+
+def has_state(operator: IntegerOperator) -> bool:
+    """Return whether an operator remembers more than samples."""
+    return kernel(operator.kind).recurrence is not None
+
+
+def _recurrence(moment: Moment) -> Recurrence | None:
+    make = kernel(moment.operator.kind).recurrence
+    return None if make is None else make(moment.operator, moment.values[-1])
 
 
 def steps_of(network: IntegerNetwork) -> Steps:
@@ -112,7 +120,7 @@ def _moment(network: IntegerNetwork, operator: IntegerOperator, lengths: dict[in
                              "Nothing may depend on a later sample")  # fmt: skip
         given = fresh // stride
         operator = msgspec.structs.replace(operator, numbers={**operator.numbers, "pads": (0, 0, 0, 0)})
-    elif operator.kind == STATE:
+    elif has_state(operator):
         given = fresh if operator.numbers["sequence"][0] else 1
     elif operator.kind == "dense" and len(network.values[operator.inputs[0]].shape) == 1:
         # Behind a last state: what comes in is features of one step.
@@ -143,12 +151,9 @@ class NetworkStream:
             kernel(m.operator.kind).build(m.operator, m.values[:-1], m.values[-1]) for m in self.steps.moments
         ]
         self._memory: list[Int8] = []
-        self._states: dict[int, tuple[Array, Array]] = {}
-        self._steps: dict[int, Step] = {
-            index: steps_of_lstm(m.operator, m.values[-1])
-            for index, m in enumerate(self.steps.moments)
-            if m.operator.kind == STATE
-        }
+        self._states: dict[int, State] = {}
+        found = enumerate(map(_recurrence, self.steps.moments))
+        self._recurrences = {index: made for index, made in found if made is not None}
         self.reset()
 
     def reset(self) -> None:
@@ -157,10 +162,7 @@ class NetworkStream:
             np.full((1, 1, moment.kept, moment.values[0].shape[-1]), moment.values[0].zero, np.int8)
             for moment in self.steps.moments
         ]
-        for index in self._steps:
-            value = self.steps.moments[index].values[-1]
-            units = value.shape[-1]
-            self._states[index] = np.full((1, units), value.zero, np.int8), np.zeros((1, units), np.int64)
+        self._states = {index: made.first(1) for index, made in self._recurrences.items()}
 
     def push(self, x: Int8) -> Int8:
         """Take samples and give what the network answers.
@@ -183,7 +185,7 @@ class NetworkStream:
         values: dict[int, Int8] = {steps.source: np.asarray(x, np.int8)[None, None]}
         for index, moment in enumerate(steps.moments):
             arrays: Sequence[Int8] = [values[i] for i in moment.operator.inputs]
-            if index in self._steps:
+            if index in self._recurrences:
                 values[moment.operator.output] = self._stepped(index, arrays[0])
                 continue
             if moment.kept:
@@ -196,10 +198,8 @@ class NetworkStream:
     def _stepped(self, index: int, x: Int8) -> Int8:
         """Take samples (1, 1, count, channels) into a state; give it after every sample, or after every step."""
         moment, every = self.steps.moments[index], []
-        state, cell = self._states[index]
         for sample in x[0, 0]:
-            state, cell = self._steps[index](sample[None], state, cell)
-            every.append(state)
-        self._states[index] = state, cell
+            given, self._states[index] = self._recurrences[index].step(sample[None], self._states[index])
+            every.append(given)
         made = np.stack(every, axis=1)[:, None]
         return made if moment.operator.numbers["sequence"][0] else made[:, :, moment.fresh - 1 :: moment.fresh]

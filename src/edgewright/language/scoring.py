@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from edgewright.data.matching import check_names, find_labels
 from edgewright.language.intents.parts import IntentEvaluation
-from edgewright.language.intents.scope_limit import auroc_interval
 from edgewright.language.intents.train import Made
 from edgewright.language.slots.train import SlotScore, score
 from edgewright.language.training import measures
@@ -21,6 +20,7 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, LanguageSpec, Parsed, Utterance
 from edgewright.schema.score import Score
 from edgewright.schema.trace import Interval
+from edgewright.training.auroc import auroc_interval
 from edgewright.training.metrics import SHARE, group_interval, wilson
 
 _DRAWS = 500

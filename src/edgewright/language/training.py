@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.language.intents.parts import held_sentences, parted
-from edgewright.language.intents.scope_limit import auroc_interval
 from edgewright.language.intents.teacher import Teacher
 from edgewright.language.intents.train import How, Made, train_head, train_student
 from edgewright.language.slots.train import SlotScore, Slotting, score, train_tagger
@@ -22,6 +21,7 @@ from edgewright.nlp.utterance.student import Student
 from edgewright.nlp.utterance.tagger import Tagger
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, HeadSpec, LanguageSpec, StudentSpec, TaggerSpec, Utterance, Vector
+from edgewright.training.auroc import auroc_interval
 from edgewright.training.metrics import calibration_error, class_scores, confusion, wilson
 
 _CONFUSED, _WORST = 5, 5

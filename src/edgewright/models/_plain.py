@@ -14,7 +14,7 @@ from edgewright.graph.builder import Builder
 from edgewright.models.base import LayerOutput, OnEpoch
 from edgewright.models.contract import Model
 from edgewright.models.outputs import Outputs, finish_outputs, regression_output
-from edgewright.models.targets import TargetError, encode, numbers
+from edgewright.models.targets import TargetError, encode, many_classes, numbers
 from edgewright.schema.trace import LayerRecord, TrainingRecord
 
 Floats = NDArray[np.float32]
@@ -76,7 +76,8 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
         rows = self._rows(X, fitting=True)
         if self.task == "classification":
             self.classes_, target = encode(y, len(rows))
-            self._fit(rows, target.astype(np.int64), len(self.classes_))
+            with many_classes():
+                self._fit(rows, target.astype(np.int64), len(self.classes_))
         else:
             self._fit(rows, numbers(y, len(rows)), 0)
         self.training_ = TrainingRecord(

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import jax
+import msgspec
 import numpy as np
 
 from edgewright.core.catalogue import find
@@ -60,6 +61,21 @@ class Architecture:
             layer.initialise(config, shape, rng)
             for layer, config, shape in zip(self.layers, self.configs, self.shapes, strict=False)
         ]
+
+    def frozen(self, parameters: Sequence[Parameters]) -> int:
+        """Return how many layers, from the first on, training leaves as they are; 0 where none of them has weights."""
+        count = 0
+        for layer, config, own in zip(self.layers, self.configs, parameters, strict=True):
+            fixed = frozenset() if layer.frozen is None else layer.frozen(config, own)
+            if fixed != set(own) or layer.training is not None:
+                break
+            count += 1
+        return count if any(parameters[:count]) else 0
+
+    def divided(self, count: int) -> tuple[Architecture, Architecture]:
+        """Return the first layers, and the rest."""
+        first = Architecture(self.kinds[:count], self.configs[:count], self.shapes[: count + 1])
+        return first, Architecture(self.kinds[count:], self.configs[count:], self.shapes[count:])
 
     def to_graph(self, parameters: Sequence[Parameters], builder: Builder, value: str) -> str:
         """Emit all layers after `value` and give the value of the raw outputs."""
@@ -132,6 +148,16 @@ def read_layer(table: dict[str, Any], number: int, within: str = "model.layers")
     return kind, config, layer
 
 
+def settled(tables: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """Return the tables as a fitted network keeps them: they name no file that it is built from."""
+    made = []
+    for number, table in enumerate(tables, start=1):
+        kind, config, layer = read_layer(table, number)
+        given = None if layer.settled is None else msgspec.to_builtins(layer.settled(config))
+        made.append(dict(table) if given is None else {"kind": kind, **given})
+    return tuple(made)
+
+
 def layer_of(table: Mapping[str, Any]) -> Layer[Any]:
     """Return the definition of the layer that a table names.
 
@@ -174,6 +200,16 @@ class _Function:
             else:
                 x = layer.apply(config, own, x)
         return x
+
+    def trainable(self, parameters: list[Parameters]) -> list[dict[str, bool]] | None:
+        """Return whether training changes each parameter; None where it changes all of them."""
+        if not any(layer.frozen for layer, _ in self.parts):
+            return None
+        fixed = [
+            frozenset() if layer.frozen is None else layer.frozen(config, own)
+            for (layer, config), own in zip(self.parts, parameters, strict=True)
+        ]
+        return [{name: name not in names for name in own} for names, own in zip(fixed, parameters, strict=True)]
 
     @property
     def measure(self) -> Callable[[list[Parameters], Any], list[Parameters]] | None:

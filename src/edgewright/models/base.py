@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import Any, ClassVar, NamedTuple, Self
@@ -13,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Parameters
-from edgewright.models.architecture import Architecture, Head, architecture, function
+from edgewright.models.architecture import Architecture, Head, architecture, function, settled
 from edgewright.models.targets import sample_weights
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import EpochRecord, LayerRecord, TrainingRecord
@@ -23,6 +24,8 @@ from edgewright.training.rows import Rows, as_rows
 
 Floats = NDArray[np.float32]
 OnEpoch = Callable[[EpochRecord], bool | None]
+# What layers that are not trained give is kept up to so many bytes, instead of computed in every epoch.
+_KEPT_BYTES = 1 << 30
 _LAYERS = ({"kind": "dense", "units": 64}, {"kind": "dense", "units": 64})
 
 
@@ -66,12 +69,19 @@ class Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
     def fitted_(self) -> dict[str, Any]:
         """All that is stored of a fitted network; set on an unfitted one, it predicts as the fitted one did."""
         stored = {"parameters": self.parameters_, "shape": list(self.shape_), "features": self.n_features_in_}
+        if hasattr(self, "layers_"):
+            stored["layers"] = self.layers_
         return {**stored, "classes": self.classes_} if hasattr(self, "classes_") else stored
 
     @fitted_.setter
     def fitted_(self, stored: dict[str, Any]) -> None:
+        self._keep(stored)
+
+    def _keep(self, stored: dict[str, Any]) -> None:
         self.parameters_, self.shape_ = stored["parameters"], stored["shape"]
         self.n_features_in_ = stored["features"]
+        if "layers" in stored:
+            self.layers_ = tuple(stored["layers"])
         if "classes" in stored:
             self.classes_ = stored["classes"]
 
@@ -86,7 +96,12 @@ class Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
             shape: of one sample.
             outputs: of the output layer.
         """
-        return architecture(self.layers, shape, outputs, head=self.head)
+        return architecture(self.tables, shape, outputs, head=self.head)
+
+    @property
+    def tables(self) -> tuple[dict[str, Any], ...]:
+        """The layers; those of a fitted network name no file that it is built from."""
+        return getattr(self, "layers_", self.layers)
 
     def _outputs(self) -> int:
         return 1
@@ -142,10 +157,21 @@ class Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
         if validation is not None and len(validation[1]):
             others = self._rows(validation[0])
             watched = Sampled(others, *self._targets(validation[1], len(others), False))
+        if hasattr(self, "layers_"):
+            del self.layers_
         network, settings = self.network(), self.settings(self.loss)
         start = network.initialise(np.random.default_rng(self.seed))
-        result = train(function(network), start, samples, settings, validation=watched, on_epoch=on_epoch)
-        self.parameters_, self.history_ = result.parameters, result.history
+        kept = settled(self.layers)
+        if kept != tuple(self.layers):
+            self.layers_ = kept
+            network = self.network()
+        still = 0 if self.augment or self.mixup or self.dropout else network.frozen(start)
+        if 4 * len(rows) * math.prod(network.shapes[still]) > _KEPT_BYTES:
+            still = 0
+        below, above = network.divided(still)
+        seen, watching = _behind(below, start, samples), None if watched is None else _behind(below, start, watched)
+        result = train(function(above), start[still:], seen, settings, validation=watching, on_epoch=on_epoch)
+        self.parameters_, self.history_ = [*start[:still], *result.parameters], result.history
         self.training_ = TrainingRecord(
             samples=len(samples.rows),
             validation_samples=0 if watched is None else len(watched.rows),
@@ -196,3 +222,11 @@ class Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
     def _emit(self, builder: Builder, value: str) -> str:
         builder.boundary(value)
         return self.network().to_graph(self.parameters_, builder, value)
+
+
+def _behind(below: Architecture, parameters: list[Parameters], samples: Sampled) -> Sampled:
+    """Return samples as the layers above `below` take them: what is not trained need not be computed every epoch."""
+    if not below.kinds:
+        return samples
+    rows = as_rows(outputs(function(below), parameters[: len(below.kinds)], samples.rows))
+    return Sampled(rows, samples.targets, samples.weights)

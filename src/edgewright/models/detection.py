@@ -44,13 +44,11 @@ class NetworkDetector(Network):
     @property
     def fitted_(self) -> dict[str, Any]:
         """All that is stored of a fitted network."""
-        stored = {"parameters": self.parameters_, "shape": list(self.shape_), "features": self.n_features_in_}
-        return {**stored, "objects": msgspec.to_builtins(self.objects_)}
+        return {**super().fitted_, "objects": msgspec.to_builtins(self.objects_)}
 
     @fitted_.setter
     def fitted_(self, stored: dict[str, Any]) -> None:
-        self.parameters_, self.shape_ = stored["parameters"], stored["shape"]
-        self.n_features_in_ = stored["features"]
+        self._keep(stored)
         self.objects_ = msgspec.convert(stored["objects"], ObjectMap)
 
     def _outputs(self) -> int:
@@ -97,11 +95,14 @@ class NetworkDetector(Network):
         if watched is None or not len(watched.rows):
             return
         raw = outputs(function(self.network()), self.parameters_, watched.rows)
-        self.apply_threshold(best_threshold(_flat(raw), self._watched, self.objects_))
+        best = best_threshold(_flat(raw), self._watched, self.objects_)
+        self.objects_ = msgspec.structs.replace(self.objects_, threshold=best)
 
-    def apply_threshold(self, threshold: int) -> None:
-        """Set the log-odds from which a cell counts, in 1/16."""
-        self.objects_ = msgspec.structs.replace(self.objects_, threshold=threshold)
+    def apply_threshold(self, other: ObjectMap) -> None:
+        """Take the threshold of another fit's map."""
+        self.objects_ = msgspec.structs.replace(
+            self.objects_, threshold=other.threshold, false_alarms=other.false_alarms
+        )
 
     def predict(self, X: Any) -> Floats:  # noqa: ANN401 - arrays and Rows
         """Return logits, shape (n, rows * columns * classes), cell after cell; class 0 is the background."""

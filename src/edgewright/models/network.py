@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, RegressorMixin
 
 from edgewright.graph.builder import Builder
+from edgewright.models.anomaly import NetworkAnomaly
 from edgewright.models.architecture import function
 from edgewright.models.base import Network
 from edgewright.models.contract import Model
@@ -140,6 +141,8 @@ def build(model: ModelConfig, training: TrainingConfig, task: str, seed: int) ->
     kind = _KINDS[task]
     given = {f: getattr(training, f) for f in training.__struct_fields__}
     keys = {name: value for name, value in given.items() if value is not msgspec.UNSET}
+    if kind is not NetworkAnomaly:
+        keys.pop("false_alarms", None)
     keys["augment"] = changing(training.augment)
     return kind(tuple(model.layers), seed=seed, **keys)
 
@@ -148,5 +151,6 @@ _KINDS: dict[str, type[Network]] = {
     "classification": NetworkClassifier,
     "regression": NetworkRegressor,
     "detection": NetworkDetector,
+    "anomaly": NetworkAnomaly,
 }
-MODEL = Model(build=build, state=("fitted_",))
+MODEL = Model(build=build, state=("fitted_",), settings=("backbone", "depth", "freeze", "pixels"))

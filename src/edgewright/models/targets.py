@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -18,6 +21,14 @@ class TargetError(InputError, ValueError):
     """A target or weights that cannot be trained on; a `ValueError` too, which scikit-learn's tools expect."""
 
 
+@contextmanager
+def many_classes() -> Iterator[None]:
+    """Keep scikit-learn from guessing that a target with many classes and few samples is a number."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The number of unique classes is greater than")
+        yield
+
+
 def encode(y: Any, samples: int, classes: NDArray[Any] | None = None) -> tuple[NDArray[Any], Floats]:  # noqa: ANN401
     """Return classes, sorted, and the number of each sample's class as a float, shape (n,).
 
@@ -31,7 +42,8 @@ def encode(y: Any, samples: int, classes: NDArray[Any] | None = None) -> tuple[N
     """
     labels = _column(y, samples)
     try:
-        check_classification_targets(labels)
+        with many_classes():
+            check_classification_targets(labels)
     except ValueError as error:
         raise TargetError("class labels", str(error), "the target", "For numbers set task = 'regression'") from None
     if classes is None:

@@ -136,7 +136,7 @@ def prediction_card(config: PipelineConfig, material: Material, traced: Predicti
     done = measured(lambda: predictor.predict(sample))
     fit = predictor.manifest.fit
     fitted = "; this sample was in its training data" if fit is not None and fit.refitted else ""
-    text, name, value = _answer(done.value, predictor.manifest.labels)
+    text, name, value = _answer(done.value, predictor.manifest.labels, predictor.anomaly)
     return msgspec.structs.replace(
         card,
         why=f"{text}, answered by the package's {predictor.form} form through "
@@ -148,11 +148,14 @@ def prediction_card(config: PipelineConfig, material: Material, traced: Predicti
     )
 
 
-def _answer(answers: Answers, labels: Sequence[str]) -> tuple[str, str, float]:
+def _answer(answers: Answers, labels: Sequence[str], anomaly: bool) -> tuple[str, str, float]:
     """Return the first answer as text, 'walking, 85 % confidence' or '12.5', and the name and value of its figure.
 
     That is the last probability of two classes (what a sigmoid gives), the confidence of more, or the prediction.
     """
+    if anomaly and answers.predictions is not None:
+        above = float(answers.predictions[0])
+        return f"{'odd' if above >= 0 else 'good'}, {above:+.2f} from the threshold", "above the threshold", above
     if answers.objects is not None and answers.predictions is not None:
         count = float(answers.predictions[0])
         return plural(int(count), "object"), "objects", count

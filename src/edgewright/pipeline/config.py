@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
@@ -12,8 +13,8 @@ import msgspec
 
 from edgewright.core.toml_tables import convert_table
 from edgewright.data.load import find_kind
-from edgewright.schema.config import PipelineConfig
-from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.schema.config import ModelConfig, PipelineConfig
+from edgewright.schema.errors import InputError, UnknownNameError, located
 
 # Kinds of stages that fill missing values, and those of sound, which misses none.
 _FILLING, _SOUND = frozenset({"fill", "impute"}), frozenset({"log_mel", "mfcc"})
@@ -79,13 +80,14 @@ def names_pipeline(name: str, data: str | None = None) -> bool:
     return path.suffix == ".toml" or not (path.exists() or path.suffix or len(path.parts) > 1)
 
 
-def parse(text: str, where: str, changes: tuple[str, ...] = ()) -> PipelineConfig:
+def parse(text: str, where: str, changes: tuple[str, ...] = (), folder: Path | None = None) -> PipelineConfig:
     """Turn TOML text into a checked configuration.
 
     Args:
         text: of the pipeline.
         where: file name for messages.
         changes: `a.b=v` each; `v` is read as TOML, and as text when that fails.
+        folder: of the file; a backbone is first sought in it.
 
     Raises:
         InputError: syntax errors, unknown keys, wrong types and values out of range, each with its key.
@@ -93,6 +95,10 @@ def parse(text: str, where: str, changes: tuple[str, ...] = ()) -> PipelineConfi
     table = _read_toml(text, where)
     for change in changes:
         _apply(table, change)
+    model = table.get("model")
+    if folder is not None and isinstance(model, dict) and isinstance(model.get("backbone"), str):
+        beside = folder / model["backbone"]
+        model["backbone"] = str(beside) if beside.exists() else model["backbone"]
     return checked(table, where)
 
 
@@ -107,12 +113,44 @@ def checked(table: Mapping[str, Any], where: str) -> PipelineConfig:
         InputError: unknown keys, wrong types and values out of range, each with its key.
     """
     config = convert_table(table, PipelineConfig, where)
+    given = table.get("model")
+    with located(where):
+        model = with_backbone(config.model, isinstance(given, Mapping) and "layers" in given)
+    config = msgspec.structs.replace(config, model=model)
     kinds = {stage.get("kind") for stage in config.stages}
     if config.window is None or kinds & (_FILLING | _SOUND) or _never_missing(config.data.get("kind")):
         return config
     title = config.stages[0].get("title") if config.stages else None
     first = {"kind": "fill", "title": title} if title else {"kind": "fill"}
     return msgspec.structs.replace(config, stages=(first, *config.stages))
+
+
+def with_backbone(model: ModelConfig, layers: bool) -> ModelConfig:
+    """Return the model's table with its backbone as the first of its layers.
+
+    Args:
+        model: as it was written.
+        layers: whether it was written with layers.
+
+    Raises:
+        InputError: keys of a backbone without one.
+    """
+    named = {key: getattr(model, key) for key in ("depth", "freeze", "pixels")}
+    keys = {key: value for key, value in named.items() if value is not msgspec.UNSET}
+    if model.backbone is msgspec.UNSET:
+        if keys:
+            text = " and ".join(keys)
+            raise InputError("a backbone", f"{text} without one", "[model]", "Set backbone = 'FILE.tflite'")
+        return model
+    if model.kind != "network":
+        return model
+    file = Path(model.backbone)
+    table: dict[str, Any] = {"kind": "backbone", "file": model.backbone, **keys}
+    if file.is_file():
+        table["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
+    pool = ({"kind": "global_average_pool"},) if keys.get("depth", 1.0) < 1.0 else ()
+    unset: dict[str, Any] = dict.fromkeys(("backbone", *named), msgspec.UNSET)
+    return msgspec.structs.replace(model, layers=(table, *(model.layers if layers else pool)), **unset)
 
 
 def _never_missing(kind: object) -> bool:
@@ -126,7 +164,7 @@ def _never_missing(kind: object) -> bool:
 def read_config(name: str, changes: tuple[str, ...] = ()) -> PipelineConfig:
     """Read and check a shipped pipeline or a TOML file; a relative `[data] path` is first sought beside the file."""
     text, where = source_text(name)
-    config = parse(text, where, changes)
+    config = parse(text, where, changes, None if name in shipped() else Path(name).parent)
     path = config.data.get("path")
     if name in shipped() or not isinstance(path, str) or not path:
         return config

@@ -121,14 +121,19 @@ def _crowded(true: list[tuple[Centre, ...]], spec: ObjectMap) -> int:
     return len(cells) - len(set(cells))
 
 
-def _scene(samples: Samples, row: int, spec: ObjectMap, true: tuple[Centre, ...], found: tuple[Found, ...]) -> Scene:
-    pixels = np.clip(np.nan_to_num(samples.X[row]), 0, 255).astype(np.uint8).transpose(1, 2, 0)
+def picture_png(sample: Floats) -> bytes:
+    """Return a picture of shape (channels, height, width), values from 0 to 255, as a PNG file."""
+    pixels = np.clip(np.nan_to_num(sample), 0, 255).astype(np.uint8).transpose(1, 2, 0)
     stream = io.BytesIO()
     Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def _scene(samples: Samples, row: int, spec: ObjectMap, true: tuple[Centre, ...], found: tuple[Found, ...]) -> Scene:
     return Scene(
         row=row,
         name=str(samples.sessions[row]),
-        picture=stream.getvalue(),
+        picture=picture_png(samples.X[row]),
         true=tuple(Spot(label=one.label, x=one.x * spec.width, y=one.y * spec.height) for one in true),
         found=tuple(
             Spot(label=spec.labels[one.label], x=one.x, y=one.y, chance=round(probability(one.score), 4))

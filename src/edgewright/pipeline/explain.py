@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.objects import odd_chances
+from edgewright.pipeline.anomaly import LABELS, named
 from edgewright.pipeline.cards import number
 from edgewright.pipeline.detection import objects_text, sample_map, truths_text
 from edgewright.schema.data import Floats, Samples
@@ -36,15 +39,20 @@ def explain(
     truth = samples.y[row] if samples.y is not None else ""
     raw = samples.X[row] if samples.X.ndim == 2 else samples.X[row, 0].ravel()
     if hasattr(model, "classes_"):
-        probabilities = np.asarray(model.predict_proba(features))[0]
-        best = int(np.argmax(probabilities))
-        answer, confidence = str(model.classes_[best]), float(probabilities[best])
-        shares = tuple((str(c), float(p)) for c, p in zip(model.classes_, probabilities, strict=True))
+        chances = np.asarray(model.predict_proba(features))[0]
+        best = int(np.argmax(chances))
+        answer, confidence = str(model.classes_[best]), float(chances[best])
+        shares = tuple((str(c), float(p)) for c, p in zip(model.classes_, chances, strict=True))
         right: bool | None = None if samples.y is None else answer == str(truth)
     elif hasattr(model, "objects_"):
         spec = sample_map(model.objects_, samples)
-        answer, truth = objects_text(model.predict(features), spec), truths_text(str(truth))
+        maps = model.predict(features)
         confidence, shares, right = 1.0, (), None
+        if spec.false_alarms is msgspec.UNSET:
+            answer, truth = objects_text(maps, spec), truths_text(str(truth))
+        else:
+            answer = LABELS[int(odd_chances(maps, spec)[0].argmax())]
+            right = answer == str(named(np.array([truth]))[0])
     else:
         value = float(np.ravel(model.predict(features))[0])
         answer, confidence, shares, right = f"{value:.6g}", 1.0, (), None

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.formatting import plural
+from edgewright.core.objects import MAPPED
 from edgewright.data.leakage import same_recordings
 from edgewright.data.samples import unit_of
 from edgewright.models.base import Network
+from edgewright.pipeline.anomaly import evaluate_anomalies
 from edgewright.pipeline.cards import sample_rows
 from edgewright.pipeline.detection import evaluate_objects, sample_map
 from edgewright.pipeline.duration_estimate import tell_ahead, training_s
@@ -128,6 +130,9 @@ def judge(job: Job, material: Material, flow: Flow, model: Any) -> Evaluated:  #
             truth, answers, list(model.classes_), groups, sides.test, split_by=sides.by, majority=majority
         )
         places = one_right_one_wrong(truth, answers, model.classes_)
+    elif material.task == "anomaly":
+        spec = sample_map(model.objects_, samples)
+        evaluation, places = evaluate_anomalies(samples, sides.test, answers, spec, split_by=sides.by), [0]
     elif material.task == "detection":
         spec = sample_map(model.objects_, samples)
         evaluation, places = evaluate_objects(samples, sides.test, answers, spec, split_by=sides.by), [0]
@@ -141,7 +146,7 @@ def judge(job: Job, material: Material, flow: Flow, model: Any) -> Evaluated:  #
     )  # fmt: skip
     if job.crossed is not None:
         evaluation = crossed_evaluation(job.crossed, samples, evaluation)
-    elif material.task != "detection":
+    elif material.task not in MAPPED:
         simplest = against_simplest(job, material, as_target(model, answers, material.task))
         evaluation = msgspec.structs.replace(evaluation, simplest=simplest)
     job.listener.evaluation(evaluation)
@@ -235,6 +240,6 @@ def _validation_told(config: PipelineConfig, count: int, classify: bool) -> str:
     uses = ["select the epoch" if config.training.patience else "monitor it"]
     if classify and config.training.calibrate:
         uses.append("calibrate confidence")
-    if config.task == "detection":
+    if config.task in MAPPED:
         uses.append("choose the threshold")
     return f"{count:,} validation samples {' and '.join(uses)}; "

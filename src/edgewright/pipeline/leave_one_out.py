@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.formatting import duration_text
+from edgewright.core.objects import MAPPED
 from edgewright.data.splits import choose, touching
 from edgewright.data.synthetic import is_synthetic
 from edgewright.pipeline.duration_estimate import tell_ahead
@@ -70,7 +71,7 @@ def leave_one_out(job: Job, material: Material, fit_s: float) -> LeftOutRecord |
     limit, groups = job.config.split.leave_one_out_s, material.samples.groups
     if isinstance(limit, msgspec.UnsetType) or not limit or groups is None or material.sides.by != "group":
         return None
-    if material.task == "detection":
+    if material.task in MAPPED:
         return None
     names = np.unique(groups[~is_synthetic(material.samples.sessions)])
     if not 2 <= len(names) < FEW or job.listener.cancelled():

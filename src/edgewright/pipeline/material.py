@@ -13,9 +13,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.objects import MAPPED
 from edgewright.data.audited_labels import limit_of, records, told
 from edgewright.data.centres import TARGET as OBJECTS
 from edgewright.data.centres import read_centres
+from edgewright.data.goods import is_odd, split_goods
 from edgewright.data.load import load_data
 from edgewright.data.row_spool import SpooledRows, in_file
 from edgewright.data.samples import cut
@@ -69,9 +71,15 @@ class Material:
 
 
 def every_sample(config: PipelineConfig, material: Material) -> Material:
-    """Return the material with all samples to fit on, and none to validate or judge."""
-    every, none = np.arange(len(material.samples.X), dtype=np.int64), np.empty(0, np.int64)
+    """Return the material with all samples to fit on, but for odd ones, and none to validate or judge."""
+    every, none = every_row(material), np.empty(0, np.int64)
     return with_sides(config, material, Split(train=every, validation=none, test=none, by=material.sides.by))
+
+
+def every_row(material: Material) -> NDArray[np.int64]:
+    """Return the samples that a model can be fitted on: all, but for odd pictures."""
+    every = np.arange(len(material.samples.X), dtype=np.int64)
+    return every[~is_odd(material.samples.y)] if material.task == "anomaly" else every
 
 
 def with_sides(config: PipelineConfig, material: Material, sides: Split) -> Material:
@@ -122,7 +130,10 @@ def prepare(
         # Sides have the same mix of numbers of objects: no two pictures have the same ones.
         numbers = np.array([len(some) for some in read_centres(samples.y)], np.float64)
         mixed = msgspec.structs.replace(samples, y=numbers)
-    sides = split(mixed, config.split, seed=config.seed, window=window)
+    if task == "anomaly":
+        sides = split_goods(samples, config.split, seed=config.seed)
+    else:
+        sides = split(mixed, config.split, seed=config.seed, window=window)
     extra, extra_y = _augment(config, samples, sides)
     missing = sum(int(np.isnan(piece).sum()) for piece in _pieces(samples.X))
     counts = f"{len(dataset.recordings)} recordings" if len(dataset.recordings) > 1 else "one recording"
@@ -177,8 +188,8 @@ def _check_objects(config: PipelineConfig, dataset: DataSet, task: str) -> None:
     if task == "detection" and not has:
         do = "Load pictures with boxes: [data] kind = 'pictures', boxes = 'FILE'"
         raise InputError("boxes around objects", f"the target {dataset.target_name!r}", f"{config.name} [data]", do)
-    if task == "detection" and config.model.kind != "network":
-        raise InputError("model.kind = 'network' for detection", repr(config.model.kind), f"{config.name} [model]")
+    if task in MAPPED and config.model.kind != "network":
+        raise InputError(f"model.kind = 'network' for {task}", repr(config.model.kind), f"{config.name} [model]")
 
 
 def _whole(config: PipelineConfig) -> str:
@@ -257,6 +268,9 @@ def _target_told(config: PipelineConfig, dataset: DataSet, samples: Samples, tas
         shown = ", ".join(f"{name} ({count:,})" for name, count in sorted(of_label.items())[:_CLASSES_SHOWN])
         empty = sum(not some for some in centres)
         return f"{head}{sum(of_label.values()):,} centres, {shown}; {empty:,} pictures without any"
+    if task == "anomaly":
+        odd = int(is_odd(samples.y).sum())
+        return f"{head}{len(samples.y) - odd:,} good pictures, {odd:,} odd ones that evaluate"
     y = np.asarray(samples.y, np.float64)
     text = f"{head}a number from {y.min():.6g} to {y.max():.6g}"
     whole = config.task == "auto" and bool((y == np.round(y)).all()) and len(np.unique(y)) <= _CLASSES_ASKED

@@ -12,6 +12,7 @@ from edgewright.data.load import find_kind, simulated_title
 from edgewright.graph.stage import Context, Stage, StageConfig
 from edgewright.models.architecture import read_layer
 from edgewright.models.contract import Model
+from edgewright.pipeline.config import with_backbone
 from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.config import ModelConfig, PipelineConfig, TrainingConfig
 from edgewright.schema.errors import InputError, UnknownNameError, located
@@ -118,7 +119,7 @@ def _model_table(config: PipelineConfig) -> ModelConfig:
                 f"Remove {key}, or set kind = {takers}",
             )  # fmt: skip
     if not config.architecture:
-        return config.model
+        return with_backbone(config.model, config.model.layers != ModelConfig().layers)
     known = config.scaling.architectures if config.scaling is not None else {}
     if config.architecture not in known:
         raise UnknownNameError("architecture", config.architecture, known, f"{config.name} architecture")

@@ -51,12 +51,13 @@ _LIBRARIES = ("edgewright", "numpy", "jax", "optax", "scikit-learn", "onnx", "on
 
 
 def config_hash(config: PipelineConfig) -> str:
-    """SHA-256 of the checked configuration, defaults included, without the place its data lie at.
+    """SHA-256 of the checked configuration, defaults included, without the place its data and its backbone lie at.
 
-    The data have a hash of their own, and the same run in another folder must give the same package.
+    They have hashes of their own, and the same run in another folder must give the same package.
     """
     data = {key: value for key, value in config.data.items() if key != "path"}
-    placeless = msgspec.structs.replace(config, data=data)
+    layers = tuple({**t, "file": Path(t["file"]).name} if "file" in t else t for t in config.model.layers)
+    placeless = msgspec.structs.replace(config, data=data, model=msgspec.structs.replace(config.model, layers=layers))
     return hashlib.sha256(msgspec.json.encode(placeless, order="deterministic")).hexdigest()
 
 
@@ -152,10 +153,17 @@ def provenance(
         licences=tuple(text for text in (dataset.licence,) if text),
         origin=dataset.origin,
         citation=dataset.citation,
+        backbone=_backbone(config),
         labels=material.labels,
         started=started,
         package_hash=package,
     )
+
+
+def _backbone(config: PipelineConfig) -> str:
+    """Name and SHA-256 of the file that the network began with; empty without one."""
+    first = next((table for table in config.model.layers if table.get("kind") == "backbone"), {})
+    return f"{Path(first['file']).name}, SHA-256 {first.get('sha256', 'unknown')}" if first else ""
 
 
 def _version(name: str) -> str:

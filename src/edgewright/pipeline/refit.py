@@ -18,9 +18,9 @@ from edgewright.pipeline.duration_estimate import tell_ahead
 from edgewright.pipeline.fitting import Flow, fit_stages
 from edgewright.pipeline.job import Job
 from edgewright.pipeline.learning import answers_of
-from edgewright.pipeline.material import Material, drawn, every_sample
+from edgewright.pipeline.material import Material, drawn, every_row, every_sample
 from edgewright.pipeline.measure import measured
-from edgewright.pipeline.variants import Form, asked, make_forms
+from edgewright.pipeline.variants import Form, alarm_accuracy, asked, make_forms
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import EpochRecord, EvaluationRecord, RefitRecord, TrainingRecord
@@ -62,7 +62,9 @@ def fit_all(job: Job, material: Material, trained: TrainingRecord) -> Fit:
         lambda card: None,
     )  # fmt: skip
     model = job.plan.build_model(whole.task)
-    y = whole.samples.y if whole.extra is None else np.concatenate([whole.samples.y, whole.extra_y])
+    y = whole.samples.y[whole.sides.train]
+    if whole.extra is not None:
+        y = np.concatenate([y, whole.extra_y])
     with job.listener.doing("Refitting on all samples", trained.best_epoch or None) as advance:
         model.fit(flow.training_rows(whole.sides.train), y, on_epoch=_until(trained.best_epoch, job, advance))
     if trained.temperature != 1.0:
@@ -93,7 +95,7 @@ def refit(job: Job, judged: Fit, evaluation: EvaluationRecord) -> tuple[RefitRec
     had = len(judged.material.sides.train)
     crossed = job.crossed is not None and job.crossed.evaluates
     record = RefitRecord(
-        samples=len(judged.material.samples.X), judged=had, epochs=judged.model.training_.best_epoch,
+        samples=len(every_row(judged.material)), judged=had, epochs=judged.model.training_.best_epoch,
         folds=job.crossed.folds if job.crossed is not None and crossed else 0,
     )  # fmt: skip
     if job.listener.cancelled():
@@ -112,7 +114,7 @@ def refit(job: Job, judged: Fit, evaluation: EvaluationRecord) -> tuple[RefitRec
         return _kept(record, str(error)), None, []
     fit = done.value
     if isinstance(fit.model, NetworkDetector):
-        fit.model.apply_threshold(judged.model.objects_.threshold)
+        fit.model.apply_threshold(judged.model.objects_)
     samples = fit.material.samples
     shape = tuple(samples.X.shape[1:])
     forms = make_forms(job.config, graph_of(fit.steps, shape, job.config.name, samples.columns), fit.material)
@@ -135,7 +137,11 @@ def _worse(
     """Why the forms cannot be trusted though they have seen the test samples; empty where they can."""
     X, y = material.samples.X[rows], material.samples.y[rows]
     answers = [asked(form.model)(X) for form in forms]
-    if evaluation.accuracy is not None:
+    if evaluation.anomalies is not msgspec.UNSET and evaluation.accuracy is not None:
+        first, *rest = (alarm_accuracy(y, answer, form) for answer, form in zip(answers, forms, strict=True))
+        limit, drop = evaluation.accuracy.low, first - min([first, *rest])
+        worse = first < limit
+    elif evaluation.accuracy is not None:
         names = np.asarray(forms[0].graph.labels)
         first, *rest = (float(np.mean(names[np.argmax(answer, axis=1)] == as_text(y))) for answer in answers)
         limit, worse, drop = evaluation.accuracy.low, first < evaluation.accuracy.low, first - min([first, *rest])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgewright.compression.section import refuse_float_layers
 from edgewright.core.missing_values import unanswered
+from edgewright.core.objects import MAPPED
 from edgewright.data.leakage import shared
 from edgewright.data.row_spool import SpooledRows
 from edgewright.models.base import Network
@@ -198,7 +199,7 @@ def _refuse_leaks(job: Job, material: Material) -> None:
         return
     text = "the split leaks: " + "; ".join(finding.sentence for finding in found)
     measured_gain = None
-    if material.task != "detection":
+    if material.task not in MAPPED:
         with job.listener.doing("Measuring the effect of the leak"):
             measured_gain = inflation(material.samples, material.task, job.config.seed)
     if measured_gain is not None:

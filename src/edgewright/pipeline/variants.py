@@ -17,19 +17,22 @@ from edgewright.compression.report import flips_by_class, variant, weight_bytes
 from edgewright.compression.section import missing_integer_form
 from edgewright.core.engines import Engine, choose, get
 from edgewright.core.integer.fusion import has_integer_form
-from edgewright.core.objects import METADATA
+from edgewright.core.objects import METADATA, oddest, read_objects
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.parts import parts
+from edgewright.data.goods import is_odd
 from edgewright.data.samples import cut
 from edgewright.data.targets import as_text
 from edgewright.graph.onnx_writer import to_onnx
+from edgewright.pipeline.anomaly import LABELS
 from edgewright.pipeline.detection import graph_f1
 from edgewright.pipeline.material import Material
 from edgewright.pipeline.measure import latency
 from edgewright.schema.config import PipelineConfig, WindowConfig
-from edgewright.schema.data import Column, DataSet, Floats, Recording, Samples
+from edgewright.schema.data import Column, DataSet, Floats, Labels, Recording, Samples
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
+from edgewright.schema.objects import ObjectMap
 from edgewright.schema.trace import (
     CompressionRecord,
     EngineFlips,
@@ -251,7 +254,12 @@ def _variant(
     flips: tuple[tuple[str, int], ...] = ()
     others: tuple[EngineFlips, ...] = ()
     f1: Interval | msgspec.UnsetType = msgspec.UNSET
-    if METADATA in form.graph.metadata:
+    spec = read_objects(form.graph.metadata)
+    if spec is not None and spec.false_alarms is not msgspec.UNSET:
+        alarms = _alarms(spec, answer)
+        accuracy = metrics.accuracy_interval(is_odd(y).astype(np.int64), alarms, groups)
+        flips = flips_by_class(_alarms(spec, first), alarms, LABELS)
+    elif METADATA in form.graph.metadata:
         f1 = graph_f1(y, answer, form.graph, groups)
     elif form.graph.labels:
         names = np.asarray(form.graph.labels)
@@ -275,11 +283,24 @@ def _variant(
     return msgspec.structs.replace(made, f1=f1)
 
 
+def _alarms(spec: ObjectMap, maps: Floats) -> NDArray[np.int64]:
+    """Return the number among `LABELS` for each map of a model that finds odd pictures."""
+    return np.asarray(oddest(maps, spec) >= spec.threshold, np.int64)
+
+
+def alarm_accuracy(y: Labels, maps: Floats, form: Form) -> float:
+    """Return the share of pictures with the right answer, alarm or none, for maps of a form."""
+    spec = read_objects(form.graph.metadata)
+    if spec is None:
+        raise InputError("a graph that says how its map is read", "none", form.graph.name)
+    return float(np.mean(is_odd(y) == _alarms(spec, maps)))
+
+
 def _robustness(
     config: PipelineConfig, form: Form, material: Material, undisturbed: VariantRecord
 ) -> tuple[RobustnessRecord, ...]:
     """Accuracy of the form under each disturbance, and its change against the undisturbed test samples."""
-    if undisturbed.accuracy is None:
+    if undisturbed.accuracy is None or not form.graph.labels:
         return ()
     names = np.asarray(form.graph.labels)
     test = material.compared

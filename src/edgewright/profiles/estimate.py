@@ -21,7 +21,7 @@ def estimate(
     Args:
         profile: of the device.
         found: flash, RAM and latency with their error bars.
-        package_bytes: of the whole package file, measured; 0 leaves the row out.
+        package_bytes: of the whole package file, measured; 0 leaves the row out, as does a device that runs a program.
         deadline_us: time between two answers, in microseconds; 0 sets no limit.
         measured_latency_us: p50 on the device itself, which takes the place of the estimate.
     """
@@ -32,7 +32,7 @@ def estimate(
     ]
     if found.cells is not None and profile.cells is not None:
         rows.append(_row("logic cells", found.cells, profile.cells.value))
-    if package_bytes:
+    if package_bytes and profile.package is not None:
         rows.append(_measured("package", float(package_bytes), profile.package.value, "B"))
     if measured_latency_us is not None:
         rows.append(_measured("latency", measured_latency_us, deadline_us, "us"))

@@ -81,6 +81,7 @@ class TrainingConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             table with its `kind`.
         mixup: mix each sample of a training step with another one; their shares are drawn from a beta distribution with
             this number twice (0.2 is usual for pictures). Left out, none are mixed.
+        false_alarms: with task = 'anomaly', share of good pictures that may raise an alarm (0.01).
     """
 
     epochs: Positive = 20
@@ -97,6 +98,7 @@ class TrainingConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     calibrate: bool = True
     augment: tuple[dict[str, Any], ...] = ()
     mixup: Share | msgspec.UnsetType = msgspec.UNSET
+    false_alarms: Fraction | msgspec.UnsetType = msgspec.UNSET
 
 
 class ModelConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -106,12 +108,23 @@ class ModelConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
         kind: a file of `models`.
         layers: of a network, in order, without the output layer, which the target decides: each a table with its
             `kind`, a file of `models/nn`.
+        backbone: of a network, a .tflite (int8 or float) or .onnx file whose layers, without its classifier, come
+            first; without `layers` the output layer follows it.
+        depth: share of the backbone's layers that are kept, from the first on; below 1, without `layers`, the mean over
+            all pixels follows it.
+        freeze: share of the kept layers, from the first on, that are not trained; 1 (the default) trains what follows
+            them alone.
+        pixels: numbers that black and white were when the backbone was trained; an int8 file says them itself.
         rounds: of boosted trees; each adds a tree for each class, or one tree for two classes or an amount.
         leaves: largest number of leaves of a boosted tree; 30 trees of 16 leaves take about 12 kB.
     """
 
     kind: str = "network"
     layers: tuple[dict[str, Any], ...] = ({"kind": "dense", "units": 64}, {"kind": "dense", "units": 64})
+    backbone: str | msgspec.UnsetType = msgspec.UNSET
+    depth: Annotated[float, msgspec.Meta(gt=0.0, le=1.0)] | msgspec.UnsetType = msgspec.UNSET
+    freeze: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] | msgspec.UnsetType = msgspec.UNSET
+    pixels: tuple[float, float] | msgspec.UnsetType = msgspec.UNSET
     rounds: Annotated[int, msgspec.Meta(gt=0, le=1000)] = 30
     leaves: Annotated[int, msgspec.Meta(ge=2, le=256)] = 16
 
@@ -257,7 +270,8 @@ class PipelineConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         name: of the run folder and the package.
         title: one line that says what it is for.
         task: 'auto' takes classification for text, true/false or few whole numbers in the target. 'detection' finds
-            objects in pictures that have boxes.
+            objects in pictures that have boxes. 'anomaly' learns from pictures labelled 'good' alone how odd a picture
+            is, and where.
         seed: of everything random.
         refit: once the test samples have judged a fit, fit again on all samples, as many epochs and with the same
             temperature, and package that; the figures stay those of the judged fit. Training takes twice the time.
@@ -281,7 +295,7 @@ class PipelineConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
     title: str = ""
-    task: Literal["auto", "classification", "regression", "detection"] = "auto"
+    task: Literal["auto", "classification", "regression", "detection", "anomaly"] = "auto"
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0
     refit: bool = True
     data: dict[str, Any]

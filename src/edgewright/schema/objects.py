@@ -14,6 +14,8 @@ class ObjectMap(msgspec.Struct, frozen=True, kw_only=True):
         height, width: of the picture, in pixels.
         threshold: log-odds of an object against the background from which a cell counts, in 1/16.
         most: objects that a picture can have; the surest ones are kept.
+        false_alarms: of a map of odd places, the largest chance that a good picture reaches the threshold; left out for
+            objects.
     """
 
     labels: tuple[str, ...]
@@ -23,6 +25,7 @@ class ObjectMap(msgspec.Struct, frozen=True, kw_only=True):
     width: int
     threshold: int
     most: int = 32
+    false_alarms: float | msgspec.UnsetType = msgspec.UNSET
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):

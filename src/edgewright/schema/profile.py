@@ -49,7 +49,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         version: of the format; a file of one's own may leave it out. A newer one is refused by name.
         name: as in the file name.
         description: in a sentence.
-        flash: bytes for program and model; ram: bytes for data; package: largest package file, bytes.
+        flash: bytes for program and model; ram: bytes for data.
+        package: largest package file, bytes; None for a device that runs a program made of it.
         clock: hertz.
         macs_float, macs_int8: cycles a multiply-accumulate, float32 and int8, of an engine on a system.
         overhead: cycles an inference beside multiply-accumulates.
@@ -75,12 +76,12 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     instruction_set: str
     flash: Figure
     ram: Figure
-    package: Figure
     clock: Figure
     macs_float: Figure
     macs_int8: Figure
     overhead: Figure
     error: Figure
+    package: Figure | None = None
     bandwidth: Figure | None = None
     inherits: str = ""
     core: str = ""

@@ -8,6 +8,7 @@ import msgspec
 
 from edgewright.schema.html_table import html_table
 from edgewright.schema.labelling import LabelRecord
+from edgewright.schema.trace_anomalies import AnomaliesRecord
 from edgewright.schema.trace_flow import (
     EpochRecord,
     How,
@@ -110,6 +111,7 @@ class EvaluationRecord(Part, frozen=True, kw_only=True):
         need: share of right answers (R² of an amount) that was asked for; 0 for none.
         known: whether the recordings of test samples also trained.
         objects: what was found in pictures; left out where nothing is looked for.
+        anomalies: of odd pictures; left out for other tasks.
     """
 
     samples: int
@@ -134,6 +136,7 @@ class EvaluationRecord(Part, frozen=True, kw_only=True):
     need: float = 0.0
     known: bool = False
     objects: ObjectsRecord | msgspec.UnsetType = msgspec.UNSET
+    anomalies: AnomaliesRecord | msgspec.UnsetType = msgspec.UNSET
 
 
 class RefitRecord(Part, frozen=True, kw_only=True):
@@ -317,6 +320,7 @@ class Provenance(Part, frozen=True, kw_only=True):
     Attributes:
         data_path: absolute path the data were read from; empty where they are made up or a public set's own. It enters
             no hash and no package.
+        backbone: name and SHA-256 of the file that the network began with; empty where it began with random weights.
         labels: who labelled the data, and the audit of what a machine labelled; none where it had no hand in them.
     """
 
@@ -330,6 +334,7 @@ class Provenance(Part, frozen=True, kw_only=True):
     licences: tuple[str, ...]
     origin: str = ""
     citation: str = ""
+    backbone: str = ""
     labels: tuple[LabelRecord, ...] = ()
     started: str = ""
     package_hash: str = ""

@@ -157,7 +157,7 @@ def _answering(
     program: StepProgram, carry: tuple[Tree, Tree, Floats], samples: Sampled, settings: Settings, changes: Changes
 ) -> Tree:
     """Return the parameters that answer; those that normalise get means and variances of training samples."""
-    answering = program.optimiser.evaluation_params(carry[1], carry[0])
+    answering = program.answering(carry[0], carry[1])
     measure = getattr(program.apply, "measure", None)
     if measure is None:
         return answering

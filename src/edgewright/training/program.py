@@ -103,6 +103,7 @@ class StepProgram:
         self.schedule = SCHEDULES[schedule_name] if schedule_name != "auto" else None
         if self.schedule is not None and not self.optimiser.takes_schedule:
             raise InputError("schedule = 'auto'", repr(schedule_name), f"training.schedule with {optimiser_name!r}")
+        self.trainable = getattr(apply, "trainable", lambda parameters: None)
         # A network with dropout is another function in training; it is told the number of the step.
         self.varied = getattr(apply, "training", None)
         self.draws = self.varied is not None or mixup > 0.0
@@ -158,6 +159,11 @@ class StepProgram:
             carry = self._compiled((*carry, now, *part, *counts), part[0].shape)(*carry, now, *part, *counts)
         return carry
 
+    def answering(self, parameters: Tree, state: Tree) -> Tree:
+        """Return the parameters that answer."""
+        found, changes = self.optimiser.evaluation_params(state, parameters), self.trainable(parameters)
+        return found if changes is None else jax.tree.map(lambda on, a, p: a if on else p, changes, found, parameters)
+
     def _compiled(self, arguments: tuple[Any, ...], shape: tuple[int, ...]) -> Callable[..., Any]:
         """Return the program for batches of this shape."""
         if shape not in self.programs:
@@ -190,7 +196,11 @@ class StepProgram:
         def outputs(p: Tree, inputs: Any, index: Any) -> Any:  # noqa: ANN401
             return self.apply(p, inputs) if self.varied is None else self.varied(p, inputs, key_of(index))
 
+        changes = self.trainable(parameters)
+
         def batch_loss(p: Tree, inputs: Any, targets: Any, weights: Any, index: Any) -> tuple[Any, Any]:  # noqa: ANN401
+            if changes is not None:
+                p = jax.tree.map(lambda on, a: a if on else lax.stop_gradient(a), changes, p)
             real = weights > 0
             if self.mixup:
                 # With the sample at the other end of the shuffled batch (Zhang et al., mixup, 2018).
@@ -210,6 +220,9 @@ class StepProgram:
             inputs, targets, weights = (lax.dynamic_index_in_dim(a, index, 0, keepdims=False) for a in (x, y, w))
             gradients, sums = jax.grad(batch_loss, has_aux=True)(p, inputs, targets, weights, index)
             updates, s = transformation.update(gradients, s, p)
+            if changes is not None:
+                # Weight decay moves what has no gradient, too.
+                updates = jax.tree.map(lambda on, u: u if on else jnp.zeros_like(u), changes, updates)
             return optax.apply_updates(p, updates), s, t + sums
 
         if x.ndim == _PICTURES:

@@ -74,6 +74,9 @@ def _sentence(answer: dict[str, Any]) -> str:
     location = f"{answer['place']}: " if answer.get("place") else ""
     if answer.get("missing"):
         return f"{location}no answer, because too many values are missing"
+    if "alarm" in answer:
+        at = ", ".join(f"{one['x']},{one['y']}" for one in answer["odd_places"])
+        return f"{location}{f'odd at {at}' if at else 'good'} ({answer['score']:+.2f} from the threshold)"
     if "objects" in answer:
         found = (f"{one['label']} at {one['x']},{one['y']}, {percent(one['score'])}" for one in answer["objects"])
         return f"{location}{'; '.join(found) or 'no object'}"

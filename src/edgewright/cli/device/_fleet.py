@@ -37,6 +37,9 @@ class FollowOptions:
     broker: str = option(metavar="URL", help="With --fleet: MQTT broker that announces updates.")
     stick: str = option(metavar="DIR", help="With --fleet: where USB sticks are mounted.")
     keep_agent: bool = option("--keep-agent", help="With --fleet: never install wheels of the agent from a release.")
+    federate: bool = option(
+        "--federate", help="With --fleet: learn together with other devices; labelled examples stay on this one."
+    )
     poll: float = option(
         type=click.FloatRange(1.0, 86_400.0), default=60.0, metavar="SECONDS",
         help="With --fleet: time between two checks for updates.",
@@ -73,6 +76,7 @@ def follow_fleet(
         arguments=arguments(folder, config, source, more), name=fleet.name, profile=fleet.profile, ca_file=fleet.ca,
         broker=fleet.broker, poll=fleet.poll, stick=Path(fleet.stick) if fleet.stick else None,
         boards=read_boards(config, source), keep_agent=fleet.keep_agent,
+        federate=fleet.federate,
     )  # fmt: skip
     with Ending() as ending:
         stays = follow(options, ending.asked, (lambda line: None) if quiet else _say, forward)

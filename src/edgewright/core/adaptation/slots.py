@@ -83,8 +83,8 @@ class Files:
         return self._folder / f"adapt.{slot}"
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Let nobody else learn or undo meanwhile.
+    def locked(self, *, wait: bool = True) -> Iterator[bool]:
+        """Let nobody else learn or undo meanwhile; false without `wait` where somebody does.
 
         Raises:
             OutputError: the folder cannot be written.
@@ -93,9 +93,13 @@ class Files:
             private_folder(self._folder)
             file = open_private(self._folder / "lock", "ab")
         with file:
-            if fcntl is not None:
-                fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+            try:
+                if fcntl is not None:
+                    fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
 
 
 class Slots(Generic[S]):

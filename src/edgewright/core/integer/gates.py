@@ -84,7 +84,25 @@ def tanh(x: Any, integer_bits: int) -> Integers:  # noqa: ANN401 - integers of 1
 
 def sigmoid_of_table(x: Any) -> Integers:  # noqa: ANN401 - integers of 16 bits
     """Return the sigmoid of a gate, between two entries of the table."""
-    x = 3 * np.asarray(x, np.int64)
+    return _sigmoid_between(3 * np.asarray(x, np.int64))
+
+
+def sigmoid_of_sum(x: Any) -> Integers:  # noqa: ANN401 - integers of 16 bits
+    """Return the sigmoid of a gate in steps of 5 * 2**-14, between two entries of the table."""
+    return _sigmoid_between(_on_table(x))
+
+
+def tanh_of_sum(x: Any) -> Integers:  # noqa: ANN401 - integers of 16 bits
+    """Return the hyperbolic tangent of a gate in steps of 5 * 2**-14, between two entries of the table."""
+    return _tanh_between(_on_table(x))
+
+
+def _on_table(x: Any) -> Integers:  # noqa: ANN401 - integers of 16 bits
+    """Return steps of 5 * 2**-14 as steps of 2**-12 / 3, halves upwards."""
+    return np.asarray((15 * np.asarray(x, np.int64) + 2) >> 2, np.int64)
+
+
+def _sigmoid_between(x: Integers) -> Integers:
     value = _between(np.abs(x), 9, 0x7FFF << 10)
     return np.where(x >= 0, value + (1 << 9), (1 << 25) - value + (1 << 9) - 1) >> 10
 
@@ -92,7 +110,10 @@ def sigmoid_of_table(x: Any) -> Integers:  # noqa: ANN401 - integers of 16 bits
 def tanh_of_table(x: Any, integer_bits: int) -> Integers:  # noqa: ANN401 - integers of 16 bits
     """Return the hyperbolic tangent, 2 sigmoid(2 x) - 1, between two entries of the table."""
     x, shift = 3 * np.asarray(x, np.int64), integer_bits - GATE_BITS
-    x = x << shift if shift >= 0 else (x + (1 << (-shift - 1))) >> -shift
+    return _tanh_between(x << shift if shift >= 0 else (x + (1 << (-shift - 1))) >> -shift)
+
+
+def _tanh_between(x: Integers) -> Integers:
     value = _between(np.abs(x), 8, 0xFFFF << 8)
     return np.where(x >= 0, value - (1 << 23) + (1 << 7), -value + (1 << 23) + (1 << 7) - 1) >> 8
 

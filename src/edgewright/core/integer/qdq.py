@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgewright.core.integer.network import with_rounding
-from edgewright.core.integer.reader import FLAT, WEIGHTED, Reader
+from edgewright.core.integer.reader import FLAT, RECURRENT, WEIGHTED, Reader
 from edgewright.core.kernels import Weights
 from edgewright.core.operators import where
 from edgewright.schema.errors import InputError
@@ -94,7 +94,7 @@ class Integers(Reader):
                 "Quantise with QuantFormat.QDQ, which keeps the scale of pools",
             )
         weights = self.weights(node) if node.op in WEIGHTED else None
-        state = Weights(*self.dequantised(node, node.inputs[2], np.int8), None) if node.op == "LSTM" else None
+        state = Weights(*self.dequantised(node, node.inputs[2], np.int8), None) if node.op in RECURRENT else None
         self.known[rounded[0].outputs[0]] = self.compute(node, weights, self.grid(rounded[0]), activation, state)
 
     def flattened(self, node: Node, number: int) -> None:
@@ -146,16 +146,16 @@ class Integers(Reader):
         """
         array, scale = self.dequantised(node, node.inputs[1], np.int8)
         axis = int(str(self.producers[node.inputs[1]].attributes.get("axis", 1))) % array.ndim
-        outputs = 1 if node.op == "LSTM" or (node.op == "Gemm" and not node.attributes.get("transB", 0)) else 0
+        outputs = 1 if node.op in RECURRENT or (node.op == "Gemm" and not node.attributes.get("transB", 0)) else 0
         if scale.size > 1 and (axis != outputs or scale.size != array.shape[outputs]):
             raise InputError("a scale for each output of a layer", f"{scale.size} along axis {axis}", where(node))
         bias: Array | None = None
-        last = 3 if node.op == "LSTM" else 2
+        last = 3 if node.op in RECURRENT else 2
         if len(node.inputs) > last and node.inputs[last]:
             bias, step = self.dequantised(node, node.inputs[last], np.int32)
             source = np.float32(self.values[self.known[node.inputs[0]]].scale)
-            # An LSTM has a second bias, that of its state, which is 0.
-            own = step.reshape(2, -1)[0] if node.op == "LSTM" and step.size > 1 else step
+            # The second half is the bias of a state, which is 0 in an LSTM.
+            own = step.reshape(2, -1)[0] if node.op in RECURRENT and step.size > 1 else step
             if step.size not in (1, bias.size) or not np.allclose(own, source * scale.reshape(-1), rtol=1e-4, atol=0):
                 raise InputError("a bias with the scale of input times weights", "another", where(node))
         return Weights(array, scale, bias)

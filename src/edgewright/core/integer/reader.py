@@ -16,7 +16,9 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
 
-WEIGHTED = ("Gemm", "Conv", "LSTM")
+# With weights of a state as the third input, and its bias behind that of the input.
+RECURRENT = ("LSTM", "GRU")
+WEIGHTED = ("Gemm", "Conv", *RECURRENT)
 # Operators that take a ReLU after them in: the rounding that follows clamps.
 FUSING = ("Gemm", "Conv", "Add")
 FLAT = ("Flatten", "Reshape")

@@ -39,6 +39,21 @@ def quantise_multiplier(real: Any) -> tuple[Integers, Integers]:  # noqa: ANN401
     return np.where(tiny, 0, multiplier), np.where(tiny, 0, shift)
 
 
+def short_multiplier(real: Any) -> tuple[Integers, Integers]:  # noqa: ANN401 - a number or an array of numbers
+    """Positive real factors as integers of 15 bits: real = multiplier / 2**shift, as sums of 64 bits are multiplied.
+
+    TFLM cuts its multipliers so. A factor that is one of them, LiteRT's float64 holds with the whole product.
+
+    Args:
+        real: float64, any shape.
+
+    Returns:
+        Multipliers from 2**14 on, and shifts, int64; 0 and 15 for factors below 2**-32.
+    """
+    multiplier, shift = quantise_multiplier(real)
+    return np.minimum((multiplier + (1 << 15)) >> 16, 2**15 - 1), 15 - shift
+
+
 def high_product(a: Any, b: Any) -> Integers:  # noqa: ANN401 - arrays that broadcast
     """Return the product of two 32-bit numbers over 2**31, halves rounded up; -2**31 times itself is 2**31 - 1."""
     product: Integers = (np.asarray(a, np.int64) * np.asarray(b, np.int64) + (1 << 30)) >> 31

@@ -20,6 +20,8 @@ from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
 Int8 = NDArray[np.int8]
 # int8 arrays of shape (n, *shape) -> one of them. It keeps nothing between calls, so threads may share it.
 Function = Callable[..., Array]
+# Of an operator that remembers: one array of shape (n, units) a part.
+State = tuple[Array, ...]
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,21 @@ class Site:
 
 
 @dataclass(frozen=True)
+class Recurrence:
+    """An operator with a state, a sample at a time.
+
+    Attributes:
+        first: number of rows -> the state that stands for the real number 0.
+        step: bytes of a sample (n, channels), state before it -> bytes that come out (n, units), state after it.
+        remembered: bytes of the state of one row.
+    """
+
+    first: Callable[[int], State]
+    step: Callable[[Array, State], tuple[Array, State]]
+    remembered: int
+
+
+@dataclass(frozen=True)
 class Kernel:
     """A kind of integer operator.
 
@@ -74,12 +91,14 @@ class Kernel:
         read: a node with what stands around it -> the operator without multipliers, and the shape of its output; None
             for kernels that no node becomes.
         onnx: operators that it comes from.
+        recurrence: (operator, output) -> the operator a sample at a time, of kernels with a state.
     """
 
     build: Callable[[IntegerOperator, Sequence[IntegerValue], IntegerValue], Function]
     prepare: Callable[[IntegerOperator, Sequence[IntegerValue], IntegerValue, Rounding], IntegerOperator] | None = None
     read: Callable[[Site], tuple[IntegerOperator, tuple[int, ...]]] | None = None
     onnx: tuple[str, ...] = ()
+    recurrence: Callable[[IntegerOperator, IntegerValue], Recurrence] | None = None
 
 
 register = catalogue.Registry[Kernel](__name__)

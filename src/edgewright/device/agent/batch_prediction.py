@@ -7,8 +7,10 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
+from edgewright.core.objects import ODD
 from edgewright.core.predictor import Answers, Predictor
 from edgewright.device.agent.feed import SampleBatch
 from edgewright.device.agent.package_slots import VerifiedPackage
@@ -40,6 +42,8 @@ class Answerer:
         self.name, self.predictor = proven.name, proven.predictor
         self.streams, self.rate = tuple(streams), rate
         self.decision = decision or self.manifest.decision
+        if self.predictor.anomaly and not self.decision.alarms:
+            self.decision = msgspec.structs.replace(self.decision, alarms=(ODD,))
         # Answers instead, while what the device learned is used.
         self.learned: Predictor | None = None
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 REQUEST, REPLY = "label.json", "reply.json"
 _LOOK = 0.5  # seconds between two looks at the folder
 _STREAMS = 256  # streams whose last window is remembered
+_BUSY = "expected nobody else to learn or undo, got another command that does. Try again when it has ended"
 
 
 class LabelRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +90,7 @@ class LearnedPackage:
         self._looked, self._used = -_LOOK, False
         self._last: OrderedDict[str, tuple[float, Floats]] = OrderedDict()
         self._open: tuple[LabelRequest, str, float, LabelReply] | None = None
+        self._waiting = list[Floats]()
 
     def look(self, now: float) -> list[Event]:
         """Read what changed in the folder since the last look; return what people should know."""
@@ -128,9 +130,16 @@ class LearnedPackage:
         length = (window.samples - 1) / self.answerer.rate if window is not None and self.answerer.rate else 0.0
         whole = cut.healthy & (cut.times - length > begin) & (cut.times <= begin + request.seconds)
         if whole.any():
-            done = self._learn(cut.samples[whole], request.label, done)
+            self._waiting.append(cut.samples[whole].copy())
+        over = bool(cut.times[-1] >= begin + request.seconds)
+        if self._waiting:
+            found = self._learn(np.concatenate(self._waiting), request.label, done)
+            # Windows of a stream do not wait for another command, and are not lost by it.
+            if found.text != _BUSY or over:
+                done = found
+                self._waiting.clear()
         self._open = (request, stream, begin, done)
-        if cut.times[-1] < begin + request.seconds and not done.text:
+        if not over and not done.text:
             return []
         self._open = None
         return [self._event("labelled", done.text or f"learned from {done.learned} windows, refused {done.refused}")]
@@ -165,13 +174,16 @@ class LearnedPackage:
         if not request.seconds:
             return self._learn(sample[None], request.label, LabelReply())
         self._open = (request, stream, moment, LabelReply())
+        self._waiting.clear()
         return LabelReply(used=self._used)
 
     def _learn(self, samples: Floats, label: str, done: LabelReply) -> LabelReply:
         """Learn on top of what lies in the slots by now, and keep it."""
         files = Files(self.folder)
         try:
-            with files.locked():
+            with files.locked(wait=False) as free:
+                if not free:
+                    return msgspec.structs.replace(done, text=_BUSY)
                 slots = self._restore()
                 assert self._predictor is not None  # noqa: S101 - just restored
                 found = self._predictor.learn(samples, [label] * len(samples))

@@ -129,7 +129,7 @@ def _package(plan: Plan, entry: PackageEntry, store: Path, keep_old: bool) -> No
     proven = prove(entry, store, keep_old)
     if proven.refused:
         plan.refused.append((proven.name, proven.refused))
-    if proven.predictor.maps is not None:
+    if proven.predictor.maps is not None and not proven.predictor.anomaly:
         raise InputError("a package with one answer a sample", "a list of objects in each picture", proven.name,
                          "Use: edgewright predict --pictures")  # fmt: skip
     window = proven.predictor.manifest.window
@@ -169,7 +169,7 @@ def _rule(plan: Plan, entry: RuleEntry, settings: AgentSettings) -> None:
     own = answerer.columns if answerer else ()
     columns = (*own, *(name for name in entry.columns if name not in own))
     _ask(plan, columns, tuple(Column(name=name) for name in columns), where)
-    known = {*NAMES, *columns, *(answerer.manifest.labels if answerer else ())}
+    known = {*NAMES, *columns, *(answerer.predictor.labels if answerer else ())}
     check_names(checked, known, EVENTS, where)
     for action in checked.actions:
         if action.command and action.command not in settings.commands:

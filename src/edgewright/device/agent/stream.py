@@ -232,9 +232,11 @@ class StreamState:
             unit.drift.answered(pending_samples.cut.times, pending_samples.answered.answers.confidence)
         seen.setdefault(unit.answerer.name, []).extend(found)
         events += [self._summary(unit, at, detail) for at, detail in summaries]
-        detail = {"package": unit.answerer.name}
         for one in found:
             if one.decided:
+                detail: dict[str, Any] = {"package": unit.answerer.name}
+                if one.places:
+                    detail["places"] = [list(place) for place in one.places]
                 kinds = ("decision", "alarm") if one.alarm else ("decision",)
                 for kind in kinds:
                     event = Event(kind=kind, time=one.time, label=one.decided, score=one.score, detail=detail)  # type: ignore[arg-type]

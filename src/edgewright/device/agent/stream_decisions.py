@@ -122,6 +122,7 @@ class StreamAnswer(msgspec.Struct, frozen=True, kw_only=True):
         decided: the label, where the decision changed; `score` is its confidence.
         alarm: whether that is an alarm.
         sample: that raised the alarm, shape (channels, samples) or (columns,); None for others.
+        places: in a picture that raised the alarm, x and y in pixels of what was found.
     """
 
     time: float
@@ -131,6 +132,7 @@ class StreamAnswer(msgspec.Struct, frozen=True, kw_only=True):
     score: float = 0.0
     alarm: bool = False
     sample: Floats | None = None
+    places: tuple[tuple[int, int], ...] = ()
 
 
 _BINS = 100
@@ -200,10 +202,10 @@ class DecisionStream:
     def __init__(self, answerer: Answerer, summary: float, ruled: bool) -> None:
         self.package = answerer.name
         manifest = answerer.manifest
-        self._labels, self._summary, self._ruled = manifest.labels, summary, ruled
-        self._places = {label: place for place, label in enumerate(manifest.labels)}
-        self._decider = Decider(answerer.decision, manifest.labels) if manifest.labels else None
-        self.tally = Tally(manifest.labels)
+        self._labels, self._summary, self._ruled = answerer.predictor.labels, summary, ruled
+        self._places = {label: place for place, label in enumerate(self._labels)}
+        self._decider = Decider(answerer.decision, self._labels) if self._labels else None
+        self.tally = Tally(self._labels)
         self._range, self._scale = RangeWatch(), ScaleWatch(manifest.reference)
 
     def take(self, answered: Answered) -> tuple[list[StreamAnswer], list[Health], list[tuple[float, dict[str, Any]]]]:
@@ -273,6 +275,9 @@ class DecisionStream:
             score=decision.confidence if decision else 0.0,
             alarm=alarm,
             sample=answered.cut.samples[index].copy() if alarm else None,
+            places=tuple((p.x, p.y) for p in answered.answers.objects[index])
+            if alarm and answered.answers.objects
+            else (),
         )
 
     def _names(self, answered: Answered, index: int, well: bool, sure: bool) -> dict[str, Value]:

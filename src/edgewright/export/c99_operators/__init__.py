@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -106,6 +106,28 @@ class Site:
         self.unit.step(lines, self.inputs, (self.output,))
 
 
+@dataclass(frozen=True)
+class Part:
+    """A part of a state: its name, how many bytes, and what each of them begins as in C."""
+
+    name: str
+    size: int
+    first: str
+
+
+@dataclass(frozen=True)
+class Recurrence:
+    """How an integer operator with a state is written.
+
+    Attributes:
+        parts: of its state.
+        lines: (site, names of the parts, samples) -> the loop over samples that changes them and gives the result.
+    """
+
+    parts: Callable[[Site], tuple[Part, ...]]
+    lines: Callable[[Site, Sequence[str], int], list[str]]
+
+
 FloatWriter = Callable[[Spot], Source]
 # A writer gives a value back only where its output is the memory of an input.
 IntegerWriter = Callable[[Site], Source | None]
@@ -113,6 +135,8 @@ operator = catalogue.Registry[FloatWriter](__name__)
 """Registers the writer of float operators, as ONNX calls them."""
 kernel = catalogue.Registry[IntegerWriter](__name__)
 """Registers the writer of kinds of integer operators."""
+recurrence = catalogue.Registry[Recurrence](__name__)
+"""Registers how kinds of integer operators with a state work on a stream."""
 
 
 def write_float(spot: Spot) -> Source:

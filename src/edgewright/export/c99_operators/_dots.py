@@ -44,13 +44,14 @@ def interleaved(weights: NDArray[np.int8], together: int = TOGETHER, places: int
     return np.concatenate([blocks.ravel(), last.T.ravel()])
 
 
-def dots(unit: Unit, count: int, zero: str) -> Callable[[str, str, str], str]:
+def dots(unit: Unit, count: int, zero: str, kind: str = "int8_t") -> Callable[[str, str, str], str]:
     """Return a writer of the call that adds dot products with `count` interleaved rows of weights to as many sums.
 
     Args:
         unit: where the function goes.
         count: rows.
         zero: to take off each byte of x, as C has it; empty for nothing.
+        kind: C type of x.
     """
     names = lanes(count)
     taken = " - zero" if zero else ""
@@ -61,7 +62,7 @@ def dots(unit: Unit, count: int, zero: str) -> Callable[[str, str, str], str]:
     what = "(x - zero)" if zero else "x"
     lines = [
         f"/* sum[k] += {what} * w, the weights of {count} channels side by side. */",
-        f"@_apart static void @_{_name(count, zero)}(const int8_t *x, const int8_t *w, int n, "
+        f"@_apart static void @_{_name(count, zero, kind)}(const {kind} *x, const int8_t *w, int n, "
         f"{'int32_t zero, ' if zero else ''}int32_t *sum) {{",
         f"    int32_t {', '.join(f'{name} = sum[{k}]' for k, name in enumerate(names))}, v;",
         "    for (; n > 1; n -= 2) {",
@@ -77,12 +78,12 @@ def dots(unit: Unit, count: int, zero: str) -> Callable[[str, str, str], str]:
     ]
     # Within the loops around it a sum would lie on the stack instead of in a register.
     unit.helper("apart", APART)
-    function = unit.helper(_name(count, zero), "\n".join(lines))
+    function = unit.helper(_name(count, zero, kind), "\n".join(lines))
     return lambda x, w, n: f"{function}({x}, {w}, {n}, {f'{zero}, ' if zero else ''}sum);"
 
 
-def _name(count: int, zero: str) -> str:
-    return f"dots{count}{'_less' if zero else ''}"
+def _name(count: int, zero: str, kind: str) -> str:
+    return f"dots{count}{'_less' if zero else ''}{'' if kind == 'int8_t' else '_wide'}"
 
 
 def lanes(count: int) -> list[str]:

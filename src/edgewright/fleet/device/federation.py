@@ -12,11 +12,12 @@ from edgewright.core.federation.layer import check_factory
 from edgewright.core.federation.member import FEWEST, Member, RefusedByServerError
 from edgewright.core.federation.messages import Begin
 from edgewright.core.federation.rounds import contribution
+from edgewright.fleet.device.ports import RetiredError
 from edgewright.fleet.protocol.ports import NotTaken, Unreachable
 from edgewright.schema.errors import InputError
 
-# After a server that could not be reached, or that asked for what a device does not give.
-_AGAIN_S = 5.0
+# After a server that could not be reached; twice as long after each refusal, by either side.
+_AGAIN_S, _DOUBLED = 5.0, 7
 
 
 class FederationControl(Protocol):
@@ -56,6 +57,7 @@ def take_part(
 
     Raises:
         InputError: a package that cannot learn this way, or no labelled examples.
+        RetiredError: the fleet has retired this device.
     """
     check_factory(factory, "package")
     if not state.kept:
@@ -65,17 +67,21 @@ def take_part(
     def change(begin: Begin) -> Numbers:
         return contribution(factory, begin, hidden, labels)
 
-    done = Participation()
+    done, refused = Participation(), 0
     while not done.over:
         member = Member(factory.identity, change, fewest)
         try:
             if not _round(control, member, wait):
                 return done
+        except RetiredError:
+            raise
         except (RefusedByServerError, InputError, NotTaken) as error:
             done.left, done.why = done.left + 1, str(error)
-            if wait(_AGAIN_S):
+            if wait(_AGAIN_S * 2.0 ** min(refused, _DOUBLED)):
                 return done
+            refused += 1
             continue
+        refused = 0
         assert member.finished is not None  # noqa: S101 - a round ends with it
         done.rounds += member.complete
         done.over = not member.finished.more

@@ -22,6 +22,7 @@ from edgewright.fleet.device.control_client import HttpControl
 from edgewright.fleet.device.diagnosis import Diagnoser, LogBuffer
 from edgewright.fleet.device.enrollment import TRUST_FOLDER, EnrolledPorts, EnrollmentPorts, device_key, enrol
 from edgewright.fleet.device.environments import Environments, running
+from edgewright.fleet.device.federation_worker import FederationWorker
 from edgewright.fleet.device.ipc_server import IpcServer
 from edgewright.fleet.device.model_process import ModelProcess
 from edgewright.fleet.device.package_slots import NAMES, FolderSlots
@@ -61,6 +62,7 @@ class RunnerOptions(msgspec.Struct, frozen=True, kw_only=True):
         stick: mount point of USB sticks; None for none.
         boards: microcontrollers behind the device.
         keep_agent: no release may bring another agent.
+        federate: the device takes part in learning across its fleet.
     """
 
     url: str
@@ -76,6 +78,7 @@ class RunnerOptions(msgspec.Struct, frozen=True, kw_only=True):
     stick: Path | None = None
     boards: tuple[BoardEntry, ...] = ()
     keep_agent: bool = False
+    federate: bool = False
 
 
 def follow(
@@ -135,6 +138,9 @@ def follow(
             worker = BoardProcess(process.wake)
             boards = Boards(options.boards, state, slots.path, options.store / WAYS, worker, clock, chance)
         held = state.held
+        if options.federate:
+            learning = FederationWorker(options.store, options.url, options.ca_file, options.poll, log.say)
+            stack.callback(learning.close)
         environments = Environments(options.store, Supervisor().alive)
         environments.keep({held.environment, held.environment_before, held.fetched.environment if held.fetched else ""})
         agent = Agent(

@@ -64,5 +64,5 @@ LAYER = recurrent_layer(
     initialise=initialise,
     apply=apply,
     to_graph=to_graph,
-    integer=lambda config: False,
+    integer=lambda config: True,
 )

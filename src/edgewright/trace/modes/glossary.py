@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import UnsetType
+
 from edgewright.schema.lesson import Block, Facts
 from edgewright.schema.trace import Trace
 from edgewright.trace.lesson_parts import config_table
@@ -91,6 +93,10 @@ TERMS: dict[str, dict[str, str]] = {
         "centre": "Where an object is said to be: found where it is at most one cell of the map from a true one.",
         "F1 of centres": "2 hits / (found + true centres): 1 where all are found and nothing else is.",
     },
+    "anomalies": {
+        "AUROC": "The chance that an odd picture scores above a good one: 0.5 by guessing, 1 where all do.",
+        "odd": "Unlike the good pictures of training, wherever it is.",
+    },
     "evaluation": {"test samples": "Samples evaluated once, at the end, for the figures that are reported."},
     "windows": {"window": "A fixed number of consecutive samples of all channels, with one answer."},
 }
@@ -105,14 +111,16 @@ def marks(trace: Trace) -> set[str]:
     classes = found is not None and bool(found.labels)
     validated = training is not None and training.validation_samples > 0
     parts = ("layers", "training", "evaluation", "compression", "device", "scaling")
+    odd = found is not None and not isinstance(found.anomalies, UnsetType)
     facts = {
         "always": True,
         "classes": classes,
         "validated": validated,
-        "temperature": classes and validated,
+        "temperature": classes and validated and not odd,
         "patience": validated and bool(config_table(trace, "training").get("patience")),
         "regression": found is not None and "rmse" in found.regression,
         "objects": found is not None and "f1" in found.regression,
+        "anomalies": odd,
         "grouped": found is not None and found.split_by == "group",
         "calibrated": found is not None and found.calibration_error is not None,
         "interval": accuracy is not None,

@@ -17,7 +17,7 @@ def blocks(trace: Trace) -> Sequence[ViewBlock]:
     facts = [
         ("command", known.command), ("seed", str(known.seed)), ("started", known.started),
         ("platform", known.platform), ("data from", known.origin), ("data file", known.data_path),
-        ("citation", known.citation), ("hash of the data", known.data_hash),
+        ("citation", known.citation), ("backbone", known.backbone), ("hash of the data", known.data_hash),
         ("hash of the configuration", known.config_hash), ("hash of the package", known.package_hash),
         *(("license of the data", text) for text in known.licences),
         ("versions", ", ".join(f"{name} {version}" for name, version in sorted(known.versions.items()))),

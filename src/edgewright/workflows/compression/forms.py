@@ -133,7 +133,7 @@ class Maker:
     def _magnitude(self, base: Base, cut: Pruning) -> Base:
         model, _ = _own(base)
         masks = prune.smallest(model, cut.share)
-        start = with_parameters(model, masked(model.parameters_, masks), model.layers)
+        start = with_parameters(model, masked(model.parameters_, masks), model.tables)
         text = f"{100 * cut.share:g} % of the weights are zero, fine-tuned: saves compressed bytes only"
         return self._learn(replace(base, name=_joined(base, cut.name), made=text, masks=masks), start)
 
@@ -160,7 +160,7 @@ class Maker:
         parameters: list[Parameters] = finished(start, plan, apply, result.parameters)
         if base.masks is not None:
             parameters = masked(parameters, base.masks)
-        return with_parameters(start, parameters, start.layers), result.seconds
+        return with_parameters(start, parameters, start.tables), result.seconds
 
     def _int8(self, base: Base) -> CompressForm:
         given = self.subject.config.compression

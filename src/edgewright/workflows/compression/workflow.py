@@ -208,7 +208,7 @@ def _with_layers(config: PipelineConfig, form: CompressForm) -> PipelineConfig:
     """Return the configuration with the layers of the form's network."""
     if form.base.model is None:
         return config
-    model = msgspec.structs.replace(config.model, layers=tuple(form.base.model.layers))
+    model = msgspec.structs.replace(config.model, layers=tuple(form.base.model.tables))
     return msgspec.structs.replace(config, model=model, architecture="")
 
 

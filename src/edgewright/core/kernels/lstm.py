@@ -9,23 +9,21 @@ docs/adr/0073-recurrent-layers.md has the arithmetic.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 
 from edgewright.core.integer.gates import GATE_BITS, saturated, sigmoid, sigmoid_of_table, tanh, tanh_of_table
 from edgewright.core.integer.requantise import divide_by_power, quantise_multiplier, twice
-from edgewright.core.kernels import Function, Kernel, Site, register
+from edgewright.core.kernels import Kernel, Recurrence, Site, State, register
+from edgewright.core.kernels._recurrence import over_window, read_window, refuse_wide
 from edgewright.core.operators import where
-from edgewright.core.operators.recurrent import SEQUENCE, WINDOW
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
 
 GATES = 4
-# Bytes of a sample, bytes of the state, cells -> state and cells after it.
-Step = Callable[[Array, Array, Array], tuple[Array, Array]]
 
 
 def _read_lstm(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
@@ -34,47 +32,16 @@ def _read_lstm(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
     Raises:
         InputError: without weights, or without the step of its cell.
     """
-    node, weights = site.node, site.weights
-    state = site.recurrent
-    if weights is None or state is None or WINDOW not in node.attributes or len(site.source.shape) != 3:
-        raise InputError("an LSTM over a window with constant weights", "another", where(node))
-    if weights.scale is not None and "cell" not in node.attributes:
+    operator, shape = read_window(site, "lstm", GATES)
+    node, integer = site.node, "weight_scale" in operator.arrays
+    if integer and "cell" not in node.attributes:
         raise InputError("the step of the cell in the file's metadata", "none", where(node), "Quantise the float model")
-    height, steps, _ = site.source.shape
-    if height != 1:
-        raise InputError("windows of (channels, samples)", f"height {height}", where(node))
-    units = state.array.shape[-1]
-    both = np.zeros(2 * GATES * units, np.int32) if weights.bias is None else np.asarray(weights.bias).ravel()
-    bias, late = both.reshape(2, -1)
-    if weights.scale is not None and np.any(late):
+    bias, late = operator.arrays["bias"].reshape(2, -1)
+    if integer and np.any(late):
         raise InputError("one bias of an LSTM, that of its input", "another of its state", where(node))
-    arrays = {
-        "weights": np.ascontiguousarray(weights.array[0]),
-        "recurrent": np.ascontiguousarray(state.array[0]),
-        "bias": np.ascontiguousarray(bias + late),
-    }
-    if weights.scale is not None and state.scale is not None:
-        arrays["weight_scale"] = _of_gates(weights.scale, units)
-        arrays["recurrent_scale"] = _of_gates(state.scale, units)
-    sequence = node.attributes[WINDOW] == SEQUENCE
-    numbers: dict[str, tuple[int, ...]] = {
-        "cell": (int(str(node.attributes.get("cell", 0))),),
-        "sequence": (int(sequence),),
-    }
-    operator = IntegerOperator(kind="lstm", inputs=(), output=-1, numbers=numbers, arrays=arrays)
-    return operator, (1, steps, units) if sequence else (units,)
-
-
-def _of_gates(scale: Array, units: int) -> Array:
-    """Return the scale of each gate, which is that of all its units.
-
-    Raises:
-        InputError: where units differ.
-    """
-    each = np.broadcast_to(np.asarray(scale, np.float32).ravel(), (GATES * units,)).reshape(GATES, units)
-    if (each != each[:, :1]).any():
-        raise InputError("one scale a gate of an LSTM", "several", "operator LSTM")
-    return np.ascontiguousarray(each[:, 0])
+    numbers = {"cell": (int(str(node.attributes.get("cell", 0))),), **operator.numbers}
+    arrays = {**operator.arrays, "bias": np.ascontiguousarray(bias + late)}
+    return msgspec.structs.replace(operator, numbers=numbers, arrays=arrays), shape
 
 
 def _prepare_lstm(
@@ -109,36 +76,11 @@ def _refuse_overflow(operator: IntegerOperator, shift: Array) -> None:
     for name, bias, shifts in (("weights", "bias", shift[:GATES]), ("recurrent", "", shift[GATES : 2 * GATES])):
         rows = np.abs(operator.arrays[name].astype(np.int64)).sum(axis=1) * 255
         rows += np.abs(operator.arrays[bias].astype(np.int64)) if bias else 0
-        largest = rows.reshape(GATES, -1).max(axis=1) << np.maximum(shifts, 0)
-        if largest.max() >= 2**31:
-            raise InputError(
-                "sums of products within 32 bits",
-                f"up to {largest.max()}",
-                f"integer operator {operator.kind}",
-                "Scale what goes into the layer",
-            )
+        refuse_wide(operator, rows.reshape(GATES, -1).max(axis=1) << np.maximum(shifts, 0))
 
 
-def _build_lstm(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
-    """(n, 1, samples, channels) -> (n, units), or (n, 1, samples, units) of a sequence."""
-    step = steps_of_lstm(operator, output)
-    units, sequence = operator.arrays["recurrent"].shape[1], operator.numbers["sequence"][0]
-    samples = inputs[0].shape[1]
-
-    def run(x: Array) -> Array:
-        hidden = np.full((len(x), units), output.zero, np.int8)
-        cell = np.zeros((len(x), units), np.int64)
-        every = np.empty((len(x), 1, samples, units), np.int8)
-        for place in range(samples):
-            hidden, cell = step(x[:, 0, place], hidden, cell)
-            every[:, 0, place] = hidden
-        return every if sequence else hidden
-
-    return run
-
-
-def steps_of_lstm(operator: IntegerOperator, output: IntegerValue) -> Step:
-    """Return the function of one sample: (bytes (n, channels), bytes of the state, cell) -> state and cell after it."""
+def _recurrence_lstm(operator: IntegerOperator, output: IntegerValue) -> Recurrence:
+    """State and cells: bytes on the grid of what comes out, and 16 bits."""
     arrays = operator.arrays
     exponent, units = operator.numbers["cell"][0], arrays["recurrent"].shape[1]
     multiplier, shift = arrays["multiplier"], arrays["shift"]
@@ -151,7 +93,8 @@ def steps_of_lstm(operator: IntegerOperator, output: IntegerValue) -> Step:
         """Return a product of two gates: TFLM rounds it twice."""
         return divide_by_power((x + 1) >> 1, down - 1) if table else divide_by_power(x, down)
 
-    def run(x: Array, hidden: Array, cell: Array) -> tuple[Array, Array]:
+    def step(x: Array, state: State) -> tuple[Array, State]:
+        hidden, cell = state
         gates = saturated(twice((x.astype(np.float64) @ coming).astype(np.int64) + arrays["start"], *factors[:2]))
         own = twice((hidden.astype(np.float64) @ held).astype(np.int64) + arrays["late"], *factors[2:])
         gates = saturated(gates + (saturated(own) if table else own))
@@ -159,9 +102,21 @@ def steps_of_lstm(operator: IntegerOperator, output: IntegerValue) -> Step:
         fresh = bends(gates[:, 3 * units :], GATE_BITS)
         cell = saturated(saturated(part(kept * cell, 15)) + saturated(part(opened * fresh, 30 + exponent)))
         shown = twice(shown * bends(cell, 15 + exponent), multiplier[-1], shift[-1]) + output.zero
-        return np.asarray(np.clip(shown, -128, 127), np.int8), cell
+        given = np.asarray(np.clip(shown, -128, 127), np.int8)
+        return given, (given, cell)
 
-    return run
+    def first(rows: int) -> State:
+        return np.full((rows, units), output.zero, np.int8), np.zeros((rows, units), np.int64)
+
+    return Recurrence(first, step, remembered=3 * units)
 
 
-register("lstm")(Kernel(_build_lstm, prepare=_prepare_lstm, read=_read_lstm, onnx=("LSTM",)))
+register("lstm")(
+    Kernel(
+        over_window(_recurrence_lstm),
+        prepare=_prepare_lstm,
+        read=_read_lstm,
+        onnx=("LSTM",),
+        recurrence=_recurrence_lstm,
+    )
+)
