@@ -49,17 +49,19 @@ contracts: install
 docs: install
 	$(BIN)/python tools/make_docs.py --check
 
+# Tests share the machine with each other and with whatever else runs: one that fails is run once more, alone, and has
+# failed when it fails again. Where a process of tests dies, `loadfile` waits for ever and `worksteal` goes on.
+REMEMBER := -o addopts="-q --strict-markers --strict-config -p no:schemathesis" -o cache_dir=$(VENV)/.pytest_cache
+ALL := $(REMEMBER) --cache-clear -rs --dist worksteal --durations 25 --durations-min 10
+ALONE := echo "once more, alone:" && $(BIN)/pytest $(REMEMBER) -rA --last-failed --last-failed-no-failures=none --maxfail 10
+
 # Fast tests first, so that a mistake shows early; -rs lists what was left out because it is absent here.
 unit: install
-	$(BIN)/pytest -rs -m "not slow and not heavy" -n 2 --dist loadfile
+	$(BIN)/pytest $(ALL) -m "not slow and not heavy" -n 2 || { $(ALONE) -m "not slow and not heavy"; }
 
-# Many of these wait for a browser, a server or an emulator: three at once keep two cores busy. They share the machine with
-# each other and with whatever else runs: one that fails is run once more, alone, and has failed when it fails again.
-REMEMBER := -o addopts="-q --strict-markers --strict-config -p no:schemathesis" -o cache_dir=$(VENV)/.pytest_cache
-LONG := $(REMEMBER) --cache-clear -rs --dist worksteal --durations 25 --durations-min 10
-ALONE := echo "once more, alone:" && $(BIN)/pytest $(REMEMBER) -rA --last-failed --last-failed-no-failures=none
+# Many of these wait for a browser, a server or an emulator: three at once keep two cores busy.
 slow: install
-	$(BIN)/pytest $(LONG) -m "slow and not heavy" -n 3 || { $(ALONE) -m "slow and not heavy"; }
+	$(BIN)/pytest $(ALL) -m "slow and not heavy" -n 3 || { $(ALONE) -m "slow and not heavy"; }
 
 # conftest.py brings JAX and polars, which do not start without AVX; networks are trained outside the emulator. Workers of
 # pytest-xdist would not be emulated: each processor has a process of its own. Hypothesis waits as long as it takes.
@@ -174,7 +176,7 @@ SHARE := 1
 # Faults at full length: simulated fleets, agents that are killed again and again; then power cuts and kills: every state
 # that they may leave of a device's store, opened again.
 faults: install
-	$(BIN)/pytest $(LONG) -m heavy -n 3 || { $(ALONE) -m heavy; }
+	$(BIN)/pytest $(ALL) -m heavy -n 3 || { $(ALONE) -m heavy; }
 	$(BIN)/python -m benchmarks.faults --share $(SHARE)
 
 # The same of a fleet: its agent, what a device knows of signed metadata, and the control plane with all that it publishes.

@@ -154,8 +154,9 @@ class Container:
         return subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
 
     def signal(self, number: int) -> None:
-        """Send a signal to process 1, as a container engine does."""
-        os.kill(self.first, number)
+        """Send a signal to process 1, as a container engine does; nothing where that has ended."""
+        if first := self.first:  # 0 would be this whole group of processes
+            os.kill(first, number)
 
     def alive(self) -> bool:
         """Return whether it runs."""
