@@ -7,8 +7,6 @@ continue. No other module imports this one, because it needs NumPy.
 
 from __future__ import annotations
 
-import ctypes
-import os
 import sys
 import threading
 from collections.abc import Callable
@@ -21,6 +19,7 @@ from edgewright.core.package import Package, read_package
 from edgewright.device.boards.link import BoardLine, open_link
 from edgewright.device.boards.reconciliation import BoardCheck, look, unreachable
 from edgewright.device.boards.weights import keep, only_for_boards
+from edgewright.fleet.device.parent_process import end_with
 from edgewright.schema.boards import BoardAsk, BoardRound, BoardSeen, BoardState
 from edgewright.schema.errors import EdgewrightError
 
@@ -31,11 +30,9 @@ _AT_ONCE = 8
 
 def main(arguments: list[str]) -> int:
     """Carry out one round; return exit code 3 if the agent has exited, else 0."""
-    if arguments:
-        # Exit together with the agent, even if that is killed: two processes would disturb each other on a line.
-        ctypes.CDLL(None).prctl(1, 9)
-        if os.getppid() != int(arguments[0]):
-            return 3
+    # Two processes would disturb each other on a line.
+    if arguments and not end_with(int(arguments[0])):
+        return 3
     board_round = msgspec.json.decode(sys.stdin.buffer.read(), type=BoardRound)
     guard = threading.Lock()
 

@@ -6,8 +6,6 @@ continue. No other module imports this one, because it needs NumPy.
 
 from __future__ import annotations
 
-import ctypes
-import os
 import sys
 import time
 from pathlib import Path
@@ -21,6 +19,7 @@ from edgewright.fleet.device.control_client import HttpControl
 from edgewright.fleet.device.enrollment import device_key
 from edgewright.fleet.device.federation import take_part
 from edgewright.fleet.device.package_slots import FolderSlots
+from edgewright.fleet.device.parent_process import end_with
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.protocol.wire.transport import HttpTransport
 from edgewright.schema.errors import EdgewrightError
@@ -82,9 +81,8 @@ def main(arguments: list[str]) -> int:
             two attempts.
     """
     parent, store, url, ca_file, poll_s = arguments
-    # Exit together with the agent, even if that is killed: the next one starts a process of its own.
-    ctypes.CDLL(None).prctl(1, 9)
-    if os.getppid() != int(parent):
+    # The next agent starts a process of its own.
+    if not end_with(int(parent)):
         return 3
     learner, last = FleetLearner(Path(store), url, ca_file), ""
     while True:

@@ -27,8 +27,8 @@ from edgewright.schema.fleet_report import Vitals
 
 # The process exits together with the agent, even if that is killed: two would disturb each other.
 _MAIN = (
-    "import ctypes,os,sys;p=int(sys.argv.pop(1));"
-    "ctypes.CDLL(None).prctl(1,9);os.getppid()==p or os._exit(3);"
+    "import os,sys;from edgewright.fleet.device.parent_process import end_with;"
+    "end_with(int(sys.argv.pop(1))) or os._exit(3);"
     "from edgewright.cli.main import main;main()"
 )
 _READY, _SIGN = 120.0, 60.0  # timeouts in seconds for the first notification, and between two
