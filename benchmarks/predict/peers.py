@@ -27,6 +27,7 @@ from edgewright.graph.onnx_writer import to_onnx
 _BLOCK = 0.0005
 _ROUNDS = 401
 Call = Callable[[], object]
+Clock = Callable[[], float]
 
 
 def peers(timed: Timed) -> dict[str, Call]:
@@ -75,16 +76,21 @@ def _litert(timed: Timed, whole: bool) -> Call:
     return call
 
 
-def measure(calls: Mapping[str, Call]) -> dict[str, list[float]]:
-    """Microseconds of a call, round by round; the peers take turns: a slow moment of the machine meets all of them."""
-    counts = {name: max(1, int(_BLOCK / max(_spent(call, 20), 1e-9))) for name, call in calls.items()}
+def measure(calls: Mapping[str, Call], clock: Clock = time.perf_counter) -> dict[str, list[float]]:
+    """Microseconds of a call, round by round; the peers take turns: a slow moment of the machine meets all of them.
+
+    Args:
+        calls: of the peers.
+        clock: seconds; of the processor for calls so long that other processes interrupt them.
+    """
+    counts = {name: max(1, int(_BLOCK / max(_spent(call, 20, clock), 1e-9))) for name, call in calls.items()}
     found: dict[str, list[float]] = {name: [] for name in calls}
     names = list(calls)
     for turn in range(_ROUNDS):
         # Nobody always follows the same one, whose memory fills the caches; the first calls are not counted.
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            _spent(calls[name], 2)
-            found[name].append(_spent(calls[name], counts[name]) * 1e6)
+            _spent(calls[name], 2, clock)
+            found[name].append(_spent(calls[name], counts[name], clock) * 1e6)
     return found
 
 
@@ -93,9 +99,9 @@ def ratio(found: Mapping[str, list[float]], name: str, other: str) -> float:
     return median([a / b for a, b in zip(found[name], found[other], strict=True)])
 
 
-def _spent(call: Call, count: int) -> float:
+def _spent(call: Call, count: int, clock: Clock) -> float:
     """Return seconds a call."""
-    started = time.perf_counter()
+    started = clock()
     for _ in itertools.repeat(None, count):
         call()
-    return (time.perf_counter() - started) / count
+    return (clock() - started) / count

@@ -112,10 +112,11 @@ def test_an_exported_module_rounds_as_it_was_asked(rounding: Rounding, tmp_path:
 
 
 @pytest.mark.parametrize("name", ["logistic", "pools", "picture"])
-def test_other_int8_networks_run_as_portable_code(name: str, cache: Path) -> None:
+def test_operators_without_vector_code_run_one_by_one(name: str, cache: Path) -> None:
+    """ReLU between pools and sigmoid are portable C; what stands beside them keeps its vectors."""
     graph = small(name)
     module = load_module(build_extension(graph, cache=cache))
-    assert describe(module).network == "portable"
+    assert describe(module).network == "int8"
     network = integer_network(graph)
     whole = np.random.default_rng(0).integers(-128, 128, (50, *network.values[network.input].shape), dtype=np.int8)
     wanted = run_integer(network, whole)

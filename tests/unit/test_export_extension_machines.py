@@ -20,7 +20,7 @@ from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer, with_rounding
 from edgewright.export._extension import packing
 from edgewright.export._extension.model import CONSTANTS, MAIN, compose
-from edgewright.export._extension.network import NetworkWriter
+from edgewright.export._extension.network import NetworkWriter, has_code
 from edgewright.export._extension.packing import Blob
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
@@ -159,15 +159,10 @@ def test_bytes_at_their_ends_do_not_saturate(machine: str, tmp_path: Path) -> No
 def layers(rounding: Rounding) -> list[IntegerNetwork]:
     """Single layers of every shape, padding and scale; scales that are powers of two give halves to round."""
     rng = np.random.default_rng(11)
-    kinds = ("dense", "conv", "depthwise", "mean", "max_pool")
+    kinds = ("dense", "conv", "depthwise", "mean", "max_pool", "average_pool", "add")
     made = [with_rounding(LAYERS[kind](rng), rounding) for kind in kinds for _ in range(12)]
-    # Several filters a channel are left to the portable C.
-    return [
-        network
-        for network in made
-        if network.operators[0].kind != "depthwise"
-        or network.operators[0].arrays["weights"].shape[2] == network.values[0].shape[2]
-    ]
+    # Several filters a channel, padded means and factors above 1 are left to the portable C.
+    return [network for network in made if all(has_code(network, operator) for operator in network.operators)]
 
 
 @pytest.mark.slow

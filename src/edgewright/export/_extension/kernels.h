@@ -420,6 +420,7 @@ INLINED void put_words(__m256i words, byte *y, int count, int zero, int low, int
 typedef __m512i lanes;
 INLINED lanes at_values(const int32_t *p) { return _mm512_loadu_si512(p); }
 INLINED lanes both_lanes(lanes even, lanes odd) { return _mm512_mask_blend_epi32(0xAAAA, even, odd); }
+INLINED lanes sum_of(lanes a, lanes b) { return _mm512_add_epi32(a, b); }
 INLINED lanes with_sign(lanes x, lanes sign) {
     const __m512i none = _mm512_setzero_si512();
     return _mm512_mask_sub_epi32(x, _mm512_cmplt_epi32_mask(sign, none), none, x);
@@ -433,6 +434,7 @@ INLINED void put(const lanes *x, byte *y, int count, int zero, int low, int high
 typedef __m256i lanes;
 INLINED lanes at_values(const int32_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 INLINED lanes both_lanes(lanes even, lanes odd) { return _mm256_blend_epi32(even, odd, 0xAA); }
+INLINED lanes sum_of(lanes a, lanes b) { return _mm256_add_epi32(a, b); }
 INLINED lanes with_sign(lanes x, lanes sign) { return _mm256_sign_epi32(x, sign); }
 INLINED void put(const lanes *x, byte *y, int count, int zero, int low, int high) {
     put_words(_mm256_permute4x64_epi64(_mm256_packs_epi32(x[0], x[1]), 0xD8), y, count, zero, low, high);
@@ -461,6 +463,7 @@ INLINED lanes twice_vector(lanes x, lanes m, lanes s) {
 #define SPAN 4
 typedef int32x4_t lanes;
 INLINED lanes at_values(const int32_t *p) { return vld1q_s32(p); }
+INLINED lanes sum_of(lanes a, lanes b) { return vaddq_s32(a, b); }
 INLINED lanes with_sign(uint32x4_t size, lanes sign) {
     const lanes x = vreinterpretq_s32_u32(size);
     return vbslq_s32(vcltq_s32(sign, vdupq_n_s32(0)), vnegq_s32(x), x);
@@ -507,6 +510,13 @@ INLINED void round_once(const int32_t *restrict total, const int32_t *restrict m
 #endif
 }
 
+#if !defined(SPAN)
+INLINED int64_t twice_of(int64_t value, int64_t multiplier, int shift) {
+    const int64_t first = (value * multiplier + ((int64_t)1 << 30)) >> 31, half = ((int64_t)1 << shift) >> 1;
+    return (first + half - (first < 0 && shift > 0)) >> shift;
+}
+#endif
+
 INLINED void round_twice(const int32_t *restrict total, const int32_t *restrict multiplier,
                          const int32_t *restrict shift, byte *restrict y, int outputs, int zero, int low, int high) {
 #if defined(SPAN)
@@ -520,10 +530,42 @@ INLINED void round_twice(const int32_t *restrict total, const int32_t *restrict 
     }
 #else
     for (int i = 0; i < outputs; ++i) {
-        const int64_t first = ((int64_t)total[i] * (int64_t)multiplier[i] + ((int64_t)1 << 30)) >> 31;
-        const int64_t half = ((int64_t)1 << shift[i]) >> 1;
-        y[i] = stored((first + half - (first < 0 && shift[i] > 0)) >> shift[i], zero, low, high);
+        y[i] = stored(twice_of(total[i], multiplier[i], shift[i]), zero, low, high);
     }
 #endif
+}
+
+/* Sum of two values: each brought to twice the larger scale with `bits` more bits, added, brought to the output's scale
+ * (core/kernels, `add`). Factors: multiplier and shift to the right of the first, the second and the sum, 16 times each.
+ * `one_half` and `two_half`: the factor is exactly a half.
+ */
+INLINED void add_bytes(const byte *restrict one, const byte *restrict two, byte *restrict y, int count,
+                       const int32_t *restrict factors, int bits, int one_half, int two_half, int one_zero,
+                       int two_zero, int zero, int low, int high) {
+    for (int i = 0; i < count; i += GROUP) {
+        int32_t first[GROUP], second[GROUP];
+        for (int n = 0; n < GROUP; ++n) {
+            first[n] = ((int32_t)one[i + n] - OFFSET - one_zero) * (1 << (bits - one_half));
+            second[n] = ((int32_t)two[i + n] - OFFSET - two_zero) * (1 << (bits - two_half));
+        }
+#if defined(SPAN)
+        lanes made[GROUP / SPAN];
+        const lanes factor[6] = {at_values(factors),      at_values(factors + 16), at_values(factors + 32),
+                                 at_values(factors + 48), at_values(factors + 64), at_values(factors + 80)};
+        for (int part = 0; part < GROUP / SPAN; ++part) {
+            lanes a = at_values(first + part * SPAN), b = at_values(second + part * SPAN);
+            a = one_half ? a : twice_vector(a, factor[0], factor[1]);
+            b = two_half ? b : twice_vector(b, factor[2], factor[3]);
+            made[part] = twice_vector(sum_of(a, b), factor[4], factor[5]);
+        }
+        put(made, y + i, count - i, zero, low, high);
+#else
+        for (int n = 0; n < GROUP && i + n < count; ++n) {
+            const int64_t a = one_half ? first[n] : twice_of(first[n], factors[0], factors[16]);
+            const int64_t b = two_half ? second[n] : twice_of(second[n], factors[32], factors[48]);
+            y[i + n] = stored(twice_of(a + b, factors[64], factors[80]), zero, low, high);
+        }
+#endif
+    }
 }
 #endif

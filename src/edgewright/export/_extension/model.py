@@ -198,6 +198,7 @@ def _split(graph: Graph, network: IntegerNetwork, writer: NetworkWriter, files: 
     lines.append("    if (made == NULL) { memcpy(features, boundary, sizeof features); return; }")
     parts.append(f"static float features[{math.prod(first.shape)}];")
     parts.append(writer.text())
+    files |= writer.files
     size = math.prod(last.shape)
     lines.append(f"    float raw[{size}];")
     lines += _through(first, last) if network.rounding != "none" else ["    network(boundary, raw);"]

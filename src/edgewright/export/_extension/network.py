@@ -9,6 +9,8 @@ from functools import partial
 import numpy as np
 
 from edgewright.core.processor import cpu_features
+from edgewright.export._extension.depthwise import depthwise
+from edgewright.export._extension.elementwise import add, has_add, portable
 from edgewright.export._extension.packing import (
     Blob,
     blocks,
@@ -17,107 +19,42 @@ from edgewright.export._extension.packing import (
     float_block,
     most_groups,
     padded,
-    tap_pairs,
     within_bytes,
 )
+from edgewright.export._extension.pooling import average_pool, max_pool, mean
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
 
-
-def depthwise(writer: NetworkWriter, operator: IntegerOperator) -> None:
-    """One filter a channel: sums of all channels side by side."""
-    weights = operator.arrays["weights"]
-    filters = weights.shape[2]
-    source = writer.network.values[operator.inputs[0]]
-    bias = operator.arrays.get("bias", np.zeros(filters, np.int32 if writer.integer else np.float32))
-    name, wide = writer.padded(operator, f"{source.zero} + OFFSET" if writer.integer else "0.0f")
-    room = -(-filters // 16) * 16
-    (kh, kw), (sh, sw), (dh, dw) = (operator.numbers[n] for n in ("kernel", "strides", "dilations"))
-    at = f"{name} + (r * {sh * wide} + c * {sw}) * {filters}"
-    taps = f"{filters}, {kh}, {kw}, {dh * wide * filters}, {dw * filters}"
-    writer.lines.append(writer.places(operator))
-    if writer.integer:
-        w = writer.constant("int16_t", tap_pairs(weights))
-        both = byte_bias(weights.reshape(-1, filters).T, bias, source.zero)
-        b = writer.constant("int32_t", np.concatenate([padded(array, 0, room // 16) for array in both]))
-        writer.lines += [
-            f"    int32_t total[{room}] __attribute__((aligned(64)));",
-            f"    depthwise_sums({at}, {w}, {b}, total, {taps});",
-            f"    {writer.finished(operator, filters, writer.place(operator))}",
-        ]
-    else:
-        factors = np.pad(weights.reshape(-1, filters), ((0, 0), (0, room - filters)))
-        w, b = writer.constant("float", factors), writer.constant("float", padded(bias, 0, room // 16))
-        low, high = writer.limits(operator)
-        writer.lines.append(f"    depthwise_floats({at}, {w}, {b}, {writer.place(operator)}, {taps}, {low}, {high});")
-    writer.lines.append("}")
-
-
-def max_pool(writer: NetworkWriter, operator: IntegerOperator) -> None:
-    """Largest value under the kernel; what pads never wins."""
-    source = writer.network.values[operator.inputs[0]]
-    channels = source.shape[2]
-    name, wide = writer.padded(operator, "OFFSET - 128" if writer.integer else "-INFINITY")
-    low, high = (f"{n} + OFFSET" for n in (operator.low, operator.high)) if writer.integer else writer.limits(operator)
-    writer.lines += [
-        writer.places(operator),
-        f"    {writer.type} *const best = {writer.place(operator)};",
-        f"    for (int ch = 0; ch < {channels}; ++ch) best[ch] = {low};",
-        *_under(operator, name, wide, channels),
-        f"        for (int ch = 0; ch < {channels}; ++ch) best[ch] = under[ch] > best[ch] ? under[ch] : best[ch];",
-        "    }",
-        f"    for (int ch = 0; ch < {channels}; ++ch) best[ch] = best[ch] > {high} ? {high} : best[ch];",
-        "}",
-    ]
-
-
-def mean(writer: NetworkWriter, operator: IntegerOperator) -> None:
-    """Mean over height and width."""
-    source = writer.network.values[operator.inputs[0]]
-    height, width, channels = source.shape
-    kind, given = ("int32_t", f"x[ch] - ({source.zero} + OFFSET)") if writer.integer else ("float", "x[ch]")
-    room = -(-channels // 16) * 16
-    ending = [f"    for (int ch = 0; ch < {channels}; ++ch) v{operator.output}[ch] = total[ch] / {height * width}.0f;"]
-    if writer.integer:
-        ending = ["    " + writer.finished(operator, channels, f"v{operator.output}")]
-    writer.lines += [
-        "{",
-        f"    {kind} total[{room}] = {{0}};",
-        f"    for (int i = 0; i < {height * width}; ++i) {{",
-        f"        const {writer.type} *const x = v{operator.inputs[0]} + i * {channels};",
-        f"        for (int ch = 0; ch < {channels}; ++ch) total[ch] += {given};",
-        "    }",
-        *ending,
-        "}",
-    ]
-
-
-def _under(operator: IntegerOperator, name: str, wide: int, channels: int) -> list[str]:
-    """Open the loops over the kernel, `a` down and `e` across."""
-    (kh, kw), (sh, sw) = operator.numbers["kernel"], operator.numbers["strides"]
-    dh, dw = operator.numbers.get("dilations", (1, 1))
-    at = f"((r * {sh} + a * {dh}) * {wide} + c * {sw} + e * {dw}) * {channels}"
-    return [
-        f"    for (int a = 0; a < {kh}; ++a) for (int e = 0; e < {kw}; ++e) {{",
-        f"        const __typeof__(*{name}) *const under = {name} + {at};",
-    ]
-
-
 # Kernels read whole vectors: room behind every buffer.
 _ROOM = 64
-KINDS = ("dense", "conv", "depthwise", "max_pool", "mean", "reshape", "transpose")
+KINDS = ("dense", "conv", "depthwise", "max_pool", "mean", "average_pool", "add", "reshape", "transpose")
 
 
 def supported(network: IntegerNetwork) -> bool:
-    """Return whether every operator has code of its own here; the portable C serves the others."""
+    """Return whether operators with weights have code of their own here; portable C serves the others, one by one."""
     flat = len(network.values[network.output].shape) == 1
-    return flat and all(_has_code(network, operator) for operator in network.operators)
+    return flat and all(
+        has_code(network, operator) or (network.rounding != "none" and _runs_alone(operator))
+        for operator in network.operators
+    )
 
 
-def _has_code(network: IntegerNetwork, operator: IntegerOperator) -> bool:
+def has_code(network: IntegerNetwork, operator: IntegerOperator) -> bool:
+    """Return whether an operator has code of its own here."""
+    source = network.values[operator.inputs[0]]
     if operator.kind == "depthwise":
-        return bool(operator.arrays["weights"].shape[2] == network.values[operator.inputs[0]].shape[2])
+        return bool(operator.arrays["weights"].shape[2] == source.shape[2])
+    if operator.kind == "add":
+        same = len({network.values[i].shape for i in (*operator.inputs, operator.output)}) == 1
+        return same and has_add(operator, integer=network.rounding != "none")
+    if operator.kind == "average_pool":
+        return not any(operator.numbers["pads"])
     return operator.kind in KINDS and operator.numbers.get("groups", (1,)) == (1,)
+
+
+def _runs_alone(operator: IntegerOperator) -> bool:
+    """Return whether the portable C of an operator can stand alone: it reads one value, and has no weights."""
+    return len(operator.inputs) == 1 and "weights" not in operator.arrays
 
 
 @dataclass(frozen=True)
@@ -138,6 +75,7 @@ class NetworkWriter:
         blob: the constants.
         integer: whether values between operators are bytes; they are kept as value + OFFSET (kernels.h).
         features: of the processor that runs it; of this one where none are given.
+        files: portable C of operators that have no code of their own here.
     """
 
     def __init__(self, network: IntegerNetwork, blob: Blob, features: frozenset[str] | None = None) -> None:
@@ -146,23 +84,22 @@ class NetworkWriter:
         self.integer = network.rounding != "none"
         self.type = "byte" if self.integer else "float"
         self.lines: list[str] = []
+        self.files: dict[str, bytes] = {}
 
     def text(self) -> str:
-        """Return the function, with its buffers."""
+        """Return the function, with its buffers; `files` then has what it includes."""
         network = self.network
         outside = "int8_t" if self.integer else "float"
         writers: dict[str, Callable[[IntegerOperator], None]] = {
             "dense": self._dense,
             "conv": self._conv,
-            "depthwise": partial(depthwise, self),
-            "max_pool": partial(max_pool, self),
-            "mean": partial(mean, self),
+            **{run.__name__: partial(run, self) for run in (depthwise, max_pool, mean, average_pool, add)},
             "reshape": self._reshape,
             "transpose": self._transpose,
         }
         self._copy(f"v{network.input}", "in", _size(network.values[network.input]))
         for operator in network.operators:
-            writers[operator.kind](operator)
+            (writers[operator.kind] if has_code(network, operator) else partial(portable, self))(operator)
         self._copy("out", f"v{network.output}", _size(network.values[network.output]))
         room = _ROOM if self.integer else _ROOM // 4
         buffers = [
@@ -170,7 +107,8 @@ class NetworkWriter:
             for i, value in enumerate(network.values)
         ]
         head = f"static void network(const {outside} *restrict in, {outside} *restrict out) {{"
-        return "\n".join([*buffers, head, *(f"    {line}" for line in self.lines), "}", ""])
+        parts = [f'#include "{name}"' for name in self.files if name.endswith(".c")]
+        return "\n".join([*parts, *buffers, head, *(f"    {line}" for line in self.lines), "}", ""])
 
     def _copy(self, target: str, source: str, count: int) -> None:
         value = f"{source}[i]"
@@ -246,10 +184,10 @@ class NetworkWriter:
         ]
         return made, wide
 
-    def places(self, operator: IntegerOperator) -> str:
-        """Open the loops over rows `r` and columns `c` of the output."""
+    def places(self, operator: IntegerOperator, together: int = 1) -> str:
+        """Open the loops over rows `r` and columns `c` of the output, so many columns at once."""
         rows, columns, _ = self.network.values[operator.output].shape
-        return f"for (int r = 0; r < {rows}; ++r) for (int c = 0; c < {columns}; ++c) {{"
+        return f"for (int r = 0; r < {rows}; ++r) for (int c = 0; c < {columns}; c += {together}) {{"
 
     def place(self, operator: IntegerOperator) -> str:
         """Where the channels of such a place lie."""
