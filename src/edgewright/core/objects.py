@@ -82,9 +82,14 @@ def oddest(maps: Floats, spec: ObjectMap) -> NDArray[np.int64]:
     return np.asarray(heat(maps, spec)[1].max(axis=(1, 2)))
 
 
-def odd_chances(maps: Floats, spec: ObjectMap) -> Floats:
-    """Return shares of 'good' and 'odd' by the distance from the threshold, shape (n, 2); 'odd' leads with an alarm."""
-    above = (oddest(maps, spec) - spec.threshold + 0.5) / UNIT
+def odd_chances(scores: NDArray[np.int64], spec: ObjectMap) -> Floats:
+    """Return shares of 'good' and 'odd' by the distance from the threshold, shape (n, 2); 'odd' leads with an alarm.
+
+    Args:
+        scores: as `oddest` gives them.
+        spec: how the maps are read.
+    """
+    above = (scores - spec.threshold + 0.5) / UNIT
     odd = 1.0 / (1.0 + np.exp(-above))
     return np.stack([1.0 - odd, odd], axis=1).astype(np.float32)
 

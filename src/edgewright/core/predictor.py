@@ -199,12 +199,12 @@ class Predictor:
         if self._numbers:
             found = None if self.maps is None else tuple(find_objects(values["prediction"], self.maps))
             missing |= ~np.isfinite(values["prediction"].reshape(n, -1)).all(axis=1)
+            if self.anomaly:
+                return self._alarms(values["prediction"], found, ranges, missing)
             if found is None:
                 predictions = values["prediction"].reshape(n)
             else:
                 predictions = np.array([len(some) for some in found], np.float32)
-            if self.anomaly:
-                return self._alarms(values["prediction"], found, ranges, missing)
             return Answers(
                 labels=np.full(n, "", np.str_),
                 confidence=np.where(missing, np.float32(0), np.float32(1)),
@@ -242,8 +242,9 @@ class Predictor:
         """Return the answers of a model of odd pictures to its maps."""
         if self.maps is None:
             raise InputError("how the map of odd places is read", "nothing", self.manifest.name)
-        chances = np.where(missing[:, None], np.float32(0), odd_chances(maps, self.maps))
-        above = np.asarray(oddest(maps, self.maps) - self.maps.threshold, np.float32) / np.float32(UNIT)
+        scores = oddest(maps, self.maps)
+        chances = np.where(missing[:, None], np.float32(0), odd_chances(scores, self.maps))
+        above = np.asarray(scores - self.maps.threshold, np.float32) / np.float32(UNIT)
         return Answers(
             labels=np.where(missing, "", self._labels[chances.argmax(axis=1)]),
             confidence=chances.max(axis=1),

@@ -39,11 +39,11 @@ def evaluate_anomalies(
         split_by: what the split kept whole.
     """
     truth, groups = named(samples.y[rows]), None if samples.groups is None else samples.groups[rows]
+    odd, scores = truth == ODD, oddest(maps, spec)
     made = evaluate_classes(
-        truth, odd_chances(maps, spec), LABELS, groups, rows, split_by=split_by,
+        truth, odd_chances(scores, spec), LABELS, groups, rows, split_by=split_by,
         majority=float(np.mean(truth == GOOD)),
     )  # fmt: skip
-    odd, scores = truth == ODD, oddest(maps, spec)
     alarms = scores >= spec.threshold
     some = np.concatenate([_spread(odd), _spread(~odd)])
     record = AnomaliesRecord(

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.objects import odd_chances
+from edgewright.core.objects import oddest
 from edgewright.pipeline.anomaly import LABELS, named
 from edgewright.pipeline.cards import number
 from edgewright.pipeline.detection import objects_text, sample_map, truths_text
@@ -51,7 +51,7 @@ def explain(
         if spec.false_alarms is msgspec.UNSET:
             answer, truth = objects_text(maps, spec), truths_text(str(truth))
         else:
-            answer = LABELS[int(odd_chances(maps, spec)[0].argmax())]
+            answer = LABELS[int(oddest(maps, spec)[0] >= spec.threshold)]
             right = answer == str(named(np.array([truth]))[0])
     else:
         value = float(np.ravel(model.predict(features))[0])
