@@ -41,6 +41,29 @@ def test_a_simulation_names_gain_and_people(cli: Cli, run: Path) -> None:
     assert "gain" in cli("adapt", "simulate", run, "--examples", "15")
 
 
+def test_a_first_stretch_of_time_is_labelled_and_later_rows_are_judged(cli: Cli, run: Path) -> None:
+    lines = (run.parents[1] / "worn.csv").read_text().splitlines()
+    # The rows of the last two people, idle, run and walk in turn, one a second.
+    rows = [line.split(",") for line in lines[1:] if line.startswith(("p6", ODD))]
+    order = [person * 120 + kind * 40 + number for person in range(2) for number in range(40) for kind in range(3)]
+    file = run.parents[1] / "later.csv"
+    timed = [f"{second},{','.join(rows[row])}" for second, row in enumerate(order)]
+    file.write_text("\n".join([f"time,{lines[0]}", *timed]) + "\n", encoding="utf-8")
+    words = ("adapt", "simulate", run, "--data", file, "--set", "time=time", "--first", "45s")
+    found = cli.json(*words)
+    odd = next(one for one in found["people"] if one["name"] == ODD)
+    assert (found["examples"], odd["examples"], odd["samples"], odd["used"]) == ("first 45s", 45, 75, True)
+    assert odd["before"] < 0.8 < 0.9 < odd["after"]
+    walk = next(one for one in found["classes"] if one["label"] == "walk")
+    assert (walk["samples"], walk["people"]) == (50, 2)
+    assert walk["before"]["value"] < 0.8 < 0.9 < walk["after"]["value"]
+    assert walk["after"]["low"] <= walk["after"]["value"] <= walk["after"]["high"]
+    assert "2 people are few: the intervals hold for people like them" in found["notes"]
+    assert "first 45s, then judged" in cli(*words)
+    assert "one of --examples and --first" in cli(*words, "--examples", "15", code=2)
+    assert "samples with times or a rate" in cli("adapt", "simulate", run, "--first", "45s", code=2)
+
+
 def test_people_whom_the_model_was_fitted_on_are_left_out(cli: Cli, run: Path) -> None:
     found = cli.json("adapt", "simulate", run, "--data", run.parents[1] / "worn.csv", "--examples", "15")
     assert sorted(one["name"] for one in found["people"]) == ["p6", ODD]

@@ -32,7 +32,8 @@ class _Rows(msgspec.Struct, frozen=True):
         groups: shape (rows,), or None.
         sessions: shape (rows,).
         place: shape (rows,), index of the row within its session.
-        gap: shape (rows - 1,), whether time jumps after a row; None without times.
+        time: shape (rows,), seconds; None without times.
+        gap: shape (rows - 1,), whether time jumps after a row; None where the clock cannot tell.
         amounts: the target is a regression's.
     """
 
@@ -42,6 +43,7 @@ class _Rows(msgspec.Struct, frozen=True):
     groups: Labels | None
     sessions: Labels
     place: NDArray[np.int64]
+    time: NDArray[np.float64] | None
     gap: NDArray[np.bool_] | None
     amounts: bool
 
@@ -111,6 +113,7 @@ def part_of(samples: Samples, rows: NDArray[np.int64]) -> Samples:
     return msgspec.structs.replace(
         samples, X=samples.X[rows], y=np.asarray(samples.y)[rows], sessions=samples.sessions[rows],
         starts=samples.starts[rows], groups=None if samples.groups is None else samples.groups[rows],
+        seconds=None if samples.seconds is None else samples.seconds[rows],
     )  # fmt: skip
 
 
@@ -154,7 +157,8 @@ def _one(recording: Recording, text: bool, grouped: bool, amounts: bool, seen: d
         for name, count in zip(names, counts, strict=True):
             seen[str(name)] += int(count)
     groups = recording.groups if grouped else None
-    return _Rows(recording.values, y, labelled(y), groups, sessions, location, _gaps(recording.time), amounts)
+    time = recording.time
+    return _Rows(recording.values, y, labelled(y), groups, sessions, location, time, _gaps(time), amounts)
 
 
 def _gaps(time: NDArray[np.float64] | None) -> NDArray[np.bool_] | None:
@@ -179,6 +183,7 @@ def _rows(recordings: list[_Rows], dataset: DataSet) -> Samples:
         starts=np.concatenate([r.place[k] for r, k in zip(recordings, keep, strict=True)]),
         columns=dataset.columns,
         rate=dataset.rate,
+        seconds=_seconds(list(zip(recordings, keep, strict=True))),
     )
 
 
@@ -245,7 +250,14 @@ def _filled(found: list[_Cut], dataset: DataSet) -> Samples:
         starts=np.concatenate([one.rows.place[one.first] for one in found]),
         columns=dataset.columns,
         rate=dataset.rate,
+        seconds=_seconds([(one.rows, one.first) for one in found]),
     )
+
+
+def _seconds(parts: list[tuple[_Rows, NDArray[Any]]]) -> NDArray[np.float64] | None:
+    """Return the times of some rows of each recording; None where one has no times."""
+    found = [rows.time[chosen] for rows, chosen in parts if rows.time is not None]
+    return np.concatenate(found) if len(found) == len(parts) else None
 
 
 def _stretches(rows: _Rows, *, by_label: bool) -> list[tuple[int, int]]:

@@ -27,14 +27,33 @@ class AdaptedPerson(msgspec.Struct, frozen=True, kw_only=True):
     used: bool
 
 
+class AdaptedClass(msgspec.Struct, frozen=True, kw_only=True):
+    """What learning would do for one class, over the samples of all people together.
+
+    Attributes:
+        label: of the class.
+        samples, people: judged samples of the class, and the people who have one.
+        before, after: F1 of the factory's answers and of the device's after the examples; intervals over people.
+        unguarded: F1 of the learned layer, whether or not the devices use it.
+    """
+
+    label: str
+    samples: int
+    people: int
+    before: Interval
+    after: Interval
+    unguarded: float
+
+
 class AdaptSimulation(msgspec.Struct, frozen=True, kw_only=True):
     """What learning on the device would do for people that the model has not seen.
 
     Attributes:
         name: of the package; `layer` is what it learns, `data` what was judged.
-        examples: of each class, as asked for, such as '65s'.
+        examples: of each class, as asked for, such as '65s'; 'first 300s' is a person's first stretch of time.
         people: in the order of their gains, the largest loss first.
         before, after, gain: means over people, with intervals over people.
+        classes: with samples that are judged.
         losing: people with more than a point less; `losing_unguarded` would be without the guard.
         state_bytes: of a device's RAM; each of two slots of flash takes about as much.
         notes: what to know about the figures.
@@ -48,6 +67,7 @@ class AdaptSimulation(msgspec.Struct, frozen=True, kw_only=True):
     before: Interval
     after: Interval
     gain: Interval
+    classes: tuple[AdaptedClass, ...] = ()
     losing: tuple[str, ...]
     losing_unguarded: tuple[str, ...]
     state_bytes: int

@@ -98,6 +98,7 @@ class Samples(msgspec.Struct, frozen=True, kw_only=True):
             when their starts are nearer than a window's length.
         columns: schema of the columns or channels.
         rate: samples a second, None for a table.
+        seconds: shape (n,), time of the first row since that of its recording; None when rows carry no time.
     """
 
     X: Floats
@@ -107,6 +108,7 @@ class Samples(msgspec.Struct, frozen=True, kw_only=True):
     starts: NDArray[np.int64]
     columns: tuple[Column, ...]
     rate: float | None = None
+    seconds: NDArray[np.float64] | None = None
 
 
 class Split(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from edgewright.cli.output import print_json
 
 if TYPE_CHECKING:
     from edgewright.schema.adapt_simulation import AdaptSimulation
-    from edgewright.workflows.adaptation.simulation import Examples
+    from edgewright.workflows.adaptation.examples import Examples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,10 @@ class SimulateOptions:
     )
     by: str = option(type=click.Choice(["person"]), default="person", help="Who calibrates a device.")
     examples: str = option(
-        default="30s", metavar="30s|12", help="Labelled examples of each class: seconds, or samples."
+        metavar="30s|12", help="Labelled examples of each class: seconds, or samples. [default: 30s]"
+    )
+    first: str = option(
+        metavar="300s", help="Label all samples of each person's first stretch of time, of whatever class, instead."
     )
     worn: str = option(
         metavar="AXES",
@@ -43,10 +46,11 @@ class SimulateOptions:
 
 @declare("simulate", epilog="Example: edgewright adapt simulate runs/watch --examples 65s")
 def command(options: SimulateOptions) -> None:
-    """Let each unseen person calibrate a device with the first examples of each class; judge all later samples.
+    """Let each unseen person calibrate a device with the first examples; judge all later samples.
 
-    The device's own integers learn. People whom the model was fitted on are left out. The output lists for whom the
-    answers get worse, and for whom they would without the guard.
+    The examples are the first of each class, or with --first all of a stretch of time. The device's own integers
+    learn. People whom the model was fitted on are left out. The output lists for whom the answers get worse, and for
+    whom they would without the guard.
     """
     with loading():
         from edgewright.workflows.adaptation.simulation import simulate
@@ -57,32 +61,38 @@ def command(options: SimulateOptions) -> None:
         settings=settings_of(options.settings),
     )  # fmt: skip
     people = [name.strip() for name in options.people.split(",") if name.strip()]
-    found = simulate(options.model, request, _examples(options.examples), people, options.worn)
+    found = simulate(options.model, request, _examples(options), people, options.worn)
     if options.as_json:
         print_json(found)
     else:
         _print(found)
 
 
-def _examples(text: str) -> Examples:
-    """Return how much of each class is labelled.
+def _examples(options: SimulateOptions) -> Examples:
+    """Return how much is labelled.
 
     Raises:
-        InputError: no amount of seconds or samples.
+        InputError: no amount of seconds or samples, or both options.
     """
     from edgewright.cli.drift_input import seconds_of
     from edgewright.schema.errors import InputError
-    from edgewright.workflows.adaptation.simulation import Examples
+    from edgewright.workflows.adaptation.examples import Examples
 
+    if options.first:
+        if options.examples:
+            raise InputError("one of --examples and --first", "both", "options")
+        return Examples(seconds_of(options.first, "--first"), "first")
+    text = options.examples or "30s"
     if text.isdigit():
         if not int(text):
             raise InputError("at least one sample of each class", text, "--examples")
-        return Examples(float(text), seconds=False)
-    return Examples(seconds_of(text, "--examples"), seconds=True)
+        return Examples(float(text), "samples")
+    return Examples(seconds_of(text, "--examples"), "seconds")
 
 
 def _print(found: AdaptSimulation) -> None:
-    click.echo(f"{found.name} on {found.data}: {len(found.people)} people, {found.examples} of each class, then judged")
+    labelled = found.examples if found.examples.startswith("first") else f"{found.examples} of each class"
+    click.echo(f"{found.name} on {found.data}: {len(found.people)} people, {labelled}, then judged")
     click.echo("person            examples  later  before  after  learned layer")
     for one in found.people:
         use = "used" if one.used else f"not used ({one.unguarded:.3f})"
@@ -91,6 +101,14 @@ def _print(found: AdaptSimulation) -> None:
         )
     for name, figure in (("before", found.before), ("after", found.after), ("gain", found.gain)):
         click.echo(f"mean {name}: {figure.value:.3f} (95 %: {figure.low:.3f} to {figure.high:.3f}; {figure.method})")
+    width = max(len("class"), *(len(one.label) for one in found.classes))
+    click.echo(f"{'class':<{width}}  samples  people  F1 before  F1 after  95 %            unguarded")
+    for each in found.classes:
+        interval = f"{each.after.low:.3f} to {each.after.high:.3f}"
+        click.echo(
+            f"{each.label:<{width}}  {each.samples:>7}  {each.people:>6}  {each.before.value:>9.3f}  "
+            f"{each.after.value:>8.3f}  {interval}  {each.unguarded:>9.3f}"
+        )
     click.echo(f"worst person: {min(p.before for p in found.people):.3f} before, "
                f"{min(p.after for p in found.people):.3f} after")  # fmt: skip
     click.echo(f"more than a point worse: {', '.join(found.losing) or 'nobody'}; "

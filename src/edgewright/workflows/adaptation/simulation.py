@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +18,12 @@ from edgewright.core.predictor import package_path
 from edgewright.data.samples import cut, part_of
 from edgewright.pipeline.folder import judged_of
 from edgewright.pipeline.packaging import count_seen
-from edgewright.schema.adapt_simulation import AdaptedPerson, AdaptSimulation
+from edgewright.schema.adapt_simulation import AdaptedClass, AdaptedPerson, AdaptSimulation
 from edgewright.schema.data import Samples
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.trace import Interval
-from edgewright.training.metrics import group_interval
+from edgewright.training.metrics import ANY, FEW_GROUPS, SHARE, class_scores, confusion, group_interval
+from edgewright.workflows.adaptation.examples import Examples
 from edgewright.workflows.adaptation.rehearsal import Rehearsal, Rehearsed, rehearsal_of
 from edgewright.workflows.scoring.rows import ScoreRequest, read_labelled
 from edgewright.workflows.scoring.workflow import config_of, own_part, window_of
@@ -31,33 +32,15 @@ from edgewright.workflows.scoring.workflow import config_of, own_part, window_of
 POINT = 0.01
 
 
-@dataclass(frozen=True)
-class Examples:
-    """How much of each class a person labels: seconds of its recordings, or samples.
-
-    Attributes:
-        amount: how much.
-        seconds: whether it counts seconds.
-    """
-
-    amount: float
-    seconds: bool
-
-    @property
-    def text(self) -> str:
-        """As a user writes it."""
-        return f"{self.amount:g}s" if self.seconds else f"{self.amount:g}"
-
-
 def simulate(
     path: Path, request: ScoreRequest, examples: Examples, people: Sequence[str] = (), worn: str = ""
 ) -> AdaptSimulation:
-    """Let each person calibrate the device with the first examples of each class, and judge all later samples.
+    """Let each person calibrate the device with its first examples, and judge all later samples.
 
     Args:
         path: run folder or package with a table `[adapt]`.
         request: what is read; without data, the test part of the run's own split.
-        examples: of each class.
+        examples: how much each person labels.
         people: only these; all that the model was not fitted on when empty.
         worn: what the axes of the sensors show, such as '-x,y,-z'; as recorded when empty.
 
@@ -100,36 +83,39 @@ def _simulated(
     for person in people:
         if person not in known:
             raise UnknownNameError("person", person, known, f"{name}, --people")
-    labels = package.manifest.labels
-    found, notes, fitted, short = [], [], 0, 0
+    labels = np.asarray(package.manifest.labels)
+    found, matrices, notes, fitted, short = [], [], list[str](), 0, 0
     for person in people or known:
         mine = part_of(samples, np.flatnonzero(samples.groups == person))
         X = np.ascontiguousarray(mine.X[:], np.float32)
         if count_seen(X, package.manifest.fit)[0]:
             fitted += 1
             continue
-        begins, ends = _times(mine, labels)
-        limit = _limit(mine, examples)
-        first, later = np.flatnonzero(ends <= limit), np.flatnonzero(begins >= limit)
-        if not len(first) or not len(later):
+        truth = np.searchsorted(labels, np.asarray(mine.y).astype(str))
+        order, later = examples.parts(mine, truth)
+        if not len(order) or not len(later):
             short += 1
             continue
-        truth = np.searchsorted(np.asarray(labels), np.asarray(mine.y).astype(str))
-        order = first[np.argsort(truth[first], kind="stable")]
-        found.append(_person(str(person), rehearsal(X, truth, order), truth, order, later))
+        rehearsed = rehearsal(X, truth, order)
+        found.append(_person(str(person), rehearsed, truth, order, later))
+        matrices.append(_matrices(rehearsed, truth, later, len(labels)))
     if fitted:
         notes.append(f"{fitted} people whom the model was fitted on are left out")
     if short:
-        notes.append(f"{short} people with too few samples before or after {examples.text} of a class are left out")
+        of = "" if examples.unit == "first" else " of a class"
+        notes.append(f"{short} people with too few samples before or after {examples.text}{of} are left out")
     if not found:
         raise InputError(
             "a person with later samples, whom the model was not fitted on", "none", name, "; ".join(notes)
         )
+    if len(found) <= FEW_GROUPS:
+        notes.append(f"{len(found)} people are few: the intervals hold for people like them")
+    classes = _classes(labels, np.array(matrices))
     found.sort(key=lambda one: (one.after - one.before, one.name))
     before, after, raw = (np.array([getattr(one, key) for one in found]) for key in ("before", "after", "unguarded"))
     return AdaptSimulation(
         name=package.manifest.name, layer=rehearsal.layer, data=name, examples=examples.text, people=tuple(found),
-        before=_interval(before), after=_interval(after), gain=_interval(after - before),
+        before=_interval(before), after=_interval(after), gain=_interval(after - before), classes=classes,
         losing=tuple(one.name for one in found if one.before - one.after > POINT),
         losing_unguarded=tuple(one.name for one, now in zip(found, raw, strict=True) if one.before - now > POINT),
         state_bytes=rehearsal.memory, notes=tuple(notes),
@@ -145,40 +131,51 @@ def _person(name: str, rehearsed: Rehearsed, truth: Numbers, order: Numbers, lat
     )  # fmt: skip
 
 
-def _times(mine: Samples, labels: tuple[str, ...]) -> tuple[Numbers, Numbers]:
-    """Return where each sample of a person begins and ends, in rows of its class so far; overlaps count once."""
-    length = mine.X.shape[2] if mine.X.ndim == 3 else 1
-    ends = np.zeros(len(mine.X), np.int64)
-    for label in labels:
-        places = np.flatnonzero(np.asarray(mine.y) == label)
-        if not len(places):
-            continue
-        step = np.full(len(places), length)
-        same = mine.sessions[places][1:] == mine.sessions[places][:-1]
-        moved = np.diff(mine.starts[places])
-        step[1:] = np.where(same & (moved > 0) & (moved < length), moved, length)
-        ends[places] = np.cumsum(step)
-    return ends - length, ends
+def _matrices(rehearsed: Rehearsed, truth: Numbers, later: Numbers, classes: int) -> Numbers:
+    """Return confusion matrices of a person before, after, and without the guard, shape (3, classes, classes)."""
+    after = rehearsed.learned if rehearsed.used else rehearsed.before
+    known = [one[later] for one in (rehearsed.before, after, rehearsed.learned)]
+    # An answer that is missing counts as none: a class of its own, which is cut off again.
+    return np.array([
+        confusion(truth[later], np.where(one < 0, classes, one), classes + 1) for one in known
+    ])  # fmt: skip
 
 
-def _limit(mine: Samples, examples: Examples) -> float:
-    """Return the rows of a class that are labelled.
+def _classes(labels: NDArray[np.str_], matrices: Numbers) -> tuple[AdaptedClass, ...]:
+    """Return F1 by class over all people together.
 
-    Raises:
-        InputError: seconds of samples whose rate is not known.
+    Args:
+        labels: of the classes.
+        matrices: of each person, shape (people, 3, classes + 1, classes + 1).
     """
-    if examples.seconds:
-        if mine.rate is None:
-            raise InputError("a number of samples, such as 20", examples.text, "--examples", "The rows have no rate")
-        return examples.amount * mine.rate
-    length = mine.X.shape[2] if mine.X.ndim == 3 else 1
-    step = int(np.median(np.diff(mine.starts))) if length > 1 and len(mine.starts) > 1 else length
-    return length + (examples.amount - 1) * max(step, 1)
+    people = np.arange(len(matrices))
+    counts = matrices[:, 0].sum(axis=2)
+
+    def score(which: int, label: int, rows: Numbers) -> float:
+        return float(class_scores(matrices[rows, which].sum(axis=0))[2][label])
+
+    def interval(which: int, label: int) -> Interval:
+        return _over_people(people, partial(score, which, label))
+
+    return tuple(
+        AdaptedClass(
+            label=str(name), samples=int(counts[:, label].sum()), people=int((counts[:, label] > 0).sum()),
+            before=interval(0, label), after=interval(1, label), unguarded=score(2, label, people),
+        )
+        for label, name in enumerate(labels)
+        if counts[:, label].any()
+    )  # fmt: skip
 
 
 def _interval(values: NDArray[np.float64]) -> Interval:
     """Return the mean over people with its interval."""
-    people = np.arange(len(values))
-    if len(values) < 2:
-        return Interval(value=float(values.mean()), low=-1.0, high=1.0, method="one person: no interval")
-    return group_interval(people, lambda rows: float(values[rows].mean()), by="person")
+    return _over_people(np.arange(len(values)), lambda rows: float(values[rows].mean()), ANY)
+
+
+def _over_people(
+    people: Numbers, statistic: Callable[[Numbers], float], within: tuple[float, float] = SHARE
+) -> Interval:
+    if len(people) < 2:
+        low, high = (-1.0, 1.0) if within == ANY else within
+        return Interval(value=statistic(people), low=low, high=high, method="one person: no interval")
+    return group_interval(people, statistic, by="person", within=within)
