@@ -32,19 +32,21 @@ from edgewright.workflows.estimation.workflow import estimate_place
 DATA = Path(os.environ.get("EDGEWRIGHT_SHARED", ROOT.parent / "shared")) / "data" / "grocery"
 LABELS = ("Apple", "Juice", "Melon", "Pepper")
 SIDE, MOST = 96, 4
-# Scenes of each run of training photographs, and of the validation photographs.
-TRAIN, TEST = 180, 300
-# Sides of a pasted piece in pixels, and the share of a photograph that it shows.
-_SIDES, _SHARE = (20, 36), 0.7
+# Scenes of each run of training photographs, and of the validation photographs; runs that validate.
+TRAIN, TEST, HELD_OUT = 540, 300, ("train-8", "train-9")
+# Sides of a pasted piece in pixels, and the share of a photograph's side that it shows: the middle, but anywhere in
+# photographs that train.
+_SIDES, _SHARE, _SHARES = (20, 36), 0.7, (0.5, 0.9)
 Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Photographs:
-    """Photographs of one group: `goods` by label, and those of other goods."""
+    """Photographs of one group: `goods` by label, and those of other goods; `train`: pieces of all places."""
 
     goods: dict[str, list[Bytes]]
     backgrounds: list[Bytes]
+    train: bool = False
 
 
 def photographs() -> dict[str, Photographs]:
@@ -54,7 +56,8 @@ def photographs() -> dict[str, Photographs]:
     made: dict[str, Photographs] = {}
     groups = () if recording.groups is None else recording.groups
     for values, label, group in zip(recording.values, recording.target, groups, strict=True):
-        one = made.setdefault(str(group), Photographs({name: [] for name in LABELS}, []))
+        train = str(group) not in ("val", *HELD_OUT)
+        one = made.setdefault(str(group), Photographs({name: [] for name in LABELS}, [], train))
         picture = values.astype(np.uint8).transpose(1, 2, 0)
         (one.goods[str(label)] if label in LABELS else one.backgrounds).append(picture)
     return made
@@ -71,7 +74,7 @@ def scene(known: Photographs, rng: np.random.Generator) -> tuple[Bytes, list[tup
             continue
         number = int(rng.integers(len(LABELS)))
         goods = known.goods[LABELS[number]]
-        piece = _piece(goods[rng.integers(len(goods))], side, rng)
+        piece = _piece(goods[rng.integers(len(goods))], side, rng, anywhere=known.train)
         spot = canvas[top : top + side, left : left + side]
         spot += _mask(side) * (piece - spot)
         boxes.append((number, [float(left), float(top), float(side), float(side)]))
@@ -82,9 +85,11 @@ def _overlap(box: list[float], left: int, top: int, side: int) -> bool:
     return left < box[0] + box[2] and box[0] < left + side and top < box[1] + box[3] and box[1] < top + side
 
 
-def _piece(picture: Bytes, side: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    edge = round(SIDE * (1 - _SHARE) / 2)
-    piece = Image.fromarray(picture[edge:-edge, edge:-edge]).resize((side, side), Image.Resampling.BILINEAR)
+def _piece(picture: Bytes, side: int, rng: np.random.Generator, *, anywhere: bool) -> NDArray[np.float32]:
+    shown = round(SIDE * (rng.uniform(*_SHARES) if anywhere else _SHARE))
+    top, left = rng.integers(0, SIDE - shown + 1, 2) if anywhere else [(SIDE - shown) // 2] * 2
+    part = picture[top : top + shown, left : left + shown]
+    piece = Image.fromarray(part).resize((side, side), Image.Resampling.BILINEAR)
     made = np.asarray(piece, np.float32)
     return made[:, ::-1] if rng.random() < 0.5 else made
 
@@ -98,10 +103,10 @@ def _mask(side: int) -> NDArray[np.float32]:
 def compose(folder: Path) -> Path:
     """Write the scenes as PNG files GROUP_NUMBER.png and `boxes.json`, and return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(0)
     images: list[dict[str, object]] = []
     annotations: list[dict[str, object]] = []
     for group, known in photographs().items():
+        rng = np.random.default_rng([0, *group.encode()])
         for number in range(TEST if group == "val" else TRAIN):
             picture, boxes = scene(known, rng)
             name = f"{group}_{number:04d}.png"
@@ -139,10 +144,11 @@ def fitted(scenes: Path, out: Path, *changes: tuple[str, object]) -> RunResult:
             "kind": "pictures", "path": str(scenes), "boxes": str(scenes / "boxes.json"), "pattern": "{group}_{index}",
             "height": SIDE, "width": SIDE,
         },
-        "split": {"by": "group", "test_groups": ["val"], "validation_groups": ["train-8", "train-9"]},
+        "split": {"by": "group", "test_groups": ["val"], "validation_groups": list(HELD_OUT)},
         "model": {"layers": layers},
         "training": {
-            "epochs": 25, "batch": 32, "learning_rate": 0.005, "schedule": "one_cycle", "class_weights": "balanced",
+            "epochs": 25, "batch": 32, "optimiser": "adamw", "weight_decay": 0.05, "learning_rate": 0.005,
+            "schedule": "one_cycle", "class_weights": "balanced",
             "augment": [{"kind": "colour"}], **dict(changes),
         },
         "compression": {"max_drop": 0.05},

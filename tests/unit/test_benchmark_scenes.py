@@ -32,7 +32,7 @@ def test_a_scene_shows_goods_where_its_boxes_are_and_the_background_elsewhere() 
 @pytest.mark.slow
 def test_test_scenes_are_of_validation_photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shared_data("grocery")
-    monkeypatch.setattr(scenes, "TRAIN", 4)
+    monkeypatch.setattr(scenes, "TRAIN", 16)
     monkeypatch.setattr(scenes, "TEST", 6)
     folder = scenes.compose(tmp_path / "scenes")
     names = [image["file_name"] for image in json.loads((folder / "boxes.json").read_text())["images"]]
