@@ -18,7 +18,7 @@ from edgewright.studio.paths import RECORD, below
 from edgewright.studio.view.data_cache import Shelf
 from edgewright.studio.view.data_sources import ASKED, DataRequest, Origin, at_path, editable, of_run
 from edgewright.studio.view.drawing import COLOURS, SHAPES
-from edgewright.studio.view.views import VIEWS, summary
+from edgewright.studio.view.views import summary, views_of
 
 MOST_ENTRIES = 500
 _RUNS = 40
@@ -82,19 +82,20 @@ def _entries(folder: Path) -> tuple[list[str], list[str], bool]:
 
 
 def _answer(request: Request) -> Response:
-    chosen = request.query_params.get("view", "")
-    chosen = chosen if chosen in VIEWS else "recordings"
     context: dict[str, Any] = {}
     try:
         origin = origin_of(request)
         data_request = DataRequest("data", origin, request.query_params)
         opened = shelf(request).open(origin)
-        context = VIEWS[chosen].context(opened, data_request)
+        views = views_of(opened)
+        chosen = data_request.said.get("view", "")
+        chosen = chosen if chosen in views else "recordings"
+        context = views[chosen].context(opened, data_request)
     except EdgewrightError as error:
         return _mistaken(request, error)
     config, why = editable(origin, studio_of(request).folder)
     return render(
-        request, VIEWS[chosen].template, title=f"Data: {origin.name}", asked=data_request, opened=opened, views=VIEWS,
+        request, views[chosen].template, title=f"Data: {origin.name}", asked=data_request, opened=opened, views=views,
         here_view=chosen, looks=look(opened.classes), summary=summary(opened), why_not=why, may_edit=config is not None,
         asked_keys=ASKED, said=dict(origin.said), **context,
     )  # fmt: skip

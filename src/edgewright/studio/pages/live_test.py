@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from edgewright.core.pictures import takes_pictures
 from edgewright.core.prediction_input import answer_rows
 from edgewright.schema.errors import EdgewrightError
 from edgewright.studio.frame import form_of, page_of, render, run_of, studio_of, text_of, told
@@ -36,7 +37,9 @@ def _page(request: Request) -> Response:
     opened, missing = predictor_or_reason(folder)
     return render(
         request, "live_test.html", title=f"Live test: {trace.name}", place=location, name=trace.name, opened=opened,
-        missing=missing, sensors=SENSORS, port=studio_of(request).port,
+        missing=missing,
+        pictures=opened is not None and takes_pictures(opened.manifest),
+        sensors=SENSORS, port=studio_of(request).port,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from markupsafe import Markup
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
@@ -19,12 +20,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from edgewright.core.categories import fields
-from edgewright.core.prediction_input import answer_rows, answer_values
+from edgewright.core.pictures import fit_of, pixels, takes_pictures
+from edgewright.core.prediction_input import answer_rows, answer_values, answered
 from edgewright.core.predictor import Predictor, load, package_path
 from edgewright.schema.data import Column
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import form_of, page_of, render, run_of, text_of, told
 from edgewright.studio.pages import Page
+from edgewright.studio.view.pictures import inline_png
 from edgewright.trace.html import blocks_html
 
 SHOWN = 200
@@ -89,6 +92,8 @@ def _asked(request: Request, form: FormData) -> Response:
         manifest = opened.manifest
         names = fields(column.name for column in manifest.columns)
         values = [text_of(form, f"v{i}").strip() for i in range(len(names))]
+        if kind == "pictures":
+            return _page(request, answers=_picture_answers(opened, form.getlist("file")), file="Pictures")
         if kind in ("file", "explain-file"):
             if not isinstance(file, UploadFile) or not file.filename:
                 raise InputError("a CSV file", "none", "", "Choose one")
@@ -132,6 +137,25 @@ def _file_answers(opened: Predictor, content: bytes, name: str) -> tuple[list[di
     return shown, len(shown) + sum(1 for _ in answers)
 
 
+def _picture_answers(opened: Predictor, files: Sequence[UploadFile | str]) -> tuple[list[dict[str, Any]], int]:
+    """Return the answers to picture files, each with the picture as the model sees it, and how many they are."""
+    given = [file for file in files if isinstance(file, UploadFile) and file.filename]
+    if not given:
+        raise InputError("picture files", "none", "", "Choose one or more")
+    manifest = opened.manifest
+    colour, size = len(manifest.columns) == 3, (manifest.shape[1], manifest.shape[2])
+    names = [str(file.filename) for file in given]
+    made = np.stack([
+        pixels(file.file.read(), name, size, colour=colour, fit=fit_of(manifest))
+        for file, name in zip(given, names, strict=True)
+    ]).astype(np.float32)  # fmt: skip
+    answers = list(answered(opened, made, names))
+    for picture, one in zip(made, answers, strict=True):
+        found = one.get("objects") or one.get("odd_places") or ()
+        one["image"] = inline_png(picture, [(place["x"], place["y"]) for place in found])
+    return answers, len(answers)
+
+
 def _explained_csv(folder: Path, content: bytes, name: str) -> tuple[str, Markup, str]:
     with tempfile.TemporaryDirectory(prefix="edgewright-") as location:
         path = Path(location) / "rows.csv"
@@ -152,6 +176,7 @@ def _page(
     return render(
         request, "predict.html", status=status, title=f"Predict: {trace.name}", place=location, name=trace.name,
         opened=opened, missing=missing, columns=columns, values=values or [""] * len(columns), row=row, file=file,
+        pictures=opened is not None and takes_pictures(opened.manifest),
         problem=problem, answers=answers[0] if answers else None, total=answers[1] if answers else 0,
         explained=explained, typical={c.name: c for c in opened.manifest.reference} if opened else {},
     )  # fmt: skip

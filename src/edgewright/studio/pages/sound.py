@@ -13,7 +13,8 @@ from edgewright.studio.frame import page_of
 from edgewright.studio.pages import Page
 from edgewright.studio.pages.data import origin_of, shelf
 from edgewright.studio.view.data_sources import DataRequest
-from edgewright.studio.view.views import is_sound, placed
+from edgewright.studio.view.segments import placed
+from edgewright.studio.view.views import is_sound
 
 
 def _answer(request: Request) -> Response:

@@ -141,3 +141,12 @@ def windows(dataset: DataSet, samples: Samples) -> Windows:
             owner[hit], row[hit] = index, rows[samples.starts[hit] - before]
             before += len(rows)
     return Windows(owner, row, samples.X.shape[2] if samples.X.ndim == 3 else 1)
+
+
+def placed(opened: Opened) -> tuple[Samples | None, Windows | None, str]:
+    """Return samples and where they lie, or why there are none."""
+    samples, why = opened.samples()
+    if samples is None:
+        return None, None, why
+    found: Windows = opened.once("windows", lambda: windows(opened.dataset, samples))
+    return samples, found, ""

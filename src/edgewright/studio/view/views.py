@@ -22,7 +22,8 @@ from edgewright.studio.view.feature_map import Map, draw_map
 from edgewright.studio.view.histogram import A_PAGE as SPREADS
 from edgewright.studio.view.histogram import spreads
 from edgewright.studio.view.label_doubts import doubts
-from edgewright.studio.view.segments import Windows, lines, windows
+from edgewright.studio.view.pictures import gallery, has_pictures
+from edgewright.studio.view.segments import Windows, lines, placed
 
 Context = dict[str, Any]
 A_LIST = 100
@@ -67,15 +68,6 @@ def channels_of(opened: Opened, request: DataRequest) -> tuple[list[int], int, i
     pages = -(-count // A_PAGE)
     page = request.number("channels", pages)
     return list(range((page - 1) * A_PAGE, min(page * A_PAGE, count))), page, pages
-
-
-def placed(opened: Opened) -> tuple[Samples | None, Windows | None, str]:
-    """Sample and where they lie, or why there are none."""
-    samples, why = opened.samples()
-    if samples is None:
-        return None, None, why
-    found: Windows = opened.once("windows", lambda: windows(opened.dataset, samples))
-    return samples, found, ""
 
 
 def signal(opened: Opened, request: DataRequest) -> Context:
@@ -148,23 +140,24 @@ def one_window(
     index, row = int(where.recording[number - 1]), int(where.row[number - 1])
     if index < 0:
         return {}
-    recording = opened.dataset.recordings[index]
+    recording, picture = opened.dataset.recordings[index], has_pictures(opened)
     around = round(where.length * _AROUND) if where.length > 1 else 50
     first, end = max(0, row - around), min(len(recording.values), row + where.length + around)
     columns, _, _ = channels_of(opened, request)
-    picture = draw(opened, index, first, end, channels=columns)
     span = max(1, end - first)
     answer = answers.get(number) or next(iter(_answer(opened, samples, [number]).values()), None)
     known = opened.origin.run is not None and opened.every == 1
     return {
         "number": number, "recording": recording.name, "place": index + 1, "first": row, "end": row + where.length,
-        "from": first, "to": end, "picture": picture, "label": str(samples.y[number - 1]), "answer": answer,
+        "from": first, "to": end, "label": str(samples.y[number - 1]), "answer": answer,
+        "picture": None if picture else draw(opened, index, first, end, channels=columns),
+        "image": request.to("picture", sample=number) if picture else "",
         "group": "" if samples.groups is None else str(samples.groups[number - 1]),
         "mark": (round(100 * (row - first) / span, 3), round(100 * where.length / span, 3)),
         "seconds": round(where.length / opened.dataset.rate, 6) if opened.dataset.rate else 0,
         "sound": request.to("sound", sample=number) if where.length > 1 and is_sound(opened) else "",
         "explain": number if known and not _changed(opened, samples) else 0,
-        "values": [] if where.length > 1 else list(zip(samples.columns, samples.X[number - 1].tolist(), strict=True)),
+        "values": list(zip(samples.columns, samples.X[number - 1], strict=True)) if samples.X.ndim == 2 else [],
     }  # fmt: skip
 
 
@@ -207,19 +200,30 @@ def _answer(opened: Opened, samples: Samples, numbers: list[int]) -> dict[int, t
 
 @dataclass(frozen=True)
 class View:
-    """A view: its word in the navigation, its template, and what the template needs."""
+    """A view: its word in the navigation, its template, what the template needs, and the data that it can show."""
 
     word: str
     template: str
     context: Callable[[Opened, DataRequest], Context]
+    suits: Callable[[Opened], bool] = lambda opened: True
+
+
+def _of_sensors(opened: Opened) -> bool:
+    return not has_pictures(opened)
 
 
 VIEWS = {
     "recordings": View("Recordings", "data_recordings.html", recordings),
-    "signal": View("Signal", "data_signal.html", signal),
-    "spread": View("Distributions", "data_spread.html", spread),
+    "signal": View("Signal", "data_signal.html", signal, _of_sensors),
+    "spread": View("Distributions", "data_spread.html", spread, _of_sensors),
+    "pictures": View("Pictures", "data_pictures.html", gallery, has_pictures),
     "map": View("Map", "data_map.html", feature_map),
 }
+
+
+def views_of(opened: Opened) -> dict[str, View]:
+    """Return the views of these data by their names in addresses."""
+    return {name: one for name, one in VIEWS.items() if one.suits(opened)}
 
 
 def summary(opened: Opened) -> str:
