@@ -172,10 +172,14 @@ bench-fpga: install
 
 # SHARE of the states after a cut or a kill that are opened again, drawn by chance.
 SHARE := 1
+# HEAVY of the heavy tests run, drawn by the commit: the next commit draws others.
+HEAVY := 1
 
 # Faults at full length: simulated fleets, agents that are killed again and again; then power cuts and kills: every state
 # that they may leave of a device's store, opened again.
+faults: export EDGEWRIGHT_HEAVY = $(HEAVY) $(shell git rev-parse HEAD 2>/dev/null)
 faults: install
+	@echo "heavy tests: $$EDGEWRIGHT_HEAVY"
 	$(BIN)/pytest $(ALL) -m heavy -n 3 || { $(ALONE) -m heavy; }
 	$(BIN)/python -m benchmarks.faults --share $(SHARE)
 

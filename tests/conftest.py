@@ -7,6 +7,7 @@ import gc
 import io
 import os
 import tempfile
+import zlib
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,8 +43,20 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Test with a browser come last: Playwright leaves its event loop behind in the process that it was used in."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order and draw tests.
+
+    Tests with a browser come last: Playwright leaves its event loop behind in the process that it was used in. Of heavy
+    ones, those run that EDGEWRIGHT_HEAVY, a share and a text like '0.3 c0ffee', draws by their names.
+    """
+    share, _, seed = os.environ.get("EDGEWRIGHT_HEAVY", "1").partition(" ")
+    left = [
+        item for item in items
+        if item.get_closest_marker("heavy") and zlib.crc32(f"{seed} {item.nodeid}".encode()) >= float(share) * 2**32
+    ]  # fmt: skip
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
     items.sort(key=lambda item: "browser" in Path(str(item.fspath)).parts)
 
 
