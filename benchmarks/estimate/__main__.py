@@ -1,8 +1,8 @@
 """`python -m benchmarks.estimate`: fits what generated C costs on each core, and judges estimates on other programs.
 
 Coefficients are fitted on random programs, their error bars are misses of the same, each estimated without a fifth of
-them that it is in. Both are judged on seventy programs of other families, ten detectors among them. With --write the
-coefficients and the misses that come with Edgewright are replaced.
+them that it is in. Both are judged on seventy programs of other families, ten detectors among them, and on designs of
+recurrent networks. With --write the coefficients and the misses that come with Edgewright are replaced.
 """
 
 from __future__ import annotations
@@ -10,23 +10,25 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from benchmarks.estimate.detectors import DetectorSubject
-from benchmarks.estimate.fitting import Pair, fit_core, fit_detectors
+from benchmarks.estimate.fitting import Pair, fit_core, fit_more
 from benchmarks.estimate.held_out import held_out
+from benchmarks.estimate.recurrent import OWN, recurrent_held_out
 from benchmarks.estimate.subjects import Subject
-from benchmarks.estimate.truth import Fitted, detectors, drawn, parts, truths
+from benchmarks.estimate.truth import Fitted, detectors, drawn, parts, recurrent, truths
 from benchmarks.table import Told, markdown
+from edgewright.export.detector_program import PREFIX
 from edgewright.export.emulator import board
 from edgewright.profiles import cores
 from edgewright.profiles.catalogue import load_profile
-from edgewright.profiles.footprint import population_of, strange
 from edgewright.profiles.misses import SHIPPED, Miss, Misses, shipped
+from edgewright.profiles.population import RECURRENT, population_of, strange
 from edgewright.schema.footprint import DETECTOR, Program, Spread
 from edgewright.workflows.estimation.workflow import Truth
 
@@ -49,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--truths", type=Path, help="folder in which what was compiled and counted is kept")
     parser.add_argument("--write", action="store_true", help="replace the coefficients and misses of the package")
     parser.add_argument("--detectors", action="store_true", help="with --write: what detectors take more, nothing else")
-    parser.add_argument("--fit-only", action="store_true", help="judge nothing: the seventy programs stay unseen")
+    parser.add_argument("--recurrent", action="store_true", help="recurrent networks, nothing else")
+    parser.add_argument("--fit-only", action="store_true", help="judge nothing: programs to judge stay unseen")
     given = parser.parse_args(arguments)
     chosen = given.core or CORES
     if missing := [tool for core in chosen for tool in board(core).tools.missing]:
@@ -58,11 +61,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report = Told()
     for core in chosen:
         if given.write:
-            if not given.detectors:
+            if not given.detectors and not given.recurrent:
                 _write_programs(core, given.truths)
-            _write_detectors(core, given.truths)
-        if not given.fit_only:
-            _judge(report, core, given.truths)
+            if not given.recurrent:
+                _write_detectors(core, given.truths)
+            if not given.detectors:
+                _write_recurrent(core, given.truths)
+        if given.fit_only:
+            continue
+        if not given.recurrent:
+            _judge(report, core, core, truths(core, held_out(), given.truths))
+        _judge(report, core, f"{core}, recurrent", truths(core, recurrent_held_out(), given.truths))
     print(markdown(["estimate before compiling", "found", "target", ""], report.rows))
     return 0 if report.reached else 1
 
@@ -86,13 +95,7 @@ def _by_family_of(found: list[Found]) -> list[tuple[list[Found], list[Found]]]:
     families = list(dict.fromkeys(family for subject, _ in found if (family := _family(subject))))
     folds = [families.index(family) % FOLDS if (family := _family(subject)) else place % FOLDS
              for place, (subject, _) in enumerate(found)]  # fmt: skip
-    return [
-        (
-            [one for one, own in zip(found, folds, strict=True) if own == fold],
-            [one for one, own in zip(found, folds, strict=True) if own != fold],
-        )
-        for fold in range(FOLDS)
-    ]
+    return _apart(found, folds)
 
 
 def _family(subject: Fitted) -> str:
@@ -107,8 +110,12 @@ def _write_detectors(core: str, kept: Path | None) -> None:
     """Fit what detectors take more on a core, and keep its misses, as of other programs."""
     first, near, table = core == CORES[0], _near(core), cores.core(core)
     found = list(truths(core, drawn(detectors(1.0 if first else SHARE), core), kept))
-    _save(fit_detectors(table, [(subject.exactly(core), truth) for subject, truth in found], near))
-    _keep(core, _by_first_block(found), lambda pairs: fit_detectors(table, pairs, near))
+
+    def fit(pairs: list[Pair]) -> cores.Core:
+        return fit_more(table, pairs, lambda kind: kind.startswith(PREFIX), near)
+
+    _save(fit([(subject.exactly(core), truth) for subject, truth in found]))
+    _keep(core, _by_first_block(found), fit)
 
 
 def _by_first_block(found: list[Found]) -> list[tuple[list[Found], list[Found]]]:
@@ -120,6 +127,35 @@ def _by_first_block(found: list[Found]) -> list[tuple[list[Found], list[Found]]]
             [pair for pair, own in zip(found, blocks, strict=True) if name not in own],
         )
         for name in sorted({own[0] for own in blocks if own})
+    ]
+
+
+def _write_recurrent(core: str, kept: Path | None) -> None:
+    """Fit what layers with a state take more on a core, and keep the misses of such networks, as of other programs."""
+    first, near, table = core == CORES[0], _near(core), cores.core(core)
+    found = list(truths(core, drawn(recurrent(1.0 if first else SHARE), core), kept))
+
+    def fit(pairs: list[Pair]) -> cores.Core:
+        return fit_more(table, pairs, OWN.match, near)
+
+    _save(fit([(subject.exactly(core), truth) for subject, truth in found]))
+    _keep(core, _by_number(found), fit)
+
+
+def _by_number(found: list[Found]) -> list[tuple[list[Found], list[Found]]]:
+    """Return each fifth of the programs, and the others; all forms of a network are in one fifth."""
+    folds = [int(subject.name.partition(" ")[0].rpartition(".")[2]) % FOLDS for subject, _ in found]
+    return _apart(found, folds)
+
+
+def _apart(found: list[Found], folds: list[int]) -> list[tuple[list[Found], list[Found]]]:
+    """Return the programs of each fold, and the others."""
+    return [
+        (
+            [one for one, own in zip(found, folds, strict=True) if own == fold],
+            [one for one, own in zip(found, folds, strict=True) if own != fold],
+        )
+        for fold in range(FOLDS)
     ]
 
 
@@ -149,16 +185,20 @@ def _keep(core: str, folds: list[tuple[list[Found], list[Found]]], fit: Callable
             for quantity, estimated, true, exact in _quantities(without, program, truth):
                 fresh.append(Miss(kind=past.kind, quantity=quantity, estimated=round(estimated - exact, 1),
                                   found=true - exact, subject=subject.name))  # fmt: skip
-    detectors = any(miss.kind == f"{core} {DETECTOR}" for miss in fresh)
-    others = [
-        miss for miss in shipped() if miss.kind.split(" ")[0] != core or miss.kind.endswith(f" {DETECTOR}") != detectors
-    ]
+    replaced = {_fit_of(miss) for miss in fresh}
+    others = [miss for miss in shipped() if miss.kind.split(" ")[0] != core or _fit_of(miss) not in replaced]
     data = Misses(misses=(*others, *fresh), made_with=_made_with(CORES[0]))
     lines = b",\n".join(msgspec.json.encode(miss) for miss in data.misses)
     head = msgspec.json.encode(data.made_with)
     SHIPPED.write_bytes(b'{"version":%d,"made_with":%s,"misses":[\n%s\n]}\n' % (data.version, head, lines))
     shipped.cache_clear()
     _by_family(core, fresh)
+
+
+def _fit_of(miss: Miss) -> str:
+    """Return which fit a miss is of: that of detectors, of recurrent networks, or, empty, of all other programs."""
+    sort = miss.kind.partition(" ")[2]
+    return sort if sort in (DETECTOR, RECURRENT) else ""
 
 
 def _made_with(core: str) -> str:
@@ -191,13 +231,13 @@ def _quantities(core: cores.Core, program: Program, truth: Truth) -> list[tuple[
     ]
 
 
-def _judge(told: Told, core: str, kept: Path | None) -> None:
-    """Print each of the seventy programs, and tells how far off estimates of the core are and how often bars hold."""
+def _judge(told: Told, core: str, title: str, judged: Iterable[Found]) -> None:
+    """Print each of the programs, and tells how far off estimates of the core are and how often bars hold."""
     profile = load_profile(core)
     misses: dict[str, list[float]] = {name: [] for name in LIMITS}
     within: dict[str, int] = dict.fromkeys(LIMITS, 0)
     rows = []
-    for subject, truth in truths(core, held_out(), kept):
+    for subject, truth in judged:
         found = subject.estimate(profile)
         cells = [subject.name]
         for name in LIMITS:
@@ -209,17 +249,17 @@ def _judge(told: Told, core: str, kept: Path | None) -> None:
             within[name] += spread.low <= true <= spread.high
             cells.append(_cell(spread, true))
         rows.append((*cells, ""))
-    print(markdown([core, "flash", "RAM", "instructions", ""], rows), end="\n\n")
+    print(markdown([title, "flash", "RAM", "instructions", ""], rows), end="\n\n")
     for name, (middle, worst) in LIMITS.items():
         each = np.abs(misses[name])
         median, maximum = float(np.median(each)), float(each.max())
         shown = f"median {median:.1%}, nine of ten {np.quantile(each, 0.9):.1%}, worst {maximum:.1%} of {len(each)}"
         limit = f"median {middle:.0%}" + (f", worst {worst:.0%}" if worst else "")
-        told(f"{core}, {name}", shown, limit, median <= middle and (worst is None or maximum <= worst))
+        told(f"{title}, {name}", shown, limit, median <= middle and (worst is None or maximum <= worst))
         share = within[name] / len(each)
-        told(f"{core}, bars of {name}", f"true for {within[name]} of {len(each)}", f"{TRUE:.0%}", share >= TRUE)
+        told(f"{title}, bars of {name}", f"true for {within[name]} of {len(each)}", f"{TRUE:.0%}", share >= TRUE)
     unknown = len(rows) - len(misses["instructions"])
-    told(f"{core}, unknown", f"{unknown} of {len(rows)}", "", True)
+    told(f"{title}, unknown", f"{unknown} of {len(rows)}", "", True)
 
 
 def _cell(spread: Spread, true: float) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from edgewright.export.detector_program import PREFIX
 from edgewright.schema.footprint import OWN_FLOATS
 
-_DOTS = re.compile(r"dots(\d)(?:_less)? (pair|odd)$")
+_DOTS = re.compile(r"dots(\d)(?:_less|_wide)? (pair|odd)$")
 _RUN = {
     "": 20.0, "add": 1.0, "answer": 2.0, "compare": 2.0, "dense mac": 5.0, "dense row": 15.0, "div": 14.0,
     "fft bin": 30.0, "fft point": 13.0, "fft product": 25.0, "fft quad": 45.0, "fft wave": 60.0, "function": 8.0,
@@ -23,7 +23,9 @@ _RUN = {
     "dual patch filled byte": 1.0, "dual memcpy": 20.0, "dual memcpy byte": 1.0, "dual word": 3.0, "dual turn": 3.0,
     "dual store": 2.0, "lanes filters strip": 40.0, "lanes filters row": 12.0, "lanes filters turn": 23.0,
     "lanes filters rest": 8.0, "lanes planes strip": 40.0, "lanes planes row": 10.0, "lanes planes tap": 9.0,
-    "lanes rounded twice": 2.0, "lanes zero point": 1.0,
+    "lanes rounded twice": 2.0, "lanes zero point": 1.0, "call sigmoid15": 130.0, "call tanh15": 130.0,
+    "call sigmoid_of_sum": 30.0, "call tanh_of_sum": 30.0, "lstm mac": 6.0, "lstm tap": 9.0, "lstm row": 20.0,
+    "lstm unit": 700.0, "gru mac": 6.0, "gru tap": 9.0, "gru row": 40.0, "gru unit": 200.0,
 }  # fmt: skip
 _CODE = {"": 60.0, "add": 4.0, "answer": 8.0, "compare": 8.0, "div": 12.0, "function": 24.0, "load": 6.0, "mul": 4.0,
          "store": 4.0, "turn": 4.0, "short turn": 6.0, "dual instruction": 3.8, "lanes instruction": 3.5,
@@ -31,7 +33,10 @@ _CODE = {"": 60.0, "add": 4.0, "answer": 8.0, "compare": 8.0, "div": 12.0, "func
 
 # Own code for floats starts from what portable code is thought to take.
 _OWN = f"{OWN_FLOATS} "
-_LIBRARY = {"has errno": 40.0, "has expf": 400.0, "has logf": 400.0, "has sqrtf": 60.0, "has long copy": 250.0}
+_LIBRARY = {
+    "has errno": 40.0, "has expf": 400.0, "has logf": 400.0, "has sqrtf": 60.0, "has long copy": 250.0,
+    "has tanhf": 500.0, "has lstm": 400.0, "has gru": 400.0,
+}  # fmt: skip
 
 # Kinds that only detectors have, or that differ in them: instructions, bytes of code and bytes of stack.
 _DETECTOR = {
@@ -47,7 +52,7 @@ _DETECTOR = {
 _FLOATS = frozenset({
     "add", "mul", "div", "compare", "dense mac", "mirrored pair", "fft product", "fft point", "fft bin", "fft quad",
     "fft wave", "smooth row", "sum term", "softmax entry", "call max", "call min", "call sigmoid", "call to_byte",
-    "call expf", "call logf",
+    "call expf", "call logf", *(f"{op} {kind}" for op in ("lstm", "gru") for kind in ("tap", "mac", "row", "unit")),
 })  # fmt: skip
 BY_LIBRARY = 20.0
 
@@ -87,6 +92,8 @@ def code(kind: str) -> float:
         return _of_detector(kind.removeprefix(PREFIX), code, 1)
     if kind in _CODE:
         return _CODE[kind]
+    if kind.endswith(" local byte"):
+        return 0.01
     for end, cost in ((" lane", 6.0), (" sum", 8.0), (" divide", 6.0), (" factor", 4.0), ("step", 12.0)):
         if kind.endswith(end):
             return cost
@@ -100,6 +107,8 @@ def stack(kind: str) -> float:
     kind = kind.removeprefix(_OWN)
     if kind.startswith(PREFIX):
         return _of_detector(kind.removeprefix(PREFIX), stack, 2)
+    if kind.endswith(" local byte"):
+        return 1.0
     if kind == "has errno":
         return 96.0
     if kind.startswith("has dual "):

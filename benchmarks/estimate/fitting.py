@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from benchmarks.estimate import expected
-from edgewright.export.detector_program import PREFIX
 from edgewright.profiles.cores import Core, weighed
 from edgewright.schema.footprint import Program
 from edgewright.workflows.estimation.workflow import Truth
@@ -52,20 +51,21 @@ def fit_core(name: str, pairs: Sequence[Pair], made_with: str, near: Core | None
     )
 
 
-def fit_detectors(table: Core, pairs: Sequence[Pair], near: Core | None = None) -> Core:
-    """Return the same coefficients with those of detectors, fitted on what the others leave of such programs.
+def fit_more(table: Core, pairs: Sequence[Pair], own: Callable[[str], object], near: Core | None = None) -> Core:
+    """Return the same coefficients with those of further kinds, fitted on what the others leave of such programs.
 
     Args:
-        table: of programs without detectors; kinds that it has stay as they are.
-        pairs: programs of detectors as they are counted, and what they take.
+        table: of other programs; kinds that are not `own` stay as they are.
+        pairs: programs as they are counted, and what they take.
+        own: whether a kind is one of those that are fitted.
         near: a core whose coefficients should be similar, where fewer programs were counted.
     """
     made = {}
     for part, target in _targets(pairs).items():
-        known = {kind: value for kind, value in getattr(table, part).items() if not kind.startswith(PREFIX)}
-        own = [{kind: n for kind, n in one.items() if kind.startswith(PREFIX)} for one in target.counts]
+        known = {kind: value for kind, value in getattr(table, part).items() if not own(kind)}
+        counted = [{kind: n for kind, n in one.items() if own(kind)} for one in target.counts]
         left = target.found - [weighed(known, one) for one in target.counts]
-        made[part] = known | _fit(own, left, target.scale, _started(table.name, part, near), constant=False)
+        made[part] = known | _fit(counted, left, target.scale, _started(table.name, part, near), constant=False)
     return msgspec.structs.replace(table, **made)
 
 

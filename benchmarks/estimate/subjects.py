@@ -173,11 +173,11 @@ def fitted(
 ) -> Graph:
     """Return the float graph of fitted stages and an untrained network; `trained` draws biases at random."""
     known = X.ndim == len(("window", "channel", "sample"))
-    names = CHANNELS if known else tuple(f"column{n}" for n in range(X.shape[1]))
+    names = CHANNELS[: X.shape[1]] if known else tuple(f"column{n}" for n in range(X.shape[1]))
     context = Context(
         shape=X.shape[1:],
         names=names,
-        units=UNITS if known else ("",) * len(names),
+        units=UNITS[: X.shape[1]] if known else ("",) * len(names),
         rate=RATE if known else None,
         task="classification",
         seed=seed,

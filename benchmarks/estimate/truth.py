@@ -12,6 +12,7 @@ import msgspec
 
 from benchmarks.estimate.detectors import DetectorSubject, drawn_detectors
 from benchmarks.estimate.random_networks import branched_networks, odd_networks, random_networks, wide_networks
+from benchmarks.estimate.recurrent import recurrent_networks
 from benchmarks.estimate.simple import simple_subjects
 from benchmarks.estimate.subjects import Subject, hapt_subjects, row_subjects
 from edgewright.export.cores import own_code
@@ -47,6 +48,11 @@ def parts(share: float) -> tuple[Part, ...]:
 def detectors(share: float) -> tuple[Part, ...]:
     """Return what coefficients of detectors are fitted on, or so much of it."""
     return (Part("detectors", drawn_detectors, round(120 * share), 31),)
+
+
+def recurrent(share: float) -> tuple[Part, ...]:
+    """Return what coefficients of layers with a state are fitted on, or so much of it."""
+    return (Part("recurrent", recurrent_networks, round(100 * share), 41),)
 
 
 # Pipelines of windows, of which one of five is compiled in floats, too.

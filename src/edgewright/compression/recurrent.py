@@ -19,7 +19,9 @@ from edgewright.core.kernels.gru import STATE_STEP
 from edgewright.core.operators.recurrent import CELL, WINDOW
 from edgewright.schema.graph import Array, Graph, Node
 
-# Exponents of the cell's step: its tanh knows 0 to 6 bits above the point.
+# Attribute of an LSTM that says the exponent of its cell's step, and the least and largest: its tanh knows 0 to 6 bits
+# above the point.
+STEP = "cell"
 _FINEST, _COARSEST = -15, -9
 
 
@@ -27,11 +29,11 @@ def cell_steps(graph: Graph, section: Section, calibration: NDArray[Any]) -> tup
     """Return graph and section with the step of the cell in every LSTM: the finest power of two that holds its cells.
 
     Args:
-        graph: float.
+        graph: float; an LSTM that names its step already keeps it.
         section: its network.
         calibration: samples as they arrive at the graph's input.
     """
-    wanted = [node for node in section.inside if node.op == "LSTM"]
+    wanted = [node for node in section.inside if node.op == "LSTM" and STEP not in node.attributes]
     if not wanted:
         return graph, section
     extra = {f"{node.outputs[0]}.cell": node for node in wanted}
@@ -48,7 +50,7 @@ def cell_steps(graph: Graph, section: Section, calibration: NDArray[Any]) -> tup
         exponent = steps.get(node.outputs[0])
         if exponent is None:
             return node
-        return msgspec.structs.replace(node, attributes={**node.attributes, "cell": exponent})
+        return msgspec.structs.replace(node, attributes={**node.attributes, STEP: exponent})
 
     nodes = tuple(map(with_step, graph.nodes))
     return msgspec.structs.replace(graph, nodes=nodes), _with(section, with_step)

@@ -9,7 +9,7 @@ counted by their shape: `conv place.j` is a block of channels at a place, within
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -18,8 +18,8 @@ from edgewright.export._c_files import STEPS
 from edgewright.export._c_header import Interface
 from edgewright.export._c_loops import FOR, SET, SHORT, Places, Turns
 from edgewright.export._c_pipeline import lay_out
-from edgewright.export._c_spectrum import factors
 from edgewright.export._c_unit import UNREAD, Arena, Unit
+from edgewright.export._program_work import WORK
 from edgewright.export.c99_dual import PREFIX as DUAL
 from edgewright.export.c99_dual._counts import assembly_lines, dual_counts
 from edgewright.export.c99_rvv import PREFIX as LANES
@@ -98,6 +98,8 @@ def _tables_of(unit: Unit, inside: range) -> int:
 
 _POINTER = re.compile(r"(?:const )?\w+ \*(?:const )?(\w+) = (.*);$")
 _LANE = re.compile(r"s\d \+?= .*\[")
+# Copies of a state, which lie on the stack.
+_LOCAL = re.compile(r"int(\d+)_t (?:held|next)\[(\d+)\];$")
 _CALL = re.compile(r"\b([A-Za-z_]\w*)\(")
 _PLACE = re.compile(r"\[[^\[\]]*\]")
 # Those that set the error number, which lies in memory of the library.
@@ -115,8 +117,6 @@ _SHAPED = frozenset({"Conv", "MaxPool", "GlobalMaxPool", "AveragePool", "GlobalA
 
 # Functions that are written in several forms.
 _FORMS = frozenset({"power", "direct", *FUNCTIONS})
-
-Work = Callable[[Sequence[str], "Tally"], Mapping[str, float]]
 
 
 class Tally:
@@ -256,6 +256,11 @@ class Tally:
         """Count a statement in the loops of an operator that are counted by their shape."""
         if _LANE.match(line):
             self.add(f"{sort}lane", now.total)
+        if local := _LOCAL.match(line):
+            # Functions take turns on the stack, so that the largest array counts.
+            size = int(local[1]) // 8 * int(local[2])
+            self.written[f"{sort}local byte"] = max(size, self.written.get(f"{sort}local byte", 0.0))
+            self.copies((size,))
         self.channels = channels_of(line) or self.channels
         if line.startswith("a += "):
             self.add(f"{sort}sum", now.total)
@@ -305,8 +310,8 @@ class Tally:
             pairs, odd = places.mean(arguments[2], now)
             self.run[f"{short} pair"] = self.run.get(f"{short} pair", 0.0) + pairs
             self.run[f"{short} odd"] = self.run.get(f"{short} odd", 0.0) + odd
-        elif short in _WORK:
-            for kind, amount in _WORK[short](arguments, self).items():
+        elif short in WORK:
+            for kind, amount in WORK[short](arguments, self).items():
                 self.run[kind] = self.run.get(kind, 0.0) + now.total * amount
 
     def expression(self, text: str, times: float, sort: str) -> None:
@@ -346,35 +351,3 @@ def _calls(text: str) -> list[tuple[str, list[str]]]:
                 start = index + 1
         found.append((match[1], [argument.strip() for argument in arguments]))
     return found
-
-
-def _power(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
-    half, made = int(arguments[8]), {"fft bin": float(arguments[8]) + 1.0}
-    for radix in factors(half):
-        tally.once("has pass4" if radix == 4 else "has pass")
-        kinds = {"fft quad": half / 4} if radix == 4 else {"fft product": half * radix, "fft point": half}
-        for kind, count in kinds.items():
-            made[kind] = made.get(kind, 0.0) + count
-    return made
-
-
-def _rows(rows: float, products: float) -> Mapping[str, float]:
-    return {"dense row": rows, "dense mac": products}
-
-
-# What the functions with loops of their own do at a call, by their arguments.
-_WORK: dict[str, Work] = {
-    "dense": lambda a, _: _rows(float(a[6]), float(a[5]) * float(a[6])),
-    "runs": lambda a, tally: _rows(float(a[6]), float(tally.sizes.get(a[2], 0))),
-    "shifted": lambda a, _: _rows(float(a[5]), float(a[5]) * (float(a[5]) - 1) / 2),
-    "mirrored": lambda a, _: {"mirrored row": float(a[5]), "mirrored pair": float(a[5]) * float(a[5])},
-    "smooth": lambda a, _: {"smooth row": float(a[5])},
-    "power": _power,
-    "direct": lambda a, _: {
-        "fft product": float(a[7]) * (float(a[7]) + 1) / 2,
-        "fft bin": (float(a[7]) + 1) / 2,
-    },
-    "bands": lambda a, _: {"dense row": float(a[5])},
-    **dict.fromkeys(("sum", "dot", "rest", "line"), lambda a, _: {"sum term": float(a[-1])}),
-    **dict.fromkeys(("softmax", "softmax_bytes"), lambda a, _: {"softmax entry": float(a[2])}),
-}

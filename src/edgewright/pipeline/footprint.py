@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from edgewright.compression.int8 import quantise, values_of
+from edgewright.compression.recurrent import STEP
 from edgewright.compression.section import network_section
 from edgewright.export.contract import Subject
 from edgewright.export.program import program_of
@@ -39,6 +40,9 @@ __all__ = (
 # Largest integer of the weights, by bits.
 _LEVELS = {8: 127, 4: 7}
 FLOAT_BITS = 32
+# Where an operator has its bias, and the exponent of an LSTM's step that holds cells up to 8.
+_BIASES = {"Gemm": 2, "Conv": 2, "LSTM": 3, "GRU": 3}
+_CELL = -12
 # Its multiples differ in every digit.
 _GOLDEN = 0.6180339887498949
 
@@ -111,9 +115,10 @@ def as_integers(graph: Graph, bits: int = 8) -> Graph:
     known = {name: _range_of(graph, made.get(name), place) for place, name in enumerate(values_of(section))}
     known[section.start] = _limits(graph, section.start)
     biases = {
-        node.inputs[2]
+        node.inputs[place]
         for node in section.inside
-        if node.op in ("Gemm", "Conv") and len(node.inputs) > 2 and node.inputs[2] in graph.constants
+        if (place := _BIASES.get(node.op, len(node.inputs))) < len(node.inputs)
+        and node.inputs[place] in graph.constants
     }
     rng = np.random.default_rng(0)
     constants = dict(graph.constants)
@@ -121,8 +126,13 @@ def as_integers(graph: Graph, bits: int = 8) -> Graph:
         bias = constants[name]
         if not bias.any():
             constants[name] = rng.normal(0.0, 0.05, bias.shape).astype(bias.dtype)
-    graph = msgspec.structs.replace(graph, constants=constants)
+    graph = msgspec.structs.replace(graph, constants=constants, nodes=tuple(map(_with_step, graph.nodes)))
     return quantise(graph, np.zeros((0, *graph.inputs[0].shape), np.float32), levels=_LEVELS[bits], known=known)
+
+
+def _with_step(node: Node) -> Node:
+    """Return an LSTM with a made-up step of its cell, another node as it is."""
+    return msgspec.structs.replace(node, attributes={STEP: _CELL, **node.attributes}) if node.op == "LSTM" else node
 
 
 def _limits(graph: Graph, start: str) -> tuple[float, float]:

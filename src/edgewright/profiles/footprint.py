@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 import msgspec
 
-from edgewright.profiles.cores import Core, core, weighed
+from edgewright.profiles.cores import core, weighed
 from edgewright.profiles.misses import Miss, bar
+from edgewright.profiles.population import Population, of_detector, population_of, strange
 from edgewright.schema.budget import Budget
-from edgewright.schema.footprint import DETECTOR, DUAL, LANES, OWN_FLOATS, Footprint, How, Program, Spread
+from edgewright.schema.footprint import Footprint, How, Program, Spread
 from edgewright.schema.profile import Profile
 
 __all__ = ("Footprint", "Load", "Spread", "on_system", "over_budget", "program_footprint", "takes_programs")
@@ -35,8 +36,6 @@ SYSTEM_STACK = (65_536.0, 16_384.0, 1_048_576.0)
 CYCLES, CYCLES_ERROR = 1.5, 0.5
 # A rule alone takes some dozens of bytes and instructions, of which no share says much.
 _LEAST = 64.0
-# Loops cost what they cost, however often they turn; so many times the longest program that was fitted on is another.
-_LONGER = 10.0
 UNVERIFIED = "latency and energy are modelled, unverified on silicon"
 
 
@@ -58,55 +57,6 @@ def takes_programs(profile: Profile) -> bool:
 def _core_of(profile: Profile) -> str:
     """Return the core whose coefficients are taken; empty for a device with an operating system."""
     return profile.estimated_as or profile.core or _BY_SET.get(profile.instruction_set, "")
-
-
-@dataclass(frozen=True)
-class Population:
-    """Programs whose past misses say how far off an estimate may be.
-
-    Attributes:
-        kind: of `profiles.misses`.
-        flash, ram: exact bytes that no miss is relative to.
-    """
-
-    kind: str
-    flash: int
-    ram: int
-
-
-def population_of(profile: Profile, program: Program) -> Population:
-    """Return the population of fitted programs that a program belongs to."""
-    kinds = set(program.run)
-    if _of_detector(program):
-        sort = DETECTOR
-    elif any(kind.startswith(f"{DUAL} ") for kind in kinds):
-        sort = "network for two multipliers"
-    elif any(kind.startswith(f"{LANES} ") for kind in kinds):
-        sort = "network for vectors"
-    elif any(kind.startswith("Conv ") for kind in kinds):
-        sort = "float convolution"
-    else:
-        own = any(kind.startswith(f"{OWN_FLOATS} ") for kind in kinds)
-        plain = {kind.removeprefix(f"{OWN_FLOATS} ") for kind in kinds}
-        network = "call dense" in plain or any(kind.endswith(" step") for kind in plain)
-        sort = f"{'network' if network else 'smaller program'}{' of windows' if own else ''}"
-    return Population(f"{profile.core or profile.name} {sort}", program.constants, program.values)
-
-
-def _of_detector(program: Program) -> bool:
-    return any(kind.startswith(f"{DETECTOR} ") for kind in program.run)
-
-
-def strange(table: Core, program: Program) -> str:
-    """Why a program is none of those that a core's coefficients were fitted on; empty where it is one of them."""
-    unseen = [kind for kind in program.run if kind not in table.instructions]
-    unseen += [kind for kind in program.written if kind not in table.code and kind not in unseen]
-    if unseen:
-        more = f" and {len(unseen) - 1} more" if len(unseen) > 1 else ""
-        return f"no program that estimates were fitted on has {unseen[0]!r}{more}"
-    if weighed(table.instructions, program.run) > _LONGER * table.longest:
-        return f"it runs more than {_LONGER:g} times as long as any program that estimates were fitted on"
-    return ""
 
 
 def program_footprint(
@@ -160,7 +110,7 @@ def _shares(program: Program) -> tuple[str, ...]:
 def _unknown(profile: Profile, program: Program, form: str, buffer_bytes: int, why: str) -> Footprint:
     """Return what is exact of a program that coefficients were not fitted on; the rest of flash and RAM is a guess."""
     # That command takes models, not detectors.
-    count = "" if _of_detector(program) else "; `edgewright estimate --compile` counts them"
+    count = "" if of_detector(program) else "; `edgewright estimate --compile` counts them"
     source = f"tables and values alone; code and stack are unknown: {why}"
 
     def beside(exact: int, maximum: float) -> Spread:

@@ -19,8 +19,9 @@ from edgewright.export.subject import read_subject
 from edgewright.graph.cost import cost
 from edgewright.pipeline.alternatives import holder, integer_form
 from edgewright.pipeline.footprint import form_footprint, over_budget
-from edgewright.profiles.footprint import UNVERIFIED, energy, population_of, program_latency, takes_programs
+from edgewright.profiles.footprint import UNVERIFIED, energy, program_latency, takes_programs
 from edgewright.profiles.misses import Miss, own, remember
+from edgewright.profiles.population import population_of
 from edgewright.schema.budget import Budget
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import CheckFailedError, EdgewrightError, InputError
