@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.data.contract import Documented, PublicSet, SourceConfig
+from edgewright.data.sets import _beats as columns
 from edgewright.data.sets import _files as files
 from edgewright.data.sets._files import read_bytes, read_text
 from edgewright.schema.data import Column, DataSet, Floats, Labels, Recording
@@ -132,11 +133,17 @@ class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
             networks that work along time.
         intervals: of a table, three more columns: seconds from the R peak before, and that interval and the next one
             as multiples of the mean of the last ten. At the ends of a record the nearest interval stands in.
+        baseline: of a table, each beat without its own mean, and as many columns more: the beat less the running mean
+            of the beats before it in its record. With `intervals` also both intervals as multiples of the mean of the
+            last 100.
+        average: of a table, means of so many neighbouring samples of a beat take their place; it divides 200.
     """
 
     part: Literal["DS1", "DS2", "train", "test", "both"] = "both"
     form: Literal["table", "windows"] = "table"
     intervals: bool = False
+    baseline: bool = False
+    average: Literal[1, 2, 4, 5, 8, 10, 20] = 1
 
 
 @dataclass(frozen=True)
@@ -193,40 +200,52 @@ def _found(folder: Path, part: str) -> Iterator[Beats]:
             yield copies[name] if name in copies else _original(headers[name])
 
 
-_INTERVALS, _LATELY = (("interval", "s"), ("interval_share", ""), ("next_interval_share", "")), 10
-
-
-def _intervals(beats: Beats) -> Floats:
-    """Shape (n, 3): seconds from the R peak before; this and the next interval as multiples of their mean lately.
+def _intervals(beats: Beats, baseline: bool) -> tuple[list[Column], Floats]:
+    """Return columns and values of shape (n, 3), with a baseline (n, 5).
 
     Raises:
         InputError: for beats whose places are not kept, or fewer than two.
     """
     if beats.peaks is None or len(beats.peaks) < 2:
         raise InputError("two or more beats with the places of their R peaks", "none", f"record {beats.record}, sample")
-    between = np.diff(beats.peaks) / RATE
-    before, after = np.concatenate([between[:1], between]), np.concatenate([between, between[-1:]])
-    total = np.concatenate([[0.0], np.cumsum(before)])
-    ends = np.arange(1, len(before) + 1)
-    starts = np.maximum(0, ends - _LATELY)
-    lately = (total[ends] - total[starts]) / (ends - starts)
-    return np.stack([before, before / lately, after / lately], axis=1).astype(np.float32)
+    before, after = columns.intervals(beats.peaks / RATE)
+    made = [Column(name="interval", unit="s"), Column(name="interval_share"), Column(name="next_interval_share")]
+    parts = [before[:, None].astype(np.float32), columns.shares(before, after, columns.LATELY)]
+    if baseline:
+        made += [Column(name="interval_long_share"), Column(name="next_interval_long_share")]
+        parts.append(columns.shares(before, after, columns.LONG))
+    return made, np.concatenate(parts, axis=1)
 
 
-def _recording(beats: Beats, form: str, intervals: bool) -> Recording:
+def _table(beats: Beats, values: Floats, config: Config) -> tuple[list[Column], Floats]:
+    """Return columns and values of a table of beats, shape (n, columns)."""
+    starts = range(-BEFORE, AFTER, config.average)
+    made, parts = [Column(name=f"sample_{at}", unit="mV") for at in starts], [columns.averaged(values, config.average)]
+    if config.baseline:
+        parts = [columns.level(parts[0])]
+        parts.append(columns.changes(parts[0]))
+        made += [Column(name=f"change_{at}", unit="mV") for at in starts]
+    if config.intervals:
+        names, beside = _intervals(beats, config.baseline)
+        made, parts = [*made, *names], [*parts, beside]
+    return made, np.concatenate(parts, axis=1)
+
+
+def _recording(beats: Beats, config: Config) -> tuple[list[Column], Recording]:
     labels, name = beats.labels, beats.record
     values: Floats = ((beats.values - np.float32(_BASELINE)) / np.float32(_UNITS_PER_MV)).astype(np.float32)
-    if form == "table":
-        return Recording(
+    if config.form == "table":
+        made, table = _table(beats, values, config)
+        return made, Recording(
             name=f"record-{name}",
-            values=np.concatenate([values, _intervals(beats)], axis=1) if intervals else values,
+            values=table,
             target=labels,
             groups=files.same(name, len(values)),
             time=None if beats.peaks is None else (beats.peaks - beats.peaks[0]) / RATE,
         )
     rows = values.size
     sessions = np.repeat(np.array([f"{name}-{i}" for i in range(len(values))]), values.shape[1])
-    return Recording(
+    return [Column(name="ecg", unit="mV")], Recording(
         name=f"record-{name}",
         values=values.reshape(-1, 1),
         target=np.repeat(labels, values.shape[1]),
@@ -239,14 +258,14 @@ def _load(config: Config, folder: Path) -> DataSet:
     wanted = list(_found(folder, config.part))
     if not wanted:
         raise InputError(f"records of {config.part}", "none", str(folder))
-    if config.intervals and config.form != "table":
-        raise InputError("intervals with form 'table'", "form 'windows'", "data.intervals")
-    extra = tuple(Column(name=name, unit=unit) for name, unit in _INTERVALS) if config.intervals else ()
-    table = tuple(Column(name=f"sample_{i - BEFORE}", unit="mV") for i in range(BEFORE + AFTER))
+    for key in ("intervals", "baseline", "average"):
+        if config.form != "table" and getattr(config, key) != getattr(Config(), key):
+            raise InputError(f"{key} with form 'table'", "form 'windows'", f"data.{key}")
+    made = [_recording(beats, config) for beats in wanted]
     return DataSet(
         name="mitdb",
-        columns=(*table, *extra) if config.form == "table" else (Column(name="ecg", unit="mV"),),
-        recordings=tuple(_recording(b, config.form, config.intervals) for b in wanted),
+        columns=tuple(made[0][0]),
+        recordings=tuple(recording for _, recording in made),
         rate=None if config.form == "table" else RATE,
         target_name="beat",
         group_name="record",

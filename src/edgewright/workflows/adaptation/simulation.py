@@ -98,7 +98,7 @@ def _simulated(
             continue
         rehearsed = rehearsal(X, truth, order)
         found.append(_person(str(person), rehearsed, truth, order, later))
-        matrices.append(_matrices(rehearsed, truth, later, len(labels)))
+        matrices.append(confusions(rehearsed, truth, later, len(labels)))
     if fitted:
         notes.append(f"{fitted} people whom the model was fitted on are left out")
     if short:
@@ -131,7 +131,7 @@ def _person(name: str, rehearsed: Rehearsed, truth: Numbers, order: Numbers, lat
     )  # fmt: skip
 
 
-def _matrices(rehearsed: Rehearsed, truth: Numbers, later: Numbers, classes: int) -> Numbers:
+def confusions(rehearsed: Rehearsed, truth: Numbers, later: Numbers, classes: int) -> Numbers:
     """Return confusion matrices of a person before, after, and without the guard, shape (3, classes, classes)."""
     after = rehearsed.learned if rehearsed.used else rehearsed.before
     known = [one[later] for one in (rehearsed.before, after, rehearsed.learned)]
