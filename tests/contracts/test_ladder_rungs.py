@@ -13,7 +13,7 @@ from edgewright.models.network import NetworkClassifier
 from edgewright.pipeline.plan import build_model, model_of
 from edgewright.pipeline.store import pack, unpack
 from edgewright.pipeline.whole_graph import graph_of
-from edgewright.search.ladder.contract import ladder_rungs
+from edgewright.search.ladder.contract import WINDOWS, ladder_rungs
 from edgewright.search.ladder.measurement import Ladder, price
 from edgewright.search.ladder.model_comparison import PATIENCE
 from ladder_problems import ladder, table
@@ -26,17 +26,17 @@ def problem(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return ladder(table(tmp_path_factory.mktemp("rungs") / "rows.csv", kind=str(request.param)))
 
 
-def test_the_ladder_goes_from_the_majority_to_a_large_network() -> None:
+def test_the_ladder_goes_from_the_majority_to_networks() -> None:
     names = list(RUNGS)
     assert names == [
         "majority", "threshold", "rules", "state_machine", "linear", "tree", "forest", "boosting", "neighbours",
-        "small_network", "large_network",
+        "small_network", "large_network", "recurrent_network",
     ]  # fmt: skip
     assert len({rung.rank for rung in RUNGS.values()}) == len(names)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", RUNGS)
+@pytest.mark.parametrize("name", [name for name, rung in RUNGS.items() if rung.columns != WINDOWS])
 def test_a_rung_answers_says_itself_and_is_priced(name: str, problem: Ladder) -> None:
     rung, whole = RUNGS[name], problem.parts(RUNGS[name].columns)[-1]
     config = rung.tail(problem.configs[rung.columns])

@@ -190,7 +190,7 @@ class SearchConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True)
             pipeline's own is used when this is left out.
         inputs: 'features' is what the stages give, 'windows' leaves the stages of `features` out and gives the network
             windows.
-        layers: of a network on windows, files of `models/nn` that declare it.
+        layers: of a network on windows, files of `models/nn` that declare it; 'gru' and 'lstm' give their last state.
         depth: fewest and most hidden layers of a network of dense layers, or layers of a network on windows.
         widths: fewest and most units or filters of a layer.
         bits: of the network's weights: 8 for int8, 32 for float32. Weights of 4 bits would be kept in bytes by every

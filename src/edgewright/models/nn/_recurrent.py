@@ -92,5 +92,6 @@ def recurrent_layer(kind: str, gates: int, formula: str, **parts: Any) -> Layer[
         formula=lambda config: formula,
         activation=lambda config: "tanh",
         width="units",
+        search="states",
         **parts,
     )

@@ -16,7 +16,7 @@ from edgewright.profiles.footprint import amount
 from edgewright.schema.budget import Budget
 from edgewright.schema.errors import InputError
 from edgewright.search.architecture.estimates import Estimate
-from edgewright.search.architecture.point_pipeline import Point, own_widths
+from edgewright.search.architecture.point_pipeline import Point, on_windows, own_widths
 from edgewright.search.architecture.space import Space
 from edgewright.search.architecture.study import Study
 from edgewright.search.architecture.trial import TrialScore, Tried
@@ -102,7 +102,7 @@ def described(space: Space, point: Point) -> str:
     config = space.pipeline(point)
     words = []
     parts = [name for name in point if name.startswith("part.")]
-    if point.get("input") == "windows":
+    if on_windows(space.config, point):
         words.append("windows")
     elif parts:
         kept = [name.partition(".")[2] for name in parts if point[name]]
@@ -137,7 +137,7 @@ def feature_names(space: Space) -> tuple[str, ...]:
 
 def features_of_point(space: Space, point: Point) -> tuple[int, ...]:
     """Return the numbers of the union parts that a point uses; empty where the search does not vary them."""
-    names = feature_names(space) if point.get("input") != "windows" else ()
+    names = () if on_windows(space.config, point) else feature_names(space)
     kept = tuple(number for number in range(1, len(names) + 1) if point.get(f"part.{number}", True))
     return kept or ((1,) if names else ())
 

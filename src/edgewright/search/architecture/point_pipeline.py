@@ -71,7 +71,7 @@ def pipeline_of(
     Raises:
         InputError: the pipeline does not accept a value of `[search] choices`.
     """
-    windows = point.get("input", "features") == "windows"
+    windows = on_windows(config, point)
     training = _training(config, point)
     bits = int(point.get("bits", own_bits(config)))
     made = msgspec.structs.replace(
@@ -90,9 +90,33 @@ def pipeline_of(
     return with_changes(made, changes) if changes else made
 
 
+def on_windows(config: PipelineConfig, point: Mapping[str, Value]) -> bool:
+    """Return whether the network of a point takes windows instead of features."""
+    return config.window is not None and point.get("input", (search_of(config).inputs or ("features",))[0]) == "windows"
+
+
+def layer_kind(config: PipelineConfig, point: Mapping[str, Value]) -> str:
+    """Return the kind of the layers of a point on windows."""
+    return str(point.get("layer", search_of(config).layers[0]))
+
+
+def has_kernel(kind: str) -> bool:
+    """Return whether layers of a kind move a kernel over windows; others have a state."""
+    return layer_of({"kind": kind}).search == "windows"
+
+
+def search_of(config: PipelineConfig) -> SearchConfig:
+    """Return `[search]` of a pipeline, or its defaults."""
+    return config.search if isinstance(config.search, SearchConfig) else SearchConfig()
+
+
 def rebuilt(config: PipelineConfig) -> bool:
-    """Return whether a search may replace the hidden layers instead of only changing their widths."""
-    return all(layer_of(table).search in ("rows", "free") for table in config.model.layers)
+    """Return whether a search may replace the hidden layers instead of only changing their widths.
+
+    Where it tries networks on windows alone, layers of such a network may be replaced, too.
+    """
+    able = {"rows", "free"} | ({"windows", "states"} if set(search_of(config).inputs) == {"windows"} else set())
+    return all(layer_of(table).search in able for table in config.model.layers)
 
 
 def own_bits(config: PipelineConfig) -> int:
@@ -138,10 +162,14 @@ def _layers(config: PipelineConfig, point: Mapping[str, Value], *, windows: bool
         return tuple(dict(t) if width_of(t) is None else with_width(t, next(new)) for t in config.model.layers)
     widths = widths[: int(point.get("depth", len(widths) or 1))]
     if windows:
-        offered = config.search.layers if isinstance(config.search, SearchConfig) else SearchConfig().layers
-        layer = {"kind": str(point.get("layer", offered[0]))}
+        kind = layer_kind(config, point)
+        name = layer_of({"kind": kind}).width
+        if not has_kernel(kind):
+            # Every state of a layer goes to the next one, and the last state to the output layer.
+            *before, last = ({"kind": kind, name: width} for width in widths)
+            return (*({**table, "sequence": True} for table in before), last)
         moving = {"kernel": int(point.get("kernel", 5)), "stride": 2, "padding": "same"}
-        made = [{"kind": layer["kind"], layer_of(layer).width: width, **moving} for width in widths]
+        made = [{"kind": kind, name: width, **moving} for width in widths]
         return (*made, {"kind": "global_average_pool"})
     # Layers without weights are kept, except those that act only in training.
     shaping = [dict(table) for table in config.model.layers if width_of(table) is None and not layer_of(table).training]

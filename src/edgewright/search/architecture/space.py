@@ -9,7 +9,19 @@ from edgewright.core.catalogue import listing
 from edgewright.models.architecture import PACKAGE, layer_of
 from edgewright.schema.config import PipelineConfig, SearchConfig
 from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.search.architecture.point_pipeline import Axis, Point, Value, own_bits, own_widths, pipeline_of, rebuilt
+from edgewright.search.architecture.point_pipeline import (
+    Axis,
+    Point,
+    Value,
+    has_kernel,
+    layer_kind,
+    on_windows,
+    own_bits,
+    own_widths,
+    pipeline_of,
+    rebuilt,
+    search_of,
+)
 
 # Channels and units vary in steps of four, because generated SIMD kernels process four values at a time.
 STEP = 4
@@ -41,7 +53,7 @@ class Space:
         parts = [axis.name for axis in self.axes if axis.name.startswith("part.")]
         singles = [{**smallest, **{name: name == one for name in parts}} for one in parts] or [smallest]
         found: list[Point] = []
-        for name in ("input", "window"):
+        for name in ("input", "window", "layer"):
             axis = next((axis for axis in self.axes if axis.name == name), None)
             if axis is not None:
                 singles = [{**single, name: choice} for single in singles for choice in axis.choices]
@@ -53,13 +65,14 @@ class Space:
     def key(self, point: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
         """Return the identity of a point without axes that have no effect on it."""
         dead = set()
-        windows = point.get("input", "features") == "windows"
+        windows = on_windows(self.config, point)
+        kernel = windows and has_kernel(layer_kind(self.config, point))
         depth = int(point.get("depth", 99))
         for name in point:
             head, _, tail = name.partition(".")
             if (head == "width" and tail.isdecimal() and int(tail) > depth) or (head in ("part", "select") and windows):
                 dead.add(name)
-            if name in ("layer", "kernel") and not windows:
+            if (name == "layer" and not windows) or (name == "kernel" and not kernel):
                 dead.add(name)
         return tuple(sorted((name, value) for name, value in point.items() if name not in dead))
 
@@ -82,13 +95,14 @@ def space_of(config: PipelineConfig) -> Space:
         raise InputError(
             "a network", repr(config.model.kind), f"{config.name} [model] kind", "A search needs a network"
         )
-    search_config = config.search if isinstance(config.search, SearchConfig) else SearchConfig()
+    search_config = search_of(config)
     index, count = _union(config)
     axes: list[Axis] = []
-    if search_config.features and 1 < count <= MOST_PARTS:
+    features = search_config.features and set(search_config.inputs) != {"windows"}
+    if features and 1 < count <= MOST_PARTS:
         axes += [Axis(f"part.{number}", (True, False)) for number in range(1, count + 1)]
     selecting = next((stage for stage in config.stages if stage.get("kind") == "select"), None)
-    if search_config.features and selecting is not None:
+    if features and selecting is not None:
         k = int(selecting.get("k", 1))
         axes.append(Axis("select.k", tuple(sorted({max(1, k // 4), max(1, k // 2), max(1, 3 * k // 4), k}))))
     if config.window is not None and len(search_config.windows) > 1:
@@ -108,8 +122,13 @@ def space_of(config: PipelineConfig) -> Space:
 
 def _network_axes(config: PipelineConfig, search_config: SearchConfig) -> list[Axis]:
     axes = []
+    if config.window is None and set(search_config.inputs) == {"windows"}:
+        raise InputError("a [window]", "none", "[search] inputs", 'Add the table, or omit inputs = ["windows"]')
     if config.window is not None and "windows" in search_config.inputs:
-        able = [kind for kind in listing(PACKAGE, "LAYER") if layer_of({"kind": kind}).search == "windows"]
+        if not search_config.layers:
+            raise InputError("at least one layer", "none", "[search] layers", "Name some, or omit the key")
+        kinds = listing(PACKAGE, "LAYER")
+        able = [kind for kind in kinds if layer_of({"kind": kind}).search in ("windows", "states")]
         for kind in search_config.layers:
             if kind not in able:
                 raise UnknownNameError("layer on windows", kind, able, "[search] layers")
@@ -117,7 +136,8 @@ def _network_axes(config: PipelineConfig, search_config: SearchConfig) -> list[A
             axes.append(Axis("input", tuple(dict.fromkeys(search_config.inputs))))
         if len(search_config.layers) > 1:
             axes.append(Axis("layer", tuple(dict.fromkeys(search_config.layers))))
-        axes.append(Axis("kernel", (3, 5, 9)))
+        if any(map(has_kernel, search_config.layers)):
+            axes.append(Axis("kernel", (3, 5, 9)))
     widths = [(n, int(w)) for n, w in enumerate(own_widths(config), 1)]
     if rebuilt(config):
         own = max(1, len(widths))

@@ -31,9 +31,10 @@ def ladder_rungs(only: tuple[str, ...] = ()) -> dict[str, Rung]:
 
 
 PACKAGE = "edgewright.search.ladder.rungs"
-Columns = Literal["plain", "features"]
+Columns = Literal["plain", "features", "windows"]
 PLAIN: Columns = "plain"
 FEATURES: Columns = "features"
+WINDOWS: Columns = "windows"
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,11 @@ class Part:
     """Output of the common stages for all samples, and the training indices.
 
     Attributes:
-        X: features of all samples, shape (n, columns); the stages are fitted on `train` only.
-        names: column names.
+        X: features of all samples, shape (n, columns), or windows, shape (n, channels, samples); the stages are fitted
+            on `train` only.
+        names: names of columns or channels.
         train: indices of the training samples.
-        extra: features of augmented training samples, shape (m, columns); None without augmentation.
+        extra: the same of augmented training samples, shape (m, ...); None without augmentation.
         extra_y: targets of `extra`, shape (m,).
         steps: fitted common stages by name, for the graph of the whole pipeline.
         problem: samples, targets and units.
@@ -94,7 +96,7 @@ class Rung:
         title: name in tables.
         tail: returns the pipeline with this rung's stages and model after the common stages.
         fit: fits the pipeline of `tail` on a part.
-        columns: input columns: 'plain' or 'features' (the same for rows unless the pipeline has its own stages).
+        columns: input: 'plain' or 'features' (the same for rows unless the pipeline has its own stages), or 'windows'.
         unsupported_reason: returns why a problem cannot use this rung; empty where it can.
         extra_files: returns additional files of a run by file name; empty for most rungs.
     """

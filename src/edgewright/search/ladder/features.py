@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from edgewright.core.catalogue import listing
 from edgewright.data.framing import SOUND
 from edgewright.pipeline.fitting import fit_stages
 from edgewright.pipeline.plan import parts
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError
-from edgewright.search.ladder.contract import FEATURES, Columns, Part
+from edgewright.search.ladder.contract import FEATURES, WINDOWS, Columns, Part
 from edgewright.search.problem import Indices, Problem
 from edgewright.training.augment import augmented
 
@@ -76,6 +77,15 @@ def feature_stages(problem: Problem) -> tuple[Table, ...]:
     return (*filled, _generic_features(channels, samples.rate if length >= _FEWEST_FOR_BANDS else None))
 
 
+def window_stages(problem: Problem, own: tuple[Table, ...]) -> tuple[Table, ...]:
+    """Return the stages for windows: those of the pipeline without its features; sound becomes frames of its MFCCs."""
+    if own:
+        features = listing("edgewright.features", "STAGE")
+        return tuple(stage for stage in own if stage.get("kind") not in features)
+    filled: list[Table] = [{"kind": "impute"}] if np.isnan(problem.samples.X).any() else []
+    return (*filled, {"kind": "mfcc"}) if _is_sound(problem) else tuple(filled)
+
+
 def _vectors(names: list[str]) -> list[tuple[str, tuple[str, str, str]]]:
     """Return the name and the three axis channels of each three-axis sensor."""
     found: dict[str, dict[str, str]] = {}
@@ -133,13 +143,15 @@ def _generic_features(channels: int, rate: float | None) -> Table:
 
 
 def config_of(config: PipelineConfig, problem: Problem, columns: Columns) -> PipelineConfig:
-    """Return the pipeline with the common stages for plain columns or for features.
+    """Return the pipeline with the common stages for plain columns, for features or for windows.
 
-    For features, the stages of the pipeline itself are used where it has any. Rungs on plain columns ignore them and
-    use no augmentation.
+    For features, the stages of the pipeline itself are used where it has any; for windows, those before its features.
+    Rungs on plain columns ignore them and use no augmentation.
     """
     if columns == FEATURES:
         return msgspec.structs.replace(config, stages=config.stages or feature_stages(problem))
+    if columns == WINDOWS:
+        return msgspec.structs.replace(config, stages=window_stages(problem, config.stages))
     training = msgspec.structs.replace(config.training, augment=())
     return msgspec.structs.replace(config, stages=plain_stages(problem), training=training)
 

@@ -24,7 +24,7 @@ from edgewright.schema.data import Floats
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.ladder import LadderRecord, PeerRecord, RungRecord
 from edgewright.schema.profile import Profile
-from edgewright.search.ladder.contract import FEATURES, PLAIN, Columns, Fitted, Part, Rung, ladder_rungs
+from edgewright.search.ladder.contract import FEATURES, PLAIN, WINDOWS, Columns, Fitted, Part, Rung, ladder_rungs
 from edgewright.search.ladder.features import config_of, part_of
 from edgewright.search.ladder.leakage import leaking_columns
 from edgewright.search.ladder.metrics import choose, codes, groups_of
@@ -108,7 +108,7 @@ class Ladder:
     ) -> None:
         self.problem, self.patience, self._progress = problem, patience, progress
         self.config, self._ahead = config, ahead
-        self.configs = {columns: config_of(config, problem, columns) for columns in (PLAIN, FEATURES)}
+        self.configs = {columns: config_of(config, problem, columns) for columns in (PLAIN, FEATURES, WINDOWS)}
         self.profile = load_profile(config.device.profile)
         self.metric, self.why = choose(problem, metric)
         self.rungs = ladder_rungs(rungs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +15,11 @@ from edgewright.pipeline.plan import build, build_model, parts
 from edgewright.schema.config import CompressionConfig, ModelConfig, PipelineConfig, TrainingConfig
 from edgewright.schema.data import Floats
 from edgewright.search.ladder.contract import PLAIN, Columns, Part, Rung
-from edgewright.search.problem import Indices
+from edgewright.search.problem import Indices, Problem
 
+# Axes of rows: samples and columns.
+_ROWS = 2
+Layers = tuple[dict[str, Any], ...]
 SCALE: dict[str, Any] = {"kind": "scale", "method": "standard", "clip": 8.0}
 
 
@@ -53,9 +57,11 @@ class PipelineEnd:
         if hasattr(self.model, "says"):
             return str(self.model.says(self.part.names))
         rows = self.model.layer_records()
-        units = "-".join(str(row.shape_out[-1]) for row in rows)
+        units = "-".join(str(row.shape_out[0]) for row in rows)
         count = sum(row.parameters for row in rows)
-        return f"a network of {units} units, {count:,} parameters, on {len(self.part.names)} columns"
+        kinds = " and ".join(dict.fromkeys(str(layer["kind"]) for layer in self.model.layers))
+        names = "columns" if self.part.X.ndim == _ROWS else f"channels of {self.part.X.shape[2]} samples, by {kinds}"
+        return f"a network of {units} units, {count:,} parameters, on {len(self.part.names)} {names}"
 
     def steps(self) -> tuple[tuple[str, Any], ...]:
         """Return the common stages, the rung's own stages and the model."""
@@ -70,7 +76,8 @@ def pipeline_rung(
     columns: Columns = PLAIN,
     scaled: bool = False,
     int8: bool = False,
-    layers: tuple[dict[str, Any], ...] = (),
+    layers: Layers | Callable[[PipelineConfig], Layers] = (),
+    unsupported_reason: Callable[[Problem], str] = lambda _: "",
     training: TrainingConfig | None = None,
 ) -> Rung:
     """Return a rung that appends a model of the package `models` to the common stages.
@@ -79,26 +86,30 @@ def pipeline_rung(
         rank: position on the ladder, lowest first.
         title: name in tables.
         kind: kind of the model.
-        columns: input columns, 'plain' or 'features'.
+        columns: input: 'plain', 'features' or 'windows'.
         scaled: whether to add a scale stage, unless the common stages have one.
         int8: whether a run quantises the model to int8.
-        layers: layers of a network.
+        layers: layers of a network, or a function of the pipeline with the common stages that returns them.
+        unsupported_reason: returns why a problem cannot use this rung; empty where it can.
         training: training options of a network, unless the pipeline sets its own.
     """
 
     def tail(config: PipelineConfig) -> PipelineConfig:
+        chosen = layers(config) if callable(layers) else layers
         scales = any(stage.get("kind") == "scale" for stage in config.stages)
         return msgspec.structs.replace(
             config,
             stages=(*config.stages, *([SCALE] if scaled and not scales else [])),
-            model=ModelConfig(kind=kind, layers=layers) if layers else ModelConfig(kind=kind),
+            model=ModelConfig(kind=kind, layers=chosen) if chosen else ModelConfig(kind=kind),
             training=config.training if config.training != TrainingConfig() else training or config.training,
             compression=msgspec.structs.replace(config.compression, int8=True)
             if int8
             else CompressionConfig(int8=False),
         )
 
-    return Rung(rank=rank, title=title, tail=tail, fit=fit_end, columns=columns)
+    return Rung(
+        rank=rank, title=title, tail=tail, fit=fit_end, columns=columns, unsupported_reason=unsupported_reason
+    )  # fmt: skip
 
 
 def fit_end(part: Part, config: PipelineConfig) -> PipelineEnd:
@@ -108,8 +119,7 @@ def fit_end(part: Part, config: PipelineConfig) -> PipelineEnd:
     X, names = part.X[train], part.names
     for added in parts(config.stages, config.name)[len(part.config.stages) :]:
         context = Context(
-            shape=(int(X.shape[1]),), names=names, units=("",) * len(names), rate=None, task=problem.task,
-            seed=config.seed,
+            shape=X.shape[1:], names=names, units=("",) * len(names), rate=None, task=problem.task, seed=config.seed,
         )  # fmt: skip
         stage = build(added, context)
         X = np.asarray(stage.fit(X, part.y[train]).transform(X), np.float32)
