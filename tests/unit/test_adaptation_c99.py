@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,8 +69,8 @@ int main(int argc, char **argv) {
 )
 
 
-def rows_of(made: Factory, *, seed: int = 1, count: int = 48) -> tuple[np.ndarray, Learner]:
-    """Return examples as C receives them, and a learner that has seen them."""
+def rows_of(made: Factory, *, seed: int = 1, count: int = 48, classes: int = CLASSES) -> tuple[np.ndarray, Learner]:
+    """Return examples of the first classes as C receives them, and a learner that has seen them."""
     hidden, labels = blocks(shifted=True, seed=seed)
     rng = np.random.default_rng(seed)
     # Many examples, so that the pool overflows; a few with other labels.
@@ -78,6 +79,7 @@ def rows_of(made: Factory, *, seed: int = 1, count: int = 48) -> tuple[np.ndarra
         hidden[order],
         np.where(rng.random(len(order)) < 0.1, rng.integers(0, 3, len(order)), labels[order]),
     )
+    hidden, labels = hidden[labels < classes], labels[labels < classes]
     learner = Learner(made)
     outputs = learner.outputs(hidden)
     for example, given, label in zip(hidden, outputs, labels, strict=True):
@@ -104,6 +106,21 @@ def test_c_learns_the_bytes_of_the_reference(layer: AdaptLayer, tmp_path: Path) 
         rows, learner = rows_of(made, seed=seed, count=count)
         found = subprocess.run([program, "-1"], input=rows.tobytes(), stdout=subprocess.PIPE, check=True).stdout
         assert found == state_bytes(learner.state)
+
+
+def test_c_judges_a_class_without_examples_as_the_reference(tmp_path: Path) -> None:
+    need("gcc")
+    made, used = factory("output", drop=100), []
+    for copies in (1, 7):
+        vectors = np.concatenate([made.vectors[:6], np.repeat(made.vectors[6:], copies, axis=0)])
+        expected = np.concatenate([made.expected[:6], np.repeat(made.expected[6:], copies)])
+        one = replace(made, vectors=vectors, expected=expected)
+        program = built(tmp_path, write_adapt_c99(one, name="m"))
+        rows, learner = rows_of(one, classes=2)
+        found = subprocess.run([program, "-1"], input=rows.tobytes(), stdout=subprocess.PIPE, check=True).stdout
+        assert found == state_bytes(learner.state)
+        used.append(learner.state.used)
+    assert used == [1, 0]
 
 
 @pytest.mark.parametrize("layer", LAYERS)

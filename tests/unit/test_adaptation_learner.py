@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -88,6 +89,21 @@ def test_changed_test_vectors_take_the_learned_layer_back(layer: AdaptLayer) -> 
     assert changed > 0
     assert learner.state.used == 1
     assert taught(factory(layer, prior=0, drop=0), hidden, labels).state.used == 0
+
+
+def test_a_class_without_examples_is_judged_on_its_test_vectors() -> None:
+    hidden, labels = blocks(shifted=True)
+    seen = labels != 2
+    kept = taught(factory("output", drop=100), hidden[seen], labels[seen])
+    assert (kept.outputs(kept.factory.vectors).argmax(axis=1) != kept.factory.expected)[-3:].all()
+    assert kept.state.used == 1
+    # The same with as many vectors of that class as it has errors: what is won on one class is lost on another.
+    made = factory("output", drop=100)
+    many = np.concatenate([made.vectors, np.repeat(made.vectors[-3:], 6, axis=0)])
+    expected = np.concatenate([made.expected, np.full(18, 2, np.uint8)])
+    assert taught(replace(made, vectors=many, expected=expected), hidden[seen], labels[seen]).state.used == 0
+    # With examples of the class they judge it, and its test vectors may change.
+    assert taught(replace(made, vectors=many, expected=expected), hidden, labels).state.used == 1
 
 
 def test_the_pool_keeps_a_balance_of_classes() -> None:

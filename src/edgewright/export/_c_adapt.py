@@ -137,26 +137,31 @@ static void @_adapt_keep(@_adapt_state *state, const uint8_t *hidden, int label,
 }
 
 $method
-/* Errors on kept examples fall by enough, and few enough test vectors change their label. */
+/* Errors fall by enough, and few enough test vectors change their label. Errors are those on kept examples, and test
+ * vectors of classes without one that change their label. */
 static int @_adapt_judge(const @_adapt_state *state) {
-    int before = 0, after = 0, changed = 0, others = 0;
+    int counts[$classes], before = 0, after = 0, changed = 0;
     int8_t out[$classes];
+    @_adapt_members(state, counts);
+    if (state->kept < 8 || counts[state->owners[0] & 127] == state->kept) {
+        return 0;
+    }
     for (int k = 0; k < state->kept; ++k) {
-        const int label = state->owners[k] & 127;
-        others |= label != (state->owners[0] & 127);
         before += state->owners[k] < 128;
         @_adapt_forward(state, state->pool + k * $width, out);
-        after += @_adapt_first(out) != label;
+        after += @_adapt_first(out) != (state->owners[k] & 127);
     }
-    const int least = $gain * state->kept;
-    if (state->kept < 8 || !others || (before - after) * 100 < (least > 1 ? least : 1)) {
+    const int least = $gain * state->kept > 1 ? $gain * state->kept : 1;
+    if ((before - after) * 100 < least) {
         return 0;
     }
     for (int k = 0; k < $vectors; ++k) {
         @_adapt_forward(state, @_adapt_vectors + k * $width, out);
-        changed += @_adapt_first(out) != @_adapt_expected[k];
+        const int wrong = @_adapt_first(out) != @_adapt_expected[k];
+        changed += wrong;
+        after += wrong && counts[@_adapt_expected[k]] == 0;
     }
-    return changed * 100 <= $drop * $vectors;
+    return (before - after) * 100 >= least && changed * 100 <= $drop * $vectors;
 }
 
 static void @_adapt_shift(const int8_t *hidden, uint8_t *shifted) {

@@ -228,8 +228,9 @@ class AdaptConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ram: bytes of the learned state, labelled examples included.
         replays: gradient steps on kept examples after each new one.
         prior: examples that the training samples' mean of a class counts for.
-        gain: share by which errors on the kept examples must fall before learned answers are used; with 'affine' the
-            distance to the training data.
+        gain: share of the kept examples by which errors must fall before learned answers are used; changed labels of
+            test vectors count where their class has no kept example. With 'affine' the share by which the distance to
+            the training data must fall.
         drop: largest share of the package's test vectors whose label may change.
     """
 
@@ -242,7 +243,7 @@ class AdaptConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     replays: Annotated[int, msgspec.Meta(ge=0, le=64)] = 16
     prior: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 6
     gain: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.1
-    drop: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.5
+    drop: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.9
 
 
 class CardsConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):

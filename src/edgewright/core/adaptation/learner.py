@@ -166,7 +166,10 @@ class Learner:
         state.bias = np.clip(bias, self._bias_low, self._bias_high)
 
     def _judge(self) -> bool:
-        """Return whether errors on kept examples fall by enough, and few enough test vectors change their label."""
+        """Return whether errors fall by enough, and few enough test vectors change their label.
+
+        Errors are those on kept examples, and test vectors of classes without one that change their label.
+        """
         spec, state = self.factory.spec, self.state
         owners = state.owners[: state.kept]
         labels = owners & 127
@@ -174,11 +177,12 @@ class Learner:
             return False
         before = int((owners < 128).sum())
         after = int((self.outputs(state.pool[: state.kept]).argmax(axis=1) != labels).sum())
-        if (before - after) * 100 < max(spec.gain * state.kept, 1):
+        enough, vectors, expected = max(spec.gain * state.kept, 1), self.factory.vectors, self.factory.expected
+        if (before - after) * 100 < enough:
             return False
-        vectors = self.factory.vectors
-        changed = int((self.outputs(vectors).argmax(axis=1) != self.factory.expected).sum()) if len(vectors) else 0
-        return changed * 100 <= spec.drop * len(vectors)
+        changed = self.outputs(vectors).argmax(axis=1) != expected
+        after += int((changed & ~np.isin(expected, labels)).sum())
+        return (before - after) * 100 >= enough and int(changed.sum()) * 100 <= spec.drop * len(vectors)
 
 
 def discriminant(means: Numbers, center: Numbers, precision: Numbers, right: int) -> tuple[Numbers, Numbers]:
