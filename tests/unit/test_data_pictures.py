@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 import zipfile
 import zlib
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image
 from edgewright.core.pictures import pixels
 from edgewright.data.load import guess, load_data
 from edgewright.data.samples import cut, unit_of
+from edgewright.pipeline.check import check_data
 from edgewright.schema.errors import InputError
 from picture_folder import drawn, write_pictures
 
@@ -131,7 +133,8 @@ def claimed(width: int, height: int) -> bytes:
         (b"GIF8", "a damaged file or another format"),
         (encoded(plain(64, 64), "JPEG")[:200], "(?i)truncated"),
         (encoded(plain(64, 64))[:-30], "."),
-        (claimed(200_000, 200_000), r"200000 x 200000|exceeds limit"),
+        (claimed(200_000, 200_000), r"at most 80,000,000 pixels, got 40,000,000,000 - at"),
+        (claimed(11_000, 11_000), r"at most 80,000,000 pixels, got 11000 x 11000 - at"),
         (claimed(0, 0), "."),
     ],
 )
@@ -151,6 +154,20 @@ def test_too_many_pictures_for_memory_are_refused_before_they_fill_it(
     monkeypatch.setattr("edgewright.data.sources.pictures._BYTES", 4 * 3 * 16 * 16 * 5)
     with pytest.raises(InputError, match="at most 5 pictures of this size"):
         load_data({"kind": "pictures", "path": str(folder), "height": 16, "width": 16}, seed=0)
+
+
+def test_a_check_of_many_pictures_holds_them_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgewright.core.parts._BYTES", 2**20)
+    folder = write_pictures(tmp_path / "shapes", each=150)
+    check_data(str(folder))  # imports and caches are no pictures
+    tracemalloc.start()
+    try:
+        assert check_data(str(folder)).quality.rows == 300
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # As bytes until all are read, then as floats; what is computed of them meanwhile takes a part at a time.
+    assert peak < 1.5 * 4 * 300 * 3 * 96 * 96
 
 
 def test_an_empty_folder_and_one_label(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Callable
 from typing import Literal, TypeVar, cast
@@ -22,6 +23,7 @@ PIXELS = 80_000_000
 # Orientations of a camera that lies on its side: rows are columns.
 _TURNED = (5, 6, 7, 8)
 Fit = Literal["crop", "stretch", "pad"]
+_DO = "Replace or remove it"
 T = TypeVar("T")
 
 
@@ -37,6 +39,7 @@ def opened(content: bytes, name: str, use: Callable[[Image.Image], T], kind: str
     Raises:
         InputError: it cannot be read as a picture, or is too large.
     """
+    limit = f"a {kind} of at most {PIXELS:,} pixels"
     try:
         with warnings.catch_warnings():
             # Pillow only warns of sizes that are refused below, and raises from twice that on.
@@ -44,17 +47,18 @@ def opened(content: bytes, name: str, use: Callable[[Image.Image], T], kind: str
             found = Image.open(io.BytesIO(content))
         with found as picture:
             if picture.width * picture.height > PIXELS:
-                raise InputError(f"at most {PIXELS:,} pixels", f"{picture.width} x {picture.height}", name)
+                raise InputError(limit, f"{picture.width} x {picture.height}", name, _DO)
             return use(picture)
     except InputError:
         raise
-    except (
-        OSError, ValueError, SyntaxError, EOFError, ArithmeticError, MemoryError, Image.DecompressionBombError,
-    ) as error:  # fmt: skip
+    except Image.DecompressionBombError as error:
+        size = re.search(r"\d+", str(error))
+        raise InputError(limit, f"{int(size[0]):,}" if size else "more", name, _DO) from None
+    except (OSError, ValueError, SyntaxError, EOFError, ArithmeticError, MemoryError) as error:
         why = " ".join(str(error).split())[:120] or type(error).__name__
         if isinstance(error, UnidentifiedImageError):
             why = "a damaged file or another format"
-        raise InputError(f"a {kind} that can be read", why, name, "Replace or remove it") from None
+        raise InputError(f"a {kind} that can be read", why, name, _DO) from None
 
 
 def pixels(content: bytes, name: str, size: tuple[int, int], *, colour: bool, fit: Fit = "crop") -> NDArray[np.uint8]:

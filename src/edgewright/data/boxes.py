@@ -135,7 +135,8 @@ def _box(label: str, cells: Sequence[str], corners: bool, place: str) -> Box:
 def _checked(box: Box) -> Box:
     numbers = (box.left, box.top, box.width, box.height)
     if not all(map(math.isfinite, numbers)) or box.width <= 0 or box.height <= 0:
-        raise InputError("a box with a width and a height", ", ".join(f"{n:g}" for n in numbers), box.place)
+        raise InputError("a box with a width and a height", ", ".join(f"{n:g}" for n in numbers), box.place,
+                         "Correct or remove it")  # fmt: skip
     if not box.label:
         raise InputError("the label of the box", "none", box.place)
     return box
@@ -199,6 +200,8 @@ class Placing:
         Raises:
             InputError: boxes outside of their picture or of what is kept of it, or listed pictures that are not there.
         """
+        if not any(self.boxes.of.values()):
+            raise InputError("at least one box around an object", "none", self.boxes.where)
         for some, of, do in (
             (self._outside, "its picture", "Correct or remove them"),
             (self._cut, "the middle of the picture that fit = 'crop' keeps", "Set fit = 'pad' or 'stretch'"),

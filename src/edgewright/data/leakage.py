@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.parts import parts
 from edgewright.data.findings import Finding, Severity, few, percent, worst_first
 from edgewright.data.near_copies import near_copies
 from edgewright.data.samples import unit_of
@@ -58,11 +59,14 @@ def digests(X: Floats) -> NDArray[np.bytes_]:
     Returns:
         Shape (n,), bytes.
     """
-    clean = np.ascontiguousarray(X, dtype=np.float32) + np.float32(0.0)  # -0.0 becomes 0.0
-    clean[np.isnan(clean)] = np.nan  # one bit pattern for every NaN
-    flat = clean.reshape(len(clean), -1).view(np.uint8)
-    # Hexadecimal: NumPy strips zero bytes at the end of raw bytes, which would make different digests equal.
-    return np.array([hashlib.blake2b(row.tobytes(), digest_size=16).hexdigest() for row in flat], dtype="S32")
+    found: list[str] = []
+    # A part at a time: of pictures, a copy of all takes as much memory as they do.
+    for part in parts(X.shape):
+        clean = np.ascontiguousarray(X[part], dtype=np.float32) + np.float32(0.0)  # -0.0 becomes 0.0
+        clean[np.isnan(clean)] = np.nan  # one bit pattern for every NaN
+        # Hexadecimal: NumPy strips zero bytes at the end of raw bytes, which would make different digests equal.
+        found += [hashlib.blake2b(row.tobytes(), digest_size=16).hexdigest() for row in clean]
+    return np.array(found, dtype="S32")
 
 
 def _groups(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int64]) -> list[Finding]:
@@ -114,7 +118,8 @@ def _windows(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int64]
 
 def _identical(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int64]) -> list[Finding]:
     """Test samples that training holds value for value."""
-    same = np.isin(digests(samples.X[test]), digests(samples.X[known]))
+    found = digests(samples.X)
+    same = np.isin(found[test], found[known])
     if not same.any():
         return []
     what = f"{unit_of(samples.X)}s"

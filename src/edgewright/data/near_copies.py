@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.parts import parts
 from edgewright.data.findings import Finding, percent
 from edgewright.schema.data import Floats, Samples
 
@@ -30,7 +31,7 @@ def near_copies(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int
     if samples.X.ndim != 4 or y.dtype.kind != "U" or min(len(known), len(test)) < _FEWEST:
         return []
     known, test = (_some(side) for side in (known, test))
-    mine, its = _thumbnails(samples.X[test]), _thumbnails(samples.X[known])
+    mine, its = (_of_side(samples.X, side) for side in (test, known))
     distance = (mine**2).sum(1)[:, None] - 2.0 * mine @ its.T + (its**2).sum(1)[None]
     alike = y[test][:, None] == y[known][None]
     others = np.where(alike, np.inf, distance).min(axis=1)
@@ -53,6 +54,11 @@ def _some(side: NDArray[np.int64]) -> NDArray[np.int64]:
     if len(side) <= _COMPARED:
         return side
     return np.sort(np.random.default_rng(0).choice(side, _COMPARED, replace=False))
+
+
+def _of_side(pictures: Floats, side: NDArray[np.int64]) -> Floats:
+    made = [_thumbnails(pictures[side[part]]) for part in parts((len(side), *pictures.shape[1:]))]
+    return np.concatenate(made)
 
 
 def _thumbnails(pictures: Floats) -> Floats:

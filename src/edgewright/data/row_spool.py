@@ -167,8 +167,10 @@ def in_file(X: object) -> SpooledRows | None:
 
 
 def joined(values: Sequence[Any], keep: Sequence[NDArray[np.bool_]]) -> Any:  # noqa: ANN401 - arrays or spooled rows
-    """Return the kept rows of several recordings, in one array or still in their common file."""
+    """Return the kept rows of several recordings, in one array or still in their common file; one kept whole as is."""
     if values and all(isinstance(one, SpooledRows) for one in values):
         places = np.concatenate([one._places[kept] for one, kept in zip(values, keep, strict=True)])
         return SpooledRows(values[0]._file, values[0]._columns, places)
+    if len(values) == 1 and keep[0].all():
+        return values[0]
     return np.concatenate([one[kept] for one, kept in zip(values, keep, strict=True)])

@@ -13,6 +13,7 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, cross_val_predict
 
 from edgewright.core.formatting import plural
+from edgewright.core.parts import parts
 from edgewright.schema.data import Samples
 from edgewright.schema.trace import Interval
 from edgewright.training.metrics import group_interval
@@ -104,7 +105,7 @@ def quick_answers(samples: Samples, task: str, seed: int) -> QuickAnswers | None
     rows = np.arange(len(samples.y))
     if len(rows) > _MOST:
         rows = np.sort(np.random.default_rng(seed).choice(rows, _MOST, replace=False))
-    X, y, units = plain_features(samples.X[rows]), samples.y[rows], units[rows]
+    X, y, units = plain_features(samples.X, rows), samples.y[rows], units[rows]
     folds = min(_FOLDS, len(np.unique(units)))
     classify = task == "classification"
     if classify and min(np.unique(y, return_counts=True)[1]) < folds:
@@ -139,22 +140,29 @@ def _units(samples: Samples) -> tuple[NDArray[Any] | None, str]:
     return block, "time"
 
 
-def plain_features(X: NDArray[np.float32]) -> NDArray[np.float32]:
+def plain_features(X: NDArray[np.float32], rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
     """Plain features: the row itself, or mean, spread, extremes and mean change of each channel.
 
-    A picture's channel is read row by row, as a window's.
+    A picture's channel is read row by row, as a window's. `rows` are the samples that are taken, all when left out.
     """
-    X = X if X.ndim == 2 else X.reshape(*X.shape[:2], -1)
+    rows = np.arange(len(X)) if rows is None else rows
+    if X.ndim > 2:
+        pieces = parts((len(rows), *X.shape[1:]))
+        return np.concatenate([_of_channels(X[rows[part]].reshape(-1, X.shape[1], X[0, 0].size)) for part in pieces])
+    X = X[rows]
     filled = np.where(np.isfinite(X), X, np.nan)
-    if X.ndim == 3:
-        known = np.isfinite(filled).any(axis=2, keepdims=True)
-        filled = np.where(known, filled, 0.0)
-        change = np.abs(np.diff(filled, axis=2))
-        parts = [np.nanmean(filled, 2), np.nanstd(filled, 2), np.nanmin(filled, 2), np.nanmax(filled, 2)]
-        if change.shape[2]:
-            parts.append(np.nan_to_num(change).mean(2))
-        return np.concatenate(parts, axis=1).astype(np.float32)
     known = np.isfinite(filled).any(axis=0)
     middle = np.zeros(X.shape[1])
     middle[known] = np.nanmedian(filled[:, known], axis=0)
     return np.where(np.isnan(filled), middle, filled).astype(np.float32)
+
+
+def _of_channels(X: NDArray[np.float32]) -> NDArray[np.float32]:
+    filled = np.where(np.isfinite(X), X, np.nan)
+    known = np.isfinite(filled).any(axis=2, keepdims=True)
+    filled = np.where(known, filled, 0.0)
+    change = np.abs(np.diff(filled, axis=2))
+    found = [np.nanmean(filled, 2), np.nanstd(filled, 2), np.nanmin(filled, 2), np.nanmax(filled, 2)]
+    if change.shape[2]:
+        found.append(np.nan_to_num(change).mean(2))
+    return np.concatenate(found, axis=1).astype(np.float32)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.core.pictures import ENDINGS, Fit, measured_pixels
 from edgewright.data.boxes import Placing, read_boxes
@@ -15,7 +16,7 @@ from edgewright.data.centres import centres_text
 from edgewright.data.contract import Source, SourceConfig, need_path
 from edgewright.data.labels import Marks, Meaning, read_marks, read_name
 from edgewright.data.stored_files import stored_files
-from edgewright.schema.data import Column, DataSet, Recording
+from edgewright.schema.data import Column, DataSet, Floats, Recording
 from edgewright.schema.errors import InputError
 
 Side = Annotated[int, msgspec.Meta(ge=8, le=1024)]
@@ -63,6 +64,15 @@ def _by_file(marks: Marks) -> dict[str, Meaning]:
     return found
 
 
+def _floats(pictures: list[NDArray[np.uint8]]) -> Floats:
+    """Return pictures as one array; the list is emptied meanwhile, so that none is held twice."""
+    made = np.empty((len(pictures), *pictures[0].shape), np.float32)
+    while pictures:
+        last = pictures.pop()
+        made[len(pictures)] = last
+    return made
+
+
 def load(config: PicturesConfig, seed: int) -> DataSet:
     """Read the pictures; the seed is not used."""
     path = need_path(config.path, "a folder of pictures, or a ZIP of them")
@@ -105,7 +115,7 @@ def load(config: PicturesConfig, seed: int) -> DataSet:
     grouped = all(meaning.group for meaning in meanings)
     recording = Recording(
         name=path.name,
-        values=np.stack(values).astype(np.float32),
+        values=_floats(values),
         target=np.array(labels),
         groups=np.array([meaning.group for meaning in meanings]) if grouped else None,
         sessions=np.array(names),
