@@ -101,6 +101,17 @@ def test_examples_out_of_range_or_missing_are_counted_and_refused(run: Path) -> 
     assert predictor.state.examples == 2
 
 
+def test_a_simulation_learns_from_no_example_that_the_device_refuses(cli: Cli, run: Path) -> None:
+    head, *lines = (run.parents[1] / "worn.csv").read_text().splitlines()
+    file = run.parents[1] / "saturated.csv"
+    saturated = [",".join([*line.split(",")[:2], "500", *line.split(",")[3:]]) for line in lines]
+    file.write_text("\n".join([head, *saturated]) + "\n", encoding="utf-8")
+    found = cli.json("adapt", "simulate", run, "--data", file, "--examples", "15", "--people", ODD)
+    (odd,) = found["people"]
+    assert (odd["examples"], odd["used"], odd["after"]) == (0, False, odd["before"])
+    assert any(note.startswith("45 examples teach nothing") for note in found["notes"])
+
+
 def test_labels_that_the_package_does_not_have_are_refused(run: Path) -> None:
     predictor = AdaptedPredictor(read_package(run / "worn.edge"))
     X, _ = rows_of(run, ODD)

@@ -23,7 +23,7 @@ from edgewright.core.adaptation.predictor import FORM, hidden_of, origin_of
 from edgewright.core.adaptation.slots import memory_bytes
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import Package
-from edgewright.core.predictor import Predictor
+from edgewright.core.predictor import Answers, Predictor
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 
@@ -33,14 +33,16 @@ class Rehearsed:
     """What a device answers.
 
     Attributes:
-        before: labels of the factory's model, shape (n,).
+        before: labels of the factory's model, shape (n,), -1 where too many values are missing for an answer.
         learned: labels of what was learned, whether it is used or not.
         used: whether it is used.
+        refused: examples that teach nothing, as `AdaptedPredictor.learn` counts them.
     """
 
     before: NDArray[np.int64]
     learned: NDArray[np.int64]
     used: bool
+    refused: int
 
 
 class Rehearsal(Protocol):
@@ -63,16 +65,21 @@ class LayerRehearsal:
 
     def __init__(self, package: Package, factory: Factory) -> None:
         self._graph, self._factory = read_onnx(package.model(FORM)), factory
+        self._predictor = Predictor(package, form=FORM, engine="numpy")
         self.layer: str = factory.spec.layer
         self.memory = memory_bytes(factory.spec)
 
     def __call__(self, X: Floats, truth: Numbers, order: Numbers) -> Rehearsed:
         """Return what is answered to all samples once those of `order` were learned one by one."""
         hidden, outputs = hidden_of(self._graph, X)
-        before, learner = outputs.argmax(axis=1), Learner(self._factory)
-        for index in order.tolist():
-            learner.learn(hidden[index], int(before[index]), int(truth[index]))
-        return Rehearsed(before, learner.outputs(hidden).argmax(axis=1), bool(learner.state.used))
+        answers, factory = self._predictor.predict(X), outputs.argmax(axis=1)
+        taken, learner = _taken(answers, order), Learner(self._factory)
+        for index in taken.tolist():
+            learner.learn(hidden[index], int(factory[index]), int(truth[index]))
+        before, learned = (
+            np.where(answers.missing, -1, one) for one in (factory, learner.outputs(hidden).argmax(axis=1))
+        )
+        return Rehearsed(before, learned, bool(learner.state.used), len(order) - len(taken))
 
 
 class AxesRehearsal:
@@ -94,16 +101,24 @@ class AxesRehearsal:
         """Return what is answered to all samples once those of `order` were learned one by one."""
         spec = self._factory.spec
         X, learner = turned(spec, X, self._worn), AffineLearner(self._factory)
-        for index in order.tolist():
-            if np.isfinite(X[index, axes_of(spec)]).all():
-                learner.learn(X[index], int(truth[index]))
-        after = turned(spec, X, learner.state.way)
-        return Rehearsed(self._labels(X), self._labels(after), bool(learner.state.used))
-
-    def _labels(self, X: Floats) -> NDArray[np.int64]:
         answers = self._predictor.predict(X)
+        taken = _taken(answers, order)
+        taken = taken[np.isfinite(X[taken][:, axes_of(spec)]).all(axis=(1, 2))]
+        for index in taken.tolist():
+            learner.learn(X[index], int(truth[index]))
+        after = self._predictor.predict(turned(spec, X, learner.state.way))
+        refused = len(order) - len(taken)
+        return Rehearsed(self._labels(answers), self._labels(after), bool(learner.state.used), refused)
+
+    def _labels(self, answers: Answers) -> NDArray[np.int64]:
         found = np.searchsorted(np.asarray(self._predictor.manifest.labels), answers.labels)
         return np.where(answers.missing, -1, found)
+
+
+def _taken(answers: Answers, order: Numbers) -> Numbers:
+    """Return the examples that a device learns from: with an answer, and without a value that no sensor gives."""
+    fine = [not answers.missing[index] and not answers.out_of_range[index] for index in order.tolist()]
+    return order[np.array(fine, np.bool_)]
 
 
 def rehearsal_of(package: Package, worn: str = "") -> Rehearsal:

@@ -84,7 +84,7 @@ def _simulated(
         if person not in known:
             raise UnknownNameError("person", person, known, f"{name}, --people")
     labels = np.asarray(package.manifest.labels)
-    found, matrices, notes, fitted, short = [], [], list[str](), 0, 0
+    found, matrices, notes, fitted, short, refused = [], [], list[str](), 0, 0, 0
     for person in people or known:
         mine = part_of(samples, np.flatnonzero(samples.groups == person))
         X = np.ascontiguousarray(mine.X[:], np.float32)
@@ -97,6 +97,7 @@ def _simulated(
             short += 1
             continue
         rehearsed = rehearsal(X, truth, order)
+        refused += rehearsed.refused
         found.append(_person(str(person), rehearsed, truth, order, later))
         matrices.append(confusions(rehearsed, truth, later, len(labels)))
     if fitted:
@@ -104,6 +105,8 @@ def _simulated(
     if short:
         of = "" if examples.unit == "first" else " of a class"
         notes.append(f"{short} people with too few samples before or after {examples.text}{of} are left out")
+    if refused:
+        notes.append(f"{refused} examples teach nothing: values are missing, or outside of what their sensor gives")
     if not found:
         raise InputError(
             "a person with later samples, whom the model was not fitted on", "none", name, "; ".join(notes)
@@ -126,7 +129,7 @@ def _person(name: str, rehearsed: Rehearsed, truth: Numbers, order: Numbers, lat
     before = float((rehearsed.before[later] == truth[later]).mean())
     learned = float((rehearsed.learned[later] == truth[later]).mean())
     return AdaptedPerson(
-        name=name, examples=len(order), samples=len(later), before=before,
+        name=name, examples=len(order) - rehearsed.refused, samples=len(later), before=before,
         after=learned if rehearsed.used else before, unguarded=learned, used=rehearsed.used,
     )  # fmt: skip
 
