@@ -168,6 +168,7 @@ def test_a_device_learns_from_files_and_undoes_it(cli: Cli, run: Path, tmp_path:
     newest.write_bytes(newest.read_bytes()[:-1])
     assert cli.json("adapt", "status", run, "--state", state)["examples"] == 0
     cli("adapt", "learn", run, "--examples", files, "--state", state)
+    cli("adapt", "status", run, "--state", newest, code=2)
     assert cli.json("adapt", "undo", run, "--state", state)["used"] is False
     assert cli.json("adapt", "status", run, "--state", state)["examples"] == 0
 

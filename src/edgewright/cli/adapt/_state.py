@@ -15,11 +15,18 @@ if TYPE_CHECKING:
 
 
 def opened(package: Path, folder: Path) -> tuple[AdaptedPredictor, Slots[Any]]:
-    """Return a package with what its device has learned, and where that is kept."""
+    """Return a package with what its device has learned, and where that is kept.
+
+    Raises:
+        InputError: the state is a file, or a package that does not learn.
+    """
     from edgewright.core.adaptation.predictor import AdaptedPredictor
     from edgewright.core.package import read_package
     from edgewright.core.predictor import package_path
+    from edgewright.schema.errors import InputError
 
+    if folder.exists() and not folder.is_dir():
+        raise InputError("a folder", "a file", str(folder), "Name the folder of the device's state")
     predictor = AdaptedPredictor(read_package(package_path(package)))
     return predictor, restored(predictor, folder)
 
