@@ -137,6 +137,14 @@ def test_steps_that_are_exported_are_no_part_of_the_stream_around_the_model(
     assert forms[f"{word}_steps.h"] == forms[f"{word}_steps.c"]
 
 
+def test_a_gru_that_is_written_out_in_tflite_is_not_read_and_says_what_to_do(
+    made_run: Path, tmp_path: Path, cli: Cli
+) -> None:
+    cli("export", made_run, "--to", "tflite", "--out", tmp_path)
+    told = cli("estimate", tmp_path / f"{made_run.name}.network.tflite", "--device", "cortex-m4", code=2)
+    assert "A GRU that is written out sample by sample is not read: import its .onnx" in told
+
+
 def test_score_gives_a_run_with_a_state_the_figures_of_its_record(made_run: Path, cli: Cli) -> None:
     answer = cli.json("score", str(made_run))
     assert [form["name"] for form in answer["forms"]] == ["float", "int8"]
