@@ -198,3 +198,25 @@ units = 4
 epochs = 3
 batch = 8
 """
+
+
+def test_a_state_before_the_output_cannot_learn_on_a_device_and_says_what_to_add(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng, lines = np.random.default_rng(5), ["a,b,label,machine"]
+    for machine in range(6):
+        for label in ("low", "middle", "high"):
+            centre = ("low", "middle", "high").index(label)
+            rows = centre + rng.standard_normal((20, 2)) / 4
+            lines += [f"{a:.3f},{b:.3f},{label},m{machine}" for a, b in rows]
+    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
+    text = _CONFIG.format(data=tmp_path / "rows.csv").replace('"regression"', '"classification"')
+    text = (
+        text.replace('target = "left"', 'target = "label"')
+        .replace('target = "last"', "")
+        .replace('"recording"', '"label"')
+    )
+    (tmp_path / "state.toml").write_text(text + '[adapt]\nlayer = "output"\n')
+    with pytest.raises(InputError, match="expected a dense layer before the output, whose values are not negative"):
+        run_pipeline(read_config(str(tmp_path / "state.toml"), ()), out=str(tmp_path))
