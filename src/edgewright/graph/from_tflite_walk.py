@@ -15,6 +15,9 @@ from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerVa
 
 # A whole pipeline of ours has operators that are no network's, and label and confidence beside the probabilities.
 _WHOLE = "Of a whole pipeline, give the file with its network alone: the rest is not read back"
+# Operators of a GRU that is written out sample by sample, by us and by Keras's converter.
+_GRU = frozenset({"SPLIT", "MUL", "TANH"})
+_UNROLLED = "A GRU that is written out sample by sample is not read: import its .onnx, or use the package of its run"
 
 
 class Walk:
@@ -79,7 +82,7 @@ class Walk:
                 f"{op} (gives {', '.join(map(repr, names[:3]))})" for op, names in list(unknown.items())[:4]
             )
             known = f"operators that are known ({', '.join(sorted(READERS))})"
-            raise InputError(known, got, f"model {self.name}")
+            raise InputError(known, got, f"model {self.name}", _UNROLLED if unknown.keys() >= _GRU else "")
 
     def begin(self, tensor: int) -> None:
         """Read the network's input."""

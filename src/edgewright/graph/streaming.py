@@ -174,15 +174,17 @@ class NetworkStream:
             int8, shape (steps, outputs).
 
         Raises:
-            InputError: another shape.
+            InputError: another shape, or numbers that are no bytes.
         """
         steps = self.steps
+        if x.dtype != np.int8:
+            raise InputError("bytes (int8)", str(x.dtype), "a network as a stream", "Quantise with the input's scale")
         if x.ndim != 2 or x.shape[1] != steps.channels or len(x) % steps.hop:
             raise InputError(f"whole steps of {steps.hop} samples of {steps.channels} channels", f"shape {x.shape}")
         count = len(x) // steps.hop
         if not count:
             return np.zeros((0, steps.outputs), np.int8)
-        values: dict[int, Int8] = {steps.source: np.asarray(x, np.int8)[None, None]}
+        values: dict[int, Int8] = {steps.source: x[None, None]}
         for index, moment in enumerate(steps.moments):
             arrays: Sequence[Int8] = [values[i] for i in moment.operator.inputs]
             if index in self._recurrences:

@@ -28,6 +28,8 @@ from edgewright.schema.integer import IntegerOperator
 
 Array = NDArray[np.float64]
 Numbers = NDArray[np.int64]
+# Zero point of bytes that begin at 0, as the learner takes them.
+_RELU_ZERO = -128
 # Samples that the means and the scatter of the hidden layer are taken of.
 _DRAWN = 8192
 # A weight has so many bits below its byte; the largest of a discriminant lies at 2**12.
@@ -124,6 +126,11 @@ def _last(graph: Graph) -> tuple[IntegerOperator, _Scales]:
     network = integer_network(graph, rounding_of(graph))
     last = last_layer(network)
     source, target = network.values[last.inputs[0]], network.values[last.output]
+    if source.zero != _RELU_ZERO:
+        raise InputError(
+            "a dense layer before the output, whose values are not negative", f"bytes with zero point {source.zero}",
+            "[adapt]", "Add [[model.layers]] of kind 'dense' behind the last state or feature",
+        )  # fmt: skip
     return last, _Scales(source.scale, source.zero, target.scale, target.zero)
 
 

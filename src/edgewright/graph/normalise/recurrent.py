@@ -79,7 +79,12 @@ def _refuse_other(draft: Draft, node: DraftNode) -> None:
         raise InputError(f"{node.kind} with {', '.join(_USUAL[node.kind])}", ", ".join(activations), node.where)
     if node.kind == "GRU" and not given.get("linear_before_reset", 0):
         wanted = "GRU with linear_before_reset = 1, as in PyTorch and Keras"
-        raise InputError(wanted, "0", node.where, "In Keras, build the layer with reset_after=True")
+        raise InputError(
+            wanted,
+            "0",
+            node.where,
+            "Weights of the two do not convert: train it in PyTorch, or in Keras with reset_after=True",
+        )
     read = {place: name for place, name in enumerate(node.inputs) if name}
     producers = draft.producers()
     for place in _FIRST:

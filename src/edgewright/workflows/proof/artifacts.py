@@ -15,7 +15,7 @@ from edgewright.pipeline.folder import JUDGED
 from edgewright.schema.errors import InputError
 from edgewright.schema.proof import FileRecord
 
-Kind = Literal["onnx", "tflite", "c99", "stream", "extension", "wasm", "verilog"]
+Kind = Literal["onnx", "tflite", "c99", "stream", "steps", "extension", "wasm", "verilog"]
 _SUFFIXES: dict[str, Kind] = {
     ".onnx": "onnx", ".tflite": "tflite", ".so": "extension", ".pyd": "extension", ".wasm": "wasm",
 }  # fmt: skip
@@ -145,6 +145,7 @@ class Findings:
             self.artefacts.append(Artefact(f"{shown}{source}", "c99", pair))
             self.files += [_record(f"{shown}{name}", content) for name, content in pair.items()]
             yield source, header, *also
+            yield from self._steps(sources, shown, word)
             yield from self._stream(sources, shown, word, pair)
 
     def _designs(self, folder: Path, shown: str) -> Iterator[tuple[str, ...]]:
@@ -158,14 +159,23 @@ class Findings:
             self.files += [_record(f"{shown}{name}", content) for name, content in files.items()]
             yield names
 
+    def _steps(self, sources: Mapping[str, Path], shown: str, word: str) -> Iterator[tuple[str, ...]]:
+        """Yield the network of a model step by step."""
+        names = (f"{word}_steps.c", f"{word}_steps.h")
+        if all(name in sources for name in names):
+            files = {name: _bytes(sources[name]) for name in names}
+            self.artefacts.append(Artefact(f"{shown}{names[0]}", "steps", files))
+            self.files += [_record(f"{shown}{name}", content) for name, content in files.items()]
+            yield names
+
     def _stream(
         self, sources: Mapping[str, Path], shown: str, word: str, pair: Mapping[str, bytes]
     ) -> Iterator[tuple[str, ...]]:
         """Yield the stream around a model, with the files of its detectors."""
         if not {f"{word}_stream.h", f"{word}_stream.c"} <= sources.keys():
             return
-        tested = (f"{word}_self_test.h", f"{word}_self_test.c")
-        names = [name for name in sources if name.startswith(f"{word}_") and name not in tested]
+        others = {f"{word}_{part}.{end}" for part in ("self_test", "steps") for end in "hc"}
+        names = [name for name in sources if name.startswith(f"{word}_") and name not in others]
         around = {name: _bytes(sources[name]) for name in names}
         self.artefacts.append(Artefact(f"{shown}{word}_stream.c", "stream", {**pair, **around}))
         self.files += [_record(f"{shown}{name}", content) for name, content in around.items()]

@@ -1,0 +1,192 @@
+"""A network with a state on a stream, step by step: in Python, and NAME_steps.c by every compiler and under emulation.
+
+Every window is a stream of its own, so its last answer must be that of the whole window. In C the power goes once in
+each window: the state is saved, overwritten, and restored.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.integer.network import run_values, to_integers, to_reals
+from edgewright.graph.stages import layers
+from edgewright.graph.streaming import NetworkStream, Steps, has_state, steps_of
+from edgewright.proof.form import BYTES, OUTPUT, Form, Samples, Stages
+from edgewright.schema.errors import InputError
+from edgewright.schema.integer import IntegerNetwork
+from edgewright.workflows.proof.forms import Forms, Subject
+from edgewright.workflows.proof.forms.integers import shapes_of
+from edgewright.workflows.proof.provers import compilers
+from edgewright.workflows.proof.stages import in_a_row, layer_layout, tail
+
+EVERY, SAVED = "answers of every step", "saved state"
+# A window in Python takes its samples one by one, and an emulated core some ten million instructions a second.
+_ROWS = 100
+# Damaged copies of the state that are offered in each window.
+_DAMAGED = 8
+Int8 = NDArray[np.int8]
+# (bytes of windows, shape (n, samples, channels)) -> bytes of every step, and of copies of the state, a row a window.
+Replay = Callable[[Int8], Int8]
+_HEADER = "#include <stdint.h>\nvoid steps_replay(const int8_t *in, int8_t *out);\n"
+_SOURCE = """\
+#include "@.h"
+#include "steps_replay.h"
+#include <string.h>
+
+#if @@_HOP != %(hop)d || @@_CHANNELS != %(channels)d || @@_OUTPUTS != %(outputs)d
+#error "the steps of another network"
+#endif
+
+void steps_replay(const int8_t *in, int8_t *out) {
+    static @_network_context context;
+    static uint8_t saved[@@_SAVED_BYTES];
+    static int window = 0;
+    int8_t *told = out + %(count)d * @@_OUTPUTS;
+    int cut = window++ %% %(count)d;
+    @_init(&context);
+    for (int step = 0; step < %(count)d; ++step) {
+        if (step == cut) {
+            told[0] = told[1] = 0;
+            @_save(&context, saved);
+            for (int k = 0; k < %(damaged)d; ++k) {
+                uint8_t *byte = saved + k * (@@_SAVED_BYTES - 1) / (%(damaged)d - 1);
+                *byte ^= 16;
+                told[0] = (int8_t)(told[0] + (@_restore(&context, saved) == 0));
+                *byte ^= 16;
+            }
+            memset(&context, 0x5A, sizeof context);
+            told[1] = (int8_t)@_restore(&context, saved);
+        }
+        (void)@_network(&context, in, out);
+        in += @@_HOP * @@_CHANNELS;
+        out += @@_OUTPUTS;
+    }
+}
+"""
+
+
+def _make(subject: Subject) -> Iterator[Form]:
+    network = subject.network
+    if network is None or not any(map(has_state, network.operators)):
+        return
+    try:
+        steps = steps_of(network)
+        count = _count(network, steps)
+    except InputError as error:
+        subject.missing("the network step by step", str(error))
+        return
+
+    def form(name: str, replay: Replay, note: str, rows: int = 0, files: tuple[str, ...] = ()) -> Form:
+        def run(samples: Samples, boundary: Samples) -> Stages:
+            return _stages(subject, network, count, replay, samples, boundary)
+
+        return Form(name, "int8", run, whole=False, note=note, max_samples=rows, files=files)
+
+    yield form("integers step by step", _in_python(network), "each window is a stream", _ROWS)
+    written = importlib.import_module("edgewright.export._c_network_stream").write_network_stream_c99
+    own = steps_files(written(network, name="model_steps"), "model_steps", steps, count)
+    size = count * steps.outputs + 2
+    here = list(compilers([]))
+    for name, command, note in here:
+        yield form(f"C99 step by step by {name}", _compiled(own, command, size), f"{note}; a power cut in each window")
+    for artefact in subject.of_kind("steps"):
+        name = f"{artefact.name} in C99"
+        if not here:
+            subject.missing(name, "no C compiler: apt-get install gcc")
+            continue
+        texts = {file: content.decode("utf-8", "replace") for file, content in artefact.files.items()}
+        lying = steps_files(texts, Path(artefact.name).stem, steps, count)
+        yield form(name, _compiled(lying, here[0][1], size), here[0][2], files=artefact.shown)
+    tools = importlib.import_module("edgewright.export.emulator")
+    if subject.device in tools.devices():
+        name = f"C99 step by step on an emulated {subject.device}"
+        yield form(name, _emulated(own, subject.device, size), "a power cut in each window", _ROWS)
+
+
+def steps_files(files: Mapping[str, str], word: str, steps: Steps, count: int) -> dict[str, str]:
+    """Return sources of a network as a stream with what replays windows in them.
+
+    Args:
+        files: NAME.h and NAME.c.
+        word: their NAME.
+        steps: of the network.
+        count: of steps in a window.
+    """
+    numbers = {"hop": steps.hop, "channels": steps.channels, "outputs": steps.outputs, "count": count}
+    text = (_SOURCE % {**numbers, "damaged": _DAMAGED}).replace("@@", word.upper()).replace("@", word)
+    return {**files, "steps_replay.h": _HEADER, "steps_replay.c": text}
+
+
+def _count(network: IntegerNetwork, steps: Steps) -> int:
+    """Return the steps of a window.
+
+    Raises:
+        InputError: a window that is no whole number of steps.
+    """
+    samples = network.values[steps.source].shape[1]
+    count, left = divmod(samples, steps.hop)
+    if left or int(np.prod(network.values[network.output].shape)) not in (steps.outputs, count * steps.outputs):
+        raise InputError(f"windows of whole steps of {steps.hop} samples", f"{samples} samples", network.name)
+    return count
+
+
+def _stages(
+    subject: Subject, network: IntegerNetwork, count: int, replay: Replay, samples: Samples, boundary: Samples
+) -> Stages:
+    """Return bytes at the boundary, every answer, and what the graph makes of the answer to the whole window."""
+    first, last = network.values[network.input], network.values[network.output]
+    given = to_integers(first, np.reshape(boundary, (len(boundary), *first.shape)))
+    windows = run_values(network, given)[steps_of(network).source]
+    made = replay(np.ascontiguousarray(windows[:, 0]))
+    every, saved = made[:, :-2], made[:, -2:]
+    width = int(np.prod(last.shape))
+    answer = every[:, every.shape[1] - width :].reshape(len(made), *last.shape)
+    shape = shapes_of(subject).get(OUTPUT, last.shape)
+    number = layers(network)[OUTPUT]
+    stages = {BYTES: given, EVERY: every, SAVED: saved, OUTPUT: layer_layout(network, number, answer, shape)}
+    return {**stages, **tail(subject.graphs["int8"], network)(in_a_row(to_reals(last, answer)), samples)}
+
+
+def _in_python(network: IntegerNetwork) -> Replay:
+    def run(windows: Int8) -> Int8:
+        stream, made = NetworkStream(network), []
+        for window in windows:
+            stream.reset()
+            # No damaged copy may be taken, and the whole one must be.
+            made.append([*stream.push(window).ravel(), _DAMAGED, 1])
+        return np.array(made, np.int8)
+
+    return run
+
+
+def _compiled(files: Mapping[str, str], command: str, size: int) -> Replay:
+    def run(windows: Int8) -> Int8:
+        host = importlib.import_module("edgewright.export._c_host")
+        made = np.zeros((len(windows), size), np.int8)
+        with tempfile.TemporaryDirectory(prefix="edgewright-steps-") as folder:
+            library = ctypes.CDLL(str(host.compile_c99(files, Path(folder), compiler=command, taps=False)))
+            for window, row in zip(windows, made, strict=True):
+                library.steps_replay(ctypes.c_void_p(window.ctypes.data), ctypes.c_void_p(row.ctypes.data))
+        return made
+
+    return run
+
+
+def _emulated(files: Mapping[str, str], device: str, size: int) -> Replay:
+    def run(windows: Int8) -> Int8:
+        tools = importlib.import_module("edgewright.export.emulator")
+        entry = tools.Entry("steps_replay.h", "steps_replay(in, out);", windows[0].size, size)
+        found: Int8 = tools.run_on_device(files, entry, device, windows).outputs.view(np.int8)
+        return found
+
+    return run
+
+
+FORMS = Forms(rank=54, make=_make)
