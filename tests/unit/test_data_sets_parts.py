@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgewright.data.samples import cut
-from edgewright.data.sets import cmapss, fsdd, hapt, mitdb, mlperf_tiny, snips
+from edgewright.data.sets import cmapss, fsdd, hapt, magic_wand, mitdb, mlperf_tiny, snips
 from edgewright.data.sets.mitdb import read_annotations
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.errors import InputError
@@ -207,8 +207,23 @@ def test_fsdd_speakers_and_parts() -> None:
 
 def test_mlperf_tiny_pictures() -> None:
     data = mlperf_tiny.SET.load(shared_data("mlperf-tiny"), mlperf_tiny.Config(benchmark="images"))
-    assert data.recordings[0].values.shape == (500, 3072)
+    assert data.recordings[0].values.shape == (500, 3, 32, 32)
+    assert [column.name for column in data.columns] == ["red", "green", "blue"]
     assert set(data.recordings[0].target) <= set(mlperf_tiny.THINGS)
+    ship = data.recordings[0].values[data.recordings[0].target == "ship"].mean(axis=(0, 2, 3))
+    assert ship[2] > ship[0]  # sea and sky
+
+
+def test_strokes_of_a_wand_as_pictures_are_the_lines_that_were_drawn() -> None:
+    folder = shared_data("magic-wand-digits")
+    strokes = magic_wand.SET.load(folder).recordings
+    drawn = magic_wand.SET.load(folder, magic_wand.Config(form="pictures", side=24)).recordings[0]
+    assert drawn.values.shape == (670, 1, 24, 24)
+    assert [stroke.target[0] for stroke in strokes] == drawn.target.tolist()
+    for stroke, picture in zip(strokes, drawn.values, strict=True):
+        columns, rows = ((stroke.values * (1, -1) + 0.6) / 1.2 * 24).astype(int).T
+        assert (picture[0, rows, columns] > 0).mean() > 0.95  # upright, and its points on the line
+        assert (picture > 0).mean() < 0.4
 
 
 def test_cmapss_engines_run_to_failure() -> None:

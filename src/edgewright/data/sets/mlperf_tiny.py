@@ -1,7 +1,8 @@
 """MLPerf Tiny: the inputs of the keyword and of the image benchmark, exactly as they are fed to the models.
 
-`kws01/kws01.npz`: int8 MFCC, 49 frames of 10 coefficients for a second of sound; `ic01/*.npz`: 32 x 32 pixels in
-three colours. The benchmark's own inputs are not one download: the arrays are made from a copy of its repositories.
+`kws01/kws01.npz`: int8 MFCC, 49 frames of 10 coefficients for a second of sound; `ic01/*.npz`: pictures of 32 x 32
+pixels in three colours. The benchmark's own inputs are not one download: the arrays are made from a copy of its
+repositories.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from edgewright.data.contract import Documented, PublicSet, SourceConfig
 from edgewright.data.sets import _files as files
+from edgewright.data.sources.pictures import picture_columns
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
 
@@ -28,7 +30,7 @@ class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
     """MLPerf Tiny inputs.
 
     Attributes:
-        benchmark: 'keywords': a recording of 49 rows of 10 columns each; 'images': a row of 3,072 columns each.
+        benchmark: 'keywords': a recording of 49 rows of 10 columns each; 'images': colour pictures, 32 x 32.
     """
 
     benchmark: Literal["keywords", "images"] = "keywords"
@@ -44,14 +46,10 @@ def _keywords(x: Array, y: Array) -> DataSet:
 
 
 def _images(x: Array, y: Array) -> DataSet:
-    columns = tuple(
-        Column(name=f"{colour}_{row}_{column}", unit="1", minimum=0.0, maximum=255.0)
-        for row in range(x.shape[1])
-        for column in range(x.shape[2])
-        for colour in ("red", "green", "blue")
+    pictures = x.transpose(0, 3, 1, 2).astype(np.float32)
+    return _set(
+        picture_columns(True), (Recording(name="images", values=pictures, target=np.array(THINGS)[y]),), "thing", None
     )
-    recording = Recording(name="images", values=x.reshape(len(x), -1).astype(np.float32), target=np.array(THINGS)[y])
-    return _set(columns, (recording,), "thing", None)
 
 
 def _set(columns: tuple[Column, ...], recordings: tuple[Recording, ...], target: str, rate: float | None) -> DataSet:
