@@ -60,7 +60,7 @@ class Layer(Generic[L]):
         frozen: (config, parameters) -> names of the parameters that training leaves as they are.
         width: key of the configuration that says how many channels come out; empty where as many come out as go in.
         search: what a search may do: make a network of such layers on 'rows', on 'windows' by kernels or by 'states',
-            leave the layer out ('free'), or, where empty, change its width alone.
+            on 'pictures', leave the layer out ('free'), or, where empty, change its width alone.
         inputs: axis of the channels that come in, by name of the parameters that have one.
         outputs: the same of the channels that come out.
     """
@@ -80,6 +80,6 @@ class Layer(Generic[L]):
     settled: Callable[[L], L] | None = None
     frozen: Callable[[L, Parameters], frozenset[str]] | None = None
     width: str = ""
-    search: Literal["", "rows", "windows", "states", "free"] = ""
+    search: Literal["", "rows", "windows", "states", "pictures", "free"] = ""
     inputs: Mapping[str, int] = field(default_factory=dict)
     outputs: Mapping[str, int] = field(default_factory=dict)

@@ -191,13 +191,14 @@ class SearchConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True)
         inputs: 'features' is what the stages give, 'windows' leaves the stages of `features` out and gives the network
             windows.
         layers: of a network on windows, files of `models/nn` that declare it; 'gru' and 'lstm' give their last state.
-        depth: fewest and most hidden layers of a network of dense layers, or layers of a network on windows.
+            Without a window, of a network over pictures: 'conv2d', 'inverted_residual'.
+        depth: fewest and most hidden layers of a network of dense layers, or layers of one on windows or pictures.
         widths: fewest and most units or filters of a layer.
         bits: of the network's weights: 8 for int8, 32 for float32. Weights of 4 bits would be kept in bytes by every
             form that is written, so they would save nothing.
         learning_rate, weight_decay: smallest and largest, tried on a logarithmic scale.
         epochs: fewest and most.
-        copies: numbers of copies that each table of `training.augment` makes.
+        copies: numbers of copies that each table of `training.augment` makes, where it makes any.
         choices: values of any other key, as `--set` names it.
     """
 

@@ -39,6 +39,12 @@ def copying(tables: tuple[dict[str, Any], ...]) -> list[tuple[Augmentation[Any],
     return [(kind, config) for kind, config in prepare(tables) if isinstance(config, AugmentationConfig)]
 
 
+def with_copies(tables: tuple[dict[str, Any], ...], copies: int) -> tuple[dict[str, Any], ...]:
+    """Return the tables with another number of copies, where they make any."""
+    made = zip(tables, prepare(tables), strict=True)
+    return tuple({**table, "copies": copies} if kind.copies else table for table, (kind, _) in made)
+
+
 def augmented(tables: tuple[dict[str, Any], ...], windows: Floats, seed: int) -> tuple[Floats, NDArray[np.int64]]:
     """Return the windows and after them the copies of each table in order.
 

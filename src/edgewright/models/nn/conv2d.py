@@ -90,6 +90,7 @@ LAYER = Layer(
     formula=lambda config: activation_text(config.activation, "sum over channels and kernel of x W, + b"),
     normalisation=normalisation(_run, _AXES),
     width="filters",
+    search="pictures",
     inputs={"weights": 1},
     outputs={"weights": 0, "bias": 0},
 )

@@ -131,4 +131,5 @@ LAYER = Layer(
     ),
     normalisation=normalisation(_run, _AXES),
     width="filters",
+    search="pictures",
 )

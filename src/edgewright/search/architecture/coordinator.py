@@ -28,6 +28,7 @@ from edgewright.search.architecture.trial import (
     features_of,
 )
 from edgewright.search.engines.contract import Engine
+from edgewright.training.augment import copying
 
 T = TypeVar("T")
 
@@ -211,8 +212,7 @@ def finite(estimate: Estimate) -> Estimate:
 
 def shared_of(space: Space, data: str | None, folds: int, cache: str) -> Shared:
     """Return the data of a search that all workers need."""
-    augment = space.config.training.augment
-    copies = max((int(table.get("copies", 1)) for table in augment), default=0)
+    copies = max((made.copies for _, made in copying(space.config.training.augment)), default=0)
     copies = max([copies, *(int(c) for axis in space.axes if axis.name == "copies" for c in axis.choices)])
     return Shared(config=space.config, data=data, copies=copies, folds=folds, cache=cache)
 

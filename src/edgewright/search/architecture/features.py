@@ -26,7 +26,7 @@ from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.search.architecture.cache import ArrayCache, digest, state_digest
 from edgewright.search.problem import Fold, Problem, folds, problem_of_pipeline
-from edgewright.training.augment import augmented
+from edgewright.training.augment import augmented, copying, with_copies
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -90,7 +90,7 @@ class Features:
             config = msgspec.structs.replace(self.config, window=window)
             problem = problem_of_pipeline(config, self.data)
             X = np.asarray(problem.samples.X, np.float32)
-            tables = tuple({**table, "copies": self.copies} for table in config.training.augment)
+            tables = with_copies(config.training.augment, self.copies)
             windows, origin = augmented(tables, X, config.seed) if self.copies else (X, np.arange(len(X)))
             location = np.arange(len(windows)) // len(X)
             context = first_context(problem.samples, problem.task, config.seed)
@@ -126,9 +126,9 @@ class Features:
     def _wanted(self, config: PipelineConfig, made: Prepared) -> NDArray[np.bool_]:
         """Return a mask of the samples and the copies that the augmentations of the point use."""
         wanted: NDArray[np.bool_] = made.place == 0
-        for number, table in enumerate(config.training.augment):
+        for number, (_, own) in enumerate(copying(config.training.augment)):
             first = 1 + number * self.copies
-            wanted |= (made.place >= first) & (made.place < first + min(int(table.get("copies", 1)), self.copies))
+            wanted |= (made.place >= first) & (made.place < first + min(own.copies, self.copies))
         return wanted
 
     def _after(self, part: Part, context: Context, key: str, given: _Fitting) -> tuple[Floats, Context, str]:

@@ -12,6 +12,7 @@ from edgewright.core.catalogue import listing
 from edgewright.models.architecture import layer_of, width_of, with_width
 from edgewright.pipeline.config import with_changes
 from edgewright.schema.config import ModelConfig, PipelineConfig, SearchConfig
+from edgewright.training.augment import with_copies
 
 Value: TypeAlias = bool | int | float | str
 Point: TypeAlias = dict[str, Value]
@@ -95,8 +96,16 @@ def on_windows(config: PipelineConfig, point: Mapping[str, Value]) -> bool:
     return config.window is not None and point.get("input", (search_of(config).inputs or ("features",))[0]) == "windows"
 
 
+def on_pictures(config: PipelineConfig) -> bool:
+    """Return whether `[search] layers` asks for networks over pictures, all of layers that are made for them."""
+    kinds = search_of(config).layers
+    return (
+        config.window is None and bool(kinds) and all(layer_of({"kind": kind}).search == "pictures" for kind in kinds)
+    )
+
+
 def layer_kind(config: PipelineConfig, point: Mapping[str, Value]) -> str:
-    """Return the kind of the layers of a point on windows."""
+    """Return the kind of the layers of a point on windows or pictures."""
     return str(point.get("layer", search_of(config).layers[0]))
 
 
@@ -113,8 +122,11 @@ def search_of(config: PipelineConfig) -> SearchConfig:
 def rebuilt(config: PipelineConfig) -> bool:
     """Return whether a search may replace the hidden layers instead of only changing their widths.
 
-    Where it tries networks on windows alone, layers of such a network may be replaced, too.
+    Where it tries networks on windows alone, layers of such a network may be replaced, too; where it names layers for
+    pictures, all of them.
     """
+    if on_pictures(config):
+        return True
     able = {"rows", "free"} | ({"windows", "states"} if set(search_of(config).inputs) == {"windows"} else set())
     return all(layer_of(table).search in able for table in config.model.layers)
 
@@ -161,6 +173,12 @@ def _layers(config: PipelineConfig, point: Mapping[str, Value], *, windows: bool
         new = iter(widths)
         return tuple(dict(t) if width_of(t) is None else with_width(t, next(new)) for t in config.model.layers)
     widths = widths[: int(point.get("depth", len(widths) or 1))]
+    if on_pictures(config):
+        # Blocks begin behind a plain convolution: three colours are too few for one kernel a channel.
+        halving = {"kernel": int(point.get("kernel", 3)), "stride": 2, "padding": "same"}
+        kinds = ["conv2d", *[layer_kind(config, point)] * (len(widths) - 1)]
+        blocks = [{"kind": kind, "filters": width, **halving} for kind, width in zip(kinds, widths, strict=True)]
+        return (*blocks, {"kind": "global_average_pool"})
     if windows:
         kind = layer_kind(config, point)
         name = layer_of({"kind": kind}).width
@@ -188,7 +206,7 @@ def _training(config: PipelineConfig, point: Mapping[str, Value]) -> Any:  # noq
         if key in point:
             changed[key] = kind(point[key])
     if "copies" in point:
-        changed["augment"] = tuple({**table, "copies": int(point["copies"])} for table in own.augment)
+        changed["augment"] = with_copies(own.augment, int(point["copies"]))
     return msgspec.structs.replace(own, **changed)
 
 

@@ -15,6 +15,7 @@ from edgewright.search.architecture.point_pipeline import (
     Value,
     has_kernel,
     layer_kind,
+    on_pictures,
     on_windows,
     own_bits,
     own_widths,
@@ -22,6 +23,7 @@ from edgewright.search.architecture.point_pipeline import (
     rebuilt,
     search_of,
 )
+from edgewright.training.augment import copying
 
 # Channels and units vary in steps of four, because generated SIMD kernels process four values at a time.
 STEP = 4
@@ -66,13 +68,16 @@ class Space:
         """Return the identity of a point without axes that have no effect on it."""
         dead = set()
         windows = on_windows(self.config, point)
-        kernel = windows and has_kernel(layer_kind(self.config, point))
+        pictures = on_pictures(self.config)
+        kernel = pictures or (windows and has_kernel(layer_kind(self.config, point)))
         depth = int(point.get("depth", 99))
         for name in point:
             head, _, tail = name.partition(".")
             if (head == "width" and tail.isdecimal() and int(tail) > depth) or (head in ("part", "select") and windows):
                 dead.add(name)
-            if (name == "layer" and not windows) or (name == "kernel" and not kernel):
+            if name == "layer" and not (windows or (pictures and depth > 1)):
+                dead.add(name)
+            if name == "kernel" and not kernel:
                 dead.add(name)
         return tuple(sorted((name, value) for name, value in point.items() if name not in dead))
 
@@ -120,24 +125,35 @@ def space_of(config: PipelineConfig) -> Space:
     return Space(config, tuple(axes), (index, count))
 
 
-def _network_axes(config: PipelineConfig, search_config: SearchConfig) -> list[Axis]:
+def _layer_axes(config: PipelineConfig, search_config: SearchConfig) -> list[Axis]:
+    """Return what varies in the kinds of layers of a network on windows or over pictures; nothing on features."""
+    on = "pictures" if config.window is None else "windows"
+    chosen = search_config.layers != SearchConfig().layers if on == "pictures" else on in search_config.inputs
+    if not chosen:
+        return []
+    if not search_config.layers:
+        raise InputError("at least one layer", "none", "[search] layers", "Name some, or omit the key")
+    uses = ("pictures",) if on == "pictures" else ("windows", "states")
+    able = [kind for kind in listing(PACKAGE, "LAYER") if layer_of({"kind": kind}).search in uses]
+    for kind in search_config.layers:
+        if kind not in able:
+            raise UnknownNameError(f"layer on {on}", kind, able, "[search] layers")
     axes = []
+    if on == "windows" and len(search_config.inputs) > 1:
+        axes.append(Axis("input", tuple(dict.fromkeys(search_config.inputs))))
+    if len(search_config.layers) > 1:
+        axes.append(Axis("layer", tuple(dict.fromkeys(search_config.layers))))
+    if on == "pictures":
+        axes.append(Axis("kernel", (3, 5)))
+    elif any(map(has_kernel, search_config.layers)):
+        axes.append(Axis("kernel", (3, 5, 9)))
+    return axes
+
+
+def _network_axes(config: PipelineConfig, search_config: SearchConfig) -> list[Axis]:
     if config.window is None and set(search_config.inputs) == {"windows"}:
         raise InputError("a [window]", "none", "[search] inputs", 'Add the table, or omit inputs = ["windows"]')
-    if config.window is not None and "windows" in search_config.inputs:
-        if not search_config.layers:
-            raise InputError("at least one layer", "none", "[search] layers", "Name some, or omit the key")
-        kinds = listing(PACKAGE, "LAYER")
-        able = [kind for kind in kinds if layer_of({"kind": kind}).search in ("windows", "states")]
-        for kind in search_config.layers:
-            if kind not in able:
-                raise UnknownNameError("layer on windows", kind, able, "[search] layers")
-        if len(search_config.inputs) > 1:
-            axes.append(Axis("input", tuple(dict.fromkeys(search_config.inputs))))
-        if len(search_config.layers) > 1:
-            axes.append(Axis("layer", tuple(dict.fromkeys(search_config.layers))))
-        if any(map(has_kernel, search_config.layers)):
-            axes.append(Axis("kernel", (3, 5, 9)))
+    axes = _layer_axes(config, search_config)
     widths = [(n, int(w)) for n, w in enumerate(own_widths(config), 1)]
     if rebuilt(config):
         own = max(1, len(widths))
@@ -167,8 +183,7 @@ def _training_axes(config: PipelineConfig, search_config: SearchConfig) -> list[
         )
     epochs = search_config.epochs or (max(1, own.epochs * 2 // 3), max(2, own.epochs * 3 // 2))
     axes.append(Axis("epochs", (), *epochs, 1))
-    if own.augment:
-        maximum = max(int(table.get("copies", 1)) for table in own.augment)
+    if maximum := max((made.copies for _, made in copying(own.augment)), default=0):
         copies = search_config.copies or tuple(sorted({max(1, maximum // 3), max(1, 2 * maximum // 3), maximum}))
         axes.append(Axis("copies", copies))
     return [axis for axis in axes if len(axis.choices) > 1 or axis.low < axis.high]
@@ -189,12 +204,12 @@ def _own(space: Space, name: str) -> Value:
         "depth": len(widths),
         "window": config.window.samples if config.window is not None else 1,
         "input": "features",
-        "kernel": 5,
+        "kernel": 3 if on_pictures(config) else 5,
         "bits": own_bits(config),
         "learning_rate": config.training.learning_rate,
         "weight_decay": config.training.weight_decay,
         "epochs": config.training.epochs,
-        "copies": max((int(table.get("copies", 1)) for table in config.training.augment), default=1),
+        "copies": max((made.copies for _, made in copying(config.training.augment)), default=1),
     }
     if head == "part":
         return True
