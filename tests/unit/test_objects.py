@@ -18,12 +18,13 @@ from edgewright.core.objects import find_objects, read_objects
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.predictor import load
 from edgewright.data.boxes import placed, read_boxes
-from edgewright.data.centres import read_centres
+from edgewright.data.centres import centres_text, read_centres
 from edgewright.data.sources.pictures import PicturesConfig
 from edgewright.data.sources.pictures import load as load_pictures
 from edgewright.export._c_host import compile_c99
 from edgewright.export._c_objects import write_objects_c99
 from edgewright.pipeline.config import checked
+from edgewright.pipeline.detection import evaluate_found
 from edgewright.pipeline.run import run_pipeline
 from edgewright.schema.errors import InputError
 from edgewright.schema.objects import Centre, Found, ObjectMap
@@ -216,9 +217,10 @@ def test_discs_and_squares_are_found_by_every_form(folder: Path, tmp_path: Path,
 def test_what_detection_cannot_have_is_said_in_a_line(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for arguments in (("score", str(folder)), ("compress", str(folder), "--int8")):
-        assert run(list(arguments)) == 2, arguments
-        assert "task = 'detection'" in capsys.readouterr().err
+    assert run(["compress", str(folder), "--int8"]) == 2
+    assert "task = 'detection'" in capsys.readouterr().err
+    assert run(["score", str(folder), "--data", str(folder)]) == 2
+    assert "Pass it: --set boxes=FILE" in capsys.readouterr().err
     source = f"camera:{tmp_path / 'none.mjpeg'}"
     assert run(["device", "run", str(folder), "--source", source, "--store", str(tmp_path / "store")]) == 2
     assert "got a list of objects in each picture" in capsys.readouterr().err
@@ -233,6 +235,36 @@ def test_what_detection_cannot_have_is_said_in_a_line(
         with pytest.raises(InputError) as refused:
             run_pipeline(checked(_table(data, **changes), "scenes"), out=tmp_path / "runs", force=True)
         assert line in str(refused.value)
+
+
+def test_each_group_has_its_f1() -> None:
+    texts = np.array([centres_text([Centre(label="a", x=0.5, y=0.5)])] * 3)
+    right, groups = (Found(label=0, x=28, y=20, score=9),), np.array(["one", "one", "two"])
+    made = evaluate_found(texts, [right, right, ()], SPEC, groups, split_by="")
+    assert [(row.group, row.samples, row.regression) for row in made.groups] == [
+        ("two", 1, {"f1": 0.0}),
+        ("one", 2, {"f1": 1.0}),
+    ]
+    assert made.regression["f1"] == 0.8
+    assert not evaluate_found(texts, [right, right, ()], SPEC, None, split_by="").groups
+
+
+@pytest.mark.slow
+def test_a_score_has_the_figures_of_the_run(folder: Path, tmp_path: Path, cli: Cli) -> None:
+    from edgewright.trace.record import read_trace
+
+    own = read_trace(folder / "trace.json").evaluation
+    made = json.loads(cli("score", folder, "--json"))
+    assert own is not None
+    # The run answers in its own network, the score in the exported one: a cell at the threshold may differ.
+    assert made["figures"]["f1"]["value"] == pytest.approx(own.regression["f1"], abs=0.02)
+    assert made["figures"]["f1"]["method"] == own.intervals["f1"].method
+    assert made["unit"] == "picture" and made["samples"] == own.samples
+    assert [form["name"] for form in made["forms"]] == ["float", "int8"]
+    assert made["forms"][0]["figure"] == made["figures"]["f1"]["value"] or made["details"]["default"] == "int8"
+    scenes = write_scenes(tmp_path / "new", 40, seed=9)
+    others = cli("score", folder, "--data", scenes, "--set", f"boxes={scenes / 'boxes.json'}", "--need", "f1.disc>=0.3")
+    assert "Objects by class" in others and "other objects than float" in others and "met" in others
 
 
 @pytest.mark.slow

@@ -38,14 +38,42 @@ def evaluate_anomalies(
         spec: how they are read, in pixels of a sample.
         split_by: what the split kept whole.
     """
-    truth, groups = named(samples.y[rows]), None if samples.groups is None else samples.groups[rows]
-    odd, scores = truth == ODD, oddest(maps, spec)
+    labels, groups = samples.y[rows], None if samples.groups is None else samples.groups[rows]
+    made = evaluate_scores(labels, oddest(maps, spec), spec, groups, rows, split_by=split_by)
+    if made.anomalies is None or isinstance(made.anomalies, msgspec.UnsetType):
+        return made
+    odd = is_odd(labels)
+    some = np.concatenate([_spread(odd), _spread(~odd)])
+    scenes = tuple(_scene(samples, int(rows[place]), maps[place], spec) for place in some)
+    return msgspec.structs.replace(made, anomalies=msgspec.structs.replace(made.anomalies, scenes=scenes))
+
+
+def evaluate_scores(
+    labels: Labels,
+    scores: NDArray[np.int64],
+    spec: ObjectMap,
+    groups: Labels | None,
+    rows: NDArray[np.int64],
+    *,
+    split_by: str,
+) -> EvaluationRecord:
+    """Return the evaluation of scores, without pictures.
+
+    Args:
+        labels: of the pictures; any but 'good' is odd.
+        scores: largest log-odds of the cells of each map, in 1/16.
+        spec: how the maps are read.
+        groups: of the pictures, None where unknown.
+        rows: number of each picture in the data.
+        split_by: what the split kept whole.
+    """
+    truth = named(labels)
+    odd = truth == ODD
     made = evaluate_classes(
         truth, odd_chances(scores, spec), LABELS, groups, rows, split_by=split_by,
         majority=float(np.mean(truth == GOOD)),
     )  # fmt: skip
     alarms = scores >= spec.threshold
-    some = np.concatenate([_spread(odd), _spread(~odd)])
     record = AnomaliesRecord(
         spec=spec,
         good=int((~odd).sum()),
@@ -53,7 +81,6 @@ def evaluate_anomalies(
         false_alarms=wilson(int(alarms[~odd].sum()), int((~odd).sum())),
         found=wilson(int(alarms[odd].sum()), int(odd.sum())) if odd.any() else None,
         auroc=auroc_interval(scores[odd], scores[~odd]) if odd.any() and not odd.all() else None,
-        scenes=tuple(_scene(samples, int(rows[place]), maps[place], spec) for place in some),
     )
     # Distances from a threshold are no chances: there is nothing to calibrate.
     return msgspec.structs.replace(made, calibration_error=None, anomalies=record)

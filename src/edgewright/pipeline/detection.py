@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
@@ -17,11 +17,11 @@ from edgewright.schema.data import Floats, Labels, Samples
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from edgewright.schema.objects import Centre, Found, ObjectMap
-from edgewright.schema.trace import EvaluationRecord, Interval
+from edgewright.schema.trace import EvaluationRecord, GroupRow, Interval
 from edgewright.schema.trace_objects import ObjectClass, ObjectsRecord, Scene, Spot
 from edgewright.training.centroids import Counts, count
 
-_SCENES = 6
+_SCENES, _GROUPS = 6, 50
 F1 = "f1"
 """Name of the figure."""
 
@@ -84,8 +84,31 @@ def evaluate_objects(
         spec: how they are read, in pixels of a sample.
         split_by: what the split kept whole.
     """
-    texts, groups = samples.y[rows], None if samples.groups is None else samples.groups[rows]
-    true, found = _known(texts, spec), find_objects(maps, spec)
+    groups, found = None if samples.groups is None else samples.groups[rows], find_objects(maps, spec)
+    made = evaluate_found(samples.y[rows], found, spec, groups, split_by=split_by)
+    few = zip(rows[:_SCENES], read_centres(samples.y[rows[:_SCENES]]), found, strict=False)
+    scenes = tuple(_scene(samples, int(row), spec, true, some) for row, true, some in few)
+    record = None if isinstance(made.objects, msgspec.UnsetType) else made.objects
+    return (
+        made
+        if record is None
+        else msgspec.structs.replace(made, objects=msgspec.structs.replace(record, scenes=scenes))
+    )
+
+
+def evaluate_found(
+    texts: Labels, found: Sequence[tuple[Found, ...]], spec: ObjectMap, groups: Labels | None, *, split_by: str
+) -> EvaluationRecord:
+    """Return the evaluation of objects that were found, without pictures.
+
+    Args:
+        texts: targets.
+        found: objects of each picture, the surest first.
+        spec: labels and sizes.
+        groups: of the pictures, None where unknown.
+        split_by: what the split kept whole.
+    """
+    true = _known(texts, spec)
     counts = count(found, true, spec)
     classes = tuple(
         ObjectClass(
@@ -96,15 +119,23 @@ def evaluate_objects(
         for place, label in enumerate(spec.labels)
     )  # fmt: skip
     whole = counts.f1_interval(groups)
-    scenes = tuple(_scene(samples, int(row), spec, true[place], found[place])
-                   for place, row in enumerate(rows[:_SCENES]))  # fmt: skip
     return EvaluationRecord(
-        samples=len(rows),
+        samples=len(texts),
         split_by=split_by,
+        groups=_groups(counts, groups),
         regression={F1: whole.value, "precision": counts.precision(), "recall": counts.recall()},
         intervals={F1: whole},
-        objects=ObjectsRecord(spec=spec, classes=classes, crowded=_crowded(true, spec), scenes=scenes),
+        objects=ObjectsRecord(spec=spec, classes=classes, crowded=_crowded(true, spec), scenes=()),
     )
+
+
+def _groups(counts: Counts, groups: Labels | None) -> tuple[GroupRow, ...]:
+    """Return F1 of each group, the worst first; none where all pictures are one group."""
+    if groups is None or len(np.unique(groups)) == 1:
+        return ()
+    mine = [(str(name), np.flatnonzero(groups == name)) for name in np.unique(groups)]
+    rows = [GroupRow(group=name, samples=len(some), regression={F1: counts.f1(some)}) for name, some in mine]
+    return tuple(sorted(rows, key=lambda row: row.regression[F1])[:_GROUPS])
 
 
 def _known(texts: Labels, spec: ObjectMap) -> list[tuple[Centre, ...]]:

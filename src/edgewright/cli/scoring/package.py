@@ -1,4 +1,4 @@
-"""A package or run folder: classes or amounts of rows and windows."""
+"""A package or run folder: classes or amounts of rows, windows and pictures, objects, odd pictures."""
 
 from __future__ import annotations
 
@@ -24,12 +24,15 @@ def _show(console: Terminal, score: Score) -> None:
     from edgewright.core.formatting import fraction, number
     from edgewright.trace.blocks_terminal import blocks_parts
     from edgewright.trace.page import page_of, print_parts
+    from edgewright.trace.sections.anomalies import anomalies_blocks
     from edgewright.trace.sections.evaluation import evaluation_blocks
+    from edgewright.trace.sections.objects import objects_blocks
     from edgewright.trace.view_blocks import Table, row
 
-    blocks = [*evaluation_blocks(score.evaluation)]
+    found = score.evaluation
+    blocks = [*evaluation_blocks(found), *objects_blocks(found), *anomalies_blocks(found)]
     if len(score.forms) > 1:
-        classes = score.evaluation is not None and bool(score.evaluation.labels)
+        classes, objects = found is not None and bool(found.labels), bool(objects_blocks(found))
         first, rows = score.forms[0].name, []
         for form in score.forms:
             by = ", ".join(f"{label} {count:,}" for label, count in form.flips_by_class)
@@ -37,10 +40,11 @@ def _show(console: Terminal, score: Score) -> None:
             name = f"{form.name}{' (answers)' if form.name == score.details.get('default') else ''}"
             rows.append(
                 row(name, fraction(form.figure), apart)
-                if classes
+                if classes or objects
                 else row(name, number(form.figure), f"at most {number(form.difference)}")
             )
         heads = ("form", "#accuracy", f"flips from {first}") if classes else ("form", "#RMSE", f"apart from {first}")
+        heads = ("form", "#F1 of centres", f"other objects than {first}") if objects else heads
         blocks.append(Table("Forms", heads, rows))
     print_parts(blocks_parts(blocks, page_of(console)), console)
 

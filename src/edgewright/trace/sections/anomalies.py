@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from msgspec import UnsetType
 
 from edgewright.core.formatting import percent
-from edgewright.schema.trace import Trace
+from edgewright.schema.trace import EvaluationRecord, Trace
 from edgewright.schema.trace_anomalies import AnomaliesRecord, OddScene
 from edgewright.trace.facts import interval_text
 from edgewright.trace.sections import Exported, Section
@@ -18,14 +18,14 @@ from edgewright.trace.view_blocks import Table, Template, ViewBlock, line, row
 _REACH = 32
 
 
-def _record(trace: Trace) -> AnomaliesRecord | None:
-    found = None if trace.evaluation is None else trace.evaluation.anomalies
+def _record(evaluation: EvaluationRecord | None) -> AnomaliesRecord | None:
+    found = None if evaluation is None else evaluation.anomalies
     return None if found is None or isinstance(found, UnsetType) else found
 
 
-def blocks(trace: Trace) -> Sequence[ViewBlock]:
+def anomalies_blocks(evaluation: EvaluationRecord | None) -> Sequence[ViewBlock]:
     """Build the table of figures, and how a map becomes an alarm."""
-    found = _record(trace)
+    found = _record(evaluation)
     if found is None:
         return ()
     rows = [row("good pictures with an alarm", interval_text(found.false_alarms), f"{found.good:,}")]
@@ -47,7 +47,7 @@ def blocks(trace: Trace) -> Sequence[ViewBlock]:
 
 def page_blocks(trace: Trace, exported: Exported) -> Sequence[ViewBlock]:
     """Build the test pictures under their maps."""
-    found = _record(trace)
+    found = _record(trace.evaluation)
     if found is None or not found.scenes:
         return ()
     cards = [_card(scene, found.spec.threshold, found.spec.columns) for scene in found.scenes]
@@ -71,4 +71,4 @@ def _card(scene: OddScene, threshold: int, columns: int) -> dict[str, object]:
     }
 
 
-SECTION = Section(35, "Odd pictures", blocks, page=page_blocks)
+SECTION = Section(35, "Odd pictures", lambda trace: anomalies_blocks(trace.evaluation), page=page_blocks)

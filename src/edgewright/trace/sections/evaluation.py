@@ -99,8 +99,11 @@ def _groups(found: EvaluationRecord) -> list[ViewBlock]:
     names, better = ["accuracy"], "a higher accuracy"
     groups = sorted(found.groups, key=lambda one: (one.accuracy or 0.0, one.group))
     if found.accuracy is None:
-        names, better = sorted(found.groups[0].regression), "smaller errors"
-        groups = sorted(found.groups, key=lambda one: (-one.regression.get("rmse", 0.0), one.group))
+        names = sorted(found.groups[0].regression)
+        better = "smaller errors" if "rmse" in names else "a higher F1"
+        groups = sorted(
+            found.groups, key=lambda one: (one.regression.get("f1", 0.0), -one.regression.get("rmse", 0.0), one.group)
+        )
     heads = ("group", *(f"#{name}" for name in names), "#samples")
     rows = [_group(one) for one in groups]
     table = Table("By group, the worst first", heads, rows[:_GROUPS], "measured")

@@ -8,21 +8,21 @@ from collections.abc import Sequence
 from msgspec import UnsetType
 
 from edgewright.core.formatting import fraction, percent, plural
-from edgewright.schema.trace import Trace
+from edgewright.schema.trace import EvaluationRecord, Trace
 from edgewright.schema.trace_objects import ObjectsRecord, Scene, Spot
 from edgewright.trace.facts import interval_text
 from edgewright.trace.sections import Exported, Section
 from edgewright.trace.view_blocks import Table, Template, ViewBlock, line, row
 
 
-def _record(trace: Trace) -> ObjectsRecord | None:
-    found = None if trace.evaluation is None else trace.evaluation.objects
+def _record(evaluation: EvaluationRecord | None) -> ObjectsRecord | None:
+    found = None if evaluation is None else evaluation.objects
     return None if found is None or isinstance(found, UnsetType) else found
 
 
-def blocks(trace: Trace) -> Sequence[ViewBlock]:
+def objects_blocks(evaluation: EvaluationRecord | None) -> Sequence[ViewBlock]:
     """Build the table of classes, and how a map becomes objects."""
-    found = _record(trace)
+    found = _record(evaluation)
     if found is None:
         return ()
     heads = ("class", "#precision", "#recall", "#F1 of centres (95 % CI)", "#true", "#found")
@@ -43,7 +43,7 @@ def blocks(trace: Trace) -> Sequence[ViewBlock]:
 
 def page_blocks(trace: Trace, exported: Exported) -> Sequence[ViewBlock]:
     """Build the test pictures."""
-    found = _record(trace)
+    found = _record(trace.evaluation)
     if found is None or not found.scenes:
         return ()
     cards = [_card(scene, found) for scene in found.scenes]
@@ -65,4 +65,4 @@ def _mark(spot: Spot, name: str, how: str) -> dict[str, object]:
     return {"x": f"{spot.x:.4g}", "y": f"{spot.y:.4g}", "label": spot.label, "title": f"{spot.label} {how} in {name}"}
 
 
-SECTION = Section(35, "Objects in test pictures", blocks, page=page_blocks)
+SECTION = Section(35, "Objects in test pictures", lambda trace: objects_blocks(trace.evaluation), page=page_blocks)

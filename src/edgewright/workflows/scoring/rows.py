@@ -13,6 +13,7 @@ import polars as pl
 
 from edgewright.core.catalogue import listing
 from edgewright.core.categories import MARK, text_inputs
+from edgewright.core.objects import MAPPED
 from edgewright.data import public
 from edgewright.data.headers import read_columns
 from edgewright.data.load import find_kind, guess, load_data
@@ -26,7 +27,7 @@ from edgewright.schema.package import Manifest
 # Columns that play a part; a run folder knows their names.
 _PARTS = ("target", "group", "session", "time")
 # Of a pipeline's own table what names columns, which another file may call otherwise.
-_NAMING = {"path", "columns", "ignore", "units", "ranges", "labels", "part", "categories", *_PARTS}
+_NAMING = {"path", "columns", "ignore", "units", "ranges", "labels", "boxes", "part", "categories", *_PARTS}
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,8 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, request: Sc
     if "columns" in keys:
         table.update(_named(manifest, mine, request, keys))
     table.update(request.settings)
+    if manifest.task == "detection" and not table.get("boxes"):
+        raise InputError("a file with the boxes around objects", "none", "--data", "Pass it: --set boxes=FILE")
     seed = 0 if config is None else config.seed
     try:
         dataset = load_data(table, seed=seed, path=location, where="--data", spool=spool)
@@ -175,7 +178,7 @@ def as_trained(dataset: DataSet, manifest: Manifest, request: ScoreRequest) -> D
             f"{rate:g} rows a second, as in training", f"{dataset.rate:g}", dataset.name,
             "Resample the rows, or correct their rate with --set rate=VALUE",
         )  # fmt: skip
-    labels = {} if manifest.task == "regression" else _labels(dataset, manifest, request)
+    labels = _labels(dataset, manifest, request) if manifest.task == "classification" else {}
     same = order == list(range(len(there))) and all(one == (1.0, 0.0) for one in factors)
     recordings = tuple(
         msgspec.structs.replace(
@@ -210,8 +213,10 @@ def _labels(dataset: DataSet, manifest: Manifest, request: ScoreRequest) -> dict
 def _target(recording: Recording, manifest: Manifest, labels: Mapping[str, str], where: str) -> Any:  # noqa: ANN401
     if recording.target is None:
         return None
-    if manifest.task != "regression":
+    if manifest.task == "classification":
         return renamed(as_text(recording.target), labels)
+    if manifest.task in MAPPED:
+        return as_text(recording.target)
     target = np.asarray(recording.target)
     if target.dtype.kind == "U":
         example = next((str(one) for one in target if one), "")

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.compression.report import flips_by_class
-from edgewright.core.objects import refuse_objects
+from edgewright.core.objects import MAPPED
 from edgewright.core.package import Package, read_package
+from edgewright.core.pictures import takes_pictures
 from edgewright.core.predictor import Answers, Predictor, package_path
 from edgewright.data.samples import cut_in_parts, part_of
 from edgewright.pipeline.evaluate import evaluate_classes, evaluate_numbers
@@ -33,6 +34,7 @@ from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.package import Manifest
 from edgewright.schema.score import FormScore, NeedRow, Score
 from edgewright.schema.trace import EvaluationRecord, Interval
+from edgewright.workflows.scoring.maps import evaluated_maps, map_answers, map_forms
 from edgewright.workflows.scoring.rows import ScoreRequest, read_labelled, refuse_columns
 
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
@@ -83,7 +85,7 @@ class _Answers:
     Attributes:
         truth, groups: of the samples.
         numbers: of the samples in the data, from 0.
-        answers: by form, probabilities (n, classes) or predictions (n, 1).
+        answers: by form, probabilities (n, classes), predictions (n, 1), or what `map_answers` gives.
         missing: samples without an answer of the default form.
         unsure: answers below the package's confidence.
         unlabelled: samples whose label was left out.
@@ -93,7 +95,7 @@ class _Answers:
     truth: list[Any] = field(default_factory=list)
     groups: list[Labels] = field(default_factory=list)
     numbers: list[NDArray[np.int64]] = field(default_factory=list)
-    answers: dict[str, list[Floats]] = field(default_factory=dict)
+    answers: dict[str, list[NDArray[Any]]] = field(default_factory=dict)
     missing: int = 0
     unsure: int = 0
     unlabelled: int = 0
@@ -115,7 +117,6 @@ def score_package(path: Path, request: ScoreRequest) -> Score:
     path, run = (path, path) if request.data else (judged_of(path), path)
     package, config = read_package(package_path(path)), config_of(path)
     manifest = package.manifest
-    refuse_objects(manifest.task, f"edgewright score {path}")
     notes: list[str] = []
     rows: NDArray[np.int64] | None = None
     with tempfile.TemporaryDirectory(prefix="edgewright-score-") as room:
@@ -213,7 +214,7 @@ def _answered(
         hits, comparable = count_seen(X, manifest.fit)
         told.seen, told.comparable = told.seen + hits, told.comparable + comparable
         truth = np.asarray(samples.y)
-        known = truth != "" if manifest.labels else np.isfinite(truth.astype(np.float64))
+        known = np.isfinite(truth.astype(np.float64)) if manifest.task == "regression" else truth != ""
         told.unlabelled += int((~known).sum())
         given = {form: predictor.predict(X[known]) for form, predictor in forms.items()}
         first = given[manifest.default]
@@ -227,7 +228,8 @@ def _answered(
         if samples.groups is not None:
             told.groups.append(samples.groups[known][there])
         for form, answers in given.items():
-            told.answers[form].append(_numbers(answers)[there])
+            taken = map_answers(manifest, answers) if manifest.task in MAPPED else _numbers(answers)
+            told.answers[form].append(taken[there])
     return told
 
 
@@ -240,16 +242,23 @@ def _score(manifest: Manifest, told: _Answers, *, name: str, part: str, notes: l
     truth = np.concatenate(told.truth)
     groups = np.concatenate(told.groups) if told.groups else None
     answers = {form: np.concatenate(pieces) for form, pieces in told.answers.items()}
-    evaluation, figures = _evaluated(manifest, truth, answers[manifest.default], groups, np.concatenate(told.numbers))
-    evaluation = msgspec.structs.replace(evaluation, unit="window" if manifest.window else "row")
-    if manifest.labels:
+    maps = manifest.task in MAPPED
+    evaluate = evaluated_maps if maps else _evaluated
+    evaluation, figures = evaluate(manifest, truth, answers[manifest.default], groups, np.concatenate(told.numbers))
+    evaluation = msgspec.structs.replace(evaluation, unit=_unit(manifest))
+    forms = tuple((map_forms if maps else _forms)(manifest, truth, answers))
+    if manifest.task == "classification":
         sure = 1 - told.unsure / len(truth)
         figures["answered"] = Interval(value=sure, low=sure, high=sure, method="")
     return Score(
         kind="package", name=manifest.name, data=name, part=part, samples=len(truth), unit=evaluation.unit,
-        figures=figures, evaluation=evaluation, forms=tuple(_forms(manifest, truth, answers)), notes=tuple(notes),
+        figures=figures, evaluation=evaluation, forms=forms, notes=tuple(notes),
         details={"default": manifest.default, "target": manifest.target},
     )  # fmt: skip
+
+
+def _unit(manifest: Manifest) -> str:
+    return "picture" if takes_pictures(manifest) else "window" if manifest.window else "row"
 
 
 def _evaluated(
