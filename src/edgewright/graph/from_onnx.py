@@ -148,10 +148,10 @@ def _sample(one: Declared, title: str, shape: tuple[int, ...] | None) -> tuple[i
     if any(length < 0 for length in text):
         names = [axis or "?" for axis in one.axes[1:]]
         got = ",".join(str(n) if n > 0 else name for n, name in zip(text, names, strict=True))
-        raise InputError(
-            "a sample of fixed shape", f"open axes ({got})", where,
-            "Give the shape of one sample, such as --shape " + ",".join(str(n) if n > 0 else "100" for n in text),
-        )  # fmt: skip
+        do = "Give the shape of one sample, such as --shape " + ",".join(str(n) if n > 0 else "100" for n in text)
+        if len(text) == 2 and one.shape[0] > 1:
+            do += "; if the open axis is the batch, export the model with batch_first=True"
+        raise InputError("a sample of fixed shape", f"open axes ({got})", where, do)
     return text
 
 

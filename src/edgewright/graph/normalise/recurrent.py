@@ -16,6 +16,8 @@ _USUAL = {"LSTM": ("Sigmoid", "Tanh", "Tanh"), "GRU": ("Sigmoid", "Tanh")}
 # Inputs and outputs by number.
 _BIAS, _LENGTHS, _FIRST, _PEEPHOLES = 3, 4, (5, 6), 7
 _EVERY, _LAST, _CELLS = 0, 1, 2
+# A Slice that ends here ends with its axis.
+_END = 2**31 - 1
 # What gives zeros where it is given zeros.
 _OF_ZEROS = frozenset({"Expand", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Gather", "Cast", "Identity",
                        "Concat", "Tile"})  # fmt: skip
@@ -27,13 +29,14 @@ def run(draft: Draft) -> None:
     Raises:
         InputError: naming the operator, for two directions, other activations, or a first state that is not 0.
     """
-    if not any(node.kind in _GATES and WINDOW not in node.attributes for node in draft.nodes):
+    if not any(node.kind in _GATES for node in draft.nodes):
         return
     made: list[DraftNode] = []
     for node in draft.nodes:
         plain = node.kind in _GATES and WINDOW not in node.attributes
         made += _rewritten(draft, node) if plain else [node]
     draft.nodes = made
+    _of_stacked(draft)
     for node in [node for node in draft.nodes if node.kind in _GATES]:
         _last_alone(draft, node)
 
@@ -110,42 +113,75 @@ def _is_zero(draft: Draft, producers: dict[str, DraftNode], name: str) -> bool:
     return node.op in _OF_ZEROS and all(_is_zero(draft, producers, source) for source in sources)
 
 
+def _of_stacked(draft: Draft) -> None:
+    """Let what takes the last state of one layer from those of all layers read that one."""
+    producers = draft.producers()
+    for node in draft.nodes:
+        stack = producers.get(node.inputs[0]) if node.kind == "Gather" else None
+        index = draft.array(node.inputs[1]) if stack is not None and stack.kind == "Concat" else None
+        if stack is None or index is None or index.ndim:
+            continue
+        wide = [producers.get(name) for name in stack.inputs]
+        axis = int(node.attributes.get("axis", 0))
+        alone = [one for one in wide if one is not None and one.kind == "Unsqueeze"]
+        if len(alone) == len(wide) and all(_integers(draft, one, 1, "axes") == [axis] for one in alone):
+            draft.rename(node.outputs[0], alone[int(index)].inputs[0])
+
+
 def _last_alone(draft: Draft, node: DraftNode) -> None:
     """Give the last state where a chain of moves behind all states picks the last, and nothing else is read."""
     if node.attributes[WINDOW] != SEQUENCE:
         _without_axis(draft, node)
         return
     readers, axes, name = draft.readers(), ["n", "units", "time"], node.outputs[0]
-    while True:
+    while axes != ["n", "units"]:
         after = readers.get(name, [])
         if len(after) != 1 or name in draft.outputs:
             return
-        (reader,) = after
-        if reader.kind == "Transpose":
-            axes = [axes[place] for place in reader.attributes.get("perm", range(len(axes))[::-1])]
-        elif reader.kind in ("Squeeze", "Unsqueeze"):
-            places = _integers(draft, reader, 1, "axes")
-            rank = len(axes) + (len(places) if reader.kind == "Unsqueeze" else 0)
-            where = sorted(place % rank for place in places)
-            if reader.kind == "Unsqueeze":
-                for place in where:
-                    axes.insert(place, "")
-            else:
-                if not where or any(axes[place] for place in where):
-                    return
-                axes = [axis for place, axis in enumerate(axes) if place not in where]
-        else:
-            break
-        name = reader.outputs[0]
-    index = draft.array(reader.inputs[1]) if reader.kind == "Gather" else None
-    axis = int(reader.attributes.get("axis", 0)) % len(axes)
-    if index is None or index.ndim or int(index) != -1 or axes[axis] != "time":
-        return
-    if [other for place, other in enumerate(axes) if place != axis] != ["n", "units"]:
-        return
+        found = _moved(draft, after[0], axes)
+        if not found:
+            return
+        axes, name = found, after[0].outputs[0]
     node.attributes = {**node.attributes, WINDOW: LAST}
-    draft.rename(reader.outputs[0], node.outputs[0])
+    draft.rename(name, node.outputs[0])
     draft.prune()
+
+
+def _moved(draft: Draft, reader: DraftNode, axes: list[str]) -> list[str]:
+    """Return the axes behind an operator that moves them or takes the last of time; nothing for any other.
+
+    Args:
+        draft: of the operator.
+        reader: the operator.
+        axes: names of the axes of what it reads; those of length 1 have none.
+    """
+    places = _integers(draft, reader, 1, "axes")
+    if reader.kind == "Transpose":
+        return [axes[place] for place in reader.attributes.get("perm", range(len(axes))[::-1])]
+    if reader.kind == "Unsqueeze":
+        made = list(axes)
+        for place in sorted(place % (len(axes) + len(places)) for place in places):
+            made.insert(place, "")
+        return made
+    if reader.kind == "Squeeze":
+        gone = {place % len(axes) for place in places}
+        return [] if not gone or any(axes[place] for place in gone) else _without(axes, gone)
+    if reader.kind == "Gather":
+        index = draft.array(reader.inputs[1])
+        axis = int(reader.attributes.get("axis", 0)) % len(axes)
+        last = index is not None and index.ndim == 0 and int(index) == -1
+        return _without(axes, {axis}) if last and axes[axis] == "time" else []
+    if reader.kind == "Slice":
+        # From the last to the end, as Keras's converter writes it: the axis stays, with length 1.
+        parts = [_integers(draft, reader, place, "") for place in range(1, 5)]
+        start, end, (axis,) = parts[0], parts[1], parts[2] if len(parts[2]) == 1 else [-1]
+        last = start == [-1] and len(end) == 1 and end[0] >= _END and parts[3] in ([], [1])
+        return ["" if place == axis else one for place, one in enumerate(axes)] if last and axes[axis] == "time" else []
+    return []
+
+
+def _without(axes: list[str], gone: set[int]) -> list[str]:
+    return [axis for place, axis in enumerate(axes) if place not in gone]
 
 
 def _without_axis(draft: Draft, node: DraftNode) -> None:

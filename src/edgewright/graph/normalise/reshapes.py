@@ -1,9 +1,13 @@
-"""One operator for every change of shape: Flatten, Squeeze and Unsqueeze become Reshape; chains become one."""
+"""One operator for every change of shape: Flatten, Squeeze and Unsqueeze become Reshape; chains become one.
+
+A Transpose between two of them that only moves axes of length 1 is one of the chain: exporters drop the axis of
+directions of an LSTM or a GRU that way.
+"""
 
 from __future__ import annotations
 
 from edgewright.graph.normalise._draft import Draft, DraftNode
-from edgewright.graph.normalise._values import everything
+from edgewright.graph.normalise._values import Values, everything
 from edgewright.graph.normalise.constants import target
 
 ORDER = 55
@@ -12,11 +16,12 @@ _SHAPING = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
 
 def run(draft: Draft) -> None:
     """Rewrite them to Reshape with a constant target, and drop those that keep the shape."""
-    values = everything(draft)
+    values, readers = everything(draft), draft.readers()
     shaped: dict[str, DraftNode] = {}
     kept = []
     for node in draft.nodes:
-        if node.op in _SHAPING:
+        between = node.inputs[0] in shaped and all(one.op in _SHAPING for one in readers.get(node.outputs[0], []))
+        if node.op in _SHAPING or (between and not draft.fixed_batch and _keeps_order(node, values)):
             name, source = node.outputs[0], node.inputs[0]
             to = target(values, name, node, draft.fixed_batch)
             while source in shaped:
@@ -30,3 +35,12 @@ def run(draft: Draft) -> None:
             shaped[name] = node
         kept.append(node)
     draft.nodes = kept
+
+
+def _keeps_order(node: DraftNode, values: list[Values]) -> bool:
+    """Return whether a node is a Transpose after which all axes longer than 1 stand as before."""
+    if node.kind != "Transpose":
+        return False
+    shape = values[0][node.inputs[0]].shape
+    order = [axis for axis in node.attributes.get("perm", range(len(shape))[::-1]) if shape[axis] != 1]
+    return order == sorted(order)
