@@ -140,10 +140,11 @@ def _products(m: Make) -> None:
 def _recurrent(m: Make) -> None:
     for op, gates in (("LSTM", 20), ("GRU", 15)):
         weights = [m.given(1, gates, 3), m.given(1, gates, 5), m.given(1, 2 * gates)]
-        late: dict[str, Any] = {"linear_before_reset": 1} if op == "GRU" else {}
+        forms: list[dict[str, Any]] = [{}, *([{"linear_before_reset": 1}] if op == "GRU" else [])]
         small = m.builder.op("Mul", m.part(3, 7), m.builder.number(0.3))
         for window in ("last", "sequence"):
-            m.case(op, small, *weights, hidden_size=5, window=window, **late)
+            for form in forms:
+                m.case(op, small, *weights, hidden_size=5, window=window, **form)
 
 
 @cache

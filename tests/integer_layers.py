@@ -284,11 +284,12 @@ def lstm(rng: np.random.Generator) -> IntegerNetwork:
     source = _value(rng, (1, samples, channels), 0.01, 0.4)
     sequence = int(rng.random() < 0.5)
     target = _value(rng, (1, samples, units) if sequence else (units,), 0.006, 0.15)
+    clip = {"clip": (int(rng.integers(1, 2**15)),)} if rng.random() < 0.5 else {}
     operator = IntegerOperator(
         kind="lstm",
         inputs=(0,),
         output=1,
-        numbers={"cell": (int(rng.integers(-15, -8)),), "sequence": (sequence,)},
+        numbers={"cell": (int(rng.integers(-15, -8)),), "sequence": (sequence,), **clip},
         arrays={
             "weights": rng.integers(-127, 128, (4 * units, channels)).astype(np.int8),
             "recurrent": rng.integers(-127, 128, (4 * units, units)).astype(np.int8),
@@ -306,11 +307,12 @@ def gru(rng: np.random.Generator) -> IntegerNetwork:
     source = _value(rng, (1, samples, channels), 0.01, 0.4)
     sequence = int(rng.random() < 0.5)
     target = _value(rng, (1, samples, units) if sequence else (units,), 0.006, 0.15)
+    before = {"before": (1,)} if rng.random() < 0.5 else {}
     operator = IntegerOperator(
         kind="gru",
         inputs=(0,),
         output=1,
-        numbers={"sequence": (sequence,)},
+        numbers={"sequence": (sequence,), **before},
         arrays={
             "weights": rng.integers(-127, 128, (3 * units, channels)).astype(np.int8),
             "recurrent": rng.integers(-127, 128, (3 * units, units)).astype(np.int8),

@@ -160,6 +160,8 @@ def _lstm(operator: IntegerOperator, inputs: Values, output: IntegerValue, array
             found.append(bits16(bits16(coming) + (bits16(held) if table else held)))
         opened, shown, kept = (opens(gate) for gate in found[:3])
         cell = bits16(half(kept * cell, 15) + half(opened * bends(found[3], 3), 30 + exponent))
+        clip = operator.numbers.get("clip", (2**15,))[0]
+        cell = np.clip(cell, -clip, clip)
         given = twice(shown * bends(cell, 15 + exponent), own["multiplier"][8], own["shift"][8])
         every.append(np.clip(given + output.zero, -128, 127))
         state = every[-1] - output.zero
@@ -188,9 +190,13 @@ def _gru(operator: IntegerOperator, inputs: Values, output: IntegerValue, arrays
     every = []
     for x in np.moveaxis(arrays[0][:, 0] - inputs[0].zero, 1, 0):
         coming = [gate(x, weights[index], index) for index in range(3)]
-        held = [gate(state, recurrent[index], 3 + index) for index in range(3)]
+        held = [gate(state, recurrent[index], 3 + index) for index in range(2)]
         kept, seen = (gates.sigmoid_of_sum(bits16(coming[index] + held[index])) for index in range(2))
-        fresh = gates.tanh_of_sum(bits16(coming[2] + product(seen, held[2])))
+        if operator.numbers.get("before") == (1,):
+            given = gate(product(seen, state), recurrent[2], 5)
+        else:
+            given = product(seen, gate(state, recurrent[2], 5))
+        fresh = gates.tanh_of_sum(bits16(coming[2] + given))
         state = bits16(bits16(fresh - product(kept, fresh)) + product(kept, state))
         every.append(np.clip(twice(state, *own["given"]) + output.zero, -128, 127))
     return np.stack(every, axis=1)[:, None] if operator.numbers["sequence"][0] else every[-1]

@@ -176,8 +176,8 @@ def _recurrent() -> list[Case]:
     x, cases = f(11, 4, 3), []
     for op, gates in (("LSTM", 20), ("GRU", 15)):
         weights = [f(1, gates, 3, low=-0.7, high=0.7), f(1, gates, 5, low=-0.7, high=0.7), f(1, 2 * gates)]
-        attributes = {"linear_before_reset": 1} if op == "GRU" else {}
-        cases += [case(op, x, *weights[:count], hidden_size=5, **attributes) for count in (2, 3)]
+        forms = [{}, *([{"linear_before_reset": 1}] if op == "GRU" else [])]
+        cases += [case(op, x, *weights[:count], hidden_size=5, **form) for count in (2, 3) for form in forms]
     return cases
 
 

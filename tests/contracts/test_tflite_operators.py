@@ -135,11 +135,12 @@ CASES: dict[str, tuple[Inputs, dict[str, Any]]] = {
     "GlobalAveragePool": (x, {}),
     "GlobalMaxPool": (lambda b: (one(b, 4, 11),), {}),
     **{
-        f"GRU {window}": (
+        f"GRU {window} {late}": (
             lambda b: (one(b, 4, 11), given(b, 1, 9, 4), given(b, 1, 9, 3), given(b, 1, 18)),
-            {"hidden_size": 3, "linear_before_reset": 1, "window": window},
+            {"hidden_size": 3, "linear_before_reset": late, "window": window},
         )
         for window in ("last", "sequence")
+        for late in (0, 1)
     },
 }
 

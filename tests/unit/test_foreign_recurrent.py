@@ -148,7 +148,6 @@ def test_a_foreign_state_becomes_bytes(form: Form, op: str) -> None:
         ("LSTM", [cell("LSTM", ["t", "w", "r", "b"], ["", "yh"], direction="bidirectional")], weights("LSTM", 2),
          "LSTM forward in time, got direction 'bidirectional' - at operator LSTM"),
         ("GRU", [cell("GRU", ["t", "w", "r", "b"], ["", "yh"], direction="reverse")], {}, "direction 'reverse'"),
-        ("GRU", [node("GRU", ["t", "w", "r", "b"], ["", "yh"], hidden_size=UNITS)], {}, "Keras with reset_after=True"),
         ("LSTM", [cell("LSTM", ["t", "w", "r", "b", "", "zero"], ["", "yh"])], {"zero": np.ones((1, 1, 5), np.float32)},
          "a first state of 0, got the value 'zero'"),
         ("LSTM", [cell("LSTM", ["t", "w", "r", "b", "lengths"], ["", "yh"])], {"lengths": np.asarray([9], np.int32)},

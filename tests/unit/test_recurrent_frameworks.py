@@ -10,15 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
 
+from c99_stages import need_compiler, use_one_compiler
 from edgewright.compression.int8 import quantise
 from edgewright.core.executor import compile_graph
 from edgewright.core.integer.fusion import compile_fused
 from edgewright.core.integer.qdq import integer_network
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.onnx_writer import to_onnx
+from edgewright.schema.errors import InputError
+from edgewright.workflows.proof.rows import Chosen
+from edgewright.workflows.proof.subject import subject_of
+from edgewright.workflows.proof.workflow import prove_subject
 from foreign import absent_forms, answers
 
 MODELS = Path(__file__).resolve().parents[1] / "fixtures" / "recurrent"
@@ -66,7 +72,31 @@ def test_every_layer_of_a_model_becomes_bytes(name: str) -> None:
     assert np.abs(answer(compile_fused(made)(x)) - wanted).max() < 0.05 * np.ptp(wanted)
 
 
+def test_a_loop_that_is_no_gru_is_refused_in_one_line() -> None:
+    made = onnx.load(MODELS / "keras-gru-classes.onnx")
+    (loop,) = (node for node in made.graph.node if node.op_type == "Loop")
+    (bent,) = (node for node in loop.attribute[0].g.node if node.op_type == "Tanh")
+    bent.op_type = "Relu"
+    with pytest.raises(InputError, match="without branches and loops, got the attribute 'body'"):
+        read_model(made.SerializeToString())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in GRAPHS if "-mean" not in name])
 def test_a_model_is_proven_in_every_form(name: str, tmp_path: Path) -> None:
     assert absent_forms((MODELS / name).read_bytes(), tmp_path) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["torch-lstm-classes-dynamo.onnx", "keras-gru-classes.onnx", "keras-gru-before-classes.onnx"]
+)
+def test_every_int8_form_and_every_step_is_proven(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    need_compiler()
+    use_one_compiler(monkeypatch)
+    x, _ = framework_of(name)
+    subject = subject_of("state", {"int8": quantise(read_model(MODELS / name), x)})
+    record = prove_subject(subject, "here", Chosen(x, tuple(f"window {n}" for n in range(len(x))), "windows"))
+    assert record.passed, record.breaks
+    names = {form.name for form in record.forms}
+    assert any(form.startswith("C99 step by step") for form in names) and "integers step by step" in names

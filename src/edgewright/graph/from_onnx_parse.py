@@ -69,11 +69,11 @@ def parse(data: bytes, fetch: Fetch) -> Parsed:
     return parsed
 
 
-def _graph(data: memoryview, parsed: Parsed, fetch: Fetch) -> None:
+def _graph(data: memoryview, parsed: Parsed, fetch: Fetch, *, loops: bool = True) -> None:
     found = collect(
         data,
         {
-            1: lambda field: _node(field.message(), fetch),
+            1: lambda field: _node(field.message(), fetch, loops),
             5: lambda field: _tensor(field.message(), fetch),
             11: _declared,
             12: lambda field: last(collect(field.message(), {1: Field.text}), 1, ""),
@@ -93,7 +93,7 @@ def _graph(data: memoryview, parsed: Parsed, fetch: Fetch) -> None:
     parsed.outputs = found.get(12, [])
 
 
-def _node(data: memoryview, fetch: Fetch) -> DraftNode:
+def _node(data: memoryview, fetch: Fetch, loops: bool) -> DraftNode:
     found = collect(data, NODE)
     domain = last(found, 7, "")
     node = DraftNode(last(found, 4, ""), found.get(1, []), found.get(2, []))
@@ -102,13 +102,13 @@ def _node(data: memoryview, fetch: Fetch) -> DraftNode:
         raise InputError("a node with an output", "none", f"operator {node.kind}")
     if not node.kind.isprintable():
         raise InputError("a name of an operator", repr(node.kind[:40]), "a node of the graph")
-    node.attributes = dict(_attribute(part, node, fetch) for part in found.get(5, []))
+    node.attributes = dict(_attribute(part, node, fetch, loops) for part in found.get(5, []))
     while node.inputs and not node.inputs[-1]:
         node.inputs.pop()
     return node
 
 
-def _attribute(data: memoryview, node: DraftNode, fetch: Fetch) -> tuple[str, Any]:
+def _attribute(data: memoryview, node: DraftNode, fetch: Fetch, loops: bool) -> tuple[str, Any]:
     found = collect(data, {**ATTRIBUTE, 6: Field.message, 9: Field.text})
     name = last(found, 1, "")
     if 20 in found:
@@ -116,10 +116,12 @@ def _attribute(data: memoryview, node: DraftNode, fetch: Fetch) -> tuple[str, An
     else:
         # Files of before 2018 leave the type out.
         number = next((n for n in found if n in (2, 3, 4, 5)), 0) or next((n for n in (7, 8, 9) if found.get(n)), 0)
+    if 6 in found and loops and node.kind == "Loop":
+        body = Parsed()
+        _graph(found[6][-1], body, fetch, loops=False)
+        return name, body
     if 6 in found or not number or (number == 5 and 5 not in found):
-        raise InputError(
-            "operators without branches and loops", f"the attribute {name!r}", node.where, "Export the model unrolled"
-        )
+        raise refused_branch(name, node)
     if number in (7, 8):
         return name, tuple(joined(found, number))
     if number == 9:
@@ -127,6 +129,12 @@ def _attribute(data: memoryview, node: DraftNode, fetch: Fetch) -> tuple[str, An
     if number == 5:
         return name, _tensor(found[5][-1], fetch)[1]
     return name, last(found, number, {2: 0.0, 3: 0, 4: ""}[number])
+
+
+def refused_branch(name: str, node: DraftNode) -> InputError:
+    """Return the error of an operator with a graph of its own."""
+    got, do = f"the attribute {name!r}", "Export the model unrolled"
+    return InputError("operators without branches and loops", got, node.where, do)
 
 
 def _constant(node: DraftNode) -> Array:

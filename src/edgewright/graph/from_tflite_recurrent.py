@@ -43,6 +43,10 @@ def lstm(walk: Walk, operator: Operator) -> None:
     if arrays["weights"].shape != (4 * units, channels) or arrays["bias"].shape != (4 * units,):
         raise InputError(f"weights for {channels} channels", str(arrays["weights"].shape), operator.name)
     numbers = {"cell": (_exponent(walk, operator) if integer else 0,), "sequence": (1,)}
+    clip = _clip(operator)
+    if integer and clip:
+        # As LiteRT brings it to the cell's step.
+        numbers["clip"] = (min(int(np.float32(clip) / np.float32(2.0 ** numbers["cell"][0])), 2**15 - 1),)
     wide = walk.reshaped(source, (1, samples, channels))
     final = (samples, units)
     walk.add(operator, "lstm", (wide,), (1, samples, units), final=final, numbers=numbers, arrays=arrays)
@@ -55,12 +59,22 @@ def _refuse_other(operator: Operator) -> None:
     if extra or not wanted <= set(given):
         got = f"inputs {', '.join(map(str, given))}"
         raise InputError("an LSTM of four gates without peepholes, projection and norms", got, operator.name)
-    activation, clips = operator.option(0, "i8"), [0.0, 0.0]
-    if operator.options is not None:
-        clips = [operator.options.value(field, "f32") for field in (1, 2)]
-    if activation != _TANH or any(clips) or operator.option(3, "u8"):
-        got = f"activation {activation}, clips {clips}, time_major {operator.option(3, 'u8')}"
-        raise InputError("tanh, no clips, the batch first", got, operator.name)
+    activation = operator.option(0, "i8")
+    if activation != _TANH or operator.option(3, "u8"):
+        got = f"activation {activation}, time_major {operator.option(3, 'u8')}"
+        raise InputError("tanh, the batch first", got, operator.name)
+
+
+def _clip(operator: Operator) -> float:
+    """Return where cells end; TensorFlow's converter writes 10, which Keras does not have, and a float one is left out.
+
+    Raises:
+        InputError: for one that is no number of cells.
+    """
+    clip = 0.0 if operator.options is None else float(operator.options.value(1, "f32"))
+    if not 0 <= clip < np.inf:
+        raise InputError("cells that end above 0", f"{clip:g}", operator.name)
+    return clip
 
 
 def _exponent(walk: Walk, operator: Operator) -> int:

@@ -2,7 +2,8 @@
 
 Gates stand in the order of ONNX: update, reset, new state. `arrays`: `weights` (3 units, channels), `recurrent`
 (3 units, units), `bias` (6 units,), those of the input and then those of the state, `weight_scale` and
-`recurrent_scale` (3,): one a gate. `numbers`: `sequence`, 1 where the state after every sample comes out; `upwards`, 1
+`recurrent_scale` (3,): one a gate. `numbers`: `sequence`, 1 where the state after every sample comes out; `before`, 1
+where the reset comes before the product with the state (`linear_before_reset` = 0), else left out; `upwards`, 1
 where a negative half of a sum is rounded up, as in TFLM, and not away from zero.
 docs/adr/0078-int8-gru.md has the arithmetic.
 """
@@ -30,7 +31,9 @@ STATE_STEP = 2.0**-15
 
 def _read_gru(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
     """GRU over a window."""
-    return read_window(site, "gru", GATES)
+    operator, shape = read_window(site, "gru", GATES)
+    before = {} if site.node.attributes.get("linear_before_reset", 0) else {"before": (1,)}
+    return msgspec.structs.replace(operator, numbers={**operator.numbers, **before}), shape
 
 
 def _prepare_gru(
@@ -62,7 +65,8 @@ def _recurrence_gru(operator: IntegerOperator, output: IntegerValue) -> Recurren
     arrays, units = operator.arrays, operator.arrays["recurrent"].shape[1]
     multiplier, shift = (np.repeat(arrays[name], units) for name in ("multiplier", "shift"))
     coming, held = (np.ascontiguousarray(arrays[name].T, np.float64) for name in ("weights", "recurrent"))
-    away, rows = not operator.numbers["upwards"][0], GATES * units
+    away, rows, both = not operator.numbers["upwards"][0], GATES * units, 2 * units
+    before = bool(operator.numbers.get("before", (0,))[0])
 
     def gates(x: Array, weights: Array, start: Array, part: slice) -> Array:
         sums = (x.astype(np.float64) @ weights).astype(np.int64) + start
@@ -76,10 +80,12 @@ def _recurrence_gru(operator: IntegerOperator, output: IntegerValue) -> Recurren
     def step(x: Array, state: State) -> tuple[Array, State]:
         (hidden,) = state
         every = gates(x, coming, arrays["start"], slice(0, rows))
-        own = gates(hidden, held, arrays["late"], slice(rows, 2 * rows))
-        both = sigmoid_of_sum(saturated(every[:, : 2 * units] + own[:, : 2 * units]))
-        kept, seen = both[:, :units], both[:, units:]
-        fresh = tanh_of_sum(saturated(every[:, 2 * units :] + product(seen, own[:, 2 * units :])))
+        own = gates(hidden, held[:, :both], arrays["late"][:both], slice(rows, rows + both))
+        opened = sigmoid_of_sum(saturated(every[:, :both] + own))
+        kept, seen = opened[:, :units], opened[:, units:]
+        reached = product(seen, hidden) if before else hidden
+        own = gates(reached, held[:, both:], arrays["late"][both:], slice(rows + both, 2 * rows))
+        fresh = tanh_of_sum(saturated(every[:, both:] + (own if before else product(seen, own))))
         hidden = saturated(fresh - product(kept, fresh) + product(kept, hidden))
         return np.asarray(np.clip(twice(hidden, *arrays["given"]) + output.zero, -128, 127), np.int8), (hidden,)
 

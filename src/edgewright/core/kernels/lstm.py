@@ -2,8 +2,9 @@
 
 Gates stand in the order of ONNX: input, output, forget, cell. `arrays`: `weights` (4 units, channels), `recurrent`
 (4 units, units), `bias` (4 units,), `weight_scale` and `recurrent_scale` (4,): one a gate. `numbers`: `cell`, the
-exponent of two that is the step of the cell; `sequence`, 1 where the state after every sample comes out; `table`, 1
-where sigmoid and tanh come from a table, as in TFLM.
+exponent of two that is the step of the cell; `clip`, where cells end before 16 bits do, as TensorFlow's converter has
+it; `sequence`, 1 where the state after every sample comes out; `table`, 1 where sigmoid and tanh come from a table, as
+in TFLM.
 docs/adr/0073-recurrent-layers.md has the arithmetic.
 """
 
@@ -86,7 +87,7 @@ def _recurrence_lstm(operator: IntegerOperator, output: IntegerValue) -> Recurre
     multiplier, shift = arrays["multiplier"], arrays["shift"]
     factors = [np.repeat(part[start : start + GATES], units) for start in (0, GATES) for part in (multiplier, shift)]
     coming, held = (np.ascontiguousarray(arrays[name].T, np.float64) for name in ("weights", "recurrent"))
-    table = bool(operator.numbers["table"][0])
+    table, clip = bool(operator.numbers["table"][0]), operator.numbers.get("clip", (0,))[0]
     opens, bends = (sigmoid_of_table, tanh_of_table) if table else (sigmoid, tanh)
 
     def part(x: Array, down: int) -> Array:
@@ -101,6 +102,7 @@ def _recurrence_lstm(operator: IntegerOperator, output: IntegerValue) -> Recurre
         opened, shown, kept = (opens(gates[:, n * units : (n + 1) * units]) for n in range(3))
         fresh = bends(gates[:, 3 * units :], GATE_BITS)
         cell = saturated(saturated(part(kept * cell, 15)) + saturated(part(opened * fresh, 30 + exponent)))
+        cell = np.clip(cell, -clip, clip) if clip else cell
         shown = twice(shown * bends(cell, 15 + exponent), multiplier[-1], shift[-1]) + output.zero
         given = np.asarray(np.clip(shown, -128, 127), np.int8)
         return given, (given, cell)

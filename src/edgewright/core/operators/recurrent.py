@@ -34,8 +34,6 @@ def refusal(node: Node) -> str:
         return f"direction {attributes['direction']!r}"
     if "clip" in attributes or "activations" in attributes or integer(node, "input_forget", 0):
         return "clip, input_forget or other activations"
-    if node.op == "GRU" and not integer(node, "linear_before_reset", 0):
-        return "linear_before_reset = 0 (reset_after=False in Keras)"
     if integer(node, "layout", 0):
         return "layout = 1"
     if any(name for place, name in enumerate(node.inputs) if place >= _PLAIN_INPUTS):
@@ -59,6 +57,21 @@ def _gru(coming: Array, recurrent: Array, bias: Array, states: tuple[Array, ...]
     kept, seen = (sigmoid((coming + own)[:, n * units : (n + 1) * units]) for n in range(2))
     fresh = np.tanh(coming[:, 2 * units :] + seen * own[:, 2 * units :])
     return (fresh + kept * (hidden - fresh),)
+
+
+def _gru_before(coming: Array, recurrent: Array, bias: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
+    (hidden,) = states
+    units = hidden.shape[1]
+    both = coming[:, : 2 * units] + hidden @ recurrent[:, : 2 * units] + bias[: 2 * units]
+    kept, seen = (sigmoid(both[:, n * units : (n + 1) * units]) for n in range(2))
+    own = (seen * hidden) @ recurrent[:, 2 * units :] + bias[2 * units :]
+    fresh = np.tanh(coming[:, 2 * units :] + own)
+    return (fresh + kept * (hidden - fresh),)
+
+
+# By `linear_before_reset`: 1 where the reset comes after the product with the state, as PyTorch and Keras have it, 0
+# where before, as of old.
+GRU_STEPS: dict[int, Step] = {1: _gru, 0: _gru_before}
 
 
 def _factory(step: Step, count: int, node: Node) -> Function:
@@ -94,5 +107,8 @@ def lstm(node: Node, constants: Sequence[Array | None]) -> Function:
 
 @operator("GRU")
 def gru(node: Node, constants: Sequence[Array | None]) -> Function:
-    """z, r = sigmoid(W x + R h + b), n = tanh(Wn x + bn + r (Rn h + cn)), h = (1 - z) n + z h."""
-    return _factory(_gru, 1, node)
+    """z, r = sigmoid(W x + R h + b), n = tanh(Wn x + bn + r (Rn h + cn)), h = (1 - z) n + z h.
+
+    Without `linear_before_reset`, n = tanh(Wn x + bn + Rn (r h) + cn).
+    """
+    return _factory(GRU_STEPS[integer(node, "linear_before_reset", 0)], 1, node)

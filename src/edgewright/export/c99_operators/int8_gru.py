@@ -34,14 +34,40 @@ def _lines(site: Site, names: Sequence[str], samples: int) -> list[str]:
     given = unit.table(smallest(arrays["given"]), "given")
     byte = f"{clamp(unit)}({twice(unit)}(%s, {given}[0], {given}[1]){unit.less(-site.target.zero, 'zero')}, -128, 127)"
     coming = weights_by_unit(unit, arrays["weights"], GATES, "weights")
-    staying = weights_by_unit(unit, arrays["recurrent"], GATES, "recurrent")
-    start, late = (unit.table(by_unit(arrays[name], GATES), role) for name, role in (("start", "bias"), ("late",) * 2))
+    before = site.operator.numbers.get("before", (0,))[0]
+    # Gates whose products with the state come before the new state's, which needs the reset of every unit first.
+    first = GATES - 1 if before else GATES
+    staying = weights_by_unit(unit, arrays["recurrent"][: first * units], first, "recurrent")
+    start = unit.table(by_unit(arrays["start"], GATES), "bias")
+    late = unit.table(by_unit(arrays["late"][: first * units], first), "late")
     x = f"{site.name()} + t * {channels}"
-    call, own = dots(unit, GATES, ""), dots(unit, GATES, "", "int16_t")
+    call, own = dots(unit, GATES, ""), dots(unit, first, "", "int16_t")
     sequence = site.operator.numbers["sequence"][0]
+    if before:
+        last = unit.table(arrays["late"][first * units :], "late")
+        rows = weights_by_unit(unit, arrays["recurrent"][first * units :], 1, "recurrent")
+        new = [
+            f"        keeps[j] = (int16_t){opens}({table}, {held}(gate[0] + sum[0]));",
+            f"        sees[j] = (int16_t){part}({opens}({table}, {held}(gate[1] + sum[1])), held[j]);",
+            "        news[j] = gate[2];",
+            "    }",
+            f"    for (int j = 0; j < {units}; ++j) {{",
+            "        const int32_t kept = keeps[j];",
+            f"        int32_t sum[1] = {{{last}[j]}};",
+            f"        {dots(unit, 1, '', 'int16_t')('sees', f'{rows} + j * {units}', str(units))}",
+            f"        sum[0] = {gate}(sum[0], {multiplier}[{2 * GATES - 1}], {shift}[{2 * GATES - 1}]);",
+            f"        const int32_t fresh = {bends}({table}, {held}(news[j] + sum[0]));",
+        ]
+    else:
+        new = [
+            f"        const int32_t kept = {opens}({table}, {held}(gate[0] + sum[0]));",
+            f"        const int32_t seen = {opens}({table}, {held}(gate[1] + sum[1]));",
+            f"        const int32_t fresh = {bends}({table}, {held}(gate[2] + {part}(seen, sum[2])));",
+        ]
     return [
         f"for (int t = 0; t < {samples}; ++t) {{",
         f"    int16_t held[{units}];",
+        *([f"    int16_t keeps[{units}], sees[{units}];", f"    int32_t news[{units}];"] if before else []),
         f"    memcpy(held, {state}, sizeof held);",
         f"    for (int j = 0; j < {units}; ++j) {{",
         f"        int32_t gate[{GATES}], sum[{GATES}];",
@@ -50,14 +76,13 @@ def _lines(site: Site, names: Sequence[str], samples: int) -> list[str]:
         f"        for (int k = 0; k < {GATES}; ++k) {{",
         f"            gate[k] = {gate}(sum[k], {multiplier}[k], {shift}[k]);",
         "        }",
-        f"        memcpy(sum, {late} + {GATES} * j, sizeof sum);",
-        f"        {own('held', f'{staying} + j * {GATES * units}', str(units))}",
-        f"        for (int k = 0; k < {GATES}; ++k) {{",
+        f"        memcpy(sum, {late} + {first} * j, {first} * sizeof sum[0]);" if before
+        else f"        memcpy(sum, {late} + {GATES} * j, sizeof sum);",
+        f"        {own('held', f'{staying} + j * {first * units}', str(units))}",
+        f"        for (int k = 0; k < {first}; ++k) {{",
         f"            sum[k] = {gate}(sum[k], {multiplier}[{GATES} + k], {shift}[{GATES} + k]);",
         "        }",
-        f"        const int32_t kept = {opens}({table}, {held}(gate[0] + sum[0]));",
-        f"        const int32_t seen = {opens}({table}, {held}(gate[1] + sum[1]));",
-        f"        const int32_t fresh = {bends}({table}, {held}(gate[2] + {part}(seen, sum[2])));",
+        *new,
         f"        const int16_t next = (int16_t){held}(fresh - {part}(kept, fresh) + {part}(kept, held[j]));",
         f"        memcpy({state} + 2 * j, &next, sizeof next);",
         *([f"        {site.result}[t * {units} + j] = {byte % 'next'};"] if sequence else []),

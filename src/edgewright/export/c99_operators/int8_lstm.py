@@ -43,7 +43,7 @@ def _lines(site: Site, names: Sequence[str], samples: int) -> list[str]:
     shown = f"{scaled}({opens}gate[1]) * {bends}held, 15 + {exponent}), {multiplier}[8], {shift}[8])"
     x, coming = f"{site.name()} + t * {channels}", weights_by_unit(unit, arrays["weights"], GATES, "weights")
     staying = weights_by_unit(unit, arrays["recurrent"], GATES, "recurrent")
-    sequence = numbers["sequence"][0]
+    sequence, clip = numbers["sequence"][0], numbers.get("clip", (0,))[0]
     return [
         f"for (int t = 0; t < {samples}; ++t) {{",
         f"    int8_t next[{units}];",
@@ -65,6 +65,7 @@ def _lines(site: Site, names: Sequence[str], samples: int) -> list[str]:
         f"        memcpy(&held, {cell} + 2 * j, sizeof held);",
         f"        held = (int16_t){held}({held}({part}({opens}gate[2]) * held, 15))",
         f"            + {held}({part}({opens}gate[0]) * {bends}gate[3], {GATE_BITS}), 30 + {exponent})));",
+        *([f"        held = (int16_t)(held > {clip} ? {clip} : held < -{clip} ? -{clip} : held);"] if clip else []),
         f"        memcpy({cell} + 2 * j, &held, sizeof held);",
         f"        next[j] = {clamp(unit)}({shown}{unit.less(-site.target.zero, 'zero')}, -128, 127);",
         "    }",

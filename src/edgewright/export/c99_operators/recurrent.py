@@ -29,7 +29,8 @@ def recurrent(spot: Spot) -> Source:
         # Both are added to the same sums.
         bias = bias[:gates] + bias[gates:]
     unit.helper("sigmoid", SIGMOID)
-    function = unit.helper(*(("lstm", _LSTM) if lstm else ("gru", _GRU)))
+    late = lstm or spot.node.attributes.get("linear_before_reset", 0)
+    function = unit.helper(*(("lstm", _LSTM) if lstm else ("gru", _GRU) if late else ("gru_before", _GRU_BEFORE)))
     source, sequence = unit.stored(spot.source(0)), spot.node.attributes[WINDOW] == SEQUENCE
     leaf, steps = source.leaves[0], source.shape[2]
     target, memory = unit.fresh(spot.shape), unit.fresh((6 * units,))
@@ -102,6 +103,33 @@ static void @_gru{_HEAD}\
             state[j] = fresh + gate[j] * (state[j] - fresh);
             if (every != 0) {{
                 every[j * steps + t] = state[j];
+            }}
+        }}
+    }}
+}}"""
+_GRU_BEFORE = f"""\
+static void @_gru_before{_HEAD}\
+    float *const gate = rest, *const seen = rest + 3 * units, *const now = state;
+    for (int j = 0; j < units; ++j) {{
+        now[j] = 0.0f;
+    }}
+    for (int t = 0; t < steps; ++t) {{
+        state = now;
+        for (int j = 0; j < 3 * units; ++j) {{
+            if (j == 2 * units) {{
+                for (int i = 0; i < units; ++i) {{
+                    seen[i] = @_sigmoid(gate[units + i]) * now[i];
+                }}
+                state = seen;
+            }}
+{_SUMS}\
+            gate[j] = a + bias[j] + (b + bias[3 * units + j]);
+        }}
+        for (int j = 0; j < units; ++j) {{
+            const float fresh = tanhf(gate[2 * units + j]);
+            now[j] = fresh + @_sigmoid(gate[j]) * (now[j] - fresh);
+            if (every != 0) {{
+                every[j * steps + t] = now[j];
             }}
         }}
     }}

@@ -25,6 +25,7 @@ def gru(site: Site) -> None:
     _, channels, samples = site.source().shape
     units = recurrent.shape[1]
     bias, late = both.reshape(2, -1)
+    after = site.node.attributes.get("linear_before_reset", 0)
     gates, fresh = slice(0, 2 * units), slice(2 * units, 3 * units)
     turned = site.step("TRANSPOSE", site.tensor(), site.numbers(0, 2, 1), shape=(1, samples, channels))
     rows = reshaped(site, turned, (1, samples, channels), (samples, channels))
@@ -37,7 +38,9 @@ def gru(site: Site) -> None:
         both_gates = site.step("ADD", _row(site, to_gates, place, 2 * units), own, shape=(1, 2 * units))
         opened = site.step("LOGISTIC", both_gates, shape=(1, 2 * units))
         kept, seen = (_cut(site, opened, (0, start), units) for start in (0, units))
-        held = site.step("MUL", seen, _product(site, state, recurrent[fresh], late[fresh], 1), shape=(1, units))
+        reached = state if after else site.step("MUL", seen, state, shape=(1, units))
+        held = _product(site, reached, recurrent[fresh], late[fresh], 1)
+        held = site.step("MUL", seen, held, shape=(1, units)) if after else held
         made = site.step("ADD", _row(site, to_fresh, place, units), held, shape=(1, units))
         made = site.step("TANH", made, shape=(1, units))
         apart = site.step("MUL", kept, site.step("SUB", state, made, shape=(1, units)), shape=(1, units))

@@ -95,14 +95,18 @@ def gru(place: Place) -> None:
         product = draft.step("FULLY_CONNECTED", (rows, *draft.weights(0, part, step)), width, GATE_STEP, samples)
         coming.append(draft.split(product, 0, samples, width, GATE_STEP))
     to_gates, to_fresh = (draft.weights(1, part, STATE_STEP) for part in (both, fresh))
-    state, every = _zeros(place, units), []
+    state, every, before = _zeros(place, units), [], operator.numbers.get("before", (0,))[0]
     for first, second in zip(*coming, strict=True):
         own = draft.step("FULLY_CONNECTED", (state, *to_gates), 2 * units, GATE_STEP)
         sums = draft.step("ADD", (first, own), 2 * units, GATE_STEP)
         opened = draft.step("LOGISTIC", (sums,), 2 * units, STATE_STEP)
         kept, seen = draft.split(opened, 1, 2, units, STATE_STEP)
-        own = draft.step("FULLY_CONNECTED", (state, *to_fresh), units, GATE_STEP)
-        own = draft.step("MUL", (seen, own), units, GATE_STEP)
+        if before:
+            own = draft.step("MUL", (seen, state), units, STATE_STEP)
+            own = draft.step("FULLY_CONNECTED", (own, *to_fresh), units, GATE_STEP)
+        else:
+            own = draft.step("FULLY_CONNECTED", (state, *to_fresh), units, GATE_STEP)
+            own = draft.step("MUL", (seen, own), units, GATE_STEP)
         made = draft.step("ADD", (second, own), units, GATE_STEP)
         made = draft.step("TANH", (made,), units, STATE_STEP)
         rest = draft.step("SUB", (made, draft.step("MUL", (kept, made), units, STATE_STEP)), units, STATE_STEP)

@@ -41,7 +41,8 @@ def lstm(place: Place) -> None:
     if place.integer:
         between = tuple(builder.tensor((0,), "int16", 2.0 ** -(15 - GATE_BITS)) for _ in range(4))
         between = (*between, builder.tensor((0,), "int8", *grids[1]))
-    fields = {"fusedActivationFunction": schema.ActivationFunctionType.TANH, "cellClip": 0.0, "projClip": 0.0}
+    clip = operator.numbers.get("clip", (0,))[0] * 2.0 ** operator.numbers["cell"][0]
+    fields = {"fusedActivationFunction": schema.ActivationFunctionType.TANH, "cellClip": clip, "projClip": 0.0}
     options = schema.UnidirectionalSequenceLSTMOptionsT()
     builder.operator("UNIDIRECTIONAL_SEQUENCE_LSTM", 1, inputs, (every,), options, intermediates=between, **fields)
     if not operator.numbers["sequence"][0]:

@@ -56,8 +56,8 @@ def _rewritten(draft: Draft, node: DraftNode) -> list[DraftNode]:
         if units < 1:
             raise InputError("hidden_size", "none", node.where)
         inputs[_BIAS] = draft.constant(np.zeros((1, 2 * _GATES[node.kind] * units), np.float32))
-    keys = ("hidden_size", "linear_before_reset")
-    kept = {key: value for key, value in given.items() if key in keys and (node.kind == "GRU" or key != keys[1])}
+    kept = {"hidden_size": given["hidden_size"]} if "hidden_size" in given else {}
+    kept |= {"linear_before_reset": int(bool(given.get("linear_before_reset", 0)))} if node.kind == "GRU" else {}
     x = chain.op("Transpose", inputs[0], perm=(0, 2, 1) if batch_first else (1, 2, 0))
     if wanted[_EVERY] or not wanted[_LAST]:
         every = chain.op(node.kind, x, *inputs[1:], **kept, **{WINDOW: SEQUENCE})
@@ -80,25 +80,17 @@ def _refuse_other(draft: Draft, node: DraftNode) -> None:
     activations = tuple(given.get("activations", _USUAL[node.kind]))
     if activations != _USUAL[node.kind] or given.get("clip") or given.get("input_forget", 0):
         raise InputError(f"{node.kind} with {', '.join(_USUAL[node.kind])}", ", ".join(activations), node.where)
-    if node.kind == "GRU" and not given.get("linear_before_reset", 0):
-        wanted = "GRU with linear_before_reset = 1, as in PyTorch and Keras"
-        raise InputError(
-            wanted,
-            "0",
-            node.where,
-            "Weights of the two do not convert: train it in PyTorch, or in Keras with reset_after=True",
-        )
     read = {place: name for place, name in enumerate(node.inputs) if name}
     producers = draft.producers()
     for place in _FIRST:
-        if place in read and not _is_zero(draft, producers, read[place]):
+        if place in read and not is_zero(draft, producers, read[place]):
             raise InputError("a first state of 0", f"the value {read[place]!r}", node.where)
     for place, text in ((_LENGTHS, "lengths of sequences"), (_PEEPHOLES, "peepholes")):
-        if place in read and (place == _LENGTHS or not _is_zero(draft, producers, read[place])):
+        if place in read and (place == _LENGTHS or not is_zero(draft, producers, read[place])):
             raise InputError(f"{node.kind} without {text}", f"the value {read[place]!r}", node.where)
 
 
-def _is_zero(draft: Draft, producers: dict[str, DraftNode], name: str) -> bool:
+def is_zero(draft: Draft, producers: dict[str, DraftNode], name: str) -> bool:
     """Return whether a value is zeros, whatever its shape is worked out from."""
     array = draft.array(name)
     if array is not None:
@@ -110,7 +102,7 @@ def _is_zero(draft: Draft, producers: dict[str, DraftNode], name: str) -> bool:
         value: Any = node.attributes.get("value")
         return value is None or not np.any(value)
     sources = node.inputs if node.op == "Concat" else node.inputs[:1]
-    return node.op in _OF_ZEROS and all(_is_zero(draft, producers, source) for source in sources)
+    return node.op in _OF_ZEROS and all(is_zero(draft, producers, source) for source in sources)
 
 
 def _of_stacked(draft: Draft) -> None:

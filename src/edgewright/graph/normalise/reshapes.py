@@ -20,14 +20,23 @@ def run(draft: Draft) -> None:
     shaped: dict[str, DraftNode] = {}
     kept = []
     for node in draft.nodes:
+        if (
+            node.kind == "Slice"
+            and len(node.inputs) == 4
+            and _same(node, values)
+            and node.outputs[0] not in draft.outputs
+        ):
+            draft.rename(node.outputs[0], node.inputs[0])
+            continue
         between = node.inputs[0] in shaped and all(one.op in _SHAPING for one in readers.get(node.outputs[0], []))
         if node.op in _SHAPING or (between and not draft.fixed_batch and _keeps_order(node, values)):
             name, source = node.outputs[0], node.inputs[0]
             to = target(values, name, node, draft.fixed_batch)
             while source in shaped:
                 source = shaped[source].inputs[0]
-            same = all(one[name].shape == one[source].shape for one in values)
-            if same and not (source == draft.source.name and name in draft.outputs):
+            if all(one[name].shape == one[source].shape for one in values) and not (
+                source == draft.source.name and name in draft.outputs
+            ):
                 draft.rename(name, source)
                 continue
             node.op, node.attributes = "Reshape", {}
@@ -35,6 +44,11 @@ def run(draft: Draft) -> None:
             shaped[name] = node
         kept.append(node)
     draft.nodes = kept
+
+
+def _same(node: DraftNode, values: list[Values]) -> bool:
+    """Return whether a node keeps every entry of what it reads."""
+    return all(one[node.outputs[0]].shape == one[node.inputs[0]].shape for one in values)
 
 
 def _keeps_order(node: DraftNode, values: list[Values]) -> bool:
