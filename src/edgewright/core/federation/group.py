@@ -28,7 +28,7 @@ from edgewright.core.federation.messages import (
     Shares,
     Wait,
 )
-from edgewright.core.federation.secret_sharing import recover
+from edgewright.core.federation.secret_sharing import SHARE_BYTES, recover
 
 Step = Literal["keys", "shares", "masked", "reveal", "done", "failed"]
 OVER = ("done", "failed")
@@ -36,7 +36,7 @@ _ORDER: tuple[Step, ...] = ("keys", "shares", "masked", "reveal")
 _STEPS: dict[type[Any], Step] = {Advertise: "keys", Shares: "shares", Masked: "masked", Revealed: "reveal"}
 _POLL_S = 2.0
 # Length of an encrypted pair of shares.
-_SEALED_BYTES = 82
+_SEALED_BYTES = 2 * SHARE_BYTES + 16
 
 
 class Group(msgspec.Struct):
@@ -86,12 +86,16 @@ def received(group: Group, member: int, message: Request, now: float, *, more: b
         more: whether another round follows this one.
     """
     advance(group, now)
-    reason = _taken(group, member, message)
-    if reason:
-        group.refused[reason] = group.refused.get(reason, 0) + 1
-        return Refused(reason)
+    if reason := _taken(group, member, message):
+        return refused(group, reason)
     advance(group, now)
-    return _reply(group, member, more=more)
+    return _reply(group, member, now, more=more)
+
+
+def refused(group: Group, reason: str) -> Refused:
+    """Count a message that does not count, and return the answer."""
+    group.refused[reason] = group.refused.get(reason, 0) + 1
+    return Refused(reason)
 
 
 def advance(group: Group, now: float) -> None:
@@ -100,6 +104,18 @@ def advance(group: Group, now: float) -> None:
         if not _expected(group) <= set(_held(group, group.step)) and now < group.deadline:
             return
         _close(group, now)
+
+
+def wait_s(now: float, deadline: float, lasts_s: float, first_s: float) -> float:
+    """Return how long a device waits for others: twice as long as they all have, so that it asks a few times only.
+
+    Args:
+        now: seconds since 1970.
+        deadline: at which nobody is waited for any more.
+        lasts_s: seconds from the beginning of the wait to the deadline.
+        first_s: shortest time, a tenth of `lasts_s` at most.
+    """
+    return max(min(first_s, lasts_s / 10), min(2 * (now - deadline + lasts_s), deadline - now))
 
 
 def total_of(group: Group) -> Numbers:
@@ -151,6 +167,11 @@ def _expected(group: Group) -> set[int]:
 
 def _misfit(group: Group, member: int, message: Request) -> str:
     """Return what is wrong in the content of a message, empty for nothing."""
+    if isinstance(message, Advertise):
+        # One member with such keys would make all others leave.
+        known = {key for one in group.adverts.values() for key in (one.cipher_key, one.mask_key)}
+        own = {message.cipher_key, message.mask_key}
+        return "" if len(own) == 2 and not own & known and all(map(masks.is_public_key, own)) else "wrong keys"
     if isinstance(message, Shares):
         fits = set(message.sealed) == set(group.adverts) - {member}
         fits = fits and all(len(sealed) == _SEALED_BYTES for sealed in message.sealed.values())
@@ -159,7 +180,8 @@ def _misfit(group: Group, member: int, message: Request) -> str:
         return "" if len(message.values) == 4 * group.length else "wrong length"
     if isinstance(message, Revealed):
         asked = set(message.seeds) <= set(group.masked) and set(message.keys) <= set(group.shares) - set(group.masked)
-        return "" if asked else "wrong shares"
+        whole = all(len(one) == SHARE_BYTES for one in (*message.seeds.values(), *message.keys.values()))
+        return "" if asked and whole else "wrong shares"
     return ""
 
 
@@ -216,12 +238,12 @@ def _end(group: Group, step: Literal["done", "failed"], why: str) -> None:
     group.adverts, group.shares, group.masked, group.revealed = {}, {}, {}, {}
 
 
-def _reply(group: Group, member: int, *, more: bool) -> Reply:
+def _reply(group: Group, member: int, now: float, *, more: bool) -> Reply:
     begin = group.begin
     if group.step in OVER:
         return Finished(more)
     if member in _held(group, group.step):
-        return Wait(min(_POLL_S, group.answer_s / 10))
+        return Wait(wait_s(now, group.deadline, group.answer_s, _POLL_S))
     if member not in _expected(group):
         return Finished(more)
     if group.step == "keys":

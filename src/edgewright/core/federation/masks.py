@@ -30,6 +30,15 @@ def public_key(secret: bytes) -> bytes:
     return X25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
 
 
+def is_public_key(key: bytes) -> bool:
+    """Return whether 32 bytes agree on a secret with somebody: some points of X25519 give everybody zeros."""
+    try:
+        X25519PrivateKey.generate().exchange(X25519PublicKey.from_public_bytes(key))
+    except ValueError:
+        return False
+    return True
+
+
 def commitment(seed: bytes) -> bytes:
     """Return the SHA-256 by which a seed is recognised."""
     return hashlib.sha256(seed).digest()

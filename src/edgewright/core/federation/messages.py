@@ -12,6 +12,7 @@ MOST_BYTES = 1 << 18
 _Key = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 _Context = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 _Number = Annotated[int, msgspec.Meta(ge=0, le=254)]
+_Identity = Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
 T = TypeVar("T")
 
 
@@ -22,7 +23,7 @@ class _Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
 class Join(_Message, frozen=True, tag=1):
     """A device offers itself for the next round of the package whose factory layer has this identity."""
 
-    identity: int
+    identity: _Identity
 
 
 class Poll(_Message, frozen=True, tag=2):
@@ -85,7 +86,7 @@ class Begin(_Message, frozen=True, tag=12):
     """
 
     context: _Context
-    identity: int
+    identity: _Identity
     member: _Number
     size: _Number
     threshold: _Number

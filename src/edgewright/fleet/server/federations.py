@@ -11,10 +11,10 @@ import msgspec
 import sqlalchemy as sa
 
 from edgewright.core.adaptation.factory import Factory, read_factory
-from edgewright.core.federation.group import OVER, Group, advance, received
+from edgewright.core.federation.group import OVER, Group, advance, received, refused, wait_s
 from edgewright.core.federation.layer import check_factory, factory_layer, layer_bytes, parse_layer
 from edgewright.core.federation.member import FEWEST
-from edgewright.core.federation.messages import Begin, Finished, Join, Refused, Reply, Request, Wait
+from edgewright.core.federation.messages import Begin, Finished, Join, Reply, Request, Wait
 from edgewright.core.federation.rounds import check_settings, new_groups, next_layer
 from edgewright.fleet.server.api.endpoint import RefusedError
 from edgewright.fleet.server.database.tables import devices, federation_groups, federation_members, federations
@@ -104,14 +104,12 @@ def take(connection: sa.Connection, device: str, message: Request, now: float) -
         return Finished(more=True)
     place = sa.select(_M.member).where(_M.federation == name, _M.device == device, _M.context == context)
     member = connection.execute(place).scalar_one_or_none()
-    if member is None:
-        return Refused("not a member")
     # Always before its groups, so that two servers do not wait for each other.
     _locked(connection, name)
     held = _group(connection, context)
     if held is None:
         return Finished(more=True)
-    reply = received(held, member, message, now)
+    reply = refused(held, "not a member") if member is None else received(held, member, message, now)
     _store(connection, held)
     if held.step in OVER:
         _advance(connection, name, now)
@@ -132,13 +130,23 @@ def _join(connection: sa.Connection, device: str, identity: int, now: float) -> 
         connection.execute(sa.insert(federation_members).values(values))
     _advance(connection, name, now)
     place = connection.execute(sa.select(_M.context, _M.member).where(mine)).one_or_none()
-    wait = Wait(min(_POLL_S, msgspec.json.decode(row.settings, type=FederationSettings).join_s / 10))
-    if place is None or not place.context:
-        return wait
-    held = _group(connection, place.context)
-    reply = wait if held is None else received(held, place.member, Join(identity), now)
-    # A device that has lost its secrets of the round waits for the next one.
-    return reply if isinstance(reply, Begin) else wait
+    settings = msgspec.json.decode(row.settings, type=FederationSettings)
+    if place is not None and not place.context:
+        return Wait(_joined_wait_s(settings, device, row.deadline, now))
+    if place is not None and (held := _group(connection, place.context)) is not None:
+        reply = received(held, place.member, Join(identity), now)
+        if isinstance(reply, Begin):
+            return reply
+    # A device that came late, or has lost its secrets of the round, waits for the next one.
+    return Wait(max(0.1, min(settings.answer_s, settings.join_s / 2)))
+
+
+def _joined_wait_s(settings: FederationSettings, device: str, deadline: float, now: float) -> float:
+    """Return when a device that joined asks again, in time for the first step of the round."""
+    if settings.at_once:
+        return min(wait_s(now, deadline, settings.join_s, _POLL_S), 0.75 * settings.answer_s)
+    # Nothing happens before; then they do not all come at once.
+    return max(0.1, deadline - now) + settings.answer_s / 4 * int(device[:4], 16) / (1 << 16)
 
 
 def _advance(connection: sa.Connection, name: str, now: float) -> None:
