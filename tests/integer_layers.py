@@ -284,7 +284,7 @@ def lstm(rng: np.random.Generator) -> IntegerNetwork:
     source = _value(rng, (1, samples, channels), 0.01, 0.4)
     sequence = int(rng.random() < 0.5)
     target = _value(rng, (1, samples, units) if sequence else (units,), 0.006, 0.15)
-    clip = {"clip": (int(rng.integers(1, 2**15)),)} if rng.random() < 0.5 else {}
+    clip = {"clip": (2**15 - 1 if rng.random() < 0.3 else int(rng.integers(1, 2**15)),)} if rng.random() < 0.5 else {}
     operator = IntegerOperator(
         kind="lstm",
         inputs=(0,),

@@ -18,9 +18,13 @@ from c99_stages import need_compiler, use_one_compiler
 from edgewright.compression.int8 import quantise
 from edgewright.core.executor import compile_graph
 from edgewright.core.integer.fusion import compile_fused
+from edgewright.core.integer.network import run_integer, to_integers
 from edgewright.core.integer.qdq import integer_network
 from edgewright.graph.from_onnx import read_model
+from edgewright.graph.from_tflite import read_tflite
+from edgewright.graph.from_tflite_graph import network_graph
 from edgewright.graph.onnx_writer import to_onnx
+from edgewright.graph.streaming import NetworkStream
 from edgewright.schema.errors import InputError
 from edgewright.workflows.proof.rows import Chosen
 from edgewright.workflows.proof.subject import subject_of
@@ -29,6 +33,7 @@ from foreign import absent_forms, answers
 
 MODELS = Path(__file__).resolve().parents[1] / "fixtures" / "recurrent"
 GRAPHS = sorted(path.name for path in MODELS.glob("*.onnx"))
+FILES = sorted(path.stem for path in MODELS.glob("*.tflite"))
 # What Softmax is left out of comes before it in the order of outputs.
 ANSWERS = ("probabilities", "prediction")
 
@@ -70,6 +75,27 @@ def test_every_layer_of_a_model_becomes_bytes(name: str) -> None:
     head = "conv" if "-every" in name else "dense"
     assert head in kinds and kinds & {"lstm", "gru"}
     assert np.abs(answer(compile_fused(made)(x)) - wanted).max() < 0.05 * np.ptp(wanted)
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if "int8" not in name])
+def test_a_float_tflite_gives_the_answers_of_litert(name: str) -> None:
+    data = given("tf_keras")
+    graph = network_graph(read_tflite(MODELS / f"{name}.tflite"))
+    assert graph.boundary and any(node.op == "LSTM" for node in graph.nodes)
+    np.testing.assert_allclose(answer(compile_graph(graph)(data["x"])), data[name], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if "int8" in name])
+def test_every_byte_of_an_int8_tflite_is_that_of_litert(name: str) -> None:
+    data = given("tf_keras")
+    network = read_tflite(MODELS / f"{name}.tflite")
+    np.testing.assert_array_equal(run_integer(network, to_integers(network.values[0], data["x"])), data[name])
+    of_graph = integer_network(network_graph(network), "litert")
+    windows = to_integers(of_graph.values[of_graph.input], data["x"].transpose(0, 2, 1))
+    np.testing.assert_array_equal(run_integer(of_graph, windows), data[name])
+    if name.startswith("tf-keras-lstm-classes"):
+        step = NetworkStream(of_graph).push(np.ascontiguousarray(windows[0].T))[-1]
+        np.testing.assert_array_equal(step, data[name][0])
 
 
 def test_a_loop_that_is_no_gru_is_refused_in_one_line() -> None:

@@ -19,6 +19,8 @@ from edgewright.core.integer.qdq import integer_network
 from edgewright.export._c_host import FLAGS, STRICT, compile_c99, context_of
 from edgewright.export._c_network_stream import write_network_stream_c99
 from edgewright.graph.builder import Builder
+from edgewright.graph.from_tflite import read_tflite
+from edgewright.graph.from_tflite_graph import network_graph
 from edgewright.graph.streaming import NetworkStream, steps_of
 from edgewright.models.architecture import architecture
 from edgewright.schema.errors import InputError
@@ -124,6 +126,15 @@ class InC:
 def test_c_gives_every_byte_of_the_stream(name: str, rounding: Rounding, tmp_path: Path) -> None:
     made = network(name, rounding)
     x = np.ascontiguousarray(windows(6).transpose(0, 2, 1).reshape(-1, CHANNELS))
+    np.testing.assert_array_equal(InC(made, tmp_path).push(x), NetworkStream(made).push(x))
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_c_gives_every_byte_of_a_foreign_lstm_with_a_softmax(rounding: Rounding, tmp_path: Path) -> None:
+    path = Path(__file__).resolve().parents[1] / "fixtures" / "recurrent" / "tf-keras-lstm-classes-int8.tflite"
+    made = integer_network(network_graph(read_tflite(path)), rounding)
+    assert made.operators[-1].kind == "softmax"
+    x = np.random.default_rng(1).integers(-128, 128, (60, 3)).astype(np.int8)
     np.testing.assert_array_equal(InC(made, tmp_path).push(x), NetworkStream(made).push(x))
 
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from edgewright.core.integer.network import with_rounding
 from edgewright.core.operators._windows import same_padding
-from edgewright.graph import from_tflite_recurrent  # noqa: F401 - it registers its reader
 from edgewright.graph.from_tflite_file import Operator, parse_tflite
+from edgewright.graph.from_tflite_recurrent import last_state
 from edgewright.graph.from_tflite_walk import Walk, reads
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
@@ -171,6 +171,8 @@ def places(walk: Walk, operator: Operator) -> None:
     before = walk.operators[-1] if walk.operators else None
     begin, end, steps = (_integers(walk, operator, place) for place in (1, 2, 3))
     masks = [operator.option(field) for field in range(5)]
+    if last_state(walk, operator, begin, masks):
+        return
     pooled = before is not None and before.output == source and before.kind == "average_pool"
     if before is None or not pooled or any(masks) or {len(begin), len(end), len(steps)} != {4}:
         raise InputError("STRIDED_SLICE of the places of an AVERAGE_POOL_2D", "another one", operator.name)
@@ -293,9 +295,11 @@ def pad(walk: Walk, operator: Operator) -> None:
 
 @reads("MEAN")
 def mean(walk: Walk, operator: Operator) -> None:
-    """Over height and width."""
+    """Over height and width, or over the samples of a window."""
     source, axes = walk.value(operator.inputs[0]), _integers(walk, operator, 1)
     shape = walk.shape(source)
+    if len(shape) == 2 and axes == (1,) and not operator.option(0, "u8"):
+        source, axes, shape = walk.reshaped(source, (1, *shape)), (1, 2), (1, *shape)
     if len(shape) != 3 or sorted(axis % 4 for axis in axes) != [1, 2]:
         raise InputError("a mean over height and width", f"axes {axes} of {shape}", operator.name)
     kept = (1, 1, shape[2])

@@ -103,7 +103,10 @@ def parse_tflite(data: bytes) -> TfliteFile:
         raise InputError("version 3 of the schema", str(model.integer(0, "u32")), ".tflite")
     graphs = model.tables(2, 1_000)
     if len(graphs) != 1:
-        raise InputError("one subgraph", str(len(graphs)), ".tflite", "Export one signature without control flow")
+        do = (
+            "Export one signature without control flow; of an LSTM or a GRU of Keras 3, which becomes a loop, the .onnx"
+        )
+        raise InputError("one subgraph", str(len(graphs)), ".tflite", do)
     codes = [_code(code) for code in model.tables(1, 10_000)]
     buffers = model.tables(4, _MOST_TENSORS)
     tensors = tuple(_tensor(table, buffers) for table in graphs[0].tables(0, _MOST_TENSORS))

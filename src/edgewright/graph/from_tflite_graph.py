@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from edgewright.core.operators.recurrent import LAST, SEQUENCE, WINDOW
 from edgewright.graph.from_onnx_answers import finished
 from edgewright.graph.normalise import normalise
 from edgewright.graph.normalise._draft import Chain, Draft
@@ -59,6 +60,8 @@ _POOLS = {"max_pool": "MaxPool", "average_pool": "AveragePool"}
 _PLAIN = {"mean": "GlobalAveragePool", "add": "Add", "logistic": "Sigmoid", "relu": "", "quantise": ""}
 # Operators that move bytes, or choose among them: they work on the bytes themselves.
 _MOVES = frozenset({"reshape", "transpose", "max_pool", "pad", "slice", "concat"})
+# Operators that a network with a state may have: its windows stand in the graph without their height of 1.
+_BESIDE_A_STATE = frozenset({"lstm", "reshape", "dense", "mean", "softmax", *_PLAIN})
 
 
 class _Writer:
@@ -72,6 +75,7 @@ class _Writer:
         self.shared: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         # Flattened with the channels first: the place in the network of each feature.
         self.orders: dict[int, Array] = {}
+        self.stateful = any(operator.kind == "lstm" for operator in network.operators)
 
     def start(self) -> int:
         """Write the input with channels first, rounded after its leading moves; return the number of moves."""
@@ -90,7 +94,7 @@ class _Writer:
     def last(self, name: str, number: int) -> str:
         """Return the output as the network has it: channels last."""
         if len(self.network.values[number].shape) == 3:
-            return self.chain.op("Transpose", name, perm=(0, 2, 3, 1))
+            return self._last_channels(name, self.network.values[number])
         return self.chain.op("Identity", name) if name == "input" else name
 
     def rounded(self, name: str, value: IntegerValue) -> str:
@@ -116,7 +120,8 @@ class _Writer:
     def operator(self, operator: IntegerOperator) -> None:
         """One operator, its activation and its rounding."""
         write = getattr(self, f"_{operator.kind}", None)
-        if write is None and operator.kind not in (*_PLAIN, *_POOLS):
+        unknown = write is None and operator.kind not in (*_PLAIN, *_POOLS)
+        if unknown or (self.stateful and operator.kind not in _BESIDE_A_STATE):
             raise InputError("an operator with a plain form in ONNX", operator.kind, f"network {self.network.name}")
         moves = operator.kind in _MOVES and not operator.activation
         sources = [(self.bytes if moves else self.names)[i] for i in operator.inputs]
@@ -156,6 +161,28 @@ class _Writer:
         order = self.orders.get(operator.inputs[0])
         rows = np.ascontiguousarray(rows if order is None else rows[order])
         return self.chain.op("Gemm", sources[0], *self._weights(operator, rows, 1))
+
+    def _lstm(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
+        arrays, numbers, constant = operator.arrays, operator.numbers, self.draft.constant
+        bias = np.concatenate([arrays["bias"], np.zeros_like(arrays["bias"])])
+        own: dict[str, Any] = {}
+        parts = [arrays["weights"], arrays["recurrent"], bias]
+        if "weight_scale" in arrays:
+            units = arrays["recurrent"].shape[1]
+            coming, held = (np.repeat(arrays[f"{name}_scale"], units) for name in ("weight", "recurrent"))
+            grids = np.float32(self.network.values[operator.inputs[0]].scale), np.float32(target.scale)
+            scales = [coming, held, np.concatenate([grids[0] * coming, grids[1] * held]).astype(np.float32)]
+            names = [
+                self.chain.op("DequantizeLinear", constant(part[None]), constant(scale),
+                              constant(np.zeros(len(scale), part.dtype)), axis=1)
+                for part, scale in zip(parts, scales, strict=True)
+            ]  # fmt: skip
+            own = {"cell": numbers["cell"][0], **({"cell_clip": numbers["clip"][0]} if "clip" in numbers else {})}
+        else:
+            names = [constant(part[None]) for part in parts]
+        window = SEQUENCE if numbers["sequence"][0] else LAST
+        settings = {"hidden_size": arrays["recurrent"].shape[1], WINDOW: window, **own}
+        return self.chain.op("LSTM", sources[0], *names, **settings)
 
     def _conv(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
         first = np.ascontiguousarray(operator.arrays["weights"].transpose(0, 3, 1, 2))
@@ -198,11 +225,17 @@ class _Writer:
     def _last_channels(self, name: str, value: IntegerValue) -> str:
         if len(value.shape) != 3:
             return name
+        if self.stateful:
+            turned = self.chain.op("Transpose", name, perm=(0, 2, 1))
+            return self.chain.op("Reshape", turned, self.draft.integers([-1, *value.shape]))
         if value.shape[2] == 1 or value.shape[:2] == (1, 1):
             return self.chain.op("Reshape", name, self.draft.integers([-1, *value.shape]))
         return self.chain.op("Transpose", name, perm=(0, 2, 3, 1))
 
     def _first_channels(self, name: str, value: IntegerValue) -> str:
+        if self.stateful and len(value.shape) == 3:
+            flat = self.chain.op("Reshape", name, self.draft.integers([-1, *value.shape[1:]]))
+            return self.chain.op("Transpose", flat, perm=(0, 2, 1))
         return self.chain.op("Transpose", name, perm=(0, 3, 1, 2)) if len(value.shape) == 3 else name
 
     def _reshape(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:

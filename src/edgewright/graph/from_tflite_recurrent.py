@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 
 from edgewright.graph.from_tflite_file import Operator, Tensor
@@ -33,7 +34,7 @@ def lstm(walk: Walk, operator: Operator) -> None:
     for name, first in (("weights", _WEIGHTS), ("recurrent", _RECURRENT), ("bias", _BIAS)):
         dtype = "int32" if first == _BIAS else "int8"
         tensors = [walk.file.tensors[operator.inputs[first + gate]] for gate in _ORDER]
-        parts = [constant(tensor, dtype if integer else "float32", walk.name) for tensor in tensors]
+        parts = [_gate(walk, tensor, dtype if integer else "float32") for tensor in tensors]
         if len({part.shape for part in parts}) != 1:
             raise InputError("gates of one size", ", ".join(str(part.shape) for part in parts), operator.name)
         arrays[name] = np.concatenate(parts)
@@ -50,6 +51,44 @@ def lstm(walk: Walk, operator: Operator) -> None:
     wide = walk.reshaped(source, (1, samples, channels))
     final = (samples, units)
     walk.add(operator, "lstm", (wide,), (1, samples, units), final=final, numbers=numbers, arrays=arrays)
+
+
+def last_state(walk: Walk, operator: Operator, starts: tuple[int, ...], masks: list[int]) -> bool:
+    """Let an LSTM give its last state where a STRIDED_SLICE alone reads it, from -1 on along the samples.
+
+    Args:
+        walk: at the slice.
+        operator: the slice.
+        starts: of its axes.
+        masks: of starts, ends, ellipsis, new and dropped axes.
+
+    Returns:
+        Whether it was such a slice.
+    """
+    tensor, made = operator.inputs[0], walk.operators[-2:]
+    if [one.kind for one in made] != ["lstm", "reshape"] or made[1].output != walk.value(tensor):
+        return False
+    samples, units = walk.shape(made[1].output)
+    alone = sum(tensor in other.inputs for other in walk.file.operators) == 1 and tensor not in walk.file.outputs
+    if not alone or masks != [5, 5, 0, 0, 2] or len(starts) != 3 or starts[1] not in (-1, samples - 1):
+        return False
+    grids = [
+        (one.scale.tolist(), one.zero.tolist())
+        for one in (walk.file.tensors[tensor], walk.file.tensors[operator.outputs[0]])
+    ]
+    if grids[0] != grids[1]:
+        return False
+    walk.operators.pop()
+    numbers = {**made[0].numbers, "sequence": (0,)}
+    walk.replace(operator, msgspec.structs.replace(made[0], numbers=numbers), (units,))
+    return True
+
+
+def _gate(walk: Walk, tensor: Tensor, dtype: str) -> Array:
+    """Return the constants of a gate; bytes among float values are read as the numbers they stand for."""
+    if dtype != "float32" or tensor.dtype != "int8":
+        return constant(tensor, dtype, walk.name)
+    return constant(tensor, "int8", walk.name).astype(np.float32) * _scale(tensor)
 
 
 def _refuse_other(operator: Operator) -> None:

@@ -22,6 +22,7 @@ from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerVa
 Int8 = NDArray[np.int8]
 # Kinds that look at one sample at a time, and those whose kernel moves over samples.
 _POINTS, _KERNELS = ("add", "relu", "quantise", "logistic"), ("conv", "depthwise")
+_ROWS = ("dense", "softmax")
 _TURNS = ("reshape", "transpose")
 
 
@@ -122,7 +123,7 @@ def _moment(network: IntegerNetwork, operator: IntegerOperator, lengths: dict[in
         operator = msgspec.structs.replace(operator, numbers={**operator.numbers, "pads": (0, 0, 0, 0)})
     elif has_state(operator):
         given = fresh if operator.numbers["sequence"][0] else 1
-    elif operator.kind == "dense" and len(network.values[operator.inputs[0]].shape) == 1:
+    elif operator.kind in _ROWS and len(network.values[operator.inputs[0]].shape) == 1:
         # Behind a last state: what comes in is features of one step.
         given = 1
     elif operator.kind not in _POINTS or any(lengths[i] != fresh for i in operator.inputs):

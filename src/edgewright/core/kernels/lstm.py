@@ -41,6 +41,7 @@ def _read_lstm(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
     if integer and np.any(late):
         raise InputError("one bias of an LSTM, that of its input", "another of its state", where(node))
     numbers = {"cell": (int(str(node.attributes.get("cell", 0))),), **operator.numbers}
+    numbers |= {"clip": (int(str(node.attributes["cell_clip"])),)} if "cell_clip" in node.attributes else {}
     arrays = {**operator.arrays, "bias": np.ascontiguousarray(bias + late)}
     return msgspec.structs.replace(operator, numbers=numbers, arrays=arrays), shape
 

@@ -20,7 +20,7 @@ _TIME_FIRST, _TIME_LAST = (2, 0, 1), (1, 2, 0)
 _AXES = {SEQUENCE: ("axis-of-directions", 1), LAST: ("axis-of-one", 0)}
 # What the standard has no attribute for, by name of the value that an operator gives.
 KEY = "edgewright.recurrent"
-_OWN = ("cell",)
+_OWN = ("cell", "cell_clip")
 
 
 def time_first(graph: Graph) -> Graph:

@@ -44,6 +44,8 @@ def _lines(site: Site, names: Sequence[str], samples: int) -> list[str]:
     x, coming = f"{site.name()} + t * {channels}", weights_by_unit(unit, arrays["weights"], GATES, "weights")
     staying = weights_by_unit(unit, arrays["recurrent"], GATES, "recurrent")
     sequence, clip = numbers["sequence"][0], numbers.get("clip", (0,))[0]
+    # No 16 bits are above the largest.
+    above = f"held > {clip} ? {clip} : " if clip < 2**15 - 1 else ""
     return [
         f"for (int t = 0; t < {samples}; ++t) {{",
         f"    int8_t next[{units}];",
@@ -65,7 +67,7 @@ def _lines(site: Site, names: Sequence[str], samples: int) -> list[str]:
         f"        memcpy(&held, {cell} + 2 * j, sizeof held);",
         f"        held = (int16_t){held}({held}({part}({opens}gate[2]) * held, 15))",
         f"            + {held}({part}({opens}gate[0]) * {bends}gate[3], {GATE_BITS}), 30 + {exponent})));",
-        *([f"        held = (int16_t)(held > {clip} ? {clip} : held < -{clip} ? -{clip} : held);"] if clip else []),
+        *([f"        held = (int16_t)({above}held < -{clip} ? -{clip} : held);"] if clip else []),
         f"        memcpy({cell} + 2 * j, &held, sizeof held);",
         f"        next[j] = {clamp(unit)}({shown}{unit.less(-site.target.zero, 'zero')}, -128, 127);",
         "    }",

@@ -13,7 +13,7 @@ from edgewright.schema.graph import Array
 
 ORDER = 51
 _RESHAPES = ("Reshape", "Flatten", "Squeeze", "Unsqueeze")
-_WEIGHTED = ("Conv", "Gemm", "MatMul")
+_WEIGHTED = ("Conv", "Gemm", "MatMul", "LSTM", "GRU")
 # As of compression/weights.py: beyond it the sum of products has no room in 32 bits.
 _BIAS_LIMIT = 2.0**30
 # The grid that softmax has as integers (docs/adr/0010), signed.
