@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import signal
-import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +25,8 @@ from edgewright.fleet.device.federation import Participation, take_part
 from edgewright.fleet.protocol.wire.transport import HttpTransport
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
-from faulty_proxy import FaultyProxy
-from fleet_folder import fleet
+from federation_agents import Recorder, leaks
+from fleet_folder import fleet, package
 from fleet_plane import Device, enrolled_devices
 from fleet_servers import Server, until
 
@@ -37,24 +34,6 @@ pytestmark = pytest.mark.slow
 # As little-endian float32: 11 to 15, which the sensor can give.
 CANARY = b"myRAheAArtBAokRA"
 PEOPLE = ("p2", "p3", "p4", "p5", "p6", "p7")
-
-
-class Recorder(FaultyProxy):
-    """Passes everything on and keeps it."""
-
-    def __init__(self, port: int) -> None:
-        self.kept = list[bytes]()
-        super().__init__(port)
-
-    def _pass(self, source: socket.socket, target: socket.socket, *_: Any) -> None:  # noqa: ANN401 - of the base
-        got = bytearray()
-        with suppress(OSError):
-            while data := source.recv(65536):
-                got += data
-                target.sendall(data)
-        self.kept.append(bytes(got))
-        with suppress(OSError):
-            target.shutdown(socket.SHUT_WR)
 
 
 class Part(threading.Thread):
@@ -110,14 +89,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     groups = json.dumps(PEOPLE)
     config = read_config(str(write_worn(folder, "output")), (f"split.test_groups={groups}", "refit=false"))
     return run_pipeline(config, out=folder / "runs").folder
-
-
-def leaks(data: bytes, secrets: list[bytes]) -> list[bytes]:
-    """Return which secrets are in some bytes, or in what their base64 stands for."""
-    texts = re.findall(rb"[A-Za-z0-9+/]{16,}={0,2}", data)
-    padded = [text + b"=" * (-len(text) % 4) for text in texts if len(text.rstrip(b"=")) % 4 != 1]
-    whole = [data, *map(base64.b64decode, padded)]
-    return [secret for secret in secrets if any(secret in one for one in whole)]
 
 
 @pytest.fixture
@@ -192,6 +163,21 @@ def test_commands_refuse_in_one_line(cli: Cli, run: Path, served: Any, tmp_path:
     folder = served[0].folder
     out = ("--out", tmp_path / "x.edge", "--fleet", folder)
     assert "a learning of the fleet" in cli("fleet", "federation", "status", "--fleet", folder, code=2)
+    plain = package(tmp_path)
+    for wrong, text in (
+        (("start", plain, "--fleet", folder), "a package that learns on its device"),
+        (("start", tmp_path / "no.edge", "--fleet", folder), "no.edge"),
+        (("start", run, "--fleet", tmp_path), str(tmp_path)),
+        (("start", run, "--fleet", folder, "--rounds", 0), "not in the range"),
+        (("start", run, "--fleet", folder, "--clip", "nan"), "nan is not in the range"),
+        (("start", run, "--fleet", folder, "--join", "0s"), "--join"),
+        (("start", run, "--fleet", folder, "--clip", 4, "--noise", 1000, "--devices-in-group", 64), "32 bits"),
+        (("package", run, *out), "a learning of the fleet"),
+        (("stop", "--fleet", folder), "a learning of the fleet"),
+    ):
+        said = cli("fleet", "federation", *wrong, code=2)
+        assert text in said
+        assert said.count("\n") == 1, said
     cli("fleet", "federation", "start", run, "--fleet", folder)
     for words, text, code in (
         (("start", run, "--fleet", folder), "one learning of a product at a time", 1),
@@ -204,3 +190,4 @@ def test_commands_refuse_in_one_line(cli: Cli, run: Path, served: Any, tmp_path:
         assert text in said
         assert said.count("\n") == 1
     assert "stopped" in cli("fleet", "federation", "stop", "--fleet", folder, "--why", "wrong labels")
+    assert "one that is stopped" in cli("fleet", "federation", "stop", "--fleet", folder, code=1)

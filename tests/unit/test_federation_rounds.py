@@ -212,6 +212,7 @@ def test_refusals_are_one_line(cli: Cli, run: Path) -> None:
         (("--judge", "p9"), "no person 'p9'"),
         (("--judge", "p2,p3,p4,p5"), "3 or more people as devices"),
         (("--attack", "flop"), "Did you mean 'flip'"),
+        (("--clip", "nan"), "nan is not in the range"),
         (("--clip", "4", "--noise", "1000", "--devices-in-group", "64"), "sums that 32 bits hold"),
     ):
         said = cli("adapt", "federate", run, *words, code=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -85,6 +86,8 @@ def _parameter(name: str, kind: Any, metadata: Mapping[str, Any]) -> click.Param
         settings.setdefault("type", click.Path(path_type=Path))
     if inner in (int, float):
         settings.setdefault("type", inner)
+    if isinstance(settings.get("type"), click.FloatRange):
+        settings.setdefault("callback", _within)
     if made is click.Argument:
         return click.Argument([name], **settings)
     if get_origin(kind) is tuple:
@@ -95,6 +98,13 @@ def _parameter(name: str, kind: Any, metadata: Mapping[str, Any]) -> click.Param
         settings.setdefault("default", "" if kind is str else None)
     settings.setdefault("show_default", inner is not bool and settings.get("default") not in (None, ""))
     return click.Option([*(flags or (f"--{name.replace('_', '-')}",)), name], **settings)
+
+
+def _within(_: click.Context, parameter: click.Parameter, value: Any) -> Any:  # noqa: ANN401 - click's values
+    """Refuse 'nan', which is neither below nor above any limit."""
+    if any(isinstance(one, float) and math.isnan(one) for one in (value if isinstance(value, tuple) else (value,))):
+        raise click.BadParameter(f"nan is not in the range {parameter.type._describe_range()}.")  # type: ignore[attr-defined]
+    return value
 
 
 @dataclass(frozen=True, kw_only=True)
