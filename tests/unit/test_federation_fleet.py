@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,14 @@ from edgewright.core.predictor import Predictor
 from edgewright.fleet.device.control_client import HttpControl
 from edgewright.fleet.device.federation import Participation, take_part
 from edgewright.fleet.protocol.wire.transport import HttpTransport
+from edgewright.fleet.server.database import copy, postgres
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
 from federation_agents import Recorder, leaks
 from fleet_folder import fleet, package
 from fleet_plane import Device, enrolled_devices
 from fleet_servers import Server, until
+from postgres_database import fresh_database
 
 pytestmark = pytest.mark.slow
 # As little-endian float32: 11 to 15, which the sensor can give.
@@ -92,13 +95,18 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[tuple[Any, list[Server]]]:
+def served(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Any, list[Server]]]:
+    """Provide a fleet and its servers, over PostgreSQL where the test says so."""
     made, servers = fleet(tmp_path / "fleet", time.time()), list[Server]()
-    yield made, servers
-    for server in servers:
-        server.end()
+    with ExitStack() as stack:
+        if getattr(request, "param", "") == "postgresql":
+            postgres.keep(made.folder, stack.enter_context(fresh_database()))
+        yield made, servers
+        for server in servers:
+            server.end()
 
 
+@pytest.mark.parametrize("served", ["sqlite", "postgresql"], indirect=True)
 def test_a_fleet_learns_over_http_and_keeps_its_data(cli: Cli, run: Path, served: Any, tmp_path: Path) -> None:  # noqa: ANN401
     made, servers = served
     devices = enrolled_devices(made.folder, len(PEOPLE))
@@ -135,6 +143,9 @@ def test_a_fleet_learns_over_http_and_keeps_its_data(cli: Cli, run: Path, served
     assert not parts[0].done.over
 
     secrets = [secret for part in parts for secret in part.secrets]
+    copied = made.folder / "copy.sqlite"
+    copy.backup(made.folder, copied)
+    assert found["id"].encode() in copied.read_bytes()
     traffic = proxy.kept + [path.read_bytes() for path in made.folder.rglob("*") if path.is_file()]
     assert sum(map(len, proxy.kept)) > 50_000
     assert [leaks(data, secrets) for data in traffic] == [[]] * len(traffic)
