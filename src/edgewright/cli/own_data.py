@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgewright.cli.options import option
+from edgewright.cli.options import command_line, option
 
 if TYPE_CHECKING:
     from edgewright.schema.data import Labels
@@ -56,6 +59,32 @@ def make_proposal(request: OwnDataRequest) -> Proposal:
     from edgewright.workflows.own_data.proposal import propose
 
     return propose(request, Working(Terminal(stderr=True)).doing)
+
+
+def first_pipeline(options: OwnDataOptions, data: str, yes: bool, folder: Path) -> tuple[Proposal, dict[Path, bytes]]:
+    """Choose a pipeline for a person's data; ask what was not given where there is a terminal.
+
+    Args:
+        options: of the command.
+        data: file or folder.
+        yes: ask nothing.
+        folder: that will hold the files.
+
+    Returns:
+        The proposal, and the text of `pipeline.toml` and `data.md` by path.
+    """
+    from edgewright.workflows.own_data.document import data_document
+    from edgewright.workflows.own_data.pipeline_text import pipeline_text
+
+    request = options.request(data)
+    interactive = not yes and sys.stdin is not None and sys.stdin.isatty()
+    proposal = make_proposal(ask_all(request) if interactive else request)
+    proposal.table["data"]["path"] = Path(os.path.relpath(data, folder)).as_posix()
+    if not (interactive or yes):
+        click.echo("no terminal, so no questions were asked: the choices come from the data", err=True)
+    file = folder / "pipeline.toml"
+    text = pipeline_text(proposal, command_line(), click.format_filename(file))
+    return proposal, {file: text.encode(), folder / "data.md": data_document(proposal, data).encode()}
 
 
 def echo_choices(proposal: Proposal) -> None:

@@ -28,7 +28,7 @@ def tuning_page(record: TuneRecord) -> str:
         ("choice", "Choice", blocks_html(_choice(record)[1:], level=3)),
         ("judged", "Evaluation", blocks_html([*_head(record), *_notes(record)], level=3)),
     ]
-    return sections_page(f"{record.name}: alarms", _sentence(record), shown)
+    return sections_page(f"{record.name}: alarms", tuning_sentence(record), shown)
 
 
 def _head(record: TuneRecord) -> tuple[Block, ...]:
@@ -114,7 +114,7 @@ def _rate(value: float) -> str:
 
 
 def _choice(record: TuneRecord) -> tuple[Block, ...]:
-    made: list[Block] = [Heading(text="Choice"), Paragraph(text=_sentence(record))]
+    made: list[Block] = [Heading(text="Choice"), Paragraph(text=tuning_sentence(record))]
     others = record.held_out
     if others is not None:
         how = "Chosen" if record.taken == "cost" else "The point within the false-alarm limit, chosen"
@@ -143,7 +143,8 @@ def _choice(record: TuneRecord) -> tuple[Block, ...]:
     return tuple(made)
 
 
-def _sentence(record: TuneRecord) -> str:
+def tuning_sentence(record: TuneRecord) -> str:
+    """Return what was chosen and what it gives."""
     one, before = record.points[record.chosen], record.before
     how = f"smoothing over {plural(one.smoothing, 'window')}, {plural(one.debounce, 'window')} that agree"
     how += f", threshold {_threshold(one)}" if one.threshold or one.thresholds else ", the largest probability"

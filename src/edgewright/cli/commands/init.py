@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 import click
 
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import argument, command_line, declare, option, refuse_existing
-from edgewright.cli.own_data import OwnDataOptions, ask_all, echo_choices, make_proposal
+from edgewright.cli.options import argument, declare, option, refuse_existing
+from edgewright.cli.own_data import OwnDataOptions, echo_choices, first_pipeline
 
 
 @declare("init", epilog="Example: edgewright init my.csv --target label --group person")
@@ -32,19 +30,10 @@ def command(
     for file in (pipeline, document):
         refuse_existing(file, force)
     with loading():
-        from edgewright.workflows.own_data.document import data_document
-        from edgewright.workflows.own_data.pipeline_text import pipeline_text
+        import edgewright.workflows.own_data.pipeline_text  # noqa: F401
 
-    request = options.request(data)
-    interactive = not yes and sys.stdin is not None and sys.stdin.isatty()
-    if interactive:
-        request = ask_all(request)
-    proposal = make_proposal(request)
-    proposal.table["data"]["path"] = Path(os.path.relpath(data, out)).as_posix()
-    text = pipeline_text(proposal, command_line(), click.format_filename(pipeline))
-    write_together({pipeline: text.encode(), document: data_document(proposal, data).encode()})
-    if not (interactive or yes):
-        click.echo("no terminal, so no questions were asked: the choices come from the data", err=True)
+    proposal, files = first_pipeline(options, data, yes, out)
+    write_together(files)
     echo_choices(proposal)
     name = proposal.table["name"]
     click.echo(f"wrote {click.format_filename(pipeline)} and {click.format_filename(document)}")

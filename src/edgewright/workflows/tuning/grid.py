@@ -11,7 +11,7 @@ import numpy as np
 
 from edgewright.core.decision import Decider, Decision
 from edgewright.schema.device import DecisionSpec
-from edgewright.workflows.tuning.streams import Tape
+from edgewright.workflows.tuning.streams import Labelled, Tape
 
 SMOOTHING = (1, 2, 3, 5, 8)
 DEBOUNCE = (1, 2, 3)
@@ -67,23 +67,32 @@ def decision(alarms: Sequence[str], smoothing: int, debounce: int, threshold: fl
     )
 
 
-def tally(tape: Tape, alarms: Sequence[tuple[str, float]], tolerance: float) -> Tally:
-    """Return alarms against events.
+@dataclass(frozen=True)
+class Matched:
+    """Alarms against events: places of events with the time of their first alarm, and places of other alarms."""
+
+    first: dict[int, float]
+    false: tuple[int, ...]
+    repeated: tuple[int, ...]
+
+
+def matched(events: Sequence[Labelled], alarms: Sequence[tuple[str, float]], tolerance: float) -> Matched:
+    """Return which alarm belongs to which event.
 
     An alarm belongs to an event of its label when it comes between the event's beginning and `tolerance` after its
     end. An event without such an alarm is missed, an alarm without such an event is false.
 
     Args:
-        tape: with the events.
+        events: in order.
         alarms: labels and times, in order.
         tolerance: seconds.
     """
     first: dict[int, float] = {}
-    false = repeated = 0
-    for label, time in alarms:
+    false, repeated = [], []
+    for number, (label, time) in enumerate(alarms):
         fits = [
             place
-            for place, event in enumerate(tape.events)
+            for place, event in enumerate(events)
             if event.label == label and event.start <= time <= event.end + tolerance
         ]
         fresh = [place for place in fits if place not in first]
@@ -91,12 +100,19 @@ def tally(tape: Tape, alarms: Sequence[tuple[str, float]], tolerance: float) -> 
             # Of two events that overlap by their tolerance the later one began last.
             first[fresh[-1]] = time
         elif fits:
-            repeated += 1
+            repeated.append(number)
         else:
-            false += 1
-    delays = tuple(time - tape.events[place].start for place, time in sorted(first.items()))
+            false.append(number)
+    return Matched(first, tuple(false), tuple(repeated))
+
+
+def tally(tape: Tape, alarms: Sequence[tuple[str, float]], tolerance: float) -> Tally:
+    """Return alarms against the events of a tape, as `matched` tells them."""
+    found = matched(tape.events, alarms, tolerance)
+    delays = tuple(time - tape.events[place].start for place, time in sorted(found.first.items()))
     return Tally(
-        len(tape.events), len(tape.events) - len(first), false, repeated, tape.exposure(tolerance), delays
+        len(tape.events), len(tape.events) - len(found.first), len(found.false), len(found.repeated),
+        tape.exposure(tolerance), delays,
     )  # fmt: skip
 
 

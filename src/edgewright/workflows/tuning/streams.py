@@ -93,7 +93,7 @@ def tapes_of(
     rate = (manifest.window.rate if manifest.window else None) or dataset.rate
     tapes = []
     for recording in dataset.recordings:
-        for group, start, end in _parts(recording):
+        for group, start, end in parts_of(recording):
             if not people or group in people:
                 tapes.append(_tape(predictor, recording, (group, start, end), order, rate, alarms))
         advance(1)
@@ -105,7 +105,7 @@ def tapes_of(
     return kept, rate / step if rate else None
 
 
-def _parts(recording: Recording) -> list[tuple[str, int, int]]:
+def parts_of(recording: Recording) -> list[tuple[str, int, int]]:
     """Return stretches of one group; the recording's name stands for a group that is not known."""
     rows = len(recording.values)
     if recording.groups is None:
@@ -142,7 +142,7 @@ def _tape(
             ]
             pieces.append((np.concatenate(answers), np.asarray(time[a + starts + samples - 1], np.float64)))
     period = 1 / rate if rate else 1.0
-    events = _events(recording, start, end, time, period, alarms)
+    events = tuple(one for one in stretches(recording, start, end, time, period) if one.label in alarms)
     return Tape(recording.name, group, tuple(pieces), step * period, events)
 
 
@@ -161,9 +161,16 @@ def _unbroken(recording: Recording, start: int, end: int, time: Array | None) ->
     return [(a, b) for a, b in pairwise(edges) if b > a]
 
 
-def _events(
-    recording: Recording, start: int, end: int, time: Array, period: float, alarms: Sequence[str]
-) -> tuple[Labelled, ...]:
+def stretches(recording: Recording, start: int, end: int, time: Array, period: float) -> tuple[Labelled, ...]:
+    """Return the labelled stretches of some rows, in order.
+
+    Args:
+        recording: with or without labels.
+        start: first row.
+        end: row behind the last.
+        time: of each of these rows, seconds.
+        period: seconds that a row lasts.
+    """
     if recording.target is None:
         return ()
     labels = np.where(labelled(recording.target[start:end]), as_text(recording.target[start:end]), "")
@@ -171,5 +178,5 @@ def _events(
     return tuple(
         Labelled(str(labels[a]), float(time[a]), float(time[b - 1]) + period)
         for a, b in pairwise(edges)
-        if b > a and labels[a] in alarms
+        if b > a and labels[a]
     )

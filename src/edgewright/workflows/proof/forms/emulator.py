@@ -84,8 +84,8 @@ def _run(
 
 
 def stages_in(text: str, name: str, subject: Subject, numbers: Numbers) -> dict[int, tuple[str, int]]:
-    """Return the number of a stage in the C -> its name and how many values it has."""
-    lines = text.split(f"{name}_stage_names[")[1].partition("};")[0].splitlines()[1:]
+    """Return the number of a stage in the C -> its name and how many values it has; a single rule has no stages."""
+    lines = text.partition(f"{name}_stage_names[")[2].partition("};")[0].splitlines()[1:]
     names = [line.strip().strip(',"') for line in lines if line.strip().startswith('"')]
     counts = _counts(subject, numbers)
     return {i: (name, counts[name]) for i, name in enumerate(names) if counts.get(name, _SHOWN + 1) <= _SHOWN}

@@ -1,0 +1,1 @@
+"""Commands of `edgewright jobs`, a file each."""

@@ -1,0 +1,47 @@
+"""`edgewright jobs run`: all steps of a job, and one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgewright.cli.interrupt import loading
+from edgewright.cli.options import argument, declare, option
+from edgewright.cli.output import print_json
+from edgewright.schema.errors import CheckFailedError, InputError
+
+
+@declare("run", epilog="Example: edgewright jobs run activity --data har-hapt")
+def command(
+    name: str = argument(metavar="NAME|FOLDER"),
+    data: Path | None = option(
+        metavar="DIR", help="Folder of the job's data, or of folders of public sets, instead of the loaded ones."
+    ),
+    out: Path = option(default=Path("runs"), help="Folder for runs."),
+    force: bool = option(help="Replace the folder of an earlier run instead of using the next free number."),
+    as_json: bool = option("--json", help="Print the record as JSON."),
+) -> None:
+    """Run a job: NAME as `edgewright jobs` lists it, or a FOLDER with job.toml.
+
+    The folder in --out gets the runs, `job.json` and the page `job.html`. Exits with 1 if a check fails; a missed
+    target is shown and is no failure.
+    """
+    with loading():
+        from edgewright.cli.lessons import show_blocks
+        from edgewright.cli.listeners import Terminal, working
+        from edgewright.jobs.catalogue import job_folder
+        from edgewright.jobs.workflow import PAGE, run_job
+        from edgewright.trace.job_view import job_blocks
+
+    if data is not None and not data.exists():
+        raise InputError("a folder of data", "nothing there", str(data))
+    result = run_job(job_folder(name), data=data, out=out, force=force, listener=working(as_json))
+    if as_json:
+        print_json(result.record)
+    else:
+        show_blocks(Terminal(), job_blocks(result.record))
+        click.echo(f"page {click.format_filename(result.folder / PAGE)}")
+    failed = [step.name for step in result.record.steps if not step.passed]
+    if failed:
+        raise CheckFailedError(f"the job {result.record.name} failed at {', '.join(failed)}", do=f"See {result.folder}")

@@ -1,0 +1,56 @@
+"""`tune`: how answers become alarms, chosen on the run's validation people."""
+
+from __future__ import annotations
+
+import shlex
+
+from edgewright.core.formatting import percent
+from edgewright.jobs.steps import Step, StepConfig, Work
+from edgewright.schema.job import JobFigure, StepRecord
+from edgewright.trace.tuning_view import tuning_sentence
+from edgewright.workflows.tuning.request import TuningRequest
+from edgewright.workflows.tuning.selection import Cost
+from edgewright.workflows.tuning.workflow import tune
+
+
+class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A tuning.
+
+    Attributes:
+        run: step whose run is tuned; the newest when empty.
+        alarms: labels that call for somebody; all but those that mean 'normal' when empty.
+        false_alarm, miss: costs.
+    """
+
+    run: str = ""
+    alarms: tuple[str, ...] = ()
+    false_alarm: float = 1.0
+    miss: float = 10.0
+
+
+def _tune(config: Config, work: Work) -> StepRecord:
+    ran = work.run_of(config.run)
+    folder = ran.folder
+    request = TuningRequest(Cost(config.false_alarm, config.miss), alarms=config.alarms)
+    tuned = tune(folder, request, out=work.out / f"{folder.name}-tuned", listener=work.listener)
+    record = tuned.record
+    ran.decision = record.decision
+    judged = record.held_out or record.points[record.chosen]
+    missed = judged.missed_share
+    alarms = "".join(f" --alarm {shlex.quote(label)}" for label in config.alarms)
+    of = "of people whom the choice did not see" if record.held_out else "of the people who chose it"
+    return StepRecord(
+        command=f"edgewright tune {folder.name}{alarms} --cost false-alarm={config.false_alarm:g},miss={config.miss:g}",
+        says=(tuning_sentence(record), f"Expect {percent(missed.value)} of events missed, {of}."),
+        figures=(
+            JobFigure(name="missed", title=f"events missed, {of}", value=missed.value, interval=missed),
+            JobFigure(
+                name="false_alarms", title=f"false alarms a {record.per}", value=judged.false_rate.value,
+                interval=judged.false_rate, unit="1",
+            ),
+        ),
+        folder=tuned.folder.name,
+    )  # fmt: skip
+
+
+STEP = Step(Config, "Alarms", _tune)

@@ -1,0 +1,145 @@
+"""A job: the table `job.toml` of its steps, and the record `job.json` of a run of them. Versioned."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from edgewright.schema.trace import Interval, Part
+
+JOB_VERSION = 1
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Table `[[targets]]`: what a figure of a step is to reach.
+
+    Attributes:
+        step: name of the step.
+        figure: name of its figure.
+        minimum, maximum: bound; one of them.
+    """
+
+    step: Text
+    figure: Text
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A whole `job.toml`.
+
+    Attributes:
+        title: a question that the job answers.
+        shows: what of the product it uses, in a sentence.
+        minutes: it takes on two cores.
+        limits: what the figures do not show.
+        steps: each a table with `kind`, a file of `jobs/steps`, optionally `name`, and that step's own keys.
+        targets: of the figures.
+    """
+
+    title: Text
+    shows: Text
+    minutes: Annotated[float, msgspec.Meta(gt=0)]
+    limits: tuple[str, ...] = ()
+    steps: Annotated[tuple[dict[str, Any], ...], msgspec.Meta(min_length=1)]
+    targets: tuple[Target, ...] = ()
+
+
+class JobFigure(Part, frozen=True, kw_only=True):
+    """A figure of a step.
+
+    Attributes:
+        name: by which targets name it.
+        title: in words.
+        value: itself, with its 95 % interval where one is known.
+        interval: None where there is none.
+        unit: '' for shares of one, 'B', 's', '1' for counts, or another.
+    """
+
+    name: str
+    title: str
+    value: float
+    interval: Interval | None = None
+    unit: str = ""
+
+
+class Stretch(Part, frozen=True, kw_only=True):
+    """Seconds from `start` to `end` with one label."""
+
+    label: str
+    start: float
+    end: float
+
+
+class Mark(Part, frozen=True, kw_only=True):
+    """A moment of a time line: an event with its `kind` ('alarm', 'false alarm', 'missed', 'state', ...) and words."""
+
+    time: float
+    kind: str
+    text: str
+
+
+class Timeline(Part, frozen=True, kw_only=True):
+    """A replayed recording.
+
+    Attributes:
+        title: whose.
+        seconds: it lasts.
+        labels: lanes, from the top.
+        truth, answers: stretches of labels, and of what was decided.
+        states: stretches of a state table's states; none where no table ran.
+        marks: alarms and other events.
+    """
+
+    title: str
+    seconds: float
+    labels: tuple[str, ...]
+    truth: tuple[Stretch, ...]
+    answers: tuple[Stretch, ...]
+    states: tuple[Stretch, ...] = ()
+    marks: tuple[Mark, ...] = ()
+
+
+class StepRecord(Part, frozen=True, kw_only=True):
+    """What a step did.
+
+    Attributes:
+        name, kind, title: of the step.
+        command: line that does the same by hand.
+        says: what came of it, in sentences.
+        figures: measured.
+        timeline: of a replay.
+        folder: of what it left, within the job's folder; empty for nothing.
+        passed: whether its check said yes.
+        seconds: it took.
+    """
+
+    name: str = ""
+    kind: str = ""
+    title: str = ""
+    command: str = ""
+    says: tuple[str, ...] = ()
+    figures: tuple[JobFigure, ...] = ()
+    timeline: Timeline | None = None
+    folder: str = ""
+    passed: bool = True
+    seconds: float = 0.0
+
+
+class JobRecord(Part, frozen=True, kw_only=True):
+    """A job that ran: its table and the record of each step."""
+
+    version: int = JOB_VERSION
+    name: str
+    title: str
+    shows: str
+    limits: tuple[str, ...]
+    targets: tuple[Target, ...]
+    steps: tuple[StepRecord, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check said yes; a missed target is no failed check."""
+        return all(step.passed for step in self.steps)

@@ -1,0 +1,112 @@
+"""A job on the terminal and as one page: its figures against their targets, and each step with what it found."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from edgewright.core.formatting import amount, fraction, number, seconds_text
+from edgewright.schema.job import JobFigure, JobRecord, StepRecord, Target
+from edgewright.schema.lesson import Block, Code, Facts, Grid, Heading, Paragraph
+from edgewright.trace.html import Shown, blocks_html, sections_page
+from edgewright.trace.timeline import timeline_html
+
+
+def job_blocks(record: JobRecord) -> tuple[Block, ...]:
+    """Return what is printed."""
+    made: list[Block] = [*_overview(record)]
+    for step in record.steps:
+        made += [Heading(text=step.title), *_step(step)]
+    if record.limits:
+        made += [Heading(text="What these figures do not show"), *_limits(record)]
+    return tuple(made)
+
+
+def job_page(record: JobRecord) -> str:
+    """Return one self-contained page."""
+    shown: list[Shown] = [("overview", "Overview", blocks_html(_overview(record), level=3))]
+    for step in record.steps:
+        body = blocks_html(_step(step), level=3)
+        if step.timeline is not None:
+            body += timeline_html(step.timeline)
+        if step.folder:
+            body += _link(step)
+        shown.append((step.name, step.title, body))
+    if record.limits:
+        shown.append(("limits", "What these figures do not show", blocks_html(_limits(record), level=3)))
+    return sections_page(record.title, record.shows, shown)
+
+
+_PAGES = {"run": "trace.html", "tune": "tune.html", "ladder": "ladder.json"}
+
+
+def _link(step: StepRecord) -> Markup:
+    """Return a link to what a step left beside the page."""
+    file = _PAGES.get(step.kind, "")
+    return Markup('<p><a href="{0}/{1}">{0}/{1}</a></p>').format(step.folder, file)
+
+
+def _overview(record: JobRecord) -> list[Block]:
+    steps = ", ".join(f"{step.name} ({seconds_text(step.seconds)})" for step in record.steps)
+    failed = [step.name for step in record.steps if not step.passed]
+    verdict = f"failed: {', '.join(failed)}" if failed else "every check passed"
+    made: list[Block] = [Facts(rows=(("verdict", verdict), ("steps", steps)))]
+    rows = tuple(row for target in record.targets if (row := _target_row(record, target)))
+    if rows:
+        made.append(
+            Grid(headers=("figure", "measured (95 %)", "target", ""), rows=rows, figures=(1, 2), caption="Targets")
+        )
+    return made
+
+
+def _target_row(record: JobRecord, target: Target) -> tuple[str, ...] | None:
+    step = next((one for one in record.steps if one.name == target.step), None)
+    figure = next((one for one in step.figures if one.name == target.figure), None) if step else None
+    if figure is None:
+        return (f"{target.step}: {target.figure}", "not measured", _bound(target, ""), "missed")
+    return (
+        f"{target.step}: {figure.title}",
+        measured_text(figure),
+        _bound(target, figure.unit),
+        target_word(figure, target),
+    )
+
+
+def target_word(figure: JobFigure, target: Target) -> str:
+    """Return whether a figure reaches its target: 'reached' or 'missed'."""
+    low = target.minimum is None or figure.value >= target.minimum
+    high = target.maximum is None or figure.value <= target.maximum
+    return "reached" if low and high else "missed"
+
+
+def _bound(target: Target, unit: str) -> str:
+    made = [f"at least {_value(target.minimum, unit)}"] if target.minimum is not None else []
+    made += [f"at most {_value(target.maximum, unit)}"] if target.maximum is not None else []
+    return ", ".join(made)
+
+
+def measured_text(figure: JobFigure) -> str:
+    """Return a figure with its interval."""
+    text = _value(figure.value, figure.unit)
+    if figure.interval is None:
+        return text
+    return f"{text} ({_value(figure.interval.low, figure.unit)} to {_value(figure.interval.high, figure.unit)})"
+
+
+def _value(value: float, unit: str) -> str:
+    if unit == "":
+        return fraction(value) if value <= 1 else number(value)
+    return number(value) if unit == "1" else amount(value, unit)
+
+
+def _step(step: StepRecord) -> list[Block]:
+    made: list[Block] = [Paragraph(text=f"{text[:1].upper()}{text[1:].removesuffix('.')}.") for text in step.says]
+    if step.figures:
+        rows = tuple((figure.title, measured_text(figure)) for figure in step.figures)
+        made.append(Grid(headers=("figure", "measured (95 %)"), rows=rows, figures=(1,), caption=""))
+    if step.command:
+        made.append(Code(text=step.command, language="shell"))
+    return made
+
+
+def _limits(record: JobRecord) -> list[Block]:
+    return [Paragraph(text=text) for text in record.limits]

@@ -1,0 +1,242 @@
+"""Jobs: a folder's steps from data to a replayed recording, one record and one page; and what is refused."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from cli_runner import Cli
+from edgewright.jobs.catalogue import examples, read_job, shipped_jobs
+from edgewright.schema.job import JobRecord, Mark, Stretch, Timeline
+from edgewright.trace.timeline import timeline_html
+from support import left_out
+
+PIPELINE = """
+name = "desk"
+[data]
+kind = "csv"
+target = "state"
+group = "place"
+time = "time"
+[split]
+test_groups = ["e", "f"]
+[model]
+kind = "threshold"
+[device]
+profile = "cortex-m4"
+"""
+DEVICE = """
+device = "gateway"
+[[rules]]
+path = "lamp.toml"
+"""
+LAMP = """
+name = "lamp"
+states = ["dark", "lit"]
+initial = "dark"
+safe = "dark"
+patience = 600.0
+fallback = "stay"
+[[steps]]
+state = "dark"
+event = "decision"
+when = "decided == 'there'"
+to = "lit"
+actions = [{ event = "lamp on" }]
+[[steps]]
+state = "lit"
+event = "decision"
+when = "decided == 'away'"
+to = "dark"
+actions = [{ event = "lamp off" }]
+"""
+JOB = """
+title = "Is <somebody> at the desk?"
+shows = "One threshold and a state table."
+minutes = 0.1
+limits = ["Six simulated places."]
+[[steps]]
+kind = "run"
+[[steps]]
+kind = "replay"
+[[targets]]
+step = "run"
+figure = "accuracy"
+minimum = 0.9
+[[targets]]
+step = "replay"
+figure = "right"
+maximum = 0.1
+"""
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a job, with its data beside the pipeline: somebody sits there, or nobody does."""
+    folder = tmp_path_factory.mktemp("jobs") / "desk"
+    folder.mkdir()
+    draw = np.random.default_rng(3)
+    lines = ["time,weight,noise,state,place"]
+    for place in "abcdef":
+        for second in range(240):
+            there = second // 40 % 2 == 1
+            weight = draw.normal(70 if there else 5, 4)
+            lines.append(f"{second},{weight:.2f},{draw.normal():.3f},{'there' if there else 'away'},{place}")
+    (folder / "rows.csv").write_text("\n".join(lines))
+    for name, text in (("pipeline.toml", PIPELINE), ("device.toml", DEVICE), ("lamp.toml", LAMP), ("job.toml", JOB)):
+        (folder / name).write_text(text)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def done(desk: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder that a run of the job left."""
+    from edgewright.jobs.workflow import run_job
+    from edgewright.pipeline.listener import Listener
+
+    return run_job(desk, data=desk / "rows.csv", out=tmp_path_factory.mktemp("runs"), listener=Listener()).folder
+
+
+def record_of(folder: Path) -> JobRecord:
+    return msgspec.json.decode((folder / "job.json").read_bytes(), type=JobRecord)
+
+
+def test_a_job_leaves_its_run_its_record_and_one_page(done: Path) -> None:
+    assert sorted(path.name for path in done.iterdir()) == ["desk", "job.html", "job.json"]
+    record = record_of(done)
+    assert [step.name for step in record.steps] == ["run", "replay"]
+    assert record.passed
+    page = (done / "job.html").read_text()
+    assert "Is &lt;somebody&gt; at the desk?" in page
+    assert "<somebody>" not in page
+    assert "Six simulated places." in page
+    # Both targets are shown, the one that was missed too.
+    assert page.count(">reached<") == 1
+    assert page.count(">missed<") == 1
+
+
+def test_a_replay_tells_what_the_agent_decided_of_those_who_judge(done: Path) -> None:
+    step = record_of(done).steps[1]
+    figures = {figure.name: figure for figure in step.figures}
+    right = figures["right"]
+    assert right.value > 0.95
+    assert right.interval is not None
+    assert "2 recordings of 2 groups" in step.says[0]
+    line = step.timeline
+    assert line is not None
+    assert line.seconds == 239
+    assert line.labels == ("away", "there")
+    assert [one.label for one in line.truth] == ["away", "there"] * 3
+    # The state table followed the decisions.
+    assert [one.label for one in line.states] == ["lit", "dark"] * 2 + ["lit"]
+    assert [mark.text for mark in line.marks][:2] == ["lamp on", "lamp off"]
+    changes = [one.start for one in line.answers]
+    assert changes == pytest.approx([0, 40, 80, 120, 160, 200], abs=1)
+
+
+@pytest.mark.slow
+def test_a_single_threshold_is_proven_on_an_emulated_processor(done: Path) -> None:
+    from edgewright.workflows.proof.workflow import prove_place
+
+    if missing := [tool for tool in ("arm-none-eabi-gcc", "qemu-system-arm") if not shutil.which(tool)]:
+        left_out(f"{missing[0]} is not installed")
+    record = prove_place(str(done / "desk"), rows=50, device="cortex-m4")
+    assert record.passed
+    assert "float C99 on an emulated cortex-m4" in [form.name for form in record.forms]
+
+
+def test_a_job_of_ones_own_runs_by_its_folder(desk: Path, tmp_path: Path, cli: Cli) -> None:
+    out = cli("jobs", "run", desk, "--data", desk / "rows.csv", "--out", tmp_path)
+    assert "every check passed" in out
+    assert str(tmp_path / "desk" / "job.html") in out
+    again = cli.json("jobs", "run", desk, "--data", desk / "rows.csv", "--out", tmp_path)
+    assert again["name"] == "desk"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["desk", "desk-2"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (('kind = "run"', 'kind = "rnu"'), "no kind of step 'rnu'. Known: ladder, prove, replay, run, tune"),
+        (('kind = "replay"', 'kind = "run"'), "a name of its own for each step, got 'run' twice"),
+        (('step = "replay"', 'step = "replya"'), "a target of one of the steps run, replay, got 'replya'"),
+        (('kind = "run"', 'kind = "run"\nfile = "x"'), "no key 'file'"),
+        (("minutes = 0.1", "minutes = 0"), "minutes"),
+    ],
+)
+def test_a_wrong_table_is_refused_before_anything_runs(
+    desk: Path, tmp_path: Path, cli: Cli, change: tuple[str, str], words: str
+) -> None:
+    folder = tmp_path / "desk"
+    folder.mkdir()
+    for path in desk.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    (folder / "job.toml").write_text(JOB.replace(*change))
+    err = cli("jobs", "run", folder, "--data", folder / "rows.csv", "--out", tmp_path / "runs", code=2)
+    assert words in err
+    assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
+
+
+def test_names_and_folders_that_are_no_jobs_are_refused(tmp_path: Path, cli: Cli) -> None:
+    assert "no job 'activty'" in cli("jobs", "run", "activty", code=2)
+    assert "a folder with job.toml" in cli("jobs", "run", tmp_path, code=2)
+    assert "a folder of data" in cli("jobs", "run", "room", "--data", tmp_path / "absent", code=2)
+
+
+def test_each_shipped_job_is_listed_and_told(cli: Cli) -> None:
+    out = cli("jobs")
+    for name in shipped_jobs():
+        spec = read_job(examples() / name)
+        assert spec.title in out
+        assert spec.limits, "what the figures do not show"
+        readme = (examples() / name / "README.md").read_text()
+        assert f"edgewright jobs run {name}" in readme
+    assert {"activity", "room"} <= set(shipped_jobs())
+
+
+def test_a_new_job_is_made_of_a_persons_own_data_and_runs(desk: Path, tmp_path: Path, cli: Cli) -> None:
+    made = tmp_path / "mine"
+    cli("jobs", "new", made, "--data", desk / "rows.csv", "--target", "state", "--group", "place", "--yes")
+    names = ["data.md", "device.toml", "job.toml", "pipeline.toml"]
+    assert sorted(path.name for path in made.iterdir()) == names
+    assert [step["kind"] for step in read_job(made).steps] == ["ladder", "run", "prove", "replay"]
+    err = cli("jobs", "new", made, "--data", desk / "rows.csv", "--yes", code=2)
+    assert "a folder that does not exist yet" in err
+    assert sorted(path.name for path in made.iterdir()) == names
+
+
+def test_a_time_line_draws_every_stretch_and_escapes_labels() -> None:
+    line = Timeline(
+        title="day",
+        seconds=7200,
+        labels=("<away>", "there"),
+        truth=(Stretch(label="<away>", start=0, end=3600), Stretch(label="there", start=3600, end=7200)),
+        answers=(Stretch(label="<away>", start=60, end=7200),),
+        states=(Stretch(label="dark", start=60, end=7200),),
+        marks=(Mark(time=10, kind="alarm", text="there"), Mark(time=3600, kind="missed", text="there")),
+    )
+    html = str(timeline_html(line))
+    assert html.count("<rect ") == 4
+    assert "<away>" not in html
+    assert "truth: there, 60 to 120 min" in html
+    assert "missed: there at 60 min" in html
+    assert "1 alarm, 1 missed" in html
+    assert "a cross is a missed event" in html
+    assert "Squares" not in html
+
+
+def test_a_step_that_fails_late_keeps_what_the_others_made(desk: Path, tmp_path: Path, cli: Cli) -> None:
+    folder = tmp_path / "desk"
+    folder.mkdir()
+    for path in desk.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    (folder / "lamp.toml").write_text("name = 'lamp'")
+    err = cli("jobs", "run", folder, "--data", folder / "rows.csv", "--out", tmp_path / "runs", code=1)
+    assert "the job desk failed at replay" in err
+    made = tmp_path / "runs" / "desk"
+    assert (made / "desk" / "trace.json").is_file()
+    assert "lamp.toml" in (made / "job.html").read_text()
