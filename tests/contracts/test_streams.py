@@ -26,11 +26,12 @@ import pytest
 from edgewright.core.catalogue import listing
 from edgewright.device.sources import StreamConfig, StreamKind, kind
 from edgewright.schema.errors import InputError, UnknownNameError
+from plant import ModbusPlant, OpcuaPlant, free_port
 from stream_rows import drain, opened
 from support import check_settings, left_out
 
 KINDS = listing("edgewright.device.sources", "STREAM")
-NEEDS = {"serial": "serial", "mqtt": "paho"}
+NEEDS = {"serial": "serial", "mqtt": "paho", "opcua": "asyncua", "modbus": "pymodbus"}
 
 
 def part(name: str) -> StreamKind[StreamConfig]:
@@ -70,7 +71,12 @@ def mqtt(folder: Path) -> tuple[str, Callable[[Any], None]]:
     (folder / "mosquitto.conf").write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
     program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
     process = subprocess.Popen([program, "-c", str(folder / "mosquitto.conf")], stderr=subprocess.DEVNULL)
-    STARTED.append(process)
+
+    def ended() -> None:
+        process.kill()
+        process.wait()
+
+    STARTED.append(ended)
 
     def feed(stream: Any) -> None:  # noqa: ANN401
         until = time.monotonic() + 8
@@ -129,8 +135,23 @@ def camera(folder: Path) -> tuple[str, Callable[[Any], None]]:
     return f"camera:{folder / 'raw'}?format=RGB3&width=1&height=1", lambda _stream: None
 
 
-FEEDERS = {"camera": camera, "csv": csv, "serial": serial, "mqtt": mqtt, "http": http, "wav": wav, "iio": iio}
-STARTED: list[subprocess.Popen[bytes]] = []
+def opcua(_folder: Path) -> tuple[str, Callable[[Any], None]]:
+    plant = OpcuaPlant(free_port(), x=1.0, y=2.0)
+    STARTED.append(plant.stop)
+    return f"opcua:{plant.url}?rate=4&nodes={plant.nodes}", lambda _stream: plant.set(x=3.0, y=4.0)
+
+
+def modbus(_folder: Path) -> tuple[str, Callable[[Any], None]]:
+    plant = ModbusPlant(port := free_port(), [1, 2])
+    STARTED.append(plant.stop)
+    return f"modbus:127.0.0.1:{port}?rate=4&registers=x@0,y@1", lambda _stream: plant.set([3, 4])
+
+
+FEEDERS = {
+    "camera": camera, "csv": csv, "serial": serial, "mqtt": mqtt, "http": http, "wav": wav, "iio": iio, "opcua": opcua,
+    "modbus": modbus,
+}  # fmt: skip
+STARTED: list[Callable[[], object]] = []
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -182,9 +203,7 @@ def test_an_open_source_keeps_the_contract(name: str, tmp_path: Path) -> None:
     finally:
         stream.close()
         while STARTED:
-            process = STARTED.pop()
-            process.kill()
-            process.wait()
+            STARTED.pop()()
     until = time.monotonic() + 2
     while set(threading.enumerate()) - before and time.monotonic() < until:
         time.sleep(0.01)
@@ -197,17 +216,23 @@ def test_an_unknown_kind_is_answered_with_the_known_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "library", "source"), [("serial", "serial", "serial:/dev/x"), ("mqtt", "paho", "mqtt:h/t")]
+    ("name", "library", "source", "extra"),
+    [
+        ("serial", "serial", "serial:/dev/x", "device"),
+        ("mqtt", "paho", "mqtt:h/t", "device"),
+        ("opcua", "asyncua", "opcua:opc.tcp://h:1?nodes=a@i=1", "industry"),
+        ("modbus", "pymodbus", "modbus:h:1?registers=a@1", "industry"),
+    ],
 )
 def test_a_library_that_is_missing_is_named_with_its_extra(
-    name: str, library: str, source: str, tmp_path: Path
+    name: str, library: str, source: str, extra: str, tmp_path: Path
 ) -> None:
     (tmp_path / f"{library}.py").write_text(f"raise ModuleNotFoundError('no {library}', name='{library}')")
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from edgewright.device.sources import kind\n"
     code += f"p = kind({name!r})\ntry: p.open(p.short({source.partition(':')[2]!r}), ('a',))\n"
     code += "except Exception as error: print(error)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert "pip install 'edgewright[device]'" in done.stdout
+    assert f"pip install 'edgewright[{extra}]'" in done.stdout
 
 
 def test_settings_of_a_wrong_kind_are_refused() -> None:

@@ -6,12 +6,12 @@ import importlib
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from edgewright.device.sources import Stream, StreamKind
+from edgewright.device.sources._login import first_line
 from edgewright.device.sources._packet import Backoff, Stamper, notice_of
 from edgewright.device.sources._payload import MessageSettings, PayloadReader
 from edgewright.schema.device import Packet
@@ -107,7 +107,7 @@ class MqttTopics(Stream):
         client = self._library.Client(self._versions.VERSION2, client_id=config.client, clean_session=not config.client)
         client.connect_timeout = _PATIENCE
         if config.user:
-            client.username_pw_set(config.user, _first_line(config.password_file) if config.password_file else None)
+            client.username_pw_set(config.user, first_line(config.password_file) if config.password_file else None)
         if config.ca:
             try:
                 client.tls_set(ca_certs=config.ca)
@@ -200,13 +200,6 @@ def stream_of(topics: Sequence[str], topic: str) -> str:
     if pattern[-1] == "#":
         found += levels[len(pattern) - 1 :]
     return "/".join(found)
-
-
-def _first_line(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8").partition("\n")[0].strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError("a file with a password", str(error), path) from None
 
 
 def _reason(error: Exception) -> str:
