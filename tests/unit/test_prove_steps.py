@@ -68,8 +68,16 @@ def proof(one: Subject, change: Change = str, network: IntegerNetwork | None = N
     return prove_subject(replace(one, artefacts=(lying,)), "here", chosen)
 
 
-def test_every_step_and_the_copies_of_a_state_are_proven() -> None:
-    record = proof(subject())
+TEMPORAL: tuple[dict[str, Any], ...] = (
+    {"kind": "conv1d", "filters": 4, "kernel": 3, "stride": 2, "padding": "causal"},
+    {"kind": "depthwise_separable", "filters": 5, "kernel": 3, "dilation": 2, "padding": "causal"},
+    {"kind": "last_sample"},
+)
+
+
+@pytest.mark.parametrize("layers", [LAYERS, TEMPORAL], ids=["with a state", "causal convolutions"])
+def test_every_step_and_the_copies_of_a_state_are_proven(layers: tuple[dict[str, Any], ...]) -> None:
+    record = proof(subject(layers))
     assert record.passed
     shown = {form.name: form.stages for form in record.forms if "step" in form.name}
     assert {"integers step by step", LYING} < set(shown)

@@ -1,4 +1,4 @@
-"""LSTM and GRU as a stream: the bytes of its window form in Python and in C, and a state that survives a power cut."""
+"""LSTM, GRU and causal convolutions as a stream: every byte of the window in Python and in C, across a power cut."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ NETWORKS: dict[str, tuple[dict[str, Any], ...]] = {
     "two layers": (EVERY, LAST, DENSE),
     "behind a convolution": (CAUSAL, EVERY, LAST),
     "a gru": (GRU,),
+    "causal convolutions": (CAUSAL, {**CAUSAL, "stride": 1, "dilation": 3}, {"kind": "last_sample"}, DENSE),
     "gru and lstm behind a convolution": (CAUSAL, {**GRU, "sequence": True}, EVERY, GRU, DENSE),
 }
 ROUNDINGS: tuple[Rounding, ...] = ("litert", "tflm")
@@ -138,7 +139,7 @@ def test_c_gives_every_byte_of_a_foreign_lstm_with_a_softmax(rounding: Rounding,
     np.testing.assert_array_equal(InC(made, tmp_path).push(x), NetworkStream(made).push(x))
 
 
-@pytest.mark.parametrize("name", ["two layers", "gru and lstm behind a convolution"])
+@pytest.mark.parametrize("name", ["two layers", "gru and lstm behind a convolution", "causal convolutions"])
 def test_a_state_survives_a_power_cut_at_every_byte(name: str, tmp_path: Path) -> None:
     made = network(name)
     hop = steps_of(made).hop

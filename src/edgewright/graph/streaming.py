@@ -3,7 +3,8 @@
 A causal convolution over (1, samples, channels) sees, at each step, `stride` new samples and the samples before them
 that its kernel still covers. Kept in memory, which begins as the padding of the window form does (the integer of the
 real number 0), they make every byte that of the window form: the same kernels run on the same numbers. An LSTM or GRU
-keeps its state; one that gives its last state gives it after every step, and dense layers may follow it.
+keeps its state; one that gives its last state gives it after every step, and dense layers may follow it. So they may
+the last sample behind convolutions.
 """
 
 from __future__ import annotations
@@ -77,6 +78,16 @@ def has_state(operator: IntegerOperator) -> bool:
     return kernel(operator.kind).recurrence is not None
 
 
+def remembers(network: IntegerNetwork) -> bool:
+    """Return whether a network has a state, or is a stream whose convolutions keep samples from step to step."""
+    if any(map(has_state, network.operators)):
+        return True
+    try:
+        return steps_of(network).remembered > 0
+    except InputError:
+        return False
+
+
 def _recurrence(moment: Moment) -> Recurrence | None:
     make = kernel(moment.operator.kind).recurrence
     return None if make is None else make(moment.operator, moment.values[-1])
@@ -111,7 +122,7 @@ def steps_of(network: IntegerNetwork) -> Steps:
 def _moment(network: IntegerNetwork, operator: IntegerOperator, lengths: dict[int, int]) -> Moment:
     """Return the operator at a step; notes in `lengths` how many samples of its output a step gives."""
     fresh = lengths[operator.inputs[0]]
-    kept, given = 0, fresh
+    kept, given, channels = 0, fresh, network.values[operator.inputs[0]].shape[-1:]
     if operator.kind in _KERNELS:
         (height, width), (_, stride) = operator.numbers["kernel"], operator.numbers["strides"]
         kept = (width - 1) * operator.numbers["dilations"][1] + 1 - stride
@@ -123,6 +134,11 @@ def _moment(network: IntegerNetwork, operator: IntegerOperator, lengths: dict[in
         operator = msgspec.structs.replace(operator, numbers={**operator.numbers, "pads": (0, 0, 0, 0)})
     elif has_state(operator):
         given = fresh if operator.numbers["sequence"][0] else 1
+    elif operator.kind == "slice" and _takes_last(network, operator):
+        given = 1
+        operator = msgspec.structs.replace(operator, numbers={"axis": (1,), "begin": (fresh - 1,), "end": (fresh,)})
+    elif operator.kind == "reshape" and fresh == 1 and network.values[operator.output].shape == channels:
+        given = 1
     elif operator.kind in _ROWS and len(network.values[operator.inputs[0]].shape) == 1:
         # Behind a last state: what comes in is features of one step.
         given = 1
@@ -137,6 +153,12 @@ def _moment(network: IntegerNetwork, operator: IntegerOperator, lengths: dict[in
     output = network.values[operator.output]
     made = msgspec.structs.replace(output, shape=(1, given, output.shape[-1]))
     return Moment(operator, (*inputs, made), kept, fresh)
+
+
+def _takes_last(network: IntegerNetwork, operator: IntegerOperator) -> bool:
+    """Return whether an operator gives the last sample of a window alone."""
+    samples = network.values[operator.inputs[0]].shape[1]
+    return operator.numbers == {"axis": (1,), "begin": (samples - 1,), "end": (samples,)}
 
 
 class NetworkStream:
@@ -190,6 +212,9 @@ class NetworkStream:
             arrays: Sequence[Int8] = [values[i] for i in moment.operator.inputs]
             if index in self._recurrences:
                 values[moment.operator.output] = self._stepped(index, arrays[0])
+                continue
+            if moment.operator.kind in ("slice", "reshape"):
+                values[moment.operator.output] = arrays[0][:, :, moment.fresh - 1 :: moment.fresh]
                 continue
             if moment.kept:
                 seen = np.concatenate([self._memory[index], arrays[0]], axis=2)

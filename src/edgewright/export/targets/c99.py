@@ -25,7 +25,7 @@ from edgewright.export.c99_language.student import write_language_c99
 from edgewright.export.contract import Exported, Subject, Target
 from edgewright.graph.denoising import DenoiserFile
 from edgewright.graph.stages import marked_stages
-from edgewright.graph.streaming import has_state
+from edgewright.graph.streaming import remembers
 from edgewright.monitor.forecaster import ForecasterFile
 from edgewright.nlp.utterance.model_file import Arrays
 from edgewright.schema.errors import InputError
@@ -98,9 +98,9 @@ def objects_files(subject: Subject) -> dict[str, str]:
 
 
 def _steps(subject: Subject) -> dict[str, str]:
-    """Return the network with a state as a stream, sample by sample, where nothing in it needs the whole window."""
+    """Return the network with a state, or causal convolutions, as a stream, where nothing needs the whole window."""
     network = subject.integers
-    if network is None or not any(map(has_state, network.operators)):
+    if network is None or not remembers(network):
         return {}
     try:
         return write_network_stream_c99(network, name=f"{subject.word}_steps")

@@ -1,4 +1,4 @@
-"""A network with a state on a stream, step by step: in Python, and NAME_steps.c by every compiler and under emulation.
+"""A network with a state, or of causal convolutions, step by step: in Python, in C by every compiler, and emulated.
 
 Every window is a stream of its own, so its last answer must be that of the whole window. In C the power goes once in
 each window: the state is saved, overwritten, and restored.
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edgewright.core.integer.network import run_values, to_integers, to_reals
 from edgewright.graph.stages import layers
-from edgewright.graph.streaming import NetworkStream, Steps, has_state, steps_of
+from edgewright.graph.streaming import NetworkStream, Steps, remembers, steps_of
 from edgewright.proof.form import BYTES, OUTPUT, Form, Samples, Stages
 from edgewright.schema.errors import InputError
 from edgewright.schema.integer import IntegerNetwork
@@ -74,7 +74,7 @@ void steps_replay(const int8_t *in, int8_t *out) {
 
 def _make(subject: Subject) -> Iterator[Form]:
     network = subject.network
-    if network is None or not any(map(has_state, network.operators)):
+    if network is None or not remembers(network):
         return
     try:
         steps = steps_of(network)
