@@ -148,6 +148,7 @@ def _first(key: str, value: object) -> Spoiled:
         (lambda coco: coco["images"][0].update(width=99), "a picture of 99 x 48 pixels"),
         (lambda coco: coco["images"][0].update(file_name="none.png"), "missing: none.png"),
         (lambda coco: coco["annotations"].clear(), "at least one box around an object, got none - at boxes"),
+        (lambda coco: coco["annotations"].append(dict(coco["annotations"][0])), "each box once, got 1 of"),
         (lambda coco: coco["images"].append(dict(coco["images"][0])), "each picture once"),
     ],
 )

@@ -35,7 +35,7 @@ def test_sources_and_sets_that_nobody_measured_are_marked() -> None:
     marked = {name for name in listing(SOURCES, "SOURCE") if find(SOURCES, name, "SOURCE", "source").simulated}
     marked |= {name for name in listing(SETS, "SET") if find(SETS, name, "SET", "set").simulated}
     assert marked == {"machine", "plant", "room", "speech", "wearable", "ai4i2020", "cmapss"}
-    assert load_data({"kind": "machine", "rows": 40}, seed=0).name.startswith("Simulated ")
+    assert load_data({"kind": "machine", "rows": 40}, seed=0).name == "machine (simulated)"
     assert simulated_title("A title", {"kind": "csv"}) == "A title"
 
 

@@ -143,7 +143,7 @@ def _checked(box: Box) -> Box:
 
 
 class Placing:
-    """Centres of boxes in resized pictures; boxes whose centre is not in the picture are counted and refused.
+    """Centres of boxes in resized pictures; boxes outside of their picture or listed twice are counted and refused.
 
     Args:
         boxes: of the pictures.
@@ -155,6 +155,7 @@ class Placing:
         self.boxes, self._fit, self._size = boxes, fit, size
         self._outside: list[str] = []
         self._cut: list[str] = []
+        self._twice: list[str] = []
         self._count = 0
 
     def name_of(self, picture: str) -> str | None:
@@ -177,9 +178,13 @@ class Placing:
                 f"a picture of {said[0]} x {said[1]} pixels, as {self.boxes.where} says",
                 f"{picture[0]} x {picture[1]}", name, "Use the pictures that the boxes were drawn on",
             )  # fmt: skip
-        made = []
+        made, before = [], set()
         for box in self.boxes.of[name]:
             self._count += 1
+            box_key = (box.label, box.left, box.top, box.width, box.height)
+            if box_key in before:
+                self._twice.append(box.place)
+            before.add(box_key)
             x, y = box.left + box.width / 2, box.top + box.height / 2
             if not (0 <= x < picture[0] and 0 <= y < picture[1]):
                 self._outside.append(box.place)
@@ -198,7 +203,8 @@ class Placing:
             seen: names of the pictures that were read, as the file lists them.
 
         Raises:
-            InputError: boxes outside of their picture or of what is kept of it, or listed pictures that are not there.
+            InputError: boxes outside of their picture or of what is kept of it, boxes that are listed twice, or listed
+                pictures that are not there.
         """
         if not any(self.boxes.of.values()):
             raise InputError("at least one box around an object", "none", self.boxes.where)
@@ -209,6 +215,9 @@ class Placing:
             if some:
                 got = f"{len(some):,} of {self._count:,} outside, the first one"
                 raise InputError(f"boxes with their centre within {of}", got, some[0], do)
+        if self._twice:
+            got = f"{len(self._twice):,} of {self._count:,} twice, the first one"
+            raise InputError("each box once", got, self._twice[0], "Remove them: one object would count twice")
         absent = sorted(set(self.boxes.of) - set(seen))
         if absent:
             raise InputError(

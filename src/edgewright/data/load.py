@@ -57,7 +57,7 @@ def load_data(
             "Use a pipeline, or --kind where the command has it, that reads files",
         )  # fmt: skip
     dataset = _loaded(part, kind, convert_table(_without_marks(keys), part.config, where), seed, spool)
-    return msgspec.structs.replace(dataset, name=f"Simulated {dataset.name}") if part.simulated else dataset
+    return msgspec.structs.replace(dataset, name=f"{dataset.name} (simulated)") if part.simulated else dataset
 
 
 def _loaded(
