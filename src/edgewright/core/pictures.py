@@ -113,6 +113,20 @@ def resized(picture: NDArray[np.uint8], size: tuple[int, int], fit: Fit) -> NDAr
     return _sized(Image.fromarray(array), size, fit)
 
 
+def png(picture: Floats, draw: Callable[[Image.Image], Image.Image] = lambda image: image) -> bytes:
+    """Return a picture as a PNG file.
+
+    Args:
+        picture: shape (1 or 3, height, width), 0 to 255; what is no number is black.
+        draw: changes the picture before it is written.
+    """
+    values = np.clip(np.nan_to_num(picture), 0, 255).astype(np.uint8)
+    image = Image.fromarray(values[0] if len(values) == 1 else np.ascontiguousarray(values.transpose(1, 2, 0)))
+    stream = io.BytesIO()
+    draw(image).save(stream, "PNG")
+    return stream.getvalue()
+
+
 def takes_pictures(manifest: Manifest) -> bool:
     """Return whether a sample of the package is a picture."""
     return len(manifest.shape) == 3 and len(manifest.columns) in (1, 3)

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.objects import GOOD, ODD, heat, odd_chances, oddest
+from edgewright.core.pictures import png
 from edgewright.data.goods import is_odd
-from edgewright.pipeline.detection import picture_png
 from edgewright.pipeline.evaluate import evaluate_classes
 from edgewright.schema.data import Floats, Labels, Samples
 from edgewright.schema.objects import ObjectMap
@@ -97,6 +97,6 @@ def _scene(samples: Samples, row: int, values: Floats, spec: ObjectMap) -> OddSc
         row=row,
         name=str(samples.sessions[row]),
         label=str(samples.y[row]),
-        picture=picture_png(samples.X[row]),
+        picture=png(samples.X[row]),
         odds=tuple(int(v) for v in heat(values[None], spec)[1].ravel()),
     )

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from edgewright.core.objects import find_objects, probability, read_objects
+from edgewright.core.pictures import png
 from edgewright.data.centres import read_centres
 from edgewright.schema.data import Floats, Labels, Samples
 from edgewright.schema.errors import InputError
@@ -152,19 +151,11 @@ def _crowded(true: list[tuple[Centre, ...]], spec: ObjectMap) -> int:
     return len(cells) - len(set(cells))
 
 
-def picture_png(sample: Floats) -> bytes:
-    """Return a picture of shape (channels, height, width), values from 0 to 255, as a PNG file."""
-    pixels = np.clip(np.nan_to_num(sample), 0, 255).astype(np.uint8).transpose(1, 2, 0)
-    stream = io.BytesIO()
-    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(stream, "PNG")
-    return stream.getvalue()
-
-
 def _scene(samples: Samples, row: int, spec: ObjectMap, true: tuple[Centre, ...], found: tuple[Found, ...]) -> Scene:
     return Scene(
         row=row,
         name=str(samples.sessions[row]),
-        picture=picture_png(samples.X[row]),
+        picture=png(samples.X[row]),
         true=tuple(Spot(label=one.label, x=one.x * spec.width, y=one.y * spec.height) for one in true),
         found=tuple(
             Spot(label=spec.labels[one.label], x=one.x, y=one.y, chance=round(probability(one.score), 4))

@@ -8,11 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from edgewright.core.pictures import png
 from edgewright.studio.frame import page_of
 from edgewright.studio.pages import Page
 from edgewright.studio.pages.data import origin_of, shelf
 from edgewright.studio.view.data_sources import DataRequest
-from edgewright.studio.view.pictures import has_pictures, png
+from edgewright.studio.view.pictures import has_pictures
 
 
 def _answer(request: Request) -> Response:

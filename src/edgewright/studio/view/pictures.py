@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from edgewright.core.pictures import png
 from edgewright.data.samples import unit_of
 from edgewright.schema.data import Floats
 from edgewright.studio.view.data_cache import Opened
@@ -40,25 +40,24 @@ def gallery(opened: Opened, request: DataRequest) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def png(picture: Floats, marks: Sequence[tuple[float, float]] = ()) -> bytes:
+def marked_png(picture: Floats, marks: Sequence[tuple[float, float]] = ()) -> bytes:
     """Return a picture as a PNG file.
 
     Args:
         picture: shape (1 or 3, height, width), 0 to 255.
         marks: x and y of places, in pixels, that get a ring.
     """
-    values = np.clip(picture, 0, 255).astype(np.uint8)
-    image = Image.fromarray(values[0] if len(values) == 1 else values.transpose(1, 2, 0))
-    if marks:
-        image = image.convert("RGB")
-    radius, pen = max(image.size) / 16, ImageDraw.Draw(image)
-    for x, y in marks:
-        pen.ellipse((x - radius, y - radius, x + radius, y + radius), outline="red", width=2)
-    content = io.BytesIO()
-    image.save(content, "PNG")
-    return content.getvalue()
+
+    def ringed(image: Image.Image) -> Image.Image:
+        image = image.convert("RGB") if marks else image
+        radius, pen = max(image.size) / 16, ImageDraw.Draw(image)
+        for x, y in marks:
+            pen.ellipse((x - radius, y - radius, x + radius, y + radius), outline="red", width=2)
+        return image
+
+    return png(picture, ringed)
 
 
 def inline_png(picture: Floats, marks: Sequence[tuple[float, float]] = ()) -> str:
-    """Return a picture as an address that holds all of it; arguments as of `png`."""
-    return f"data:image/png;base64,{base64.b64encode(png(picture, marks)).decode()}"
+    """Return a picture as an address that holds all of it; arguments as of `marked_png`."""
+    return f"data:image/png;base64,{base64.b64encode(marked_png(picture, marks)).decode()}"
