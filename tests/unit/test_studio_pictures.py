@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,24 @@ def test_a_folder_is_shown_in_pages_of_pictures(studio: Client) -> None:
     assert 'src="/picture/at/shapes?sample=60"' in first
     assert "view=signal" not in first
     assert "view=spread" not in first
+
+
+def test_the_guided_start_takes_a_folder_or_a_zip_of_pictures(studio: Client, tmp_path: Path) -> None:
+    taken = studio.post("/new", data={"path": "shapes"})
+    assert taken.headers["location"] == "/new/shapes"
+    text = studio.get("/new/shapes").text
+    assert "80 pictures, 3 channels, 2 classes" in text
+    assert "24 of 80 pictures" in text
+    assert 'src="/picture/at/shapes?sample=80"' in text
+    assert "One decision is about" not in text
+    # A picture of 96 x 96 pixels in three channels, float32.
+    assert "111 kB" in text
+    archive = Path(shutil.make_archive(str(tmp_path / "my shapes"), "zip", write_pictures(tmp_path / "few", each=6)))
+    taken = studio.post("/new", files={"file": (archive.name, archive.read_bytes())})
+    assert taken.headers["location"] == "/new/data/my-shapes.zip"
+    assert "12 pictures" in studio.get("/new/data/my-shapes.zip").text
+    refused = studio.post("/new", files={"file": ("notes.zip", b"no archive")})
+    assert refused.status_code == 400
 
 
 def test_a_picture_is_the_file_as_the_model_sees_it(studio: Client) -> None:

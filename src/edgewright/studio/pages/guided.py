@@ -133,7 +133,7 @@ def _origin(request: Request, location: str) -> Origin:
     """
     origin = at_path(studio_of(request).folder, location, {})
     if not is_own_data(str(origin.path)):
-        raise InputError("a CSV, Parquet or WAV file, or a folder of them", location)
+        raise InputError("a CSV, Parquet or WAV file, a ZIP of pictures, or a folder of them", location)
     return origin
 
 
@@ -151,7 +151,7 @@ def _shown(request: Request, choices: _Choices, problem: str = "", *, status: in
                       problem=told(error))  # fmt: skip
     found, opened = reading.found, reading.opened
     problem = problem or reading.problem
-    context: dict[str, Any] = {}
+    context: dict[str, Any] = {"pictures": []}
     view = import_module(_VIEW)
     if found is not None and opened is not None:
         features = reading.features
@@ -159,9 +159,9 @@ def _shown(request: Request, choices: _Choices, problem: str = "", *, status: in
         shown, further = view.findings(found)
         context = {
             "lines": view.column_lines(found), "findings": shown, "further": further, "map": drawn, "why": why,
-            "picture": view.picture(opened), "looks": look(opened.classes),
+            "picture": view.picture(opened), "pictures": view.shown_pictures(opened), "looks": look(opened.classes),
             "features": features, "bytes_kept": view.window_bytes(found), "longest": view.longest_window(found),
-            **{f"{name}_address": view.data_address(opened, name) for name in ("signal", "map")},
+            **{f"{name}_address": view.data_address(opened, name) for name in ("signal", "map", "pictures")},
         }  # fmt: skip
     return render(
         request, "guided_columns.html", status=400 if problem and status == 200 else status, title=f"Start: {location}",

@@ -22,6 +22,7 @@ from edgewright.studio.view.data_sources import DataRequest, Origin
 from edgewright.studio.view.drawing import A_PAGE, Picture, draw
 from edgewright.studio.view.feature_map import Map, draw_map
 from edgewright.studio.view.own_features import FeatureValues, feature_values
+from edgewright.studio.view.pictures import has_pictures, some_pictures
 from edgewright.studio.view.segments import Windows, windows
 from edgewright.workflows.own_data.columns import assign_roles
 from edgewright.workflows.own_data.preview import Preview, read_preview
@@ -35,6 +36,10 @@ _FEW_GROUPS = 12
 _NO_GROUP = (
     "No column names a person or machine. If several were measured, training and test may share them, and the accuracy "
     "on new ones is then lower than shown."
+)
+_NO_VISIT = (
+    "Pictures belong to no group. If a thing or place was photographed several times, training and test may share it, "
+    "and the accuracy on new ones is then lower than shown."
 )
 # Rows of the first recording that are drawn at most, and files that are kept in memory.
 _DRAWN, _KEPT = 1000, 2
@@ -167,7 +172,8 @@ def findings(found: OwnData) -> tuple[Sequence[Finding], Sequence[Finding]]:
     """Return what a person should know before training, and the rest of what `edgewright check` finds."""
     groups, made = found.quality.groups, []
     if not groups:
-        made.append(Finding("no-group", "warning", _NO_GROUP))
+        alone = _NO_VISIT if found.framing.kind == "picture" else _NO_GROUP
+        made.append(Finding("no-group", "warning", alone))
     elif groups < _FEW_GROUPS:
         people = plural(groups, "person or machine", "people or machines")
         made.append(Finding("few-groups", "warning", f"Only {people}: with fewer than {_FEW_GROUPS}, the accuracy on "
@@ -177,8 +183,15 @@ def findings(found: OwnData) -> tuple[Sequence[Finding], Sequence[Finding]]:
     return shown, [one for one in every if one not in shown]
 
 
-def picture(opened: Framed) -> Picture:
-    """Return the beginning of the first recording with its labels and windows."""
+def shown_pictures(opened: Framed) -> list[tuple[int, str, str]]:
+    """Return some pictures with their labels, as `some_pictures`; none of data that are no pictures."""
+    return some_pictures(opened, DataRequest("data", opened.origin, {})) if has_pictures(opened) else []
+
+
+def picture(opened: Framed) -> Picture | None:
+    """Return the beginning of the first recording with its labels and windows; None for pictures."""
+    if has_pictures(opened):
+        return None
     where: Windows | None = None
     if opened.window() is not None:
         samples, _ = opened.samples()
@@ -203,9 +216,9 @@ def data_address(opened: Framed, view: str) -> str:
 
 
 def window_bytes(found: OwnData) -> int:
-    """Return bytes that a device keeps of the stream: a window of float32, or a row."""
+    """Return bytes that a device keeps of the stream: a window of float32, a row, or a picture."""
     rows = found.framing.window.samples if found.framing.window else 1
-    return 4 * rows * len(found.dataset.columns)
+    return 4 * rows * int(np.prod(found.dataset.recordings[0].values.shape[1:]))
 
 
 def longest_window(found: OwnData) -> int:

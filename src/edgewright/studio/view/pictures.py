@@ -16,7 +16,7 @@ from edgewright.studio.view.data_cache import Opened
 from edgewright.studio.view.data_sources import DataRequest
 from edgewright.studio.view.segments import placed
 
-A_PAGE = 60
+A_PAGE, _SOME = 60, 24
 
 
 def has_pictures(opened: Opened) -> bool:
@@ -38,6 +38,16 @@ def gallery(opened: Opened, request: DataRequest) -> dict[str, Any]:
         "pictures": [(n, str(samples.y[n - 1]), request.to("picture", sample=n)) for n in shown],
         "why": "", "page": page, "pages": pages, "recording": recording,
     }  # fmt: skip
+
+
+def some_pictures(opened: Opened, request: DataRequest) -> list[tuple[int, str, str]]:
+    """Return number, label and address of some pictures, drawn evenly, so that every label has its share."""
+    samples, _ = opened.samples()
+    if samples is None:
+        return []
+    count = len(samples.y)
+    numbers = np.unique(np.linspace(1, count, min(count, _SOME)).astype(np.int64)).tolist()
+    return [(n, str(samples.y[n - 1]), request.to("picture", sample=n)) for n in numbers]
 
 
 def marked_png(picture: Floats, marks: Sequence[tuple[float, float]] = ()) -> bytes:
