@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgewright.cli.adapt._state import opened, report, restored
+from edgewright.cli.labelled_examples import labelled_examples
 from edgewright.cli.options import argument, declare, option
 
 
@@ -13,7 +14,7 @@ def command(
     package: Path = argument(metavar="RUN|PACKAGE"),
     examples: Path = option(
         required=True, metavar="FOLDER|FILE.csv",
-        help="One CSV file or folder per label, or one file with --label-column.",
+        help="One CSV file or folder (of pictures, too) per label, or one file with --label-column.",
     ),
     label_column: str = option(metavar="NAME", help="Column with the labels, if the examples are in one file."),
     state: Path = option(required=True, metavar="DIR", help="Folder of the device's state; made when missing."),
@@ -25,11 +26,10 @@ def command(
     install is enough; the examples stay on the device.
     """
     from edgewright.core.adaptation.slots import Files
-    from edgewright.core.neighbours.examples import read_examples
 
     refused = 0
     predictor, _ = opened(package, state)
-    found = read_examples(examples, predictor.manifest, label_column)
+    found = labelled_examples(examples, predictor.manifest, label_column)
     predictor.check_labels(found)
     with Files(state).locked():
         slots = restored(predictor, state)

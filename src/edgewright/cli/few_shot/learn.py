@@ -51,7 +51,7 @@ def command(
     than later samples.
     """
     from edgewright.cli.few_shot._index import few, told
-    from edgewright.core.neighbours.examples import read_examples
+    from edgewright.cli.labelled_examples import labelled_examples
     from edgewright.core.neighbours.index_file import begin, write_index
     from edgewright.core.objects import refuse_objects
     from edgewright.core.package import read_package
@@ -65,13 +65,7 @@ def command(
     maker = made.space()
     manifest = made.package.manifest
     refuse_objects(manifest.task, f"edgewright few-shot learn {package}")
-    if len(manifest.shape) == 3:
-        from edgewright.data.picture_samples import read_picture_examples
-
-        found = read_picture_examples(examples, manifest)
-    else:
-        found = read_examples(examples, manifest, label_column)
-    for label, samples in found.items():
+    for label, samples in labelled_examples(examples, manifest, label_column).items():
         made = made.added(label, maker.vectors(few(samples, most)))
     if len(made.spec.labels) < 2:
         raise InputError("examples of at least two labels", f"only {made.spec.labels[0]!r}", str(examples))
