@@ -38,6 +38,7 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("pictures", {"height": 21, "width": 13}),
         ("pictures", {"height": 1, "width": 26}),
     ],
+    "colours": [("pictures", {}), ("pictures", {"step": 16, "every": 3})],
     "resample": [("windows", {"rate": 48.0}), ("windows", {"rate": 25.0, "samples": 60})],
     "impute": [
         ("rows", {"strategy": "mean"}),

@@ -30,7 +30,7 @@ def test_the_ladder_goes_from_the_majority_to_networks() -> None:
     names = list(RUNGS)
     assert names == [
         "majority", "threshold", "rules", "state_machine", "linear", "tree", "forest", "boosting", "neighbours",
-        "small_network", "large_network", "recurrent_network",
+        "small_network", "large_network", "recurrent_network", "small_convolutions", "large_convolutions",
     ]  # fmt: skip
     assert len({rung.rank for rung in RUNGS.values()}) == len(names)
 

@@ -10,7 +10,7 @@ from edgewright.schema.ladder import LadderRecord, PeerRecord, RungRecord
 from edgewright.schema.trace import Interval
 from edgewright.search.ladder.verdict import change, figure, taken
 
-_BAR = 24
+_TITLE, _BAR = 18, 20
 _SAID = 2
 
 
@@ -19,7 +19,7 @@ def ladder_lines(record: LadderRecord) -> list[str]:
     lines = [*_head(record), ""]
     low, high = _range(record)
     scale = f"{figure(low)}{'':{max(1, _BAR - len(figure(low)) - len(figure(high)))}}{figure(high)}"
-    lines.append(f"  {'rung':<14} {'score':<8} {scale:<{_BAR}}  {'flash':>8} {'RAM':>8} {'latency':>9}")
+    lines.append(f"  {'rung':<{_TITLE}} {'score':<8} {scale:<{_BAR}}  {'flash':>8} {'RAM':>8} {'latency':>9}")
     for rung in record.rungs:
         lines += _rung(rung, record, low, high)
     for peer in record.peers:
@@ -70,7 +70,7 @@ def bar(score: Interval, low: float, high: float) -> str:
 def _rung(rung: RungRecord, record: LadderRecord, low: float, high: float) -> list[str]:
     mark = ">" if rung.chosen else "+" if rung.climbed else " "
     if rung.score is None:
-        return [f"{mark} {rung.title:<14} {rung.left_out}"]
+        return [f"{mark} {rung.title:<{_TITLE}} {rung.left_out}"]
     price = "".join(
         f" {text:>{width}}"
         for text, width in (
@@ -78,7 +78,7 @@ def _rung(rung: RungRecord, record: LadderRecord, low: float, high: float) -> li
             (microseconds_text(rung.footprint.latency_us.value) if rung.footprint.latency_us else "unknown", 9),
         )
     ) if rung.footprint else f" {rung.unpriced[:26]}"  # fmt: skip
-    lines = [f"{mark} {rung.title:<14} {figure(rung.score.value):<8} {bar(rung.score, low, high)} {price}"]
+    lines = [f"{mark} {rung.title:<{_TITLE}} {figure(rung.score.value):<8} {bar(rung.score, low, high)} {price}"]
     if rung.gain is not None:
         before = next((r.title for r in record.rungs if r.name == rung.against), rung.against)
         lines.append(f"    {change(rung)} over {before}: {rung.why or taken(rung)}")
@@ -87,7 +87,7 @@ def _rung(rung: RungRecord, record: LadderRecord, low: float, high: float) -> li
 
 def _peer(peer: PeerRecord, low: float, high: float) -> list[str]:
     """Return a model that is no rung, in parentheses."""
-    line = f"  {'(compared)':<14} {figure(peer.score.value):<8} {bar(peer.score, low, high)}"
+    line = f"  {'(compared)':<{_TITLE}} {figure(peer.score.value):<8} {bar(peer.score, low, high)}"
     return [line.rstrip(), f"    {peer.title}"]
 
 

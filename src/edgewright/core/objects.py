@@ -159,7 +159,7 @@ def refuse_objects(task: str, where: str) -> None:
     if task in MAPPED:
         raise InputError(
             "a task with one answer a sample (classification, regression)", f"task = {task!r}", where,
-            "Use edgewright run, predict, prove, estimate or export",
+            "Use edgewright run, predict, prove, score, estimate or export",
         )  # fmt: skip
 
 

@@ -141,6 +141,11 @@ def _without(recording: Recording, held_out: tuple[str, ...]) -> Recording:
     return msgspec.structs.replace(recording, target=target)
 
 
+def are_pictures(samples: Samples) -> bool:
+    """Return whether samples are pictures, shape (n, channels, height, width)."""
+    return bool(samples.X.ndim == 4)
+
+
 def fold_units(samples: Samples, window: WindowConfig | None) -> tuple[str, Indices]:
     """Return the kind of unit that folds keep whole ('group', 'session', ...) and the unit of each sample."""
     if samples.groups is not None and len(np.unique(samples.groups)) > 1:

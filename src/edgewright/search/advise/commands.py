@@ -10,7 +10,7 @@ from edgewright.pipeline.folder import free_name
 from edgewright.schema.config import PipelineConfig
 from edgewright.search.advise.contract import AdviceRequest
 from edgewright.search.ladder.rung_run import run_name
-from edgewright.search.problem import Problem
+from edgewright.search.problem import Problem, are_pictures
 
 # Options of `ladder` that `check` does not accept.
 _NOT_CHECKED = ("--device", "--by", "--leave-out", "--step", "--window-target", "--metric", "--task")
@@ -60,7 +60,7 @@ def commands(setup: Setup, request: AdviceRequest, rung: str) -> tuple[str, ...]
         f"edgewright prove {run}",
         f"edgewright estimate {run} --device {shlex.quote(request.device)}",
         f"edgewright export {run} --to c99 --out firmware",
-        f"edgewright predict {run} --csv new.csv",
+        f"edgewright predict {run} {'--pictures new' if are_pictures(setup.problem.samples) else '--csv new.csv'}",
     )
 
 

@@ -96,7 +96,8 @@ class Rung:
         title: name in tables.
         tail: returns the pipeline with this rung's stages and model after the common stages.
         fit: fits the pipeline of `tail` on a part.
-        columns: input: 'plain' or 'features' (the same for rows unless the pipeline has its own stages), or 'windows'.
+        columns: input: 'plain' or 'features' (the same for rows unless the pipeline has its own stages), or 'windows'
+            (pictures, too).
         unsupported_reason: returns why a problem cannot use this rung; empty where it can.
         extra_files: returns additional files of a run by file name; empty for most rungs.
     """

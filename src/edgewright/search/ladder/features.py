@@ -13,13 +13,14 @@ from edgewright.data.framing import SOUND
 from edgewright.pipeline.fitting import fit_stages
 from edgewright.pipeline.plan import parts
 from edgewright.schema.config import PipelineConfig
-from edgewright.schema.errors import InputError
 from edgewright.search.ladder.contract import FEATURES, WINDOWS, Columns, Part
-from edgewright.search.problem import Indices, Problem
-from edgewright.training.augment import augmented
+from edgewright.search.problem import Indices, Problem, are_pictures
+from edgewright.training.augment import augmented, copying
 
 Table = dict[str, Any]
 
+# Rows and columns of pictures whose colours are counted, at most.
+COUNTED_SIDE = 32
 # Maximum number of channels for which all pairwise correlations are computed.
 MOST_CORRELATED = 12
 # Edges in Hz of the frequency bands for movements of people and of slow machines.
@@ -35,7 +36,8 @@ def plain_stages(problem: Problem) -> tuple[Table, ...]:
     The statistics are mean, standard deviation, minimum, maximum and mean absolute difference. Sound becomes mean and
     standard deviation of its MFCCs, because statistics of the waveform carry little information.
     """
-    _refuse_pictures(problem)
+    if are_pictures(problem.samples):
+        return _picture_stages(problem)
     filled: list[Table] = [{"kind": "impute"}] if np.isnan(problem.samples.X).any() else []
     if problem.samples.X.ndim == 2:
         return tuple(filled)
@@ -44,12 +46,9 @@ def plain_stages(problem: Problem) -> tuple[Table, ...]:
     return (*filled, {"kind": "statistics", "features": ["mean", "std", "min", "max", "mean_abs_diff"]})
 
 
-def _refuse_pictures(problem: Problem) -> None:
-    if problem.samples.X.ndim == 4:
-        raise InputError(
-            "rows or windows, for models on plain columns or features", "pictures", problem.name,
-            "Train the network of the pipeline with edgewright run, or vary it with edgewright search",
-        )  # fmt: skip
+def _picture_stages(problem: Problem) -> tuple[Table, ...]:
+    """Return the stage for columns of pictures: histograms of colours, for which some of the pixels are enough."""
+    return ({"kind": "colours", "every": -(-max(problem.samples.X.shape[2:]) // COUNTED_SIDE)},)
 
 
 def _is_sound(problem: Problem) -> bool:
@@ -60,8 +59,9 @@ def _is_sound(problem: Problem) -> bool:
 
 def feature_stages(problem: Problem) -> tuple[Table, ...]:
     """Return the stages for inputs of networks: rows are imputed; windows become features for their kind of data."""
-    _refuse_pictures(problem)
     samples = problem.samples
+    if are_pictures(samples):
+        return _picture_stages(problem)
     filled: list[Table] = [{"kind": "impute"}] if np.isnan(samples.X).any() else []
     if samples.X.ndim == 2:
         return tuple(filled)
@@ -78,7 +78,10 @@ def feature_stages(problem: Problem) -> tuple[Table, ...]:
 
 
 def window_stages(problem: Problem, own: tuple[Table, ...]) -> tuple[Table, ...]:
-    """Return the stages for windows: those of the pipeline without its features; sound becomes frames of its MFCCs."""
+    """Return the stages for windows: those of the pipeline without its features; sound becomes frames of its MFCCs.
+
+    Pictures are taken as they are, too.
+    """
     if own:
         features = listing("edgewright.features", "STAGE")
         return tuple(stage for stage in own if stage.get("kind") not in features)
@@ -146,9 +149,9 @@ def config_of(config: PipelineConfig, problem: Problem, columns: Columns) -> Pip
     """Return the pipeline with the common stages for plain columns, for features or for windows.
 
     For features, the stages of the pipeline itself are used where it has any; for windows, those before its features.
-    Rungs on plain columns ignore them and use no augmentation.
+    Rungs on plain columns ignore them and use no augmentation. Features of pictures are their plain columns.
     """
-    if columns == FEATURES:
+    if columns == FEATURES and not are_pictures(problem.samples):
         return msgspec.structs.replace(config, stages=config.stages or feature_stages(problem))
     if columns == WINDOWS:
         return msgspec.structs.replace(config, stages=window_stages(problem, config.stages))
@@ -166,14 +169,16 @@ def part_of(problem: Problem, config: PipelineConfig, train: Indices) -> Part:
     """
     samples = msgspec.structs.replace(problem.samples, y=problem.y)
     extra, extra_y = None, np.asarray(problem.y)[:0]
-    if config.training.augment:
+    if copying(config.training.augment):
         windows, origin = augmented(config.training.augment, samples.X[train], config.seed)
         extra, extra_y = windows[len(train) :], np.asarray(problem.y)[train][origin[len(train) :]]
     flow = fit_stages(
         samples, train, parts(config.stages, config.name), problem.task, config.seed, extra, lambda _: None
     )
+    # Without stages every fold has the same samples, of which one copy is enough: pictures are large.
+    same = not config.stages and isinstance(samples.X, np.ndarray)
     return Part(
-        X=flow.array(np.arange(len(problem.y), dtype=np.int64)),
+        X=samples.X if same else flow.array(np.arange(len(problem.y), dtype=np.int64)),
         names=tuple(flow.context.names),
         train=train,
         extra=None if flow.extra is None else np.asarray(flow.extra, np.float32),

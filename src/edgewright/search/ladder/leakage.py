@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from edgewright.data.checks_columns import predictors
 from edgewright.data.leakage import digests
+from edgewright.data.near_copies import near_copies
 from edgewright.pipeline.leakage_inflation import inflation
 from edgewright.schema.data import Samples
 from edgewright.schema.errors import CheckFailedError
-from edgewright.search.problem import BLOCKS, Problem
+from edgewright.search.problem import BLOCKS, Fold, Problem, are_pictures
 
 # Maximum fraction of duplicate samples; above it, folds of single rows test on training samples.
 MOST_REPEATED = 0.05
@@ -38,7 +39,8 @@ def refuse_random(problem: Problem, do: str = "") -> None:
     if problem.by != "row":
         return
     samples = problem.samples
-    found = inflation(_in_order(samples), problem.task, 0)
+    # Pictures lie in folders by label: blocks of their order have one label each.
+    found = None if are_pictures(samples) else inflation(_in_order(samples), problem.task, 0)
     if found is not None and found.difference.low > 0:
         gain = found.difference
         raise CheckFailedError(
@@ -75,8 +77,15 @@ def as_rows(problem: Problem) -> Problem:
 
 def leaking_columns(problem: Problem) -> tuple[str, ...]:
     """Return one sentence for each column that may leak the target."""
+    if are_pictures(problem.samples):
+        return ()  # a channel of pixels is no column
     lines = [finding.sentence for finding in predictors(problem.dataset)]
     return (*lines, *_pure_value_columns(problem))
+
+
+def copied_pictures(problem: Problem, fold: Fold) -> tuple[str, ...]:
+    """Return a sentence where test pictures of a fold are almost training pictures of the same label."""
+    return tuple(finding.sentence for finding in near_copies(problem.samples, fold.train, fold.test))
 
 
 def _pure_value_columns(problem: Problem) -> list[str]:

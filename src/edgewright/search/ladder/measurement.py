@@ -26,7 +26,7 @@ from edgewright.schema.ladder import LadderRecord, PeerRecord, RungRecord
 from edgewright.schema.profile import Profile
 from edgewright.search.ladder.contract import FEATURES, PLAIN, WINDOWS, Columns, Fitted, Part, Rung, ladder_rungs
 from edgewright.search.ladder.features import config_of, part_of
-from edgewright.search.ladder.leakage import leaking_columns
+from edgewright.search.ladder.leakage import copied_pictures, leaking_columns
 from edgewright.search.ladder.metrics import choose, codes, groups_of
 from edgewright.search.ladder.model_comparison import (
     NO_SIZE,
@@ -238,7 +238,7 @@ class Ladder:
 
     def _compare(self, climb: LadderState) -> None:
         """Compare with a linear model on the same features where the chosen rung uses features."""
-        plain = self.problem.samples.X.ndim == 2
+        plain = self.problem.window is None
         stands = self.rungs[climb.chosen]
         linear = self.rungs.get("linear")
         if stands.columns == FEATURES and not plain and linear is not None:
@@ -299,7 +299,7 @@ class Ladder:
             peers=tuple(self.peers),
             chosen=climb.chosen,
             profile=self.config.device.profile,
-            notes=(*problem.notes, *leaking_columns(problem)),
+            notes=(*problem.notes, *leaking_columns(problem), *copied_pictures(problem, self.folds[0])),
             interrupted=interrupted,
             cpu_seconds=spent,
             **record,

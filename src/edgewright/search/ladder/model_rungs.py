@@ -17,8 +17,8 @@ from edgewright.schema.data import Floats
 from edgewright.search.ladder.contract import PLAIN, Columns, Part, Rung
 from edgewright.search.problem import Indices, Problem
 
-# Axes of rows: samples and columns.
-_ROWS = 2
+# Axes of windows: samples, channels, values; pictures have one more, rows one less.
+_WINDOWS = 3
 Layers = tuple[dict[str, Any], ...]
 SCALE: dict[str, Any] = {"kind": "scale", "method": "standard", "clip": 8.0}
 
@@ -60,7 +60,11 @@ class PipelineEnd:
         units = "-".join(str(row.shape_out[0]) for row in rows)
         count = sum(row.parameters for row in rows)
         kinds = " and ".join(dict.fromkeys(str(layer["kind"]) for layer in self.model.layers))
-        names = "columns" if self.part.X.ndim == _ROWS else f"channels of {self.part.X.shape[2]} samples, by {kinds}"
+        size, unit = (
+            " x ".join(map(str, self.part.X.shape[2:])),
+            "samples" if self.part.X.ndim == _WINDOWS else "pixels",
+        )
+        names = f"channels of {size} {unit}, by {kinds}" if size else "columns"
         return f"a network of {units} units, {count:,} parameters, on {len(self.part.names)} {names}"
 
     def steps(self) -> tuple[tuple[str, Any], ...]:

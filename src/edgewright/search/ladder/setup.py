@@ -151,10 +151,9 @@ def _without_columns(problem: Problem, names: tuple[str, ...]) -> Problem:
 def _constant_columns(problem: Problem) -> tuple[str, ...]:
     """Return columns that are empty or constant: they carry no information and break scaling."""
     X = problem.samples.X
-    flat = X if X.ndim == 2 else np.moveaxis(X, 1, 2).reshape(-1, X.shape[1])
     lines = []
     for index, column in enumerate(problem.samples.columns):
-        known = flat[:, index][np.isfinite(flat[:, index])]
+        known = X[:, index][np.isfinite(X[:, index])]
         if not len(known) or known.min() == known.max():
             lines.append(column.name)
     return tuple(lines)

@@ -1,4 +1,4 @@
-"""Pictures: zero-shot labels from a pretrained encoder, an index, or an imported model."""
+"""Pictures without labels, or with few: zero-shot labels from a pretrained encoder, an index, or an imported model."""
 
 from __future__ import annotations
 
@@ -8,18 +8,23 @@ from edgewright.pipeline.duration_estimate import Ahead
 from edgewright.schema.advice import Existing, Frame
 from edgewright.search.advise.contract import AdviceRequest, Framing, FramingResult, Progress, capabilities
 from edgewright.search.advise.inspection import Inspection
+from edgewright.search.problem import FEWEST_SAMPLES
 
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 # Published for MobileCLIP-S0: 11.4 million parameters of the image encoder, one byte each; from memory, not verified.
 _LEAST = 11.4e6
-_NEEDED = "Edgewright trains no picture network; a pretrained encoder assigns labels from descriptions"
+_NEEDED = "without labelled pictures a pretrained encoder assigns labels from descriptions"
 
 
 def _fits(seen: Inspection, request: AdviceRequest) -> bool:
     if seen.place is None or request.kind:
         return False
     known = sum(count for ending, count in seen.endings.items() if ending in _ENDINGS)
-    return known > 0 and known >= 0.8 * sum(seen.endings.values())
+    if not known or known < 0.8 * sum(seen.endings.values()):
+        return False
+    # Folders by label with enough pictures are measured by the ladder.
+    folders = {path.parent for path in seen.place.rglob("*") if path.suffix.lower() in _ENDINGS}
+    return request.task not in ("auto", "classification") or len(folders) < 2 or known < FEWEST_SAMPLES
 
 
 def _advise(seen: Inspection, request: AdviceRequest, progress: Progress, ahead: Ahead) -> FramingResult:
@@ -43,7 +48,7 @@ def _advise(seen: Inspection, request: AdviceRequest, progress: Progress, ahead:
         target="",
         frame=Frame(
             task=task,
-            why=(*why, "the ladder compares models of sensor readings; for pictures a pretrained encoder is simplest"),
+            why=(*why, f"from {FEWEST_SAMPLES} pictures in a folder for each label on, the ladder compares models"),
             capabilities=capabilities(**needed),
             commands=(zero, index),
         ),

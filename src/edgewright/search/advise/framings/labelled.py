@@ -15,6 +15,7 @@ from edgewright.data.checks_columns import OWN_RANGE
 from edgewright.data.clock import pace
 from edgewright.data.framing import sound_window, stretches
 from edgewright.data.load import find_kind, find_time, guess, load_data
+from edgewright.data.samples import unit_of
 from edgewright.data.targets import labelled
 from edgewright.pipeline.config import names_pipeline
 from edgewright.pipeline.duration_estimate import Ahead
@@ -40,7 +41,7 @@ from edgewright.search.ladder.leakage import leaking_columns
 from edgewright.search.ladder.measurement import Ladder, price
 from edgewright.search.ladder.setup import problem_and_config
 from edgewright.search.ladder.verdict import figure
-from edgewright.search.problem import Problem
+from edgewright.search.problem import Problem, are_pictures
 
 
 def _target(problem: Problem) -> str:
@@ -73,6 +74,8 @@ def _kept(problem: Problem, by: str) -> str:
     units = int(problem.units.max()) + 1
     if problem.by == "row" and by == "row":
         return "--by row treats every row as independent"
+    if problem.by == "row" and are_pictures(problem.samples):
+        return "pictures belong to no group, so folds split single pictures"
     if problem.by == "row":
         return "consecutive rows are independent (measured), so folds split single rows"
     unit = {
@@ -118,7 +121,7 @@ def curve_of(
 
 
 _TASKS = ("classification", "regression")
-_LABELLED_FOLDERS = ("folder", "edge_impulse")
+_LABELLED_FOLDERS = ("folder", "edge_impulse", "pictures")
 
 
 def _fits(seen: Inspection, request: AdviceRequest) -> bool:
@@ -323,6 +326,8 @@ def window_for(dataset: DataSet) -> tuple[WindowConfig | None, str]:
     The length is a power of two, about 2.5 s or half the median length of a label, whichever is shorter.
     """
     rate = dataset.rate
+    if unit_of(dataset.recordings[0].values) == "picture":
+        return None, "each picture is answered alone"
     sound, why = sound_window(dataset)
     if sound is not None:
         return sound, why

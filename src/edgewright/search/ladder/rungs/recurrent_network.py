@@ -10,7 +10,7 @@ from edgewright.schema.config import PipelineConfig
 from edgewright.search.ladder.contract import WINDOWS
 from edgewright.search.ladder.model_rungs import pipeline_rung
 from edgewright.search.ladder.rungs.small_network import TRAINING
-from edgewright.search.problem import Problem
+from edgewright.search.problem import Problem, are_pictures
 
 # More and longer steps than a dense network takes: few windows have few batches. Chosen by cross-validation on
 # BasicMotions and HAPT.
@@ -32,8 +32,9 @@ def layers(config: PipelineConfig) -> tuple[dict[str, Any], ...]:
 
 
 def unsupported_reason(problem: Problem) -> str:
-    """Return why single rows have no recurrent network; empty for windows."""
-    return "" if problem.window is not None else "it needs windows; the samples are single rows"
+    """Return why single rows and pictures have no recurrent network; empty for windows."""
+    others = "pictures" if are_pictures(problem.samples) else "single rows"
+    return "" if problem.window is not None else f"it needs windows; the samples are {others}"
 
 
 RUNG = pipeline_rung(
