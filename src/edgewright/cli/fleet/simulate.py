@@ -52,7 +52,7 @@ def command(
     simulated devices have made-up tags: all of them those of cohorts that every stage names, a tenth each other one.
     The agents, the control plane, its gates and the signed metadata are the real ones; network, disk, clocks and the
     models' behaviour are simulated. The same seed gives the same result, byte for byte. Exits with 1 if an invariant is
-    violated.
+    violated. `edgewright adapt federate` simulates how a fleet learns together, with the data of people.
     """
     with loading():
         from edgewright.fleet.simulator.fault import check_days, known_faults
