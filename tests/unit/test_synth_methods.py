@@ -10,9 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from edgewright.core import catalogue
+from edgewright.core.riff import read_wav
 from edgewright.language.synthesis.contract import Windows
 from edgewright.language.synthesis.recordings import METHODS, method_of
-from edgewright.language.synthesis.speech import PROGRAM, speak
+from edgewright.language.synthesis.speech import PROGRAM, resampled, speak
 from edgewright.schema.errors import InputError, UnknownNameError
 from support import left_out
 
@@ -35,7 +36,7 @@ def made(name: str, given: Windows, seed: int = 0, **options: object) -> NDArray
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_method_keeps_shapes_and_its_seed(name: str) -> None:
-    given = windows(rate=8000.0 if name == "room" else 50.0)
+    given = windows(rate=8000.0 if name in ("room", "microphone") else 50.0)
     before = given.x.copy()
     new = made(name, given)
     assert new.shape == given.x.shape
@@ -109,6 +110,18 @@ def test_a_room_keeps_the_loudness_and_adds_a_tail() -> None:
     assert late < early / 10
 
 
+def test_a_microphone_is_a_filter_of_its_own() -> None:
+    noise = np.random.default_rng(3).normal(size=(1, 1, 8000)).astype(np.float32)
+    given = Windows(x=np.repeat(noise, 20, axis=0), y=np.array(["a"] * 20), rate=8000.0, columns=("sound",))
+    gains = np.abs(np.fft.rfft(made("microphone", given)[:, 0]) / np.fft.rfft(given.x[:, 0]))
+    # One hertz a bin: little passes at 5 Hz, and above the corner the responses differ by a few decibels.
+    assert np.median(gains[:, 5]) < 0.05
+    decibels = 20 * np.log10(gains[:, 300:3900])
+    assert 2.0 < decibels.std(axis=0).mean() < 8.0
+    flat = made("microphone", given, decibels=0.0, lowest=1e-3)
+    np.testing.assert_allclose(flat, given.x - given.x.mean(), atol=1e-4)
+
+
 def test_drawn_windows_are_copies_of_none_and_like_their_class() -> None:
     rng = np.random.default_rng(0)
     time = np.arange(128) / 50
@@ -147,6 +160,7 @@ def test_drawn_windows_are_copies_of_none_and_like_their_class() -> None:
         ("dropout", {"gap": 0.5}, "gap"),
         ("room", {}, "sound of at least 1 kHz"),
         ("room", {"seconds": 1e5}, "seconds"),
+        ("microphone", {}, "sound of at least 1 kHz"),
     ],
 )
 def test_nonsense_is_refused(name: str, options: dict[str, object], told: str) -> None:
@@ -190,6 +204,40 @@ def test_speech_by_espeak_ng(tmp_path: Path) -> None:
     ):  # fmt: skip
         with pytest.raises(InputError, match=text):
             speak(words, voices, 1, 0, tmp_path)
+
+
+def test_speakers_of_espeak_ng_with_other_microphones(tmp_path: Path) -> None:
+    if shutil.which(PROGRAM) is None:
+        left_out(PROGRAM)
+    plain, recorded = tmp_path / "plain", tmp_path / "recorded"
+    for folder in (plain, recorded):
+        folder.mkdir()
+    first = speak(["one", "two"], ("en-gb", "en-us"), 1, 0, plain, speakers=8, rate=8000)
+    assert first.rate == 8000
+    voices = {str(recording.groups[0]) for recording in first.recordings if recording.groups is not None}
+    assert len(voices) == 8 and all("+" in voice for voice in voices)
+    files = sorted(plain.glob("*.wav"))
+    assert len(files) == len(first.recordings) == 16
+    assert {read_wav(file.read_bytes(), file.name).rate for file in files} == {8000}
+    second = speak(["one", "two"], ("en-gb", "en-us"), 1, 0, recorded, speakers=8, rate=8000, recorded=True)
+    for one in second.recordings:
+        assert np.abs(one.values).max() == pytest.approx(0.5, abs=1e-3)
+    assert all(0.15 < len(one.values) / 8000 < 1.5 for one in (*first.recordings, *second.recordings))
+    with pytest.raises(InputError, match="at most"):
+        speak(["one"], ("en-gb",), 1, 0, tmp_path, speakers=1000)
+
+
+def test_another_rate_keeps_a_tone() -> None:
+    time = np.arange(22050) / 22050
+    shape = np.hanning(22050)
+    tone = np.asarray(shape * np.sin(2 * np.pi * 440 * time), np.float32)
+    new = resampled(tone, 22050, 8000)
+    assert len(new) == 8000
+    later = np.arange(8000) / 8000
+    wanted = np.interp(later, time, shape) * np.sin(2 * np.pi * 440 * later)
+    np.testing.assert_allclose(new, wanted, atol=1e-3)
+    high = np.asarray(shape * np.sin(2 * np.pi * 5000 * time), np.float32)
+    assert np.abs(resampled(high, 22050, 8000)).max() < 0.01, "what the rate cannot hold is gone"
 
 
 def test_speech_without_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -137,12 +137,13 @@ class NetworkRegressor(RegressorMixin, Network):  # type: ignore[misc]
 
 
 def build(model: ModelConfig, training: TrainingConfig, task: str, seed: int) -> Network:
-    """Build the unfitted network of a pipeline's tables; the pipeline itself makes the copies of `training.augment`."""
+    """Build the unfitted network of a pipeline's tables; the pipeline makes copies and reads `synthetic`."""
     kind = _KINDS[task]
     given = {f: getattr(training, f) for f in training.__struct_fields__}
     keys = {name: value for name, value in given.items() if value is not msgspec.UNSET}
     if kind is not NetworkAnomaly:
         keys.pop("false_alarms", None)
+    keys.pop("synthetic")  # they are among the samples already
     keys["augment"] = changing(training.augment)
     return kind(tuple(model.layers), seed=seed, **keys)
 

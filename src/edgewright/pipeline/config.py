@@ -162,16 +162,22 @@ def _never_missing(kind: object) -> bool:
 
 
 def read_config(name: str, changes: tuple[str, ...] = ()) -> PipelineConfig:
-    """Read and check a shipped pipeline or a TOML file; a relative `[data] path` is first sought beside the file."""
+    """Read and check a shipped pipeline or a TOML file.
+
+    Relative paths, `[data] path` and `[training] synthetic`, are first sought beside the file.
+    """
     text, where = source_text(name)
     config = parse(text, where, changes, None if name in shipped() else Path(name).parent)
-    path = config.data.get("path")
-    if name in shipped() or not isinstance(path, str) or not path:
+    if name in shipped():
         return config
-    beside = Path(name).parent / path
-    if any(change.partition("=")[0].strip() == "data.path" for change in changes) or not beside.exists():
-        return config
-    return msgspec.structs.replace(config, data={**config.data, "path": str(beside)})
+    changed = {change.partition("=")[0].strip() for change in changes}
+    folder, path, synthetic = Path(name).parent, config.data.get("path"), config.training.synthetic
+    if isinstance(path, str) and path and "data.path" not in changed and (folder / path).exists():
+        config = msgspec.structs.replace(config, data={**config.data, "path": str(folder / path)})
+    if synthetic and "training.synthetic" not in changed and (folder / synthetic).exists():
+        training = msgspec.structs.replace(config.training, synthetic=str(folder / synthetic))
+        config = msgspec.structs.replace(config, training=training)
+    return config
 
 
 def with_changes(config: PipelineConfig, changes: tuple[str, ...]) -> PipelineConfig:

@@ -31,7 +31,7 @@ from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import EpochRecord, EvaluationRecord, PredictionRecord, StageRecord, TrainingRecord
 from edgewright.trace.observations import observe
-from edgewright.training.augment import changing
+from edgewright.training.augment import changing, copying
 
 # Rules are told up to so many characters on their card.
 _SAID = 300
@@ -213,10 +213,17 @@ def _card(job: Job, material: Material, flow: Flow, model: Any, fitted: int, cos
 
 def _added(job: Job, material: Material) -> tuple[str, ...]:
     """Return what training samples were changed into."""
-    notes = [f"{len(material.extra):,} augmented copies were added"] if material.extra is not None else []
+    notes = [f"{len(material.extra):,} {_kind_of_extra(job)} were added"] if material.extra is not None else []
     if kinds := [str(table["kind"]) for table in changing(job.config.training.augment)]:
         notes.append(f"changed anew in every epoch: {', '.join(kinds)}")
     return tuple(notes)
+
+
+def _kind_of_extra(job: Job) -> str:
+    training = job.config.training
+    if not training.synthetic:
+        return "augmented copies"
+    return "augmented copies and synthetic samples" if copying(training.augment) else "synthetic samples"
 
 
 def _why(job: Job, material: Material, flow: Flow, model: Any) -> str:  # noqa: ANN401

@@ -25,6 +25,7 @@ from edgewright.data.splits import split
 from edgewright.data.targets import class_names, encode_target, task_of
 from edgewright.pipeline.cards import card
 from edgewright.pipeline.measure import measured
+from edgewright.pipeline.synthetic_recordings import synthetic_samples
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import DataSet, Floats, Samples, Split
 from edgewright.schema.errors import InputError
@@ -46,7 +47,7 @@ class Material:
     Attributes:
         dataset, samples, sides, task: as they were read, cut, split and understood.
         y: target as the model takes it: text labels or float64.
-        extra: augmented copies of training windows, None for none; `extra_y` their targets.
+        extra: augmented copies of training windows, then synthetic samples, None for none; `extra_y` their targets.
         fitted_on: samples the stages are fitted on: all but the test samples.
         card: the first card of the data flow.
         sha256: of the samples and their targets.
@@ -85,7 +86,7 @@ def every_row(material: Material) -> NDArray[np.int64]:
 def with_sides(config: PipelineConfig, material: Material, sides: Split) -> Material:
     """Return the material with another split, and copies of its training windows."""
     fitted_on = np.sort(np.concatenate([sides.train, sides.validation]))
-    extra, extra_y = _augment(config, material.samples, sides)
+    extra, extra_y = _augment(config, material.samples, sides, material.task)
     return replace(material, sides=sides, fitted_on=fitted_on, extra=extra, extra_y=extra_y)
 
 
@@ -134,7 +135,7 @@ def prepare(
         sides = split_goods(samples, config.split, seed=config.seed)
     else:
         sides = split(mixed, config.split, seed=config.seed, window=window)
-    extra, extra_y = _augment(config, samples, sides)
+    extra, extra_y = _augment(config, samples, sides, task)
     missing = sum(int(np.isnan(piece).sum()) for piece in _pieces(samples.X))
     counts = f"{len(dataset.recordings)} recordings" if len(dataset.recordings) > 1 else "one recording"
     groups = "" if samples.groups is None else f", {len(np.unique(samples.groups))} groups"
@@ -194,7 +195,8 @@ def _check_objects(config: PipelineConfig, dataset: DataSet, task: str) -> None:
 
 def _whole(config: PipelineConfig) -> str:
     """Return what of a pipeline needs all samples in memory; empty where nothing does."""
-    record = {"[window]": config.window, "training.augment": config.training.augment, "[scaling]": config.scaling}
+    training = {"training.augment": config.training.augment, "training.synthetic": config.training.synthetic}
+    record = {"[window]": config.window, **training, "[scaling]": config.scaling}
     network = {"a model that is no network": config.model.kind != "network"}
     return next((name for name, given in {**record, **network}.items() if given), "")
 
@@ -243,13 +245,18 @@ def sha256(samples: Samples) -> str:
     return made.hexdigest()
 
 
-def _augment(config: PipelineConfig, samples: Samples, sides: Split) -> tuple[Floats | None, Any]:
-    """Return changed copies of the training windows and their targets; None without any."""
-    if not copying(config.training.augment):
+def _augment(config: PipelineConfig, samples: Samples, sides: Split, task: str) -> tuple[Floats | None, Any]:
+    """Return changed copies of the training windows and synthetic samples, and their targets; None without any."""
+    parts: list[tuple[Floats, Any]] = []
+    if copying(config.training.augment):
+        given = np.asarray(samples.X[sides.train], np.float32)
+        windows, origin = augmented(config.training.augment, given, config.seed)
+        parts.append((windows[len(given) :], samples.y[sides.train][origin[len(given) :]]))
+    if config.training.synthetic:
+        parts.append(synthetic_samples(config, samples, task))
+    if not parts:
         return None, None
-    given = np.asarray(samples.X[sides.train], np.float32)
-    windows, origin = augmented(config.training.augment, given, config.seed)
-    return windows[len(given) :], samples.y[sides.train][origin[len(given) :]]
+    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 
 def _target_told(config: PipelineConfig, dataset: DataSet, samples: Samples, task: str) -> str:

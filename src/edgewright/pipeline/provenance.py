@@ -57,7 +57,9 @@ def config_hash(config: PipelineConfig) -> str:
     """
     data = {key: value for key, value in config.data.items() if key != "path"}
     layers = tuple({**t, "file": Path(t["file"]).name} if "file" in t else t for t in config.model.layers)
-    placeless = msgspec.structs.replace(config, data=data, model=msgspec.structs.replace(config.model, layers=layers))
+    training = msgspec.structs.replace(config.training, synthetic=Path(config.training.synthetic).name)
+    model = msgspec.structs.replace(config.model, layers=layers)
+    placeless = msgspec.structs.replace(config, data=data, model=model, training=training)
     return hashlib.sha256(msgspec.json.encode(placeless, order="deterministic")).hexdigest()
 
 

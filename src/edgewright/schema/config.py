@@ -79,6 +79,8 @@ class TrainingConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         calibrate: fit a temperature on the validation samples, so that a confidence can be believed.
         augment: changed copies of training windows, or changes of pictures that are drawn anew in every epoch; each a
             table with its `kind`.
+        synthetic: folder of recordings that nobody made, such as `edgewright synth speech` writes; they train beside
+            the training samples and evaluate nothing.
         mixup: mix each sample of a training step with another one; their shares are drawn from a beta distribution with
             this number twice (0.2 is usual for pictures). Left out, none are mixed.
         false_alarms: with task = 'anomaly', share of good pictures that may raise an alarm (0.01).
@@ -97,6 +99,7 @@ class TrainingConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     dropout: Share = 0.0
     calibrate: bool = True
     augment: tuple[dict[str, Any], ...] = ()
+    synthetic: str = ""
     mixup: Share | msgspec.UnsetType = msgspec.UNSET
     false_alarms: Fraction | msgspec.UnsetType = msgspec.UNSET
 

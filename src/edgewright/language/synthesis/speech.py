@@ -1,40 +1,71 @@
-"""Prompts for keywords by `espeak-ng`, where that program is installed: several voices, speeds and pitches of each."""
+"""Prompts for keywords by `espeak-ng`, where that program is installed: many voices, speeds, pitches and recordings."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import subprocess
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 
-from edgewright.core.riff import read_wav
+from edgewright.core.riff import read_wav, wav_bytes
+from edgewright.data.noises.pink import coloured
 from edgewright.data.synthetic import marked
-from edgewright.schema.data import Column, DataSet, Recording
+from edgewright.language.synthesis.contract import Windows
+from edgewright.language.synthesis.methods import microphone, room
+from edgewright.schema.data import Column, DataSet, Floats, Recording
 from edgewright.schema.errors import InputError
 
 PROGRAM = "espeak-ng"
-VOICES = ("en-gb", "en-us", "en-gb-scotland", "en-gb-x-rp", "en-029")
+VOICES = (
+    "en-gb", "en-us", "en-gb-scotland", "en-gb-x-rp", "en-029", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-us-nyc",
+)  # fmt: skip
 """Of espeak-ng; `espeak-ng --voices` lists those that are installed."""
+# Voices of espeak-ng that change another one: other formants, pitch and source, no whispers, robots or effects.
+_VARIANTS = (
+    *(f"m{n}" for n in range(1, 9)), *(f"f{n}" for n in range(1, 6)), "klatt", "klatt2", "klatt3", "klatt4", "Alex",
+    "Alicia", "Andrea", "Andy", "Annie", "Denis", "Diogo", "Gene", "Henrique", "Hugo", "Jacky", "Lee", "Marco", "Mario",
+    "Michael", "Mike", "Nguyen", "Steph", "adam", "anika", "antonio", "aunty", "belinda", "benjamin", "boris", "caleb",
+    "david", "ed", "edward", "gustave", "iven", "john", "kaukovalta", "linda", "marcelo", "max", "michel", "miguel",
+    "norbert", "pablo", "paul", "pedro", "quincy", "rob", "robert", "sandro", "shelby", "travis", "victor", "zac",
+)  # fmt: skip
+# Share of recordings that are made in a room that is heard, and of those that end with the word.
+_ROOMS, _TRIMMED = 0.5, 0.8
 _SECONDS = 30.0
 _VOICE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,59}")
 # Of full scale; espeak-ng writes a file of zeros for signs that it does not say.
 _HEARD = 1e-3
 
 
-def speak(words: list[str], voices: tuple[str, ...], copies: int, seed: int, folder: Path) -> DataSet:
+def speak(
+    words: list[str],
+    voices: tuple[str, ...],
+    copies: int,
+    seed: int,
+    folder: Path,
+    *,
+    speakers: int = 0,
+    rate: int = 0,
+    recorded: bool = False,
+) -> DataSet:
     """Each word in each voice, so many times, at another speed and pitch.
 
     Args:
         words: what is said, and the label.
         voices: names of espeak-ng's.
         copies: of a word in a voice.
-        seed: of speeds (120 to 220 words a minute) and pitches (20 to 80 of 99).
+        seed: of everything random: speeds (120 to 220 words a minute), pitches (20 to 80 of 99), speakers, recordings.
         folder: where the files `WORD_VOICE_NUMBER.wav` go; it is there already.
+        speakers: so many of the voices with variants of espeak-ng are drawn in place of the voices themselves; 0 for
+            none.
+        rate: Hz of the files; 0 keeps espeak-ng's.
+        recorded: through a microphone each, with noise 8 to 45 dB below the word, half of them in a room.
 
     Raises:
-        InputError: espeak-ng is not installed, refuses a voice or says nothing, a word is empty or given twice.
+        InputError: espeak-ng is not installed, refuses a voice or says nothing, a word is empty or given twice, more
+            speakers than there are.
     """
     _check(words, voices)
     program = shutil.which(PROGRAM)
@@ -42,32 +73,84 @@ def speak(words: list[str], voices: tuple[str, ...], copies: int, seed: int, fol
         raise InputError(f"the program {PROGRAM}", "none on the PATH", "synth speech",
                          "Install it (Debian: apt install espeak-ng), or record the words")  # fmt: skip
     rng = np.random.default_rng(seed)
+    voices = _drawn(voices, speakers, rng) if speakers else voices
     made: list[Recording] = []
-    rate = 0
-    for word in words:
-        for voice in voices:
-            for number in range(1, copies + 1):
-                name = f"{_plain(word)}_{voice}_{number}"
-                speed, pitch = int(rng.integers(120, 221)), int(rng.integers(20, 81))
-                file = folder / f"{name}.wav"
-                # -z: without the pause that ends a sentence, which is longer than most words.
-                settings = ("-z", "-b", "1", "-v", voice, "-s", str(speed), "-p", str(pitch), "-w", str(file))
-                _say(program, voice, [*settings, "--", word])
-                sound = read_wav(file.read_bytes(), file.name)
-                if np.abs(sound.values).max() < _HEARD:
-                    raise InputError("words that can be spoken", f"silence for {word!r}", f"{PROGRAM} {voice}",
-                                     "Spell it as it sounds")  # fmt: skip
-                if rate and sound.rate != rate:
-                    raise InputError(f"sound at {rate} Hz", f"{sound.rate} Hz", file.name)
-                rate = sound.rate
-                rows = len(sound.values)
-                made.append(Recording(
-                    name=marked("speech", number, name), values=sound.values[:, :1],
-                    target=np.broadcast_to(np.array(word), rows),
-                    groups=np.broadcast_to(np.array(f"{PROGRAM} {voice}"), rows),
-                ))  # fmt: skip
-    return DataSet(name="speech", columns=(Column(name="sound", unit="1"),), recordings=tuple(made), rate=float(rate),
-                   target_name="word", group_name="voice", origin=f"synthetic (speech) by {PROGRAM}")  # fmt: skip
+    found = 0
+    for word, voice, number in product(words, voices, range(1, copies + 1)):
+        name = f"{_plain(word)}_{voice}_{number}"
+        speed, pitch = int(rng.integers(120, 221)), int(rng.integers(20, 81))
+        file = folder / f"{name}.wav"
+        # -z: without the pause that ends a sentence, which is longer than most words.
+        settings = ("-z", "-b", "1", "-v", voice, "-s", str(speed), "-p", str(pitch), "-w", str(file))
+        _say(program, voice, [*settings, "--", word])
+        sound = read_wav(file.read_bytes(), file.name)
+        if np.abs(sound.values).max() < _HEARD:
+            raise InputError("words that can be spoken", f"silence for {word!r}", f"{PROGRAM} {voice}",
+                             "Spell it as it sounds")  # fmt: skip
+        if found and sound.rate != found:
+            raise InputError(f"sound at {found} Hz", f"{sound.rate} Hz", file.name)
+        found = sound.rate
+        values = sound.values[:, 0]
+        if rate or recorded:
+            values = resampled(values, sound.rate, rate or sound.rate)
+            values = _recorded(values, rate or sound.rate, rng) if recorded else values
+            file.write_bytes(wav_bytes(values[:, None], rate or sound.rate))
+        rows = len(values)
+        made.append(Recording(
+            name=marked("speech", number, name), values=values[:, None],
+            target=np.broadcast_to(np.array(word), rows),
+            groups=np.broadcast_to(np.array(f"{PROGRAM} {voice}"), rows),
+        ))  # fmt: skip
+    return DataSet(name="speech", columns=(Column(name="sound", unit="1"),), recordings=tuple(made),
+                   rate=float(rate or found), target_name="word", group_name="voice",
+                   origin=f"synthetic (speech) by {PROGRAM}")  # fmt: skip
+
+
+def _drawn(voices: tuple[str, ...], count: int, rng: np.random.Generator) -> tuple[str, ...]:
+    """Return so many different voices, each with a variant."""
+    every = [f"{voice}+{variant}" for voice in voices for variant in _VARIANTS]
+    if count > len(every):
+        raise InputError(f"at most {len(every)} speakers of these voices", str(count), "--speakers",
+                         "Name more voices with --voice, or repeat words with --copies")  # fmt: skip
+    return tuple(every[index] for index in rng.permutation(len(every))[:count])
+
+
+def resampled(sound: Floats, before: int, after: int) -> Floats:
+    """Return a sound at another rate, without the frequencies that it cannot hold; silence surrounds it."""
+    if before == after:
+        return sound
+    # A second of silence, or more: samples before and after it are whole numbers then.
+    seconds = len(sound) // before + 2
+    spectrum = np.fft.rfft(sound, seconds * before)[: seconds * min(before, after) // 2]
+    made = np.fft.irfft(spectrum, seconds * after) * (after / before)
+    return np.asarray(made[: len(sound) * after // before], np.float32)
+
+
+def _recorded(sound: Floats, rate: int, rng: np.random.Generator) -> Floats:
+    """Return a sound as somebody recorded it, at half of full scale."""
+    power = float(np.mean(sound**2))
+    pause = 0.0 if rng.random() < _TRIMMED else float(rng.uniform(0.1, 0.5))
+    if rng.random() < _ROOMS:
+        seconds = float(rng.uniform(0.05, 0.4))
+        x = _longer(sound, round(max(seconds, pause) * rate))
+        made = room.RoomConfig(seconds=seconds, direct=float(rng.uniform(-5.0, 15.0)), delay=0.0)
+        x = room.apply(made, _window(x, rate), rng)
+    else:
+        x = _longer(sound, round(pause * rate))
+    x = microphone.apply(microphone.MicrophoneConfig(), _window(x, rate), rng)[0, 0]
+    loud = np.sqrt(power / max(float(np.mean(x[: len(sound)] ** 2)), 1e-20))
+    hiss = coloured(rng.standard_normal(len(x)), float(rng.uniform(0.0, 2.0)))
+    x = loud * x + hiss * np.sqrt(power) * 10.0 ** (-rng.uniform(8.0, 45.0) / 20.0) / hiss.std()
+    return np.asarray(0.5 * x / np.abs(x).max(), np.float32)
+
+
+def _longer(sound: Floats, samples: int) -> Floats:
+    """Return a window of one channel with silence after the sound."""
+    return np.pad(sound, (0, samples))[None, None, :]
+
+
+def _window(x: Floats, rate: int) -> Windows:
+    return Windows(x=x, y=np.array([""]), rate=float(rate), columns=("sound",))
 
 
 def _check(words: list[str], voices: tuple[str, ...]) -> None:
