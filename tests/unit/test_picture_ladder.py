@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -111,8 +112,8 @@ def test_a_curve_is_drawn_over_pictures(tmp_path: Path, cli: Cli) -> None:
 
 
 @pytest.mark.slow
-def test_advice_on_a_folder_for_each_label_measures_models(tmp_path: Path) -> None:
-    data = str(write_fruits(tmp_path / "fruits"))
+def test_advice_on_a_zip_with_a_folder_for_each_label_measures_models(tmp_path: Path) -> None:
+    data = shutil.make_archive(str(tmp_path / "pictures"), "zip", write_fruits(tmp_path / "fruits"))
     found = advise(AdviceRequest(data=data, device="cortex-m7", curve=False), silent)
     assert found.ladder is not None and found.choice == "threshold"
     assert any("pictures belong to no group" in why for why in found.frame.why)

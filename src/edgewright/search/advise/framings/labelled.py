@@ -127,9 +127,9 @@ _LABELLED_FOLDERS = ("folder", "edge_impulse", "pictures")
 def _fits(seen: Inspection, request: AdviceRequest) -> bool:
     if seen.place is None or request.target or seen.place.suffix == ".toml":
         return request.task in ("auto", *_TASKS)
-    if not seen.place.is_dir():
-        return False
     try:
+        if not seen.place.is_dir():
+            return guess(str(seen.place))["kind"] == "pictures"  # a ZIP of them
         return bool(request.kind) or is_read(set_of(seen.place)) or guess(str(seen.place))["kind"] in _LABELLED_FOLDERS
     except InputError:
         return False
