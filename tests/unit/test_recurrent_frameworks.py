@@ -26,6 +26,7 @@ from edgewright.graph.from_tflite_graph import network_graph
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.graph.streaming import NetworkStream
 from edgewright.schema.errors import InputError
+from edgewright.workflows.compression.subject import open_model
 from edgewright.workflows.proof.rows import Chosen
 from edgewright.workflows.proof.subject import subject_of
 from edgewright.workflows.proof.workflow import prove_subject
@@ -126,3 +127,18 @@ def test_every_int8_form_and_every_step_is_proven(name: str, monkeypatch: pytest
     assert record.passed, record.breaks
     names = {form.name for form in record.forms}
     assert any(form.startswith("C99 step by step") for form in names) and "integers step by step" in names
+
+
+@pytest.mark.parametrize("name", ["torch-gru-classes-script.onnx", "keras-lstm-classes.onnx"])
+def test_compress_cuts_rows_into_the_windows_of_a_model_with_samples_first(name: str, tmp_path: Path) -> None:
+    rng, lines = np.random.default_rng(3), ["a,b,c,label,machine"]
+    for machine in range(6):
+        for label in ("low", "middle", "top"):
+            rows = rng.standard_normal((20, 3))
+            lines += [f"{a:.3f},{b:.3f},{c:.3f},{label},m{machine}" for a, b, c in rows]
+    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
+    subject = open_model(MODELS / name, str(tmp_path / "rows.csv"), "label", "machine")
+    x, wanted = framework_of(name)
+    assert subject.graph.inputs[0].shape == (3, 10) and subject.graph.boundary == subject.graph.inputs[0].name
+    found = compile_graph(subject.graph)(np.ascontiguousarray(x.transpose(0, 2, 1)))
+    np.testing.assert_allclose(answer(found), wanted, rtol=1e-5, atol=1e-6)

@@ -140,7 +140,7 @@ def test_c_gives_every_byte_of_a_foreign_lstm_with_a_softmax(rounding: Rounding,
 
 
 @pytest.mark.parametrize("name", ["two layers", "gru and lstm behind a convolution", "causal convolutions"])
-def test_a_state_survives_a_power_cut_at_every_byte(name: str, tmp_path: Path) -> None:
+def test_a_state_survives_a_power_cut_at_every_byte(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = network(name)
     hop = steps_of(made).hop
     x = np.ascontiguousarray(windows(2).transpose(0, 2, 1).reshape(-1, CHANNELS))
@@ -156,6 +156,13 @@ def test_a_state_survives_a_power_cut_at_every_byte(name: str, tmp_path: Path) -
         assert one.restore(torn) == (torn in (old, new)), cut
         if torn not in (old, new):
             np.testing.assert_array_equal(one.push(x[: 3 * hop]), wanted[:3])
+    # Copies of the same weights, by another rounding and by another version of the layout, and flash that is blank.
+    rounded = InC(network(name, "tflm"), tmp_path / "rounded")
+    monkeypatch.setattr("edgewright.export._c_network_stream._VERSION", 2)
+    later = InC(made, tmp_path / "later")
+    assert len(rounded.save()) == len(later.save()) == len(new)
+    for strange in (rounded.save(), later.save(), b"\xff" * len(new), bytes(len(new))):
+        assert not one.restore(strange)
     assert one.restore(new)
     np.testing.assert_array_equal(one.push(x[20:]), wanted[20 // hop :])
     assert not other.restore(new)

@@ -20,6 +20,9 @@ from edgewright.export.c99_operators import Site, recurrence, write_integer
 from edgewright.graph.streaming import Moment, Steps, steps_of
 from edgewright.schema.integer import IntegerNetwork
 
+# Of what a saved state holds; it changes where the same bytes come to mean something else.
+_VERSION = 1
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -102,9 +105,10 @@ def write_network_stream_c99(network: IntegerNetwork, *, name: str) -> dict[str,
     unit, steps = Unit(identifier(name)), steps_of(network)
     first, last, kept = write_steps(unit, steps, layer_names(network))
     ends = (first.leaves[0].buffer, last.leaves[0].buffer)
-    # A state belongs to these weights: another model's is refused.
+    # A state belongs to these weights in this layout: another model's is refused, and one of another version.
     tables = sorted(unit.contents().items())
-    mark = zlib.crc32(b"".join(np.ascontiguousarray(array).tobytes() for _, array in tables))
+    layout = f"{_VERSION} {network.rounding} {[(one.name, one.size) for one in kept]}".encode()
+    mark = zlib.crc32(layout + b"".join(np.ascontiguousarray(array).tobytes() for _, array in tables))
     text, arena = stream_source(unit, ends, [], [_tail(kept, mark)])
     taken, given = network.values[network.input], network.values[network.output]
     head = _HEADER % {

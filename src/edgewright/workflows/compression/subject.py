@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,7 +27,7 @@ from edgewright.pipeline.whole_graph import graph_of
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph
+from edgewright.schema.graph import Graph, Node
 
 KINDS = ("structured", "magnitude")
 
@@ -243,6 +244,28 @@ def _behind(material: Material, steps: list[tuple[str, Any]], contexts: list[Con
     return flow
 
 
+def _channels_first(graph: Graph) -> Graph:
+    """Return a graph over windows (samples, channels) as one over (channels, samples), which is how rows are cut."""
+    source = graph.inputs[0]
+    readers = [node for node in graph.nodes if source.name in node.inputs]
+    if len(source.shape) != 2 or len(readers) != 1 or readers[0].op != "Transpose":
+        return graph
+    if tuple(np.ravel(readers[0].attributes.get("perm", ()))) != (0, 2, 1):
+        return graph
+    (turned,) = readers[0].outputs
+
+    def renamed(node: Node) -> Node:
+        inputs = tuple(source.name if name == turned else name for name in node.inputs)
+        return msgspec.structs.replace(node, inputs=inputs)
+
+    made = msgspec.structs.replace(
+        graph,
+        inputs=(msgspec.structs.replace(source, shape=source.shape[::-1]),),
+        nodes=tuple(renamed(node) for node in graph.nodes if node is not readers[0]),
+    )
+    return msgspec.structs.replace(made, boundary=source.name) if graph.boundary == turned else made
+
+
 def open_model(path: Path, data: str | None, target: str, group: str) -> Subject:
     """Return a model from elsewhere with data to calibrate and judge it on.
 
@@ -255,7 +278,7 @@ def open_model(path: Path, data: str | None, target: str, group: str) -> Subject
     Raises:
         InputError: no data, data of another shape, or a model outside the dialect.
     """
-    graph = read_model(path)
+    graph = _channels_first(read_model(path))
     if not data or not target:
         raise InputError(
             "data for calibration and testing", "none" if not data else "no target", "edgewright compress",
@@ -302,7 +325,7 @@ def _labelled(graph: Graph, material: Material, path: Path) -> Graph:
         own = ", ".join(graph.labels) or f"{outputs} outputs without names"
         got = f"{len(classes)} in the data: {', '.join(classes[:6])}"
         raise InputError(f"the classes of {path.name} ({own})", got, f"target {material.dataset.target_name}")
-    return read_model(path, labels=classes)
+    return _channels_first(read_model(path, labels=classes))
 
 
 def _refuse_no_validation(material: Material, name: str) -> None:
