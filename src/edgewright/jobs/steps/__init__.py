@@ -56,9 +56,9 @@ class Work:
     listener: Listener
     runs: dict[str, Ran] = field(default_factory=dict)
 
-    def pipeline(self, name: str) -> PipelineConfig:
-        """Return a pipeline of the job's folder, or a shipped one."""
-        return read_config(name if name in shipped() else str(self.folder / name))
+    def pipeline(self, name: str, changes: tuple[str, ...] = ()) -> PipelineConfig:
+        """Return a pipeline of the job's folder, or a shipped one, with changes of its keys."""
+        return read_config(name if name in shipped() else str(self.folder / name), changes)
 
     def data_of(self, config: PipelineConfig) -> str | None:
         """Return the path of a pipeline's data: of its public set among others, else the one that was named."""

@@ -15,14 +15,16 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Attributes:
         pipeline: file of the job's folder, or a shipped pipeline.
+        set: changes of its keys, such as 'adapt.layer=output'.
     """
 
     pipeline: str = "pipeline.toml"
+    set: tuple[str, ...] = ()
 
 
 def _run(config: Config, work: Work) -> StepRecord:
-    pipeline = work.pipeline(config.pipeline)
-    command = f"edgewright run {config.pipeline}"
+    pipeline = work.pipeline(config.pipeline, config.set)
+    command = " ".join(["edgewright run", config.pipeline, *(f"--set {change}" for change in config.set)])
     data = work.data_of(pipeline)
     result = run_pipeline(pipeline, data=data, out=work.out, listener=work.listener, command=command)
     if result.package is None:
