@@ -56,7 +56,7 @@ def test_colours_are_counted_wherever_they_are() -> None:
     # Half of the pixels have a red of 192, all have a green between two levels.
     assert (found["red 0"], found["red 192"], found["green 64"], found["green 128"]) == (0.5, 0.5, 0.5, 0.5)
     # Red is 96 more than green in one half, and 96 less in the other.
-    assert (found["red - green 64"], found["red - green 128"], found["green - blue 0"]) == (0.25, 0.25, 1.0)
+    assert (found["red-green 64"], found["red-green 128"], found["green-blue 0"]) == (0.25, 0.25, 1.0)
     assert sum(found.values()) == pytest.approx(6)
     assert np.array_equal(made.transform(picture[:, :, ::-1, ::-1]), made.transform(picture))
     some = Colours(every=3, names=("red", "green", "blue")).fit(picture).transform(picture)

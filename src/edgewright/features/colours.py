@@ -67,7 +67,7 @@ class Colours(SampleTransformer):
 
     def _names(self, names: tuple[str, ...]) -> list[str]:
         after = (*names[1:], *names[:1])
-        apart = [f"{name} - {other}" for name, other in zip(names, after, strict=True)] if len(names) > 1 else []
+        apart = [f"{name}-{other}" for name, other in zip(names, after, strict=True)] if len(names) > 1 else []
         levels = range(0, _WHITE + 1, self.step)
         return [
             text
