@@ -47,6 +47,8 @@ from edgewright.core.formatting import duration_text, estimated_latency, speed_t
         (duration_text(0.42), "0.42 s"),
         (formatting.seconds_text(0.0042), "4.2 ms"),
         (formatting.microseconds_text(1_310), "1.31 ms"),
+        (formatting.microseconds_text(999.7), "1 ms"),
+        (formatting.microseconds_text(999_700), "1 s"),
         (formatting.amount(78.0, "us"), "78 µs"),
         (formatting.plural(1, "sample"), "1 sample"),
         (formatting.shorten("temperature", 5), "temp…"),

@@ -109,7 +109,7 @@ def microseconds_text(microseconds: float | None) -> str:
     if microseconds is None:
         return "-"
     for unit, size in (("s", 1e6), ("ms", 1e3)):
-        if microseconds >= size:
+        if float(f"{microseconds:.3g}") >= size:  # 999.7 is shown as 1 ms, not as 1e+03
             return f"{microseconds / size:.3g} {unit}"
     return f"{microseconds:.3g} µs"
 
