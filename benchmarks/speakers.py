@@ -1,6 +1,6 @@
 """Spoken digits by speakers who were left out: `docs/examples/digits.toml`, once without each of the six.
 
-Of a setting it says how it does on speakers who are new to the network.
+Of a setting it says how it does on speakers who are new to the network. espeak-ng says the synthetic words first.
 
     python -m benchmarks.speakers [--data FOLDER] [--set KEY=VALUE ...]
 """
@@ -16,10 +16,13 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.table import ROOT, markdown
+from edgewright.cli.synth.speech import command as speak
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
 
 DATA = Path(os.environ.get("EDGEWRIGHT_SHARED", ROOT.parent / "shared")) / "data" / "fsdd"
+DIGITS = tuple("0123456789")
+VOICES = ("--speakers", "500", "--copies", "1", "--rate", "8000", "--recorded")
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 
 
@@ -29,13 +32,22 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=DATA, help="Folder of the set.")
     parser.add_argument("--set", dest="changes", action="append", default=[], help="KEY=VALUE, as of `edgewright run`.")
     given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        prompts = Path(folder) / "prompts"
+        speak.main([*DIGITS, *VOICES, "--out", str(prompts)], standalone_mode=False)
+        _leave_out(given.data, (f"training.synthetic={str(prompts)!r}", *given.changes))
+    return 0
+
+
+def _leave_out(data: Path, given: tuple[str, ...]) -> None:
+    """Print what the network makes of each speaker when the others train it."""
     forms: dict[str, list[float]] = {}
     sizes: list[int] = []
     for name in SPEAKERS:
-        changes = ("refit=false", f'split.test_groups=["{name}"]', "compression.max_drop=1", *given.changes)
+        changes = ("refit=false", f'split.test_groups=["{name}"]', "compression.max_drop=1", *given)
         with tempfile.TemporaryDirectory() as out:
             config = read_config(str(ROOT / "docs" / "examples" / "digits.toml"), changes)
-            record = run_pipeline(config, data=str(given.data), out=out).trace.compression
+            record = run_pipeline(config, data=str(data), out=out).trace.compression
         if record is None:
             raise SystemExit(f"no int8 form without {name}")
         for form in record.variants:
@@ -46,7 +58,6 @@ def main() -> int:
     rows = [[form, *(f"{rate:.3f}" for rate in rates), _span(rates)] for form, rates in forms.items()]
     print(markdown(("form", *SPEAKERS, "mean (95 % CI over six speakers)"), rows))
     print(f"weights of the int8 network: {max(sizes):,} bytes")
-    return 0
 
 
 def _span(rates: list[float]) -> str:
