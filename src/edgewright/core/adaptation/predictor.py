@@ -18,7 +18,8 @@ from edgewright.core.integer.fusion import compile_fused
 from edgewright.core.integer.network import Int8, NetworkFunction
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import Package
-from edgewright.core.predictor import Predictor
+from edgewright.core.parts import parts
+from edgewright.core.predictor import Answers, Predictor
 from edgewright.core.samples import to_samples
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -26,7 +27,8 @@ from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator
 
 FORM = "int8"
-_CHUNK = 512
+# Most samples of a pass whose hidden values are kept.
+CHUNK = 512
 
 
 def last_layer(network: IntegerNetwork) -> IntegerOperator:
@@ -85,8 +87,8 @@ def hidden_of(graph: Graph, samples: Any) -> tuple[Numbers, Int8]:  # noqa: ANN4
         return parts[0]
 
     run, made = compile_fused(graph, make), []
-    for start in range(0, len(samples), 512):
-        run(samples[start : start + 512])
+    for start in range(0, len(samples), CHUNK):
+        run(samples[start : start + CHUNK])
         assert parts[0].seen is not None  # noqa: S101 - the run has set it
         made.append(parts[0].seen)
     return np.concatenate([one[0] for one in made]), np.concatenate([one[1] for one in made])
@@ -141,11 +143,16 @@ class OutputLayer:
     def learner(self, learner: Learner) -> None:
         self._split.learner = learner
 
+    @property
+    def seen(self) -> tuple[Numbers, Int8]:
+        """What the layer received in the last run, less its zero point, and the factory's output bytes."""
+        assert self._split.seen is not None  # noqa: S101 - the run has set it
+        return self._split.seen
+
     def learn(self, index: int, sample: Floats, label: int) -> None:
         """Learn that a sample, of this number in the last run, belongs to a class."""
-        assert self._split.seen is not None  # noqa: S101 - the run has set it
         assert self._split.learner is not None  # noqa: S101 - the predictor has set it
-        hidden, outputs = self._split.seen
+        hidden, outputs = self.seen
         self._split.learner.learn(hidden[index], int(outputs[index].argmax()), label)
 
 
@@ -185,16 +192,16 @@ class AdaptedPredictor(Predictor):
         factory = origin_of(package)
         self.factory = factory
         super().__init__(package, form=None if isinstance(factory, AffineFactory) else FORM, engine="numpy")
-        self._layer: Layer = (
+        self.layer: Layer = (
             AxesLayer(self._run) if isinstance(factory, AffineFactory) else OutputLayer(package, factory)
         )
-        self._run = self._layer.run
+        self._run = self.layer.run
         self.restore(state)
 
     @property
     def learner(self) -> Learner | AffineLearner:
         """What the device has learned, at work."""
-        found: Learner | AffineLearner = self._layer.learner
+        found: Learner | AffineLearner = self.layer.learner
         return found
 
     @property
@@ -204,7 +211,7 @@ class AdaptedPredictor(Predictor):
 
     def restore(self, state: State | AffineState | None) -> None:
         """Take another state; a fresh one when None."""
-        self._layer.learner = learner_of(self.factory, state)
+        self.layer.learner = learner_of(self.factory, state)
 
     def learn(self, X: Any, labels: Sequence[str]) -> Learned:  # noqa: ANN401 - as `predict`
         """Learn from labelled samples, in their order.
@@ -222,15 +229,11 @@ class AdaptedPredictor(Predictor):
             raise InputError(f"{len(samples)} labels", str(len(labels)), "labelled examples")
         self.check_labels(labels)
         learned = 0
-        for start in range(0, len(samples), _CHUNK):
-            part = samples[start : start + _CHUNK]
-            answers = self.predict(part)
-            whole = self._whole(part)
+        for part in parts(samples.shape, CHUNK) if len(samples) else ():
+            some, its = samples[part], labels[part]
             # What is learned meanwhile changes neither what was seen nor the factory's answers.
-            for index in range(len(answers)):
-                if answers.missing[index] or answers.out_of_range[index] or not whole[index]:
-                    continue
-                self._layer.learn(index, part[index], self.manifest.labels.index(labels[start + index]))
+            for index in np.flatnonzero(learnable(self.factory, some, self.predict(some))).tolist():
+                self.layer.learn(index, some[index], self.manifest.labels.index(its[index]))
                 learned += 1
         return Learned(learned, len(samples) - learned, bool(self.state.used))
 
@@ -244,11 +247,21 @@ class AdaptedPredictor(Predictor):
             if label not in self.manifest.labels:
                 raise UnknownNameError("label", label, self.manifest.labels, "labelled examples")
 
-    def _whole(self, samples: Floats) -> NDArray[np.bool_]:
-        """Return which samples have all that is learned from; the model fills gaps before its last layer."""
-        if not isinstance(self.factory, AffineFactory):
-            return np.ones(len(samples), np.bool_)
-        return np.asarray(np.isfinite(samples[:, axes_of(self.factory.spec)]).all(axis=(1, 2)))
+
+def learnable(factory: Factory | AffineFactory, samples: Floats, answers: Answers) -> NDArray[np.bool_]:
+    """Return which samples teach: those with an answer and without a value that their sensor cannot give.
+
+    Axes learn of whole windows alone; the model fills gaps before its last layer.
+
+    Args:
+        factory: of the package.
+        samples: shape (n, *sample).
+        answers: of the package to them.
+    """
+    fine = np.array([not columns for columns in answers.out_of_range], np.bool_) & ~answers.missing
+    if isinstance(factory, AffineFactory):
+        fine &= np.isfinite(samples[:, axes_of(factory.spec)]).all(axis=(1, 2))
+    return fine
 
 
 def learner_of(factory: Factory | AffineFactory, state: State | AffineState | None = None) -> Learner | AffineLearner:

@@ -12,17 +12,16 @@ from edgewright.core.adaptation.affine import (
     WAYS,
     AffineFactory,
     AffineLearner,
-    axes_of,
     board_bytes,
     turned,
     way_text,
 )
 from edgewright.core.adaptation.factory import Factory, Numbers
 from edgewright.core.adaptation.learner import Learner
-from edgewright.core.adaptation.predictor import FORM, hidden_of, origin_of
+from edgewright.core.adaptation.predictor import CHUNK, AdaptedPredictor, OutputLayer, learnable, origin_of
 from edgewright.core.adaptation.slots import memory_bytes
-from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import Package
+from edgewright.core.parts import parts
 from edgewright.core.predictor import Answers, Predictor
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
@@ -64,22 +63,25 @@ class LayerRehearsal:
     """The last layer of an int8 network."""
 
     def __init__(self, package: Package, factory: Factory) -> None:
-        self._graph, self._factory = read_onnx(package.model(FORM)), factory
-        self._predictor = Predictor(package, form=FORM, engine="numpy")
+        self._predictor, self._factory = AdaptedPredictor(package), factory
         self.layer: str = factory.spec.layer
         self.memory = memory_bytes(factory.spec)
 
     def __call__(self, X: Floats, truth: Numbers, order: Numbers) -> Rehearsed:
         """Return what is answered to all samples once those of `order` were learned one by one."""
-        hidden, outputs = hidden_of(self._graph, X)
-        answers, factory = self._predictor.predict(X), outputs.argmax(axis=1)
-        taken, learner = _taken(answers, order), Learner(self._factory)
+        made = [self._seen(X[part]) for part in parts(X.shape, CHUNK)]
+        fine, missing, hidden, outputs = (np.concatenate(some) for some in zip(*made, strict=True))
+        taken, factory, learner = order[fine[order]], outputs.argmax(axis=1), Learner(self._factory)
         for index in taken.tolist():
             learner.learn(hidden[index], int(factory[index]), int(truth[index]))
-        before, learned = (
-            np.where(answers.missing, -1, one) for one in (factory, learner.outputs(hidden).argmax(axis=1))
-        )
+        before, learned = (np.where(missing, -1, one) for one in (factory, learner.outputs(hidden).argmax(axis=1)))
         return Rehearsed(before, learned, bool(learner.state.used), len(order) - len(taken))
+
+    def _seen(self, samples: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Numbers, NDArray[np.int8]]:
+        """Return which samples teach, which have no answer, what the layer receives, and what the factory's gives."""
+        answers = self._predictor.predict(samples)
+        assert isinstance(self._predictor.layer, OutputLayer)  # noqa: S101 - `rehearsal_of` has seen to it
+        return learnable(self._factory, samples, answers), answers.missing, *self._predictor.layer.seen
 
 
 class AxesRehearsal:
@@ -102,8 +104,7 @@ class AxesRehearsal:
         spec = self._factory.spec
         X, learner = turned(spec, X, self._worn), AffineLearner(self._factory)
         answers = self._predictor.predict(X)
-        taken = _taken(answers, order)
-        taken = taken[np.isfinite(X[taken][:, axes_of(spec)]).all(axis=(1, 2))]
+        taken = order[learnable(self._factory, X, answers)[order]]
         for index in taken.tolist():
             learner.learn(X[index], int(truth[index]))
         after = self._predictor.predict(turned(spec, X, learner.state.way))
@@ -113,12 +114,6 @@ class AxesRehearsal:
     def _labels(self, answers: Answers) -> NDArray[np.int64]:
         found = np.searchsorted(np.asarray(self._predictor.manifest.labels), answers.labels)
         return np.where(answers.missing, -1, found)
-
-
-def _taken(answers: Answers, order: Numbers) -> Numbers:
-    """Return the examples that a device learns from: with an answer, and without a value that no sensor gives."""
-    fine = [not answers.missing[index] and not answers.out_of_range[index] for index in order.tolist()]
-    return order[np.array(fine, np.bool_)]
 
 
 def rehearsal_of(package: Package, worn: str = "") -> Rehearsal:
