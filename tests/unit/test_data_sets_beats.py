@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edgewright.data.sets import mitdb
+from edgewright.data.sets._beat_habits import NAMES, habits
 from edgewright.schema.data import Recording
 from edgewright.schema.errors import InputError
 from support import shared_data
@@ -18,24 +19,52 @@ def table(**keys: Any) -> Recording:  # noqa: ANN401 - values of several types
     return mitdb.SET.load(shared_data("mitdb") / "raw", mitdb.Config(**keys)).recordings[0]
 
 
-def test_a_baseline_is_that_of_the_beats_before() -> None:
-    plain, found = table(intervals=True).values, table(intervals=True, baseline=True, average=4).values
-    assert found.shape == (len(plain), 105)
-    means = plain[:, :200].reshape(len(plain), 50, 4).mean(axis=2)
+def test_changes_are_those_from_the_beats_before() -> None:
+    plain, found = table().values, table(changes=True, average=4).values
+    assert found.shape == (len(plain), 100)
+    means = plain.reshape(len(plain), 50, 4).mean(axis=2)
     means -= means.mean(axis=1, keepdims=True)
-    np.testing.assert_allclose(found[:, :50], means, atol=1e-5)
-    np.testing.assert_array_equal(found[0, 50:100], 0)
+    np.testing.assert_array_equal(found[0, 50:], 0)
     # The first 50 beats weigh the same.
-    np.testing.assert_allclose(found[30, 50:100], means[30] - means[:30].mean(axis=0), atol=1e-5)
-    np.testing.assert_array_equal(found[:, 100:103], plain[:, 200:])
+    usual = means[:30].mean(axis=0)
+    size = np.sqrt((usual**2).mean()) + 0.02
+    np.testing.assert_allclose(found[30, :50], means[30] / size, rtol=1e-3)
+    np.testing.assert_allclose(found[30, 50:], (means[30] - usual) / size, atol=1e-4)
+
+
+def test_intervals_are_logarithms_of_shares() -> None:
+    plain, found = table(intervals=True).values, table(habits=True).values
+    assert found.shape == (len(plain), 231)
+    np.testing.assert_allclose(found[300, 200:203], np.log(plain[300, 200:]), rtol=1e-4)
     lately = plain[201:301, 200].mean()
-    np.testing.assert_allclose(found[300, 103:], [plain[300, 200] / lately, plain[301, 200] / lately], rtol=1e-5)
+    shares = [plain[300, 200] / lately, plain[301, 200] / lately, plain[300, 200] / plain[299, 200]]
+    np.testing.assert_allclose(found[300, 203:206], np.log(shares), rtol=1e-3)
+    np.testing.assert_allclose(found[300, 206], np.log(plain[301, 200] / plain[300, 200]), rtol=1e-3)
+    changes = np.abs(np.diff(np.log(plain[:301, 200])))
+    np.testing.assert_allclose(found[300, 207], np.log(changes[-10:].mean() + 0.01), rtol=1e-3)
+
+
+def test_a_premature_beat_is_unusual_and_a_steady_one_is_not() -> None:
+    rng = np.random.default_rng(0)
+    wave = np.exp(-(((np.arange(50) - 22) / 3) ** 2)) + 0.2 * np.exp(-(((np.arange(50) - 8) / 3) ** 2))
+    beats = (wave + rng.normal(0, 0.01, (200, 50))).astype(np.float32)
+    seconds = np.cumsum(0.8 + rng.normal(0, 0.01, 200))
+    seconds[150] -= 0.3
+    beats[150] = -beats[150]
+    found = dict(zip(NAMES, np.array(habits(beats, seconds)).T, strict=True))
+    share, likeness = found["unusual_interval_share_log"], found["unusual_likeness"]
+    assert share[150] == likeness[150] == -12
+    assert np.abs(share[20:150]).max() < 5
+    assert np.abs(likeness[20:150]).max() < 5
+    # A single odd beat does not change what is usual.
+    assert np.abs(likeness[160:]).max() < 5
+    assert share[0] == likeness[0] == 0
 
 
 def test_later_beats_change_no_earlier_row(tmp_path: Path) -> None:
     source = np.load(shared_data("mitdb") / "beats.npz")
     mine = np.flatnonzero(source["record"] == source["record"][0])
-    config = mitdb.Config(intervals=True, baseline=True, average=4)
+    config = mitdb.Config(intervals=True, changes=True, habits=True, average=4)
     rows = []
     for count in (300, 400):
         np.savez(tmp_path / "beats.npz", **{key: source[key][mine[:count]] for key in ("x", "y", "record", "sample")})
@@ -46,14 +75,14 @@ def test_later_beats_change_no_earlier_row(tmp_path: Path) -> None:
 
 def test_columns_are_named_after_their_first_sample() -> None:
     names = [c.name for c in mitdb.SET.load(
-        shared_data("mitdb") / "raw", mitdb.Config(intervals=True, baseline=True, average=20)
+        shared_data("mitdb") / "raw", mitdb.Config(changes=True, habits=True, average=20)
     ).columns]  # fmt: skip
     assert names[:2] == ["sample_-90", "sample_-70"]
     assert names[10:12] == ["change_-90", "change_-70"]
-    assert names[-2:] == ["interval_long_share", "next_interval_long_share"]
+    assert names[-2:] == ["unusual_area_share", "unusual_range_share"]
 
 
-@pytest.mark.parametrize("keys", [{"baseline": True}, {"average": 4}])
+@pytest.mark.parametrize("keys", [{"changes": True}, {"habits": True}, {"average": 4}])
 def test_windows_have_no_columns_of_a_table(keys: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=f"{next(iter(keys))} with form 'table', got form 'windows'"):
         table(form="windows", **keys)

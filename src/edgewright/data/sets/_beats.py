@@ -25,13 +25,25 @@ def level(beats: Floats) -> Floats:
     return flat
 
 
-def changes(beats: Floats) -> Floats:
-    """Return beats less the running mean of those before them in the record, shape (n, samples); the first is 0."""
-    usual, less = beats[0].astype(np.float64), np.empty_like(beats)
+def usual(beats: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the running mean of the beats before each one in the record, shape (n, samples); the first is its own."""
+    mean, made = beats[0].astype(np.float64), np.empty(beats.shape)
     for number, beat in enumerate(beats):
-        less[number] = beat - usual
-        usual += max(_RATE, 1 / (number + 1)) * less[number]
-    return less
+        made[number] = mean
+        mean = mean + max(_RATE, 1 / (number + 1)) * (beat - mean)
+    return made
+
+
+def compared(beats: Floats) -> Floats:
+    """Return beats beside what differs from the running mean, both as multiples of its size, shape (n, 2 * samples).
+
+    Args:
+        beats: without their own mean, shape (n, samples).
+    """
+    before = usual(beats)
+    sizes = np.sqrt((before**2).mean(axis=1, keepdims=True)) + 0.02
+    made: Floats = (np.concatenate([beats, beats - before], axis=1) / sizes).astype(np.float32)
+    return made
 
 
 def intervals(seconds: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

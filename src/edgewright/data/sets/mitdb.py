@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.data.contract import Documented, PublicSet, SourceConfig
+from edgewright.data.sets import _beat_habits as habits
 from edgewright.data.sets import _beats as columns
 from edgewright.data.sets import _files as files
 from edgewright.data.sets._files import read_bytes, read_text
@@ -133,16 +134,19 @@ class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
             networks that work along time.
         intervals: of a table, three more columns: seconds from the R peak before, and that interval and the next one
             as multiples of the mean of the last ten. At the ends of a record the nearest interval stands in.
-        baseline: of a table, each beat without its own mean, and as many columns more: the beat less the running mean
-            of the beats before it in its record. With `intervals` also both intervals as multiples of the mean of the
-            last 100.
+        changes: of a table, each beat without its own mean, and as many columns more: the beat less the running mean of
+            the beats before it in its record; both as multiples of the size of that mean.
+        habits: of a table, 31 columns more: logarithms of intervals, how irregular they were lately, and how far the
+            intervals and the shape of a beat are from those of the beats before it, as multiples of their spread. The
+            interval to the next R peak is one of them, so that an answer is one beat late.
         average: of a table, means of so many neighbouring samples of a beat take their place; it divides 200.
     """
 
     part: Literal["DS1", "DS2", "train", "test", "both"] = "both"
     form: Literal["table", "windows"] = "table"
     intervals: bool = False
-    baseline: bool = False
+    changes: bool = False
+    habits: bool = False
     average: Literal[1, 2, 4, 5, 8, 10, 20] = 1
 
 
@@ -200,34 +204,39 @@ def _found(folder: Path, part: str) -> Iterator[Beats]:
             yield copies[name] if name in copies else _original(headers[name])
 
 
-def _intervals(beats: Beats, baseline: bool) -> tuple[list[Column], Floats]:
-    """Return columns and values of shape (n, 3), with a baseline (n, 5).
+def _seconds(beats: Beats) -> NDArray[np.float64]:
+    """Return the times of R peaks.
 
     Raises:
         InputError: for beats whose places are not kept, or fewer than two.
     """
     if beats.peaks is None or len(beats.peaks) < 2:
         raise InputError("two or more beats with the places of their R peaks", "none", f"record {beats.record}, sample")
-    before, after = columns.intervals(beats.peaks / RATE)
+    seconds: NDArray[np.float64] = beats.peaks / RATE
+    return seconds
+
+
+def _intervals(beats: Beats) -> tuple[list[Column], Floats]:
+    """Return columns and values of shape (n, 3)."""
+    before, after = columns.intervals(_seconds(beats))
     made = [Column(name="interval", unit="s"), Column(name="interval_share"), Column(name="next_interval_share")]
-    parts = [before[:, None].astype(np.float32), columns.shares(before, after, columns.LATELY)]
-    if baseline:
-        made += [Column(name="interval_long_share"), Column(name="next_interval_long_share")]
-        parts.append(columns.shares(before, after, columns.LONG))
-    return made, np.concatenate(parts, axis=1)
+    shares = columns.shares(before, after, columns.LATELY)
+    return made, np.concatenate([before[:, None].astype(np.float32), shares], axis=1)
 
 
 def _table(beats: Beats, values: Floats, config: Config) -> tuple[list[Column], Floats]:
     """Return columns and values of a table of beats, shape (n, columns)."""
-    starts = range(-BEFORE, AFTER, config.average)
-    made, parts = [Column(name=f"sample_{at}", unit="mV") for at in starts], [columns.averaged(values, config.average)]
-    if config.baseline:
-        parts = [columns.level(parts[0])]
-        parts.append(columns.changes(parts[0]))
-        made += [Column(name=f"change_{at}", unit="mV") for at in starts]
+    starts, unit = range(-BEFORE, AFTER, config.average), "" if config.changes else "mV"
+    made, parts = [Column(name=f"sample_{at}", unit=unit) for at in starts], [columns.averaged(values, config.average)]
+    if config.changes:
+        parts = [columns.compared(columns.level(parts[0]))]
+        made += [Column(name=f"change_{at}") for at in starts]
     if config.intervals:
-        names, beside = _intervals(beats, config.baseline)
+        names, beside = _intervals(beats)
         made, parts = [*made, *names], [*parts, beside]
+    if config.habits:
+        made += [Column(name=name) for name in habits.NAMES]
+        parts.append(habits.habits(columns.averaged(values, habits.AVERAGE), _seconds(beats)))
     return made, np.concatenate(parts, axis=1)
 
 
@@ -258,7 +267,7 @@ def _load(config: Config, folder: Path) -> DataSet:
     wanted = list(_found(folder, config.part))
     if not wanted:
         raise InputError(f"records of {config.part}", "none", str(folder))
-    for key in ("intervals", "baseline", "average"):
+    for key in ("intervals", "changes", "habits", "average"):
         if config.form != "table" and getattr(config, key) != getattr(Config(), key):
             raise InputError(f"{key} with form 'table'", "form 'windows'", f"data.{key}")
     made = [_recording(beats, config) for beats in wanted]
