@@ -108,6 +108,22 @@ def test_c_learns_the_bytes_of_the_reference(layer: AdaptLayer, tmp_path: Path) 
         assert found == state_bytes(learner.state)
 
 
+def test_c_halves_comparisons_as_the_reference(tmp_path: Path) -> None:
+    need("gcc")
+    made = factory("output", weight_limit=1, bias_limit=0, replays=0)
+    hidden, labels = blocks(shifted=False)
+    order = np.arange(1200) % len(hidden)
+    hidden, labels, learner = hidden[order], labels[order], Learner(made)
+    given = np.roll(learner.outputs(hidden), 1, axis=1)
+    for example, outputs, label in zip(hidden, given, labels, strict=True):
+        learner.learn(example, int(outputs.argmax()), int(label))
+    assert 512 < learner.state.better < 1024
+    rows = np.concatenate([hidden + made.spec.zero, given, labels[:, None]], axis=1).astype(np.int8)
+    program = built(tmp_path, write_adapt_c99(made, name="m"))
+    found = subprocess.run([program, "-1"], input=rows.tobytes(), stdout=subprocess.PIPE, check=True).stdout
+    assert found == state_bytes(learner.state)
+
+
 def test_c_judges_a_class_without_examples_as_the_reference(tmp_path: Path) -> None:
     need("gcc")
     made, used = factory("output", drop=100), []
@@ -121,6 +137,20 @@ def test_c_judges_a_class_without_examples_as_the_reference(tmp_path: Path) -> N
         assert found == state_bytes(learner.state)
         used.append(learner.state.used)
     assert used == [1, 0]
+
+
+def test_c_replays_test_vectors_as_the_reference(tmp_path: Path) -> None:
+    need("gcc")
+    made = factory("output")
+    program = built(tmp_path, write_adapt_c99(made, name="m"))
+    hidden, labels = blocks(shifted=True)
+    order = np.tile(np.flatnonzero(labels != 2), 6)
+    learner, given = Learner(made), Learner(made).outputs(hidden)
+    for index in order.tolist():
+        learner.learn(hidden[index], int(given[index].argmax()), int(labels[index]))
+    rows = np.concatenate([hidden + made.spec.zero, given, labels[:, None]], axis=1).astype(np.int8)[order]
+    found = subprocess.run([program, "-1"], input=rows.tobytes(), stdout=subprocess.PIPE, check=True).stdout
+    assert found == state_bytes(learner.state)
 
 
 @pytest.mark.parametrize("layer", LAYERS)

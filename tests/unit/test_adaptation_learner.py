@@ -106,6 +106,58 @@ def test_a_class_without_examples_is_judged_on_its_test_vectors() -> None:
     assert taught(replace(made, vectors=many, expected=expected), hidden, labels).state.used == 1
 
 
+def test_examples_are_compared_before_they_are_learned() -> None:
+    hidden, labels = blocks(shifted=True)
+    learner, better, worse = Learner(factory("output")), 0, 0
+    given = learner.outputs(hidden).argmax(axis=1)
+    for example, factory_label, label in zip(hidden, given, labels, strict=True):
+        right = learner.outputs(example[None]).argmax() == label
+        better += right and factory_label != label
+        worse += factory_label == label and not right
+        learner.learn(example, int(factory_label), int(label))
+    assert (learner.state.better, learner.state.worse) == (better, worse)
+    # The first of a class is answered wrong before it is learned, and right afterwards.
+    assert 0 < better < (given != labels).sum()
+
+
+@pytest.mark.parametrize(("better", "worse", "used"), [(1, 0, 0), (2, 0, 1), (9, 8, 0), (10, 8, 1)])
+def test_errors_must_fall_on_examples_that_were_not_learned_yet(better: int, worse: int, used: int) -> None:
+    hidden, labels = blocks(shifted=True)
+    learner = taught(factory("output", drop=100), np.tile(hidden, (2, 1)), np.tile(labels, 2))
+    state, example = learner.state, hidden[0]
+    assert learner.outputs(example[None]).argmax() == labels[0]
+    state.better, state.worse = better, worse
+    learner.learn(example, int(labels[0]), int(labels[0]))
+    assert (state.better, state.worse, state.used) == (better, worse, used)
+    # Of fewer examples too many are the first ones of their class.
+    state.better, state.worse, state.examples = better, worse, 62
+    learner.learn(example, int(labels[0]), int(labels[0]))
+    assert state.used == 1
+
+
+def test_old_comparisons_weigh_less() -> None:
+    learner = Learner(factory("output"))
+    learner.state.better, learner.state.worse = 1024, 301
+    # The layer itself answers it right, and the label that is given as the factory's is wrong.
+    learner.learn(blocks(shifted=False)[0][0], 1, 0)
+    assert (learner.state.better, learner.state.worse) == (513, 150)
+
+
+def test_a_class_that_is_missing_long_is_not_forgotten() -> None:
+    made = factory("output", drop=100)
+    hidden, labels = blocks(shifted=True)
+    seen = np.flatnonzero(labels != 2)
+    last = made.expected == 2
+    # As few examples as a calibration that has yet to show the class: it is forgotten.
+    few = taught(made, hidden[seen], labels[seen])
+    assert not (few.outputs(made.vectors[last]).argmax(axis=1) == 2).any()
+    # Many of them leave its test vectors as they are, and what was labelled is learned.
+    order = np.tile(seen, 6)
+    many = taught(made, hidden[order], labels[order])
+    assert (many.outputs(made.vectors[last]).argmax(axis=1) == 2).all()
+    assert right(many, hidden[seen], labels[seen]) > 0.95
+
+
 def test_the_pool_keeps_a_balance_of_classes() -> None:
     made = factory("output")
     hidden, labels = blocks(shifted=True)

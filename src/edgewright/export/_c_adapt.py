@@ -27,7 +27,7 @@ typedef struct {
     int32_t bias[$classes];
 $sums    uint32_t seed, examples;
     int16_t weights[$classes * $width];
-    uint16_t counts[$classes], kept;
+    uint16_t counts[$classes], kept, better, worse;
     uint8_t cursor, used; /* used: the learned layer answers, not the factory's */
     uint8_t owners[$pool];
     uint8_t pool[$pool * $width];
@@ -96,16 +96,16 @@ static uint32_t @_adapt_draw(@_adapt_state *state, uint32_t count) {
     return (state->seed >> 16) % count;
 }
 
-static void @_adapt_members(const @_adapt_state *state, int *counts) {
+static void @_adapt_members(const uint8_t *labels, int length, int *counts) {
     memset(counts, 0, $classes * sizeof *counts);
-    for (int k = 0; k < state->kept; ++k) {
-        ++counts[state->owners[k] & 127];
+    for (int k = 0; k < length; ++k) {
+        ++counts[labels[k] & 127];
     }
 }
 
-static int @_adapt_member(const @_adapt_state *state, int label, uint32_t number) {
-    for (int k = 0; k < state->kept; ++k) {
-        if ((state->owners[k] & 127) == label && number-- == 0) {
+static int @_adapt_member(const uint8_t *labels, int length, int label, uint32_t number) {
+    for (int k = 0; k < length; ++k) {
+        if ((labels[k] & 127) == label && number-- == 0) {
             return k;
         }
     }
@@ -118,18 +118,18 @@ static void @_adapt_keep(@_adapt_state *state, const uint8_t *hidden, int label,
         ++state->kept;
     } else {
         int counts[$classes], largest = 0;
-        @_adapt_members(state, counts);
+        @_adapt_members(state->owners, state->kept, counts);
         for (int c = 1; c < $classes; ++c) {
             largest = counts[c] > counts[largest] ? c : largest;
         }
         if (counts[label] < counts[largest]) {
-            place = @_adapt_member(state, largest, @_adapt_draw(state, (uint32_t)counts[largest]));
+            place = @_adapt_member(state->owners, $pool, largest, @_adapt_draw(state, (uint32_t)counts[largest]));
         } else {
             const uint32_t drawn = @_adapt_draw(state, state->counts[label]);
             if (drawn >= (uint32_t)counts[label]) {
                 return;
             }
-            place = @_adapt_member(state, label, drawn);
+            place = @_adapt_member(state->owners, $pool, label, drawn);
         }
     }
     state->owners[place] = (uint8_t)(label + (right ? 128 : 0));
@@ -137,13 +137,27 @@ static void @_adapt_keep(@_adapt_state *state, const uint8_t *hidden, int label,
 }
 
 $method
+/* Counts an example, before it is learned, that one layer alone answers right. */
+static void @_adapt_compare(@_adapt_state *state, const uint8_t *hidden, int factory_right, int label) {
+    int8_t out[$classes];
+    if (state->better == 1024 || state->worse == 1024) {
+        state->better /= 2;
+        state->worse /= 2;
+    }
+    @_adapt_forward(state, hidden, out);
+    const int right = @_adapt_first(out) == label;
+    state->better = (uint16_t)(state->better + (right && !factory_right));
+    state->worse = (uint16_t)(state->worse + (factory_right && !right));
+}
+
 /* Errors fall by enough, and few enough test vectors change their label. Errors are those on kept examples, and test
- * vectors of classes without one that change their label. */
+ * vectors of classes without one that change their label. They also fall on examples that were not learned yet. */
 static int @_adapt_judge(const @_adapt_state *state) {
     int counts[$classes], before = 0, after = 0, changed = 0;
     int8_t out[$classes];
-    @_adapt_members(state, counts);
-    if (state->kept < 8 || counts[state->owners[0] & 127] == state->kept) {
+    @_adapt_members(state->owners, state->kept, counts);
+    if (state->kept < 8 || counts[state->owners[0] & 127] == state->kept ||
+        (state->examples >= 64 && state->better - state->worse < 2)) {
         return 0;
     }
     for (int k = 0; k < state->kept; ++k) {
@@ -210,6 +224,7 @@ int @_adapt_learn(@_adapt_state *state, const int8_t *hidden, const int8_t *give
         state->counts[label] = 2048;
 $halve    }
     ++state->counts[label];
+    @_adapt_compare(state, shifted, @_adapt_first(given) == label, label);
 $learn    ++state->examples;
     state->used = (uint8_t)@_adapt_judge(state);
     return state->used;
@@ -252,15 +267,20 @@ static void @_adapt_step(@_adapt_state *state, const uint8_t *hidden, int label)
     }
 }
 
+/* A kept example of the next class; after 128 examples, a test vector of one that has none. */
 static void @_adapt_replay(@_adapt_state *state) {
-    int counts[$classes];
-    @_adapt_members(state, counts);
-    do {
-        state->cursor = (uint8_t)(state->cursor + 1 == $classes ? 0 : state->cursor + 1);
-    } while (counts[state->cursor] == 0);
-    const int label = state->cursor;
-    const int place = @_adapt_member(state, label, @_adapt_draw(state, (uint32_t)counts[label]));
-    @_adapt_step(state, state->pool + place * $width, label);
+    int kept[$classes], shown[$classes];
+    @_adapt_members(state->owners, state->kept, kept);
+    @_adapt_members(@_adapt_expected, state->examples < 128 ? 0 : $vectors, shown);
+    for (int k = 0; k < $replays; ++k) {
+        do {
+            state->cursor = (uint8_t)(state->cursor + 1 == $classes ? 0 : state->cursor + 1);
+        } while (kept[state->cursor] + shown[state->cursor] == 0);
+        const int label = state->cursor, held = kept[label] > 0, length = held ? state->kept : $vectors;
+        const uint32_t drawn = @_adapt_draw(state, (uint32_t)(held ? kept[label] : shown[label]));
+        const int place = @_adapt_member(held ? state->owners : @_adapt_expected, length, label, drawn);
+        @_adapt_step(state, (held ? state->pool : @_adapt_vectors) + place * $width, label);
+    }
 }
 """
 _DISCRIMINANT = """\
@@ -295,9 +315,7 @@ _LEARN = {
     "output": """\
     @_adapt_step(state, shifted, label);
     @_adapt_keep(state, shifted, label, @_adapt_first(given) == label);
-    for (int k = 0; k < $replays; ++k) {
-        @_adapt_replay(state);
-    }
+    @_adapt_replay(state);
 """,
     "prototypes": """\
     for (int i = 0; i < $width; ++i) {

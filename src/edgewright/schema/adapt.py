@@ -26,7 +26,8 @@ class AdaptSpec(msgspec.Struct, frozen=True, kw_only=True):
         pool: labelled examples that are kept to learn from again and to judge what was learned.
         replays: of examples in the pool, after each new one.
         gain: per cent of the kept examples by which errors must fall before learned answers are used; changed labels of
-            test vectors count as errors where their class has no kept example.
+            test vectors count as errors where their class has no kept example. Once there were 64 examples, errors on
+            those that were not learned yet must fall by two or more.
         drop: per cent of the test vectors whose label may change; beyond it the factory's layer answers.
     """
 

@@ -1,7 +1,8 @@
 """One device's learned layer: integers only, so that C and Python make the same bytes of the same examples.
 
 'output' descends the cross-entropy of the softmax by one step for the new example and one for each of a few kept ones:
-without those a calibration that shows class after class forgets all but the last (experience replay; Lin, 1992).
+without those a calibration that shows class after class forgets all but the last (experience replay; Lin, 1992). Where
+many examples have none of a class, test vectors of the package stand in for it.
 'prototypes' computes a linear discriminant from the means of the classes, each mixed with the factory's mean, and the
 factory's scatter within people and classes (Fisher, 1936); the order of the examples does not matter to it.
 """
@@ -24,6 +25,12 @@ _MOST_COUNTED = 4096
 _MULTIPLIER, _INCREMENT = 1664525, 1013904223  # of the generator (Knuth, The Art of Computer Programming 2, 3.3.4)
 # A pool of fewer examples, or of one class, judges nothing.
 _FEWEST = 8
+# Errors by which the learned layer must be better on examples before it learned from them, once there were so many: the
+# first of a class are wrong before they are learned. The counts are halved at the last number.
+_FEWEST_WON, _FEWEST_COMPARED, _MOST_COMPARED = 2, 64, 1024
+# After so many examples a class without one is no longer one that a calibration has yet to show: without replays of its
+# test vectors it would be forgotten.
+_LONG = 128
 
 
 def fresh(factory: Factory) -> State:
@@ -70,6 +77,7 @@ class Learner:
         spec, state = self.factory.spec, self.state
         hidden = np.asarray(hidden, np.int64)
         self.keep(hidden, factory_label, label)
+        self._compare(int(self.outputs(hidden[None]).argmax()) == label, factory_label == label)
         if spec.layer == "output":
             self.step(hidden, label)
             for _ in range(spec.replays):
@@ -88,6 +96,14 @@ class Learner:
             raise InputError(f"{spec.width} bytes less their zero point", f"shape {hidden.shape}", "example")
         self._count(hidden, label)
         self._keep(hidden, label, factory_label == label)
+
+    def _compare(self, right: bool, factory_right: bool) -> None:
+        """Count an example that one layer alone answers right, before it is learned: afterwards every layer is good."""
+        state = self.state
+        if max(state.better, state.worse) == _MOST_COMPARED:
+            state.better, state.worse = state.better >> 1, state.worse >> 1
+        state.better += right and not factory_right
+        state.worse += factory_right and not right
 
     def _count(self, hidden: Numbers, label: int) -> None:
         state = self.state
@@ -139,13 +155,19 @@ class Learner:
         state.pool[place] = hidden
 
     def _replay(self) -> None:
-        state = self.state
-        counts = np.bincount(state.owners[: state.kept] & 127, minlength=self.factory.spec.classes)
-        state.cursor = (state.cursor + 1) % self.factory.spec.classes
-        while not counts[state.cursor]:
-            state.cursor = (state.cursor + 1) % self.factory.spec.classes
-        place = self._member(state.cursor, self._draw(int(counts[state.cursor])))
-        self.step(state.pool[place], state.cursor)
+        """Descend for a kept example of the next class, or for one of its test vectors where it was missing long."""
+        state, factory, classes = self.state, self.factory, self.factory.spec.classes
+        kept = np.bincount(state.owners[: state.kept] & 127, minlength=classes)
+        shown = np.bincount(factory.expected if state.examples >= _LONG else (), minlength=classes)
+        state.cursor = (state.cursor + 1) % classes
+        while not kept[state.cursor] + shown[state.cursor]:
+            state.cursor = (state.cursor + 1) % classes
+        label = state.cursor
+        if kept[label]:
+            self.step(state.pool[self._member(label, self._draw(int(kept[label])))], label)
+        else:
+            place = np.flatnonzero(factory.expected == label)[self._draw(int(shown[label]))]
+            self.step(factory.vectors[place].astype(np.int64), label)
 
     def _member(self, label: int, number: int) -> int:
         return int(np.flatnonzero((self.state.owners[: self.state.kept] & 127) == label)[number])
@@ -168,12 +190,15 @@ class Learner:
     def _judge(self) -> bool:
         """Return whether errors fall by enough, and few enough test vectors change their label.
 
-        Errors are those on kept examples, and test vectors of classes without one that change their label.
+        Errors are those on kept examples, where rare classes weigh as much as others, and test vectors of classes
+        without one that change their label. Of many examples they also fall on those that were not learned yet.
         """
         spec, state = self.factory.spec, self.state
         owners = state.owners[: state.kept]
         labels = owners & 127
         if state.kept < _FEWEST or (labels == labels[0]).all():
+            return False
+        if state.examples >= _FEWEST_COMPARED and state.better - state.worse < _FEWEST_WON:
             return False
         before = int((owners < 128).sum())
         after = int((self.outputs(state.pool[: state.kept]).argmax(axis=1) != labels).sum())

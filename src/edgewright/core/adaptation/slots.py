@@ -150,7 +150,7 @@ class Slots(Generic[S]):
 def slot_bytes(spec: AdaptSpec) -> int:
     """Return the bytes of a state with the header of its slot: what each of two slots of flash takes."""
     sums = spec.classes * spec.width if spec.layer == "prototypes" else 0
-    words, halfwords = spec.classes + sums + 2, spec.classes * spec.width + spec.classes + 1
+    words, halfwords = spec.classes + sums + 2, spec.classes * spec.width + spec.classes + 3
     return _HEADER.size + 4 * words + 2 * halfwords + 2 + spec.pool * (1 + spec.width)
 
 
