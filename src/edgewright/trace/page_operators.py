@@ -142,6 +142,10 @@ def _padded(node: Node, values: dict[str, Array]) -> Lowered:
     }
 
 
+def _sequence(node: Node) -> dict[str, int]:
+    return {"sequence": int(node.attributes["window"] == "sequence")}
+
+
 LOWERED: dict[str, Lower] = {
     **dict.fromkeys(_PLAIN, _plain),
     **dict.fromkeys(SAME, _alone),
@@ -149,9 +153,8 @@ LOWERED: dict[str, Lower] = {
     **dict.fromkeys(("Concat", "Gather", "GatherElements", "ArgMax", "ArgMin"), _along(0)),
     **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), _everywhere),
     **dict.fromkeys(("Conv", "MaxPool", "AveragePool"), _slid),
-    **dict.fromkeys(
-        ("LSTM", "GRU"), lambda node, values: (node.inputs, {"sequence": int(node.attributes["window"] == "sequence")})
-    ),
+    "LSTM": lambda node, values: (node.inputs, _sequence(node)),
+    "GRU": lambda node, values: (node.inputs, {**_sequence(node), "late": _integer(node, "linear_before_reset", 0)}),
     "Softmax": _along(-1),
     "LeakyRelu": lambda node, values: (node.inputs, {"alpha": _number(node, "alpha", 0.01)}),
     "Gemm": _gemm,

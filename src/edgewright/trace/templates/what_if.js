@@ -89,7 +89,7 @@ const moved=(out,[x],{begins,strides,mode,fill})=>{
   });
 };
 const bend=a=>1/(1+Math.exp(-a));
-const recurrent=step=>(out,[x,w,r,b],{sequence})=>{
+const recurrent=step=>(out,[x,w,r,b],{sequence,late})=>{
   const [,C,T]=x.shape,G=w.shape[1],U=r.shape[2],h=new Float32Array(U),c=new Float32Array(U);
   for(let t=0;t<T;t++){
     const a=[],s=[];
@@ -98,14 +98,18 @@ const recurrent=step=>(out,[x,w,r,b],{sequence})=>{
       for(let i=0;i<C;i++)a[g]+=w.v[g*C+i]*x.v[i*T+t];
       for(let u=0;u<U;u++)s[g]+=r.v[g*U+u]*h[u];
     }
-    for(let u=0;u<U;u++)h[u]=step(n=>a[n*U+u]+s[n*U+u],c,u,a[2*U+u],s[2*U+u],h[u]);
+    if(late===0){
+      const kept=h.map((v,u)=>v*bend(a[U+u]+s[U+u]));
+      for(let g=2*U;g<G;g++){s[g]=b?b.v[G+g]:0;for(let u=0;u<U;u++)s[g]+=r.v[g*U+u]*kept[u]}
+    }
+    for(let u=0;u<U;u++)h[u]=step(n=>a[n*U+u]+s[n*U+u],c,u,a[2*U+u],s[2*U+u],h[u],late);
     if(sequence)for(let u=0;u<U;u++)out.v[u*T+t]=h[u];
   }
   if(!sequence)out.v.set(h);
 };
 const operators={
   LSTM:recurrent((g,c,u)=>bend(g(1))*Math.tanh(c[u]=bend(g(2))*c[u]+bend(g(0))*Math.tanh(g(3)))),
-  GRU:recurrent((g,c,u,a,s,h)=>{const n=Math.tanh(a+bend(g(1))*s);return n+bend(g(0))*(h-n)}),
+  GRU:recurrent((g,c,u,a,s,h,late)=>{const n=Math.tanh(a+(late?bend(g(1)):1)*s);return n+bend(g(0))*(h-n)}),
   Add:each((a,b)=>a+b),Sub:each((a,b)=>a-b),Mul:each((a,b)=>a*b),
   Div:(out,xs)=>each(out.kind=='f'?(a,b)=>a/b:(a,b)=>Math.trunc(a/b))(out,xs),
   Pow:each((a,b)=>a**b),Max:each((...v)=>most(v)),Min:each((...v)=>least(v)),
