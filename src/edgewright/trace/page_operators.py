@@ -142,7 +142,7 @@ def _padded(node: Node, values: dict[str, Array]) -> Lowered:
     }
 
 
-def _sequence(node: Node) -> dict[str, int]:
+def _sequence(node: Node) -> Numbers:
     return {"sequence": int(node.attributes["window"] == "sequence")}
 
 
