@@ -60,7 +60,7 @@ class Polled(Stream):
     def __init__(self, link: Link, names: Sequence[str], wanted: tuple[str, ...], rate: float, where: str) -> None:
         found = match(names, wanted, where, time="-", sequence="-")
         refuse_missing(found, names, where)
-        self.columns, self.rate = found.names, rate
+        self.columns, self.rate, self._period = found.names, rate, 1 / rate
         self._link, self._places, self._where = link, list(found.places), where
         self._stamper, self._backoff = Stamper(rate=rate), Backoff()
         self._due = -math.inf
@@ -107,9 +107,9 @@ class Polled(Stream):
 
     def _next(self) -> int:
         """Set when the next row is due; return how many were due meanwhile and could not be had."""
-        self._due += 1 / (self.rate or 1.0)
-        late = max(0, math.floor((time.monotonic() - self._due) * (self.rate or 1.0)))
-        self._due += late / (self.rate or 1.0)
+        self._due += self._period
+        late = max(0, math.floor((time.monotonic() - self._due) / self._period))
+        self._due += late * self._period
         return late
 
 

@@ -100,7 +100,7 @@ def _replay(config: Config, work: Work) -> StepRecord:
         for recording, part in parts:
             tapes.append(_played(recording, part, dataset, configured))
             advance(1)
-    return _record(config, ran, tapes, dataset)
+    return _record(config, ran, tapes)
 
 
 def _unseen(ran: Ran, dataset: DataSet) -> list[tuple[Recording, tuple[str, int, int]]]:
@@ -158,32 +158,32 @@ def _rows(time: NDArray[np.float64], values: NDArray[np.float32]) -> Iterator[li
         yield [repr(moment), *("" if np.isnan(value) else str(value) for value in row)]
 
 
-def _record(config: Config, ran: Ran, tapes: Sequence[_Tape], dataset: DataSet) -> StepRecord:
+def _record(config: Config, ran: Ran, tapes: Sequence[_Tape]) -> StepRecord:
     names = np.array([tape.group for tape in tapes])
-    known, right = np.array([tape.judged() for tape in tapes]).T
-    figures, says = [], []
-    back = _delay(ran)
-    told = (
-        ("right", "labelled time answered right", 0.0),
-        ("right_dated", f"the same, answers dated back {back:.3g} s", back),
-    )
-    for name, title, seconds in told[: 2 if back else 1]:
-        figure = _right(names, [tape.judged(seconds) for tape in tapes])
-        figures += [JobFigure(name=name, title=title, value=figure.value, interval=figure)] if figure else []
-    worst = min(range(len(tapes)), key=lambda place: right[place] / known[place] if known[place] else 1.0)
+    judged, back = [tape.judged() for tape in tapes], _delay(ran)
+    told = [("right", "labelled time answered right", judged)]
+    if back:
+        dated = [tape.judged(back) for tape in tapes]
+        told.append(("right_dated", f"the same, answers dated back {back:.3g} s", dated))
+    figures = [
+        JobFigure(name=name, title=title, value=figure.value, interval=figure)
+        for name, title, one in told
+        if (figure := _right(names, one)) is not None
+    ]
+    worst = min(range(len(tapes)), key=lambda place: judged[place][1] / judged[place][0] if judged[place][0] else 1.0)
     drawn = tapes[worst]
     alarms = ran.decision.alarms if ran.decision else ()
     if alarms:
         figures += _alarm_figures(tapes, alarms, config.tolerance)
     people = len(set(names.tolist()))
     hours = sum(tape.end for tape in tapes) / 3600
-    says.append(
+    says = (
         f"{plural(len(tapes), 'recording')} of {plural(people, 'group')}, {hours:.3g} hours, that took no part in "
-        f"training or choosing. Drawn is {drawn.name}, the one with the fewest right answers."
+        f"training or choosing. Drawn is {drawn.name}, the one with the fewest right answers.",
     )
     return StepRecord(
         command=f"edgewright device run {ran.folder.name} --config {config.device} --source replay:recording.csv",
-        says=tuple(says), figures=tuple(figures), timeline=_timeline(drawn, alarms, config.tolerance),
+        says=says, figures=tuple(figures), timeline=_timeline(drawn, alarms, config.tolerance),
     )  # fmt: skip
 
 
