@@ -35,11 +35,14 @@ class TwoSpaces(Extension):  # type: ignore[misc]
 
 
 def on_config(config: Any) -> Any:  # noqa: ANN401 - MkDocs's configuration
-    """Read Markdown as GitHub does, and list every decision in the navigation."""
+    """Read Markdown as GitHub does, and list every decision, and the how-to of every job, in the navigation."""
     config.markdown_extensions.insert(0, TwoSpaces())
     config.mdx_configs.setdefault("toc", {})["slugify"] = slugify(case="lower")
     decisions = [f"adr/{path.name}" for path in sorted((ROOT / "docs" / "adr").glob("*.md"))]
     config.nav.append({"Decisions": [DECISIONS, *decisions]})
+    jobs = [f"jobs/{path.name}" for path in sorted((ROOT / "docs" / "jobs").glob("*.md"))]
+    (how_to,) = (section["How-to"] for section in config.nav if "How-to" in section)
+    how_to.insert(how_to.index("jobs.md") + 1, {"Jobs": jobs})
     return config
 
 

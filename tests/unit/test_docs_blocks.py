@@ -23,7 +23,7 @@ RUN_BY = {
     "docs/tutorials/fleet-in-15-minutes.md": "tests/faults/test_docs_fleet.py",
     "docs/tutorials/lessons.md": "tests/unit/test_docs_tutorials.py",
     "docs/tutorials/own-data-to-arduino.md": "tests/unit/test_docs_tutorials.py",
-}
+} | {page: "tests/unit/test_docs_jobs.py" for page in pages() if page.startswith("docs/jobs/")}
 COMPOSED_BY = {"docs/operations.md": "tests/composed_fleet.py"}
 BLOCKS = [block for page in pages() for block in blocks_of(page) if block.language in SHELL]
 
@@ -41,7 +41,8 @@ def test_a_block_to_run_has_a_test_and_a_name_of_its_own() -> None:
         assert all(re.fullmatch(r"[\w-]+", block.note) for block in marked)
         assert max(Counter((block.page, block.note) for block in marked).values()) == 1
         for page, test in tests.items():
-            assert page.rpartition("/")[2] in (ROOT / test).read_text(encoding="utf-8")
+            name = "docs/jobs/NAME.md" if page.startswith("docs/jobs/") else page.rpartition("/")[2]
+            assert name in (ROOT / test).read_text(encoding="utf-8")
 
 
 def _commands(block: Block) -> list[list[str]]:
