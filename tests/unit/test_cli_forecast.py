@@ -168,7 +168,7 @@ def test_parquet_gives_the_same_forecaster_as_csv(tmp_path: Path, cli: Cli, caps
 
 def test_another_forecasters_recursion_is_used_without_fitting(tmp_path: Path, cli: Cli, capsys: Capture) -> None:
     fitted(tmp_path, capsys)
-    values = [round(float(v) * 7, 3) for v in load(300, 50)]
+    values = [round(float(v) * 7, 3) for v in load(400, 50)]
     data = str(write(tmp_path / "other.csv", values))
     pooled = str(tmp_path / "load.forecaster")
     record = cli.json("forecast", data, "--column", "load", "--horizon", "24", "--pooled", pooled)

@@ -49,6 +49,19 @@ def test_seasons_of_a_day_and_a_week_are_found_and_none_in_noise() -> None:
     assert not find_seasons(daily(1000))[0].of_changes
 
 
+def test_counts_are_forecast_by_several_weeks_not_the_last_one() -> None:
+    rng = np.random.default_rng(4)
+    busy = np.where((np.arange(24) > 8) & (np.arange(24) < 18), 12.0, 0.5)
+    counts = rng.poisson(np.tile(np.concatenate([np.tile(busy, 5), np.full(48, 0.5)]), 8)).astype(float)
+    made = fit_forecaster(counts[:1176], ForecastRequest(24, (24, 168)))
+    assert any(len(part.lags) == 4 and set(part.weights) == {0.25} for part in made.spec.model.parts)
+    assert "mean of 4 seasons, 168 rows" in [one.name for one in made.spec.tried]
+    origins = np.arange(1176, len(counts) - 23, 6)
+    truth = counts[origins[:, None] + np.arange(24)]
+    error = np.abs(unscaled(made.spec.model, run(made.spec.model, counts, origins, 24)) - truth).mean()
+    assert error < 0.9 * np.abs(counts[origins[:, None] + np.arange(24) - 168] - truth).mean()
+
+
 def test_lags_are_thirteen_at_most_and_within_reach() -> None:
     for seasons in ((), (7,), (52,), (24, 168), (2,), (3, 9)):
         lags = lags_for(seasons, 400)

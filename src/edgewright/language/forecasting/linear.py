@@ -67,9 +67,14 @@ def forms_for(seasons: Sequence[int], rows: int, *, positive: bool) -> list[Form
             penalty = _PENALTY_DIFFERENCES if difference else PENALTY
             made.append(Form(name, scale, difference, lags, 0 if difference else prior, True, penalty))
     made += [Form(f"seasonal naive, {s} rows", "level", 0, (s,), s, False) for s in seasons if s <= rows // 2]
+    if len(seasons) > 1 and (count := min(SEASONS_OF_MEAN, (rows - 1) // seasons[-1])) > 1:
+        back = tuple(seasons[-1] * (k + 1) for k in range(count))
+        made.append(Form(f"mean of {count} seasons, {seasons[-1]} rows", "level", 0, back, 0, False))
     return [*made, Form("naive (the last value)", "level", 1, (), 0, False)]
 
 
+# Counts vary by chance from week to week: a mean of some weeks has less of it than the last one.
+SEASONS_OF_MEAN = 4
 Floats = NDArray[np.float64]
 # Share of the mean variance of the lags that the ridge adds; chosen on the training parts of M4 hourly and weekly.
 PENALTY = 1e-5
@@ -85,7 +90,7 @@ class Form:
         scale, difference: as in `LinearModel`.
         lags: rows back.
         prior: lag whose weight the ridge pulls to 1, all others to 0; 0 for none.
-        fitted: False for a naive forecast: its weight at `prior` is 1, and there is nothing to learn.
+        fitted: False for a naive forecast: the mean of its lags, and there is nothing to learn.
         penalty: of the ridge.
     """
 
@@ -135,9 +140,10 @@ def fit(form: Form, values: Floats) -> LinearModel:
         scale=form.scale, difference=form.difference, centre=centre, spread=spread, lags=form.lags,
         low=max(low - slack, -_FAR), high=min(high + slack, _FAR),
     )  # fmt: skip
-    weights = np.array([1.0 if lag == form.prior else 0.0 for lag in form.lags])
+    weights = np.full(len(form.lags), 1.0 / max(1, len(form.lags)))
     bias = 0.0
     if form.fitted and form.lags:
+        weights = np.array([1.0 if lag == form.prior else 0.0 for lag in form.lags])
         weights, bias = _ridge(form, np.diff(u) if form.difference else u, weights)
     return msgspec.structs.replace(base, weights=tuple(weights.tolist()), bias=bias)
 
