@@ -7,7 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from edgewright.language.dialogue.diagram import mermaid, svg, ways
+from edgewright.language.dialogue.arrows import ways
+from edgewright.language.dialogue.diagram import mermaid, svg
 from edgewright.language.dialogue.validation import RULES, Vocabulary, read_dialogue, vocabulary
 from edgewright.nlp.utterance.values import values
 from edgewright.schema.errors import InputError
@@ -102,16 +103,16 @@ def test_slots_by_rules_are_those_of_the_parser() -> None:
 
 def test_the_diagram_has_every_state_and_way() -> None:
     checked, _ = read_dialogue(VENDING)
-    found = ways(checked)
+    found = ways(checked.table)
     assert found.ranks == {"idle": 0, "which_drink": 1, "which_food": 1, "pay_drink": 1, "pay_food": 1}
     (wish,) = [arrow for arrow in found.arrows if (arrow.before, arrow.after) == ("pay_drink", "idle")]
     assert wish.lines == ("yes", "no", "cancel", "after 30 s")
-    picture = ElementTree.fromstring(svg(checked))  # noqa: S314 - our own text
+    picture = ElementTree.fromstring(svg(checked.table))  # noqa: S314 - our own text
     words = {element.text for element in picture.iter("{http://www.w3.org/2000/svg}text")}
     assert {*checked.table.states, "after 30 s", "dispense_food [food]"} <= words
     ways_drawn = [p for p in picture.iter("{http://www.w3.org/2000/svg}path") if p.get("marker-end")]
     assert len(ways_drawn) == len(found.arrows) + 1
-    text = mermaid(checked)
+    text = mermaid(checked.table)
     assert text.startswith("stateDiagram-v2\n")
     assert "s3 --> s0: yes" in text
     assert "[*] --> s0" in text
@@ -119,7 +120,7 @@ def test_the_diagram_has_every_state_and_way() -> None:
 
 def test_words_of_a_diagram_lie_on_nothing() -> None:
     checked, _ = read_dialogue(VENDING)
-    drawn = ElementTree.fromstring(svg(checked)).iter("{http://www.w3.org/2000/svg}rect")  # noqa: S314 - our own
+    drawn = ElementTree.fromstring(svg(checked.table)).iter("{http://www.w3.org/2000/svg}rect")  # noqa: S314 - our own
     places = [tuple(float(element.get(key, "")) for key in ("x", "y", "width", "height")) for element in drawn]
     for number, (x, y, w, h) in enumerate(places):
         for u, v, s, t in places[number + 1 :]:

@@ -4,32 +4,41 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from edgewright.core.state_machine.guards import Value
 from edgewright.core.state_machine.machine import Machine, Transition
 from edgewright.core.state_machine.validation import CheckedTable
+from edgewright.schema.documents import Answer
+from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, Parsed
-from edgewright.schema.state_table import LATE, TIMEOUT
+from edgewright.schema.state_table import FOUND, LATE, NOT_FOUND, TIMEOUT
 
 START, UNCLEAR, CONFIDENCE = "start", "out_of_scope", "confidence"
 """Event of the beginning; event of an utterance that none of the intents answers; what guards call the probability."""
+QUESTION = "question"
+"""Name of the words that were heard, in a dialogue that retrieves: what is looked up."""
+RETRIEVED = frozenset({QUESTION, "answer", "passage", "section", "document", "page", "probability"})
+"""Names that a retrieval tells guards and answers."""
+Look = Callable[[str, str], Answer]
+"""From a state that retrieves and a question to what its index says."""
 BLANK = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]*)\}")
 _PART = re.compile(r"[^A-Za-z0-9_.-]")
 
 
-class DialogueOutput(msgspec.Struct, frozen=True, kw_only=True):
+class DialogueOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What came of one event, or of time that passed.
 
     Attributes:
         time: seconds.
-        event: intent, 'out_of_scope', 'start' or 'timeout'.
+        event: intent, 'out_of_scope', 'start', 'timeout', 'found' or 'not_found'.
         before, after: states.
         answers: what is said, in order, with slots filled in.
         does: labels of events, alarms and commands, in order.
         place: of the step in the table, from 0.
+        retrieved: what the index said, of 'found' and 'not_found'.
     """
 
     time: float
@@ -39,6 +48,7 @@ class DialogueOutput(msgspec.Struct, frozen=True, kw_only=True):
     answers: tuple[str, ...]
     does: tuple[str, ...]
     place: int
+    retrieved: Answer | None = None
 
 
 class Dialogue:
@@ -46,11 +56,18 @@ class Dialogue:
 
     Args:
         checked: the table, as `language.dialogue.check` leaves it.
+        look: looks up what states retrieve; only a table without such states does without.
+
+    Raises:
+        InputError: a table that retrieves, and nothing that looks up.
     """
 
-    def __init__(self, checked: CheckedTable) -> None:
+    def __init__(self, checked: CheckedTable, look: Look | None = None) -> None:
         self.machine = Machine(checked)
         self.table = checked.table
+        if look is None and self.table.retrieve:
+            raise InputError("the indexes of a dialogue that retrieves", "none", self.table.name)
+        self._look = look
         self._takes_start = (checked.table.initial, START) in checked.rows
 
     @property
@@ -67,9 +84,11 @@ class Dialogue:
 
     def hear(self, parsed: Parsed, time: float) -> list[DialogueOutput]:
         """Somebody said something: an utterance as `nlp.utterance.parse` understood it."""
+        heard: dict[str, Value] = {QUESTION: parsed.text} if self.table.retrieve else {}
+        heard[CONFIDENCE] = parsed.confidence
         if parsed.intent == OUT_OF_SCOPE:
-            return self.event(UNCLEAR, {CONFIDENCE: parsed.confidence}, time)
-        return self.event(event_name(parsed.intent), {**slots_of(parsed), CONFIDENCE: parsed.confidence}, time)
+            return self.event(UNCLEAR, heard, time)
+        return self.event(event_name(parsed.intent), {**slots_of(parsed), **heard}, time)
 
     def event(self, name: str, slots: Mapping[str, Value], time: float) -> list[DialogueOutput]:
         """Return an intent with its slots.
@@ -95,9 +114,20 @@ class Dialogue:
         return self.machine.due()
 
     def _said(self, steps: Sequence[Transition]) -> list[DialogueOutput]:
-        return [self._one(step) for step in steps]
+        outputs = [self._one(step) for step in steps]
+        # A time-out leads to no retrieval, and a retrieval to no other round: `language.dialogue.validation`.
+        while outputs and self._look is not None and self.machine.state in self.table.retrieve:
+            outputs += self._retrieved(self._look, outputs[-1].time)
+        return outputs
 
-    def _one(self, step: Transition) -> DialogueOutput:
+    def _retrieved(self, look: Look, time: float) -> list[DialogueOutput]:
+        answer = look(self.machine.state, str(self.machine.names.get(QUESTION, "")))
+        names = names_of(answer)
+        self.machine.forget(*(RETRIEVED - {QUESTION} - names.keys()))
+        steps = self.machine.push(FOUND if answer.answered else NOT_FOUND, names, time)
+        return [self._one(step, answer) for step in steps]
+
+    def _one(self, step: Transition, retrieved: Answer | None = None) -> DialogueOutput:
         answers: list[str] = []
         does: list[str] = []
         for action in step.actions:
@@ -109,8 +139,19 @@ class Dialogue:
                 does.append(action.alarm or action.event or action.command)
         return DialogueOutput(
             time=step.time, event=step.event, before=step.before, after=step.after, answers=tuple(answers),
-            does=tuple(does), place=step.place,
+            does=tuple(does), place=step.place, retrieved=retrieved,
         )  # fmt: skip
+
+
+def names_of(answer: Answer) -> dict[str, Value]:
+    """Return what guards and answers know of a retrieval: of the best passage, also where it is not sure enough."""
+    names: dict[str, Value] = {"probability": answer.confidence}
+    if answer.found:
+        best = answer.found[0]
+        names |= {"answer": best.sentence, "passage": best.text, "document": best.document}
+        names |= {"section": " > ".join(best.path)} if best.path else {}
+        names |= {"page": float(best.page)} if best.page else {}
+    return names
 
 
 def event_name(intent: str) -> str:
@@ -118,7 +159,7 @@ def event_name(intent: str) -> str:
 
     One that is called as an event of the table itself, such as 'timeout', gets a '_' at its end.
     """
-    if intent in (START, TIMEOUT, LATE, UNCLEAR):
+    if intent in (START, TIMEOUT, LATE, UNCLEAR, FOUND, NOT_FOUND):
         return f"{intent}_"
     name = _PART.sub("_", intent)[:64]
     return name if name[:1].isalpha() or name[:1] == "_" else f"_{name}"[:64]

@@ -8,9 +8,12 @@ import msgspec
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,63}$")]
 EventName = Annotated[str, msgspec.Meta(pattern=r"^(\*|[A-Za-z_][A-Za-z0-9_.-]{0,63})$")]
+Pixel = Annotated[int, msgspec.Meta(ge=0, le=20_000)]
 EVERY = "*"
 """As a state: every state. As an event: every event that no other step of the state takes."""
 TIMEOUT, LATE = "timeout", "late"
+FOUND, NOT_FOUND = "found", "not_found"
+"""What came of a retrieval."""
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -52,6 +55,20 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     actions: tuple[Action, ...] = ()
 
 
+class Retrieval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a state of a dialogue looks up when it is entered; events 'found' and 'not_found' say what came of it.
+
+    Attributes:
+        index: file of `edgewright language index`, relative to the table.
+        top: passages at most.
+        minimum: probability of an answer below which it is not found; None: the limit that the index was measured with.
+    """
+
+    index: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+    top: Annotated[int, msgspec.Meta(ge=1, le=20)] = 3
+    minimum: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] | None = None
+
+
 class StateTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A state machine.
 
@@ -64,6 +81,9 @@ class StateTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         patience: seconds without a sure answer of the model after which the watchdog calls; 0: there is none.
         fallback: 'step': every state must say what it does with any other event; 'stay': other events change nothing.
         steps: the rows.
+        model: file of the model that understands a dialogue's utterances, relative to the table.
+        retrieve: states of a dialogue that look something up, and where.
+        layout: where a drawing puts the states: left and upper edge in pixels; states without are placed by it.
     """
 
     name: Name
@@ -74,3 +94,6 @@ class StateTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     patience: Annotated[float, msgspec.Meta(ge=0.0, le=1e9)] = 0.0
     fallback: Literal["step", "stay"] = "step"
     steps: Annotated[tuple[Step, ...], msgspec.Meta(max_length=10_000)] = ()
+    model: str = ""
+    retrieve: dict[Name, Retrieval] = {}
+    layout: dict[Name, tuple[Pixel, Pixel]] = {}

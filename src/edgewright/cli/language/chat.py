@@ -20,39 +20,55 @@ if TYPE_CHECKING:
     from edgewright.core.state_machine.validation import CheckedTable
     from edgewright.nlp.dialogue import Dialogue, DialogueOutput
     from edgewright.nlp.utterance.parse import Understanding
+    from edgewright.schema.language import Parsed
 
 _EXAMPLE = "Example: edgewright language chat docs/examples/vending.toml --model vending.language"
 
 
 @click.command("chat", epilog=_EXAMPLE)
 @click.argument("dialogue", type=click.Path(path_type=Path))
-@click.option("--model", type=click.Path(path_type=Path), help="Model file from `language train`.")
+@click.option("--model", type=click.Path(path_type=Path),
+              help="Model file from `language train`, instead of the dialogue's own.")  # fmt: skip
 @click.option("--least", type=click.FloatRange(0.0, 1.0), default=0.0, show_default=True,
               help="Confidence below which an utterance is out of scope.")  # fmt: skip
+@click.option("--steps", is_flag=True, help="Also print what each turn rests on: intent, slots, passages, next state.")
 @click.option("--json", "as_json", is_flag=True, help="Print the transcript as JSON, one line per step.")
-def command(dialogue: Path, model: Path | None, least: float, as_json: bool) -> None:
+def command(dialogue: Path, model: Path | None, least: float, steps: bool, as_json: bool) -> None:
     """Run the DIALOGUE interactively: the model parses what you type; intents are events, slots are kept.
 
     `/dispense_drink drink=cola` sends an intent without the model, `/wait 30` advances the time by 30 seconds, `/quit`
     ends. On a terminal time passes by itself; in a pipe only `/wait` advances it, so that the same lines give the same
-    answers.
+    answers. A dialogue that retrieves takes sentences without a model, too: each is a question.
     """
-    from edgewright.language.dialogue.validation import read_dialogue, vocabulary
+    from edgewright.language.dialogue.validation import model_of, read_dialogue, vocabulary
     from edgewright.nlp.dialogue import Dialogue
+    from edgewright.nlp.documents.retrieval import Retriever
     from edgewright.nlp.utterance.parse import Understanding
 
+    model = model or model_of(dialogue)
     understanding = Understanding.load(model) if model else None
     checked, _ = read_dialogue(dialogue, vocabulary(understanding.spec) if understanding else None)
-    talk = Dialogue(checked)
-    _tell(talk.begin(0.0), "", as_json)
-    for line, now in _lines(talk, as_json):
-        _noted(checked, line)
-        try:
-            _tell(_answer(talk, line, now, understanding, least), line, as_json)
-        except InputError as error:
-            _forgiven(error)
-        if talk.over:
-            break
+    with Retriever(checked.table, dialogue.parent) as look:
+        talk = Dialogue(checked, look)
+        _tell(talk.begin(0.0), "", as_json)
+        for line, now in _lines(talk, as_json):
+            _noted(checked, line)
+            try:
+                parsed, outputs = _answer(talk, line, now, understanding, least)
+                if steps and not as_json:
+                    _show_steps(parsed, outputs)
+                _tell(outputs, line, as_json)
+            except InputError as error:
+                _forgiven(error)
+            if talk.over:
+                break
+
+
+def _show_steps(parsed: Parsed | None, outputs: list[DialogueOutput]) -> None:
+    from edgewright.language.dialogue.turn import turn_lines, turn_steps
+
+    for line in turn_lines(turn_steps(parsed, outputs)):
+        click.echo("".join(c for c in line if c.isprintable()))
 
 
 def _forgiven(error: InputError) -> None:
@@ -127,15 +143,18 @@ def _seconds(line: str) -> float:
 
 def _answer(
     talk: Dialogue, line: str, now: float, understanding: Understanding | None, minimum: float
-) -> list[DialogueOutput]:
-
-    from edgewright.schema.language import OUT_OF_SCOPE
+) -> tuple[Parsed | None, list[DialogueOutput]]:
+    """Return what was understood of a sentence, None for a command, and what the dialogue did."""
+    from edgewright.schema.language import OUT_OF_SCOPE, Parsed
 
     if line.startswith("/wait"):
-        return talk.wait(now)
+        return None, talk.wait(now)
     if line.startswith("/"):
         event, slots = _given(line)
-        return talk.event(event, slots, now)
+        return None, talk.event(event, slots, now)
+    if understanding is None and talk.table.retrieve:
+        parsed = Parsed(text=line, intent=OUT_OF_SCOPE, confidence=0.0, score=0.0)
+        return parsed, talk.hear(parsed, now)
     if understanding is None:
         raise InputError("an intent such as /yes or /dispense_drink drink=cola", repr(line), "language chat",
                          "Set --model to parse sentences")  # fmt: skip
@@ -144,10 +163,10 @@ def _answer(
     except InputError as error:
         # A sentence that cannot be read ends no conversation.
         click.echo(str(error), err=True)
-        return talk.event("out_of_scope", {"confidence": 0.0}, now)
+        return None, talk.event("out_of_scope", {"confidence": 0.0}, now)
     if not parsed.confidence >= minimum:
         parsed = msgspec.structs.replace(parsed, intent=OUT_OF_SCOPE, slots=())
-    return talk.hear(parsed, now)
+    return parsed, talk.hear(parsed, now)
 
 
 def _given(line: str) -> tuple[str, dict[str, float | str]]:
@@ -178,7 +197,7 @@ def _tell(steps: list[DialogueOutput], line: str, as_json: bool) -> None:
     for step in steps:
         if as_json:
             heard = {} if step.event == "timeout" else {"heard": line}
-            click.echo(msgspec.json.encode({**heard, **msgspec.structs.asdict(step)}))
+            click.echo(msgspec.json.encode({**heard, **msgspec.to_builtins(step)}))
             continue
         for done in step.does:
             click.echo(f"[{done}]")

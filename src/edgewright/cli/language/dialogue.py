@@ -34,6 +34,10 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def check(dialogue: Path, model: Path | None, as_json: bool) -> None:
     """Check a DIALOGUE for dead ends, unreachable states and unanswered events."""
+    from edgewright.language.dialogue.validation import model_of
+
+    own = model_of(dialogue)
+    model = model or (own if own is not None and own.is_file() else None)
     _, summary = _read(dialogue, model)
     if as_json:
         print_json(summary)
@@ -64,9 +68,9 @@ def draw(dialogue: Path, out: Path | None, force: bool) -> None:
         refuse_existing(out, force)
     checked, _ = _read(dialogue, None)
     if out is None:
-        click.echo(mermaid(checked), nl=False)
+        click.echo(mermaid(checked.table), nl=False)
         return
-    write_atomic(out, (svg if out.suffix == ".svg" else mermaid)(checked).encode())
+    write_atomic(out, (svg if out.suffix == ".svg" else mermaid)(checked.table).encode())
     click.echo(f"wrote {out}")
 
 

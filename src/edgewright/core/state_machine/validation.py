@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -69,14 +69,29 @@ def check_table(table: StateTable, where: str) -> CheckedTable:
             fallback where the table asks for one, a step that is never taken, a time-out without its time, a watchdog
             without a safe state, an action that names nothing, a guard that is none.
     """
+    checked = sorted_table(table, where)
+    for error in table_problems(checked, where):
+        raise error
+    return checked
+
+
+def sorted_table(table: StateTable, where: str) -> CheckedTable:
+    """Return the rows of a table by state and event; whether they make a whole is not checked.
+
+    Raises:
+        UnknownNameError, InputError: as `check_table`, for what a row says by itself.
+    """
     if len(set(table.states)) != len(table.states):
         raise InputError("every state once", "one twice", f"{where} states")
     _known(table, where)
-    checked = CheckedTable(table, *_sorted(table, where))
-    _shadows(checked, where)
-    _fallbacks(checked, where)
-    _reached(checked, where)
-    return checked
+    return CheckedTable(table, *_sorted(table, where))
+
+
+def table_problems(checked: CheckedTable, where: str) -> Iterator[InputError]:
+    """Yield what is wrong with the rows as a whole, as `check_table` raises the first of it."""
+    yield from _shadows(checked, where)
+    yield from _fallbacks(checked, where)
+    yield from _reached(checked, where)
 
 
 def check_names(checked: CheckedTable, names: Collection[str], events: Collection[str], where: str) -> None:
@@ -114,6 +129,7 @@ def states_of(step: Step, table: StateTable) -> tuple[str, ...]:
 
 def _known(table: StateTable, where: str) -> None:
     named = [("initial", table.initial), *(("final", name) for name in table.final)]
+    named += [(key, name) for key in ("retrieve", "layout") for name in getattr(table, key)]
     if table.safe:
         named.append(("safe", table.safe))
     for index, step in enumerate(table.steps):
@@ -162,7 +178,7 @@ def _sorted(
     return {key: tuple(found) for key, found in rows.items()}, timeouts, guards
 
 
-def _shadows(checked: CheckedTable, where: str) -> None:
+def _shadows(checked: CheckedTable, where: str) -> Iterator[InputError]:
     taken: dict[int, bool] = {}
     before: dict[int, int] = {}
     for found in checked.rows.values():
@@ -176,25 +192,26 @@ def _shadows(checked: CheckedTable, where: str) -> None:
     for index, once in taken.items():
         if not once:
             text = f"steps[{before[index]}], which has no guard, comes first"
-            raise InputError("a step that can be taken", text, f"{where} steps[{index}]", "Change their order")
+            yield InputError("a step that can be taken", text, f"{where} steps[{index}]", "Change their order")
 
 
-def _fallbacks(checked: CheckedTable, where: str) -> None:
+def _fallbacks(checked: CheckedTable, where: str) -> Iterator[InputError]:
     table = checked.table
     if table.fallback == "stay":
         return
     for state in table.states:
-        if state in table.final:
+        # A retrieval is answered at once: no other event comes.
+        if state in table.final or state in table.retrieve:
             continue
         found = checked.rows.get((state, EVERY), ())
         if not any(not row.step.when.strip() for row in found):
-            raise InputError(
+            yield InputError(
                 f"a fallback in state {state!r}", "none", where,
                 "Add a step with event = '*' and no guard; rules of a device (no dialogues) may set fallback = 'stay'",
             )  # fmt: skip
 
 
-def _reached(checked: CheckedTable, where: str) -> None:
+def _reached(checked: CheckedTable, where: str) -> Iterator[InputError]:
     table = checked.table
     ways: dict[str, set[str]] = {state: set() for state in table.states}
     for (state, event), found in checked.rows.items():
@@ -206,13 +223,13 @@ def _reached(checked: CheckedTable, where: str) -> None:
     seen = _closure({table.initial, table.safe} - {""}, ways)
     for state in table.states:
         if state not in seen:
-            raise InputError(f"a way to state {state!r}", f"none from {table.initial!r}", where,
+            yield InputError(f"a way to state {state!r}", f"none from {table.initial!r}", where,
                              "Add a step that leads there, or leave the state out")  # fmt: skip
         if state not in table.final and not ways[state] - {state}:
-            raise InputError(f"a way out of state {state!r}", "none: a dead end", where,
+            yield InputError(f"a way out of state {state!r}", "none: a dead end", where,
                              "Add a step or a time-out that leaves it, or name it in `final`")  # fmt: skip
         if state in table.final and ways[state] - {state}:
-            raise InputError(f"no way out of the final state {state!r}", "one", where, "Leave it out of `final`")
+            yield InputError(f"no way out of the final state {state!r}", "one", where, "Leave it out of `final`")
 
 
 def _closure(begin: set[str], ways: Mapping[str, set[str]]) -> set[str]:

@@ -161,6 +161,8 @@ def _detector(plan: Plan, entry: DetectorEntry | None, name: str, file: Detector
 def _rule(plan: Plan, entry: RuleEntry, settings: AgentSettings) -> None:
     where = Path(entry.path).name
     checked = read_table(Path(entry.path))
+    if checked.table.retrieve:
+        raise InputError("rules of a device", "a dialogue that retrieves", f"{where} retrieve")
     names = {answerer.name: answerer for answerer in plan.answerers}
     package = "" if entry.package == _NONE else entry.package or (next(iter(names)) if len(names) == 1 else "")
     if package and package not in names:

@@ -178,9 +178,13 @@ def dialogue_files(checked: CheckedTable, name: str) -> dict[str, str]:
         name: prefix of all names.
 
     Raises:
-        InputError: for a name that C does not take, two names that are one in C, or a table with a watchdog.
+        InputError: for a name that C does not take, two names that are one in C, or a table with a watchdog or
+            retrievals.
     """
     identifier(name)
+    if checked.table.retrieve:
+        raise InputError("a dialogue that retrieves nothing", "`retrieve`", f"{checked.table.name} in C",
+                         "An index needs Python: edgewright language chat")  # fmt: skip
     if checked.table.patience:
         raise InputError("a dialogue without a watchdog", "`patience`", f"{checked.table.name} in C")
     return _Writer(checked, name).files()

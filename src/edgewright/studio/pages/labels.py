@@ -16,12 +16,12 @@ from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import form_of, page_of, render, studio_of, text_of, told
 from edgewright.studio.pages import Page
 from edgewright.studio.pages.data import look, origin_of
-from edgewright.studio.view import label_file
+from edgewright.studio.view import file_history
 from edgewright.studio.view.data_sources import DataRequest, editable
 from edgewright.studio.view.drawing import A_PAGE as CHANNELS
 from edgewright.studio.view.drawing import view
+from edgewright.studio.view.file_history import ChangedError, save
 from edgewright.studio.view.label_edit import Event, Problem, events, pack, unpack
-from edgewright.studio.view.label_file import ChangedError, save
 from edgewright.studio.view.label_session import (
     A_PAGE,
     Form,
@@ -73,7 +73,7 @@ def _answer(request: Request) -> Response:
 def _list(request: Request, at: LabelFolder | None, why: str, data_request: DataRequest) -> Response:
     """Return the recordings of a folder with their numbers of events, or why there is nothing to edit."""
     lines = [] if at is None else [(name, len(at.file.of(name))) for name in at.names]
-    past = [] if at is None else label_file.versions(at.past)
+    past = [] if at is None else file_history.versions(at.past)
     return render(
         request,
         "labels_list.html",
@@ -151,7 +151,7 @@ def _told_apart(
 
 def _restore(at: LabelFolder, request: DataRequest, name: str, base: str) -> Response:
     """Return an earlier version of the whole labels file comes back."""
-    content = label_file.content_of(at.past, name)
+    content = file_history.content_of(at.past, name)
     if at.file.mark != base:
         raise InputError("the labels this page was made from", "others", at.path.name, "Reload the page")
     save(at.path, content, base, at.past)
@@ -219,7 +219,7 @@ def _page(
         knots=knots(here, first, end),
         total=total,
         a_page=A_PAGE,
-        past=label_file.versions(at.past),
+        past=file_history.versions(at.past),
         pack=pack,
         before=at.names[position - 1] if position else "",
         after=at.names[position + 1] if position + 1 < len(at.names) else "",

@@ -1,81 +1,21 @@
-"""A labels file as its cells, so that what is not edited stays as it was written; saved whole, or not at all."""
+"""A labels file as its cells, so that what is not edited stays as it was written."""
 
 from __future__ import annotations
 
 import csv
-import fcntl
 import hashlib
 import io
-import re
-import stat
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import quote
 
 from edgewright.core.csv.blocks import Block
 from edgewright.core.csv.header import read_header
-from edgewright.core.files import os_errors, write_atomic
 from edgewright.data.labels import column_parts, name_in, names_recording, read_name
 from edgewright.data.sources.folder import FolderConfig, labels_file, recording_files
 from edgewright.schema.errors import InputError
-from edgewright.trace.journal import FOLDER
+from edgewright.studio.view.file_history import ABSENT, bytes_of
 
-MOST = 100
-"""Versions that are kept of one file; the oldest go."""
-_NAME = re.compile(r"\d{15,20}\.(csv|absent)")
-
-
-@dataclass(frozen=True)
-class Version:
-    """An earlier version: its name, when it was replaced (seconds since 1970), lines; None where there was no file."""
-
-    name: str
-    replaced: float
-    lines: int | None
-
-
-def folder_of(root: Path, path: Path) -> Path:
-    """Where the earlier versions of a labels file lie."""
-    # A name is at most 255 bytes long.
-    return root / FOLDER / "labels-history" / quote(str(path.relative_to(root)), safe="")[-200:]
-
-
-def keep(folder: Path, content: bytes | None) -> None:
-    """Keep what is about to be replaced; None for no file."""
-    suffix = "absent" if content is None else "csv"
-    write_atomic(folder / f"{time.time_ns():019d}.{suffix}", content or b"")
-    for name in sorted(p.name for p in folder.iterdir() if _NAME.fullmatch(p.name))[:-MOST]:
-        (folder / name).unlink(missing_ok=True)
-
-
-def versions(folder: Path) -> list[Version]:
-    """Return the earlier versions, the latest first."""
-    if not folder.is_dir():
-        return []
-    names = sorted((p.name for p in folder.iterdir() if _NAME.fullmatch(p.name)), reverse=True)
-    return [_version(folder / name) for name in names]
-
-
-def _version(path: Path) -> Version:
-    lines = None if path.suffix == ".absent" else max(0, path.read_bytes().count(b"\n") - 1)
-    return Version(path.name, int(path.stem) / 1e9, lines)
-
-
-def content_of(folder: Path, name: str) -> bytes | None:
-    """Return an earlier version's bytes; None where there was no file.
-
-    Raises:
-        InputError: there is no such version.
-    """
-    if not _NAME.fullmatch(name) or not (folder / name).is_file():
-        raise InputError("a kept version", "none", name[:40], "Choose one from the list")
-    return None if name.endswith(".absent") else (folder / name).read_bytes()
-
-
-ABSENT = "absent"
 Cells = tuple[str, ...]
 
 
@@ -146,7 +86,7 @@ def read(config: FolderConfig) -> LabelFile:
     path = labels_file(config)
     if not path.exists() and not path.is_symlink():
         return _from_names(config)
-    content = _bytes(path)
+    content = bytes_of(path)
     mark = hashlib.sha256(content).hexdigest()
     return parse(content, mark, path.name)
 
@@ -175,13 +115,6 @@ def parse(content: bytes, mark: str, name: str) -> LabelFile:
             raise InputError(f"{width} cells in every line", message, name, "Correct the line in an editor")
     parts = column_parts(header.names, name)
     return LabelFile(header.names, tuple(tuple(line) for line in lines[1:]), header.delimiter, mark, parts)
-
-
-def _bytes(path: Path) -> bytes:
-    with os_errors(InputError, "a labels file that can be read", path.name):
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise InputError("a labels file", "not a regular file", path.name)
-        return path.read_bytes()
 
 
 def _from_names(config: FolderConfig) -> LabelFile:
@@ -216,57 +149,3 @@ def refuse_shared(file: LabelFile, names: Sequence[str]) -> None:
                 "lines that each name one recording", f"{text!r}, which means {meant[0]} and {meant[1]}",
                 "the labels file", f"Write {meant[0]} or {meant[1]} in its column file",
             )  # fmt: skip
-
-
-class ChangedError(InputError):
-    """The labels file is another than the one a form was made from."""
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Only one studio saves at a time; a program that takes no heed of the lock is noticed by the file's hash."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def now(path: Path) -> tuple[str, bytes | None]:
-    """Mark and bytes of what lies there now; `ABSENT` and None for nothing."""
-    if not path.exists():
-        return ABSENT, None
-    content = _bytes(path)
-    return hashlib.sha256(content).hexdigest(), content
-
-
-def save(path: Path, content: bytes | None, base: str, history: Path) -> str:
-    """Write a labels file if it is still the one that was read, and keeps the earlier one.
-
-    Args:
-        path: of the labels file.
-        content: new bytes; None removes the file.
-        base: mark of the file that was read.
-        history: folder of this file's earlier versions.
-
-    Returns:
-        The new mark.
-
-    Raises:
-        ChangedError: the file changed since; nothing is written.
-        OutputError: it cannot be written; the earlier one is still there.
-    """
-    with _alone(history):
-        mark, before = now(path)
-        if mark != base:
-            raise ChangedError("the labels this form was made from", "others", path.name, "Compare the changes")
-        if content == before:
-            return mark
-        keep(history, before)
-        if content is None:
-            path.unlink()
-            return ABSENT
-        mode = stat.S_IMODE(path.stat().st_mode) if before is not None else None
-        write_atomic(path, content)
-        if mode is not None:
-            path.chmod(mode)
-        return hashlib.sha256(content).hexdigest()

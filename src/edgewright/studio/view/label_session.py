@@ -15,12 +15,12 @@ from edgewright.data.sources import folder as folders
 from edgewright.data.sources.folder import FolderConfig, labels_file, recording_files
 from edgewright.schema.data import DataSet
 from edgewright.schema.errors import InputError
-from edgewright.studio.view import label_file
 from edgewright.studio.view.data_cache import Opened
 from edgewright.studio.view.data_sources import Origin
 from edgewright.studio.view.drawing import Picture, draw
+from edgewright.studio.view.file_history import ChangedError, folder_of, save
 from edgewright.studio.view.label_edit import Event, Ground, bands, events, ground, problems, split, to_lines
-from edgewright.studio.view.label_file import ChangedError, LabelFile, read, refuse_shared, save
+from edgewright.studio.view.label_file import LabelFile, read, refuse_shared
 
 A_PAGE = 100
 """Events in a form; a recording with more has several pages."""
@@ -66,7 +66,7 @@ def open_label_folder(origin: Origin, config: FolderConfig, root: Path) -> Label
         raise InputError("at least one CSV, Parquet or WAV file", "none", config.path)
     file = read(config)
     refuse_shared(file, names)
-    return LabelFolder(origin, config, path, label_file.folder_of(root, path), names, file)
+    return LabelFolder(origin, config, path, folder_of(root, path, "labels"), names, file)
 
 
 def ground_of(at: LabelFolder, recording: str) -> Ground:

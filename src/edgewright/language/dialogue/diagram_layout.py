@@ -1,0 +1,200 @@
+"""Places of states and arrows in the picture of a dialogue: by distance from the first state, or as the table says."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from edgewright.language.dialogue.arrows import Arrow, Ways, ways
+from edgewright.schema.state_table import StateTable
+
+LETTER, LINE, PAD, MARGIN = 7.4, 15, 10, 24
+"""Width of a letter and height of a line of 12 px, and spaces: pixels."""
+_APART, _TOP = 190, MARGIN + 20
+_Side = Literal["top", "bottom", "left", "right"]
+_Area = tuple[float, float, float, float]
+
+
+@dataclass
+class Box:
+    """A state: its lines below the name, and where it stands."""
+
+    state: str
+    lines: tuple[str, ...]
+    x: float = 0.0
+    y: float = 0.0
+    wide: float = 0.0
+    high: float = 0.0
+
+    @property
+    def area(self) -> _Area:
+        """Left, top, width and height."""
+        return self.x, self.y, self.wide, self.high
+
+
+@dataclass(frozen=True)
+class Way:
+    """An arrow as it is drawn: its curve, and the area of its lines."""
+
+    arrow: Arrow
+    path: str
+    area: _Area
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A picture of a dialogue."""
+
+    boxes: tuple[Box, ...]
+    ways: tuple[Way, ...]
+    first: Box
+    width: float
+    height: float
+
+
+def drawing(table: StateTable) -> Drawing:
+    """Return the picture of a table, whose steps name known states.
+
+    Where the table has a layout, arrows take the nearest sides. Without, arrows that go up a row end right of those
+    that go down.
+    """
+    found = ways(table)
+    boxes, gap = _placed(table, found)
+    for state, (x, y) in table.layout.items():
+        boxes[state].x, boxes[state].y = float(MARGIN + x), float(_TOP + y)
+    sides = [_sides(boxes[one.before], boxes[one.after], bool(table.layout)) for one in found.arrows]
+    ends = _ends(boxes, found.arrows, sides)
+    taken = [box.area for box in boxes.values()]
+    made = []
+    for number, arrow in enumerate(found.arrows):
+        a, b = boxes[arrow.before], boxes[arrow.after]
+        leave, enter = sides[number]
+        if leave == enter:
+            path, at, left = *_hanging(a, b, ends[number], gap), 0.5
+        elif table.layout:
+            path, at, left = *_straight(a, b, sides[number], ends[number]), 0.5
+        else:
+            path, at, left = *_between_rows(a, b, ends[number]), float(leave == "bottom")
+        made.append(Way(arrow, path, _label(arrow, at, left, taken)))
+    return Drawing(
+        tuple(boxes.values()), tuple(made), boxes[table.initial], max(x + w for x, _, w, _ in taken) + MARGIN,
+        max(y + h for _, y, _, h in taken) + MARGIN,
+    )  # fmt: skip
+
+
+def _placed(table: StateTable, found: Ways) -> tuple[dict[str, Box], float]:
+    """Boxes with their places; rows are centred, and apart by as much as the labels between them need."""
+    boxes: dict[str, Box] = {}
+    rows: dict[int, list[Box]] = {}
+    for state in table.states:
+        lines = tuple(f"stays: {line}" if n == 0 else f"       {line}" for n, line in enumerate(found.stays[state]))
+        if state in table.retrieve:
+            lines = (f"looks up {table.retrieve[state].index}"[:40], *lines)
+        longest = max([len(state) * 1.1, *map(len, lines)])
+        box = Box(state, lines, wide=max(130.0, longest * LETTER + 2 * PAD), high=32.0 + LINE * len(lines))
+        boxes[state] = box
+        rows.setdefault(found.ranks[state], []).append(box)
+    # Labels between two rows stand under one another: the gap holds those of the busiest row.
+    between: dict[int, int] = {}
+    for arrow in found.arrows:
+        low = min(found.ranks[arrow.before], found.ranks[arrow.after])
+        between[low] = between.get(low, 0) + len(arrow.lines)
+    gap = 70.0 + LINE * max(between.values(), default=1) * 0.9
+    widest = max(sum(b.wide for b in row) + _APART * (len(row) - 1) for row in rows.values())
+    y = float(_TOP)
+    for rank in sorted(rows):
+        row = rows[rank]
+        x = MARGIN + (widest - sum(b.wide for b in row) - _APART * (len(row) - 1)) / 2
+        for box in row:
+            box.x, box.y = x, y
+            x += box.wide + _APART
+        y += max(b.high for b in row) + gap
+    return boxes, gap
+
+
+def _sides(a: Box, b: Box, free: bool) -> tuple[_Side, _Side]:
+    """Return the sides at which an arrow leaves and enters: rows face each other, free boxes by the wider gap."""
+    if not free:
+        return ("bottom", "bottom") if a.y == b.y else ("bottom", "top") if b.y > a.y else ("top", "bottom")
+    beside = max(b.x - a.x - a.wide, a.x - b.x - b.wide)
+    below = max(b.y - a.y - a.high, a.y - b.y - b.high)
+    if beside > below:
+        return ("right", "left") if b.x > a.x else ("left", "right")
+    return ("bottom", "top") if b.y > a.y else ("top", "bottom")
+
+
+def _ends(boxes: dict[str, Box], arrows: tuple[Arrow, ...], of: list[tuple[_Side, _Side]]) -> list[tuple[float, float]]:
+    """Where each arrow leaves and enters, as shares of the boxes' sides: in the order of where the others are."""
+    sides: dict[tuple[str, str], list[tuple[float, int, int]]] = {}
+    for number, (arrow, (leave, enter)) in enumerate(zip(arrows, of, strict=True)):
+        a, b = boxes[arrow.before], boxes[arrow.after]
+        slack = 0.1 if b.y > a.y else 0.4
+        sides.setdefault((arrow.before, leave), []).append((_along(b, leave) + slack, number, 0))
+        sides.setdefault((arrow.after, enter), []).append((_along(a, enter) + slack, number, 1))
+    found = [[0.5, 0.5] for _ in arrows]
+    for points in sides.values():
+        for index, (_, number, end) in enumerate(sorted(points), 1):
+            found[number][end] = index / (len(points) + 1)
+    return [(leave, enter) for leave, enter in found]
+
+
+def _along(box: Box, side: _Side) -> float:
+    return box.x + box.wide / 2 if side in ("top", "bottom") else box.y + box.high / 2
+
+
+def _hanging(a: Box, b: Box, ends: tuple[float, float], gap: float) -> tuple[str, tuple[float, float]]:
+    """Return a curve below two boxes of a row, and where its words stand; one to the left hangs deeper."""
+    x0, x1, y0, y1 = a.x + a.wide * ends[0], b.x + b.wide * ends[1], a.y + a.high, b.y + b.high
+    bend = max(y0, y1) + gap * (0.45 if x1 > x0 else 0.8)
+    at = ((x0 + x1) / 2, y0 + (bend - y0) * 0.75)
+    return f"M{x0:.0f} {y0:.0f}C{x0:.0f} {bend:.0f} {x1:.0f} {bend:.0f} {x1:.0f} {y1:.0f}", at
+
+
+def _between_rows(a: Box, b: Box, ends: tuple[float, float]) -> tuple[str, tuple[float, float]]:
+    """Return a curve from row to row, and where its words stand."""
+    x0, x1 = a.x + a.wide * ends[0], b.x + b.wide * ends[1]
+    down = b.y > a.y
+    y0, y1 = (a.y + a.high, b.y) if down else (a.y, b.y + b.high)
+    middle = (y0 + y1) / 2
+    # Near the lower box, where curves run upright: words of a way down stand left of it, those of a way up right.
+    t = 0.87 if down else 0.13
+    before = (1 - t) ** 2 * (1 + 2 * t)
+    y = (1 - t) ** 3 * y0 + 3 * (1 - t) * t * middle + t**3 * y1
+    at = (x0 * before + x1 * (1 - before), y)
+    return f"M{x0:.0f} {y0:.0f}C{x0:.0f} {middle:.0f} {x1:.0f} {middle:.0f} {x1:.0f} {y1:.0f}", at
+
+
+def _straight(a: Box, b: Box, sides: tuple[_Side, _Side], ends: tuple[float, float]) -> tuple[str, tuple[float, float]]:
+    """Return a curve that leaves and enters its sides upright, and its middle."""
+    (x0, y0), (x1, y1) = _point(a, sides[0], ends[0]), _point(b, sides[1], ends[1])
+    if sides[0] in ("left", "right"):
+        bends = f"{(x0 + x1) / 2:.0f} {y0:.0f} {(x0 + x1) / 2:.0f} {y1:.0f}"
+    else:
+        bends = f"{x0:.0f} {(y0 + y1) / 2:.0f} {x1:.0f} {(y0 + y1) / 2:.0f}"
+    return f"M{x0:.0f} {y0:.0f}C{bends} {x1:.0f} {y1:.0f}", ((x0 + x1) / 2, (y0 + y1) / 2)
+
+
+def _point(box: Box, side: _Side, share: float) -> tuple[float, float]:
+    if side in ("top", "bottom"):
+        return box.x + box.wide * share, box.y + box.high * (side == "bottom")
+    return box.x + box.wide * (side == "right"), box.y + box.high * share
+
+
+def _label(arrow: Arrow, at: tuple[float, float], left: float, taken: list[_Area]) -> _Area:
+    """Return where the words of an arrow stand, moved down or up until they lie on nothing else.
+
+    `left` says how much of them stands left of the point.
+    """
+    wide = max(len(line) for line in arrow.lines) * LETTER + 8
+    high = LINE * len(arrow.lines) + 4
+    x = max(2.0, at[0] - wide * left + (2 - 4 * left))
+    y = at[1] - high / 2
+    for turn in range(200):
+        moved = y + math.ceil(turn / 2) * 6 * (1 if turn % 2 else -1)
+        free = (x + wide <= u or u + w <= x or moved + high <= v or v + h <= moved for u, v, w, h in taken)
+        if moved >= 2 and all(free):
+            y = moved
+            break
+    taken.append((x, y, wide, high))
+    return taken[-1]

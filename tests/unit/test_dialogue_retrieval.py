@@ -1,0 +1,203 @@
+"""Dialogues that look things up: what the index says decides where they go, and every value can be shown."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from cli_runner import Cli
+from documents_example import manual_index
+from edgewright.cli.main import run
+from edgewright.language.dialogue.diagram import mermaid, svg
+from edgewright.language.dialogue.diagram_layout import MARGIN, drawing
+from edgewright.language.dialogue.turn import turn_lines, turn_steps
+from edgewright.language.dialogue.validation import read_dialogue
+from edgewright.nlp.dialogue import Dialogue
+from edgewright.nlp.documents.retrieval import Retriever
+from edgewright.schema.errors import InputError
+from edgewright.schema.language import OUT_OF_SCOPE, Parsed, Ranked, Slot
+
+FLOW = """
+name = "drill"
+states = ["idle", "look_up", "told"]
+initial = "idle"
+[retrieve.look_up]
+index = "drill.index"
+top = 2
+[[steps]]
+state = ["idle", "told"]
+event = "*"
+to = "look_up"
+[[steps]]
+state = "look_up"
+event = "found"
+when = "probability >= 0.9"
+to = "told"
+actions = [{ say = "{answer} ({section})" }]
+[[steps]]
+state = "look_up"
+event = "found"
+to = "told"
+actions = [{ say = "Perhaps: {answer}" }]
+[[steps]]
+state = "look_up"
+event = "not_found"
+to = "idle"
+actions = [{ say = "Not in the manual." }]
+[[steps]]
+state = "told"
+event = "thanks"
+to = "idle"
+actions = [{ say = "Bye." }]
+"""
+QUESTION = "How long does the warranty last?"
+
+
+@pytest.fixture
+def flow(tmp_path: Path) -> Path:
+    manual_index(tmp_path)
+    path = tmp_path / "flow.toml"
+    path.write_text(FLOW)
+    return path
+
+
+def parsed(text: str, intent: str = OUT_OF_SCOPE) -> Parsed:
+    slots = (Slot(name="place", begin=0, end=1, text="x", value="here"),) if intent != OUT_OF_SCOPE else ()
+    others = (Ranked(intent="thanks", confidence=0.2),)
+    return Parsed(text=text, intent=intent, confidence=0.75, score=1.0, limit=2.0, others=others, slots=slots)
+
+
+def test_a_question_is_looked_up_and_the_answer_decides_the_state(flow: Path) -> None:
+    checked, _ = read_dialogue(flow)
+    with Retriever(checked.table, flow.parent) as look:
+        talk = Dialogue(checked, look)
+        asked, found = talk.hear(parsed(QUESTION), 1.0)
+        assert (asked.event, asked.after, asked.retrieved) == ("out_of_scope", "look_up", None)
+        assert (found.event, found.before, found.after) == ("found", "look_up", "told")
+        assert found.answers == ("The warranty lasts 24 months from the date of purchase. (Drill X200 > Warranty)",)
+        assert found.retrieved is not None
+        assert found.retrieved.confidence >= 0.9
+        refused = talk.hear(parsed("Who was the emperor of Rome?"), 2.0)[-1]
+        assert (refused.event, refused.after, refused.answers) == ("not_found", "idle", ("Not in the manual.",))
+        # What the first answer was is not known any more.
+        assert "section" not in talk.machine.names or refused.retrieved is not None
+        nothing = talk.hear(parsed("?!"), 3.0)[-1]
+        assert (nothing.event, nothing.retrieved is not None and nothing.retrieved.found) == ("not_found", ())
+
+
+def test_a_limit_of_ones_own_refuses_more(flow: Path) -> None:
+    flow.write_text(FLOW.replace("top = 2", "top = 1\nminimum = 1.0"))
+    checked, _ = read_dialogue(flow)
+    with Retriever(checked.table, flow.parent) as look:
+        output = Dialogue(checked, look).hear(parsed(QUESTION), 1.0)[-1]
+    assert output.event == "not_found"
+    assert output.retrieved is not None
+    assert (output.retrieved.threshold, len(output.retrieved.found)) == (1.0, 1)
+
+
+def test_every_value_of_a_turn_is_shown(flow: Path) -> None:
+    checked, _ = read_dialogue(flow)
+    with Retriever(checked.table, flow.parent) as look:
+        talk = Dialogue(checked, look)
+        heard = parsed(QUESTION, "ask")
+        steps = turn_steps(heard, talk.hear(heard, 1.0))
+    assert [step.kind for step in steps] == ["intent", "step", "state", "retrieve", "step", "answer", "state"]
+    assert steps[0].text == "Intent ask, 75 %"
+    assert steps[0].rows == (("intent", "ask", "75 %"), ("intent", "thanks", "20 %"), ("slot", "place", "here"))
+    assert "required 49 %" in steps[3].text
+    assert steps[3].headers == ("score", "section", "page", "sentence")
+    assert [step.state for step in steps[1:]] == ["idle", "look_up", "look_up", "look_up", "look_up", "told"]
+    lines = list(turn_lines(steps))
+    assert "  State: look_up to told" in lines
+    assert any("The warranty lasts 24 months" in line for line in lines)
+    assert turn_steps(parsed("x"), ())[0].text == "Out of scope: score 1.00, required 2.00"
+
+
+def test_it_is_held_in_the_terminal_without_a_model(flow: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{QUESTION}\n/thanks\n/ask question='{QUESTION}'\n"))
+    out = cli("language", "chat", flow, "--steps").splitlines()
+    assert "  Retrieve in look_up: found, probability of an answer" in "\n".join(out)
+    assert out[-1] == "The warranty lasts 24 months from the date of purchase. (Drill X200 > Warranty)"
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{QUESTION}\n"))
+    said = [json.loads(line) for line in cli("language", "chat", flow, "--json").splitlines()]
+    assert "retrieved" not in said[0]
+    assert said[1]["retrieved"]["found"][0]["path"] == ["Drill X200", "Warranty"]
+
+
+def test_a_layout_says_where_states_stand(flow: Path) -> None:
+    flow.write_text(FLOW + "[layout]\nidle = [300, 0]\nlook_up = [0, 200]\ntold = [300, 400]\n")
+    checked, _ = read_dialogue(flow)
+    drawn = drawing(checked.table)
+    boxes = {box.state: box for box in drawn.boxes}
+    assert (boxes["idle"].x - boxes["look_up"].x, boxes["told"].y - boxes["idle"].y) == (300, 400)
+    assert boxes["look_up"].x == MARGIN
+    assert boxes["look_up"].lines == ("looks up drill.index",)
+    areas = [box.area for box in drawn.boxes] + [way.area for way in drawn.ways]
+    for number, (x, y, w, h) in enumerate(areas):
+        assert x + w <= drawn.width
+        assert y + h <= drawn.height
+        for u, v, s, t in areas[number + 1 :]:
+            assert x + w <= u or u + s <= x or y + h <= v or v + t <= y
+    assert svg(checked.table).startswith("<svg")
+    assert "found" in mermaid(checked.table)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (('initial = "idle"', 'initial = "look_up"'), "a first state that waits for a question"),
+        (('event = "not_found"\nto = "idle"', 'event = "not_found"\nto = "look_up"'), "'not_found' that leaves state"),
+        (('event = "not_found"', 'event = "nothing"'), "a step of event 'not_found' that leaves state 'look_up'"),
+        (("[retrieve.look_up]", "[retrieve.nowhere]"), "no state 'nowhere'. Known: idle, look_up, told - at flow.toml"),
+        (("top = 2", "top = 0"), "a whole number of at least 1"),
+        (
+            ('event = "thanks"\nto = "idle"', 'event = "timeout"\nafter = 1.0\nto = "look_up"'),
+            "a time-out to a state that waits",
+        ),
+        (('event = "*"\nto = "look_up"', 'event = "ask"\nto = "look_up"'), "a fallback in state 'idle'"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_named(flow: Path, change: tuple[str, str], told: str) -> None:
+    assert change[0] in FLOW
+    flow.write_text(FLOW.replace(*change))
+    with pytest.raises(InputError) as caught:
+        read_dialogue(flow)
+    assert told in str(caught.value)
+
+
+def test_retrievals_that_go_round_are_refused(flow: Path) -> None:
+    text = FLOW.replace('states = ["idle", ', 'states = ["idle", "again", ')
+    text = text.replace('event = "not_found"\nto = "idle"', 'event = "not_found"\nto = "again"')
+    text += """[retrieve.again]
+index = "drill.index"
+[[steps]]
+state = "again"
+event = "found"
+to = "told"
+actions = [{ say = "{answer}" }]
+[[steps]]
+state = "again"
+event = "not_found"
+to = "%s"
+actions = [{ say = "No." }]
+"""
+    flow.write_text(text % "told")
+    _, summary = read_dialogue(flow)
+    assert summary.findings == ("told wait forever: no time-out",)
+    flow.write_text(text % "look_up")
+    with pytest.raises(InputError, match="a cycle through"):
+        read_dialogue(flow)
+
+
+def test_what_is_missing_is_told(flow: Path, cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "drill.index").unlink()
+    assert "note: look_up retrieves from drill.index, which is not there" in cli("language", "dialogue", "check", flow)
+    assert "an index of documents, got no such file" in cli("language", "chat", flow, code=2)
+    checked, _ = read_dialogue(flow)
+    with pytest.raises(InputError, match="the indexes of a dialogue that retrieves"):
+        Dialogue(checked)
+    assert "a dialogue that retrieves nothing" in cli("language", "dialogue", "c", flow, "--out", tmp_path, code=2)
+    assert run(["language", "dialogue", "draw", str(flow), "--out", str(tmp_path / "f.svg")]) == 0
