@@ -32,7 +32,7 @@ _READING = ("GET", "HEAD")
 
 
 class TooLargeError(InputError):
-    """A form that is larger than the studio takes."""
+    """A body that is larger than the server takes."""
 
 
 class Guard:
@@ -42,7 +42,15 @@ class Guard:
         app: what answers.
         port: the studio's; only `127.0.0.1:PORT` and `localhost:PORT` are its names.
         largest: bytes of a body.
+
+    Attributes:
+        programs: whether programs may ask, too, which send no Origin.
+        name: of the server in messages.
+        thing, changes: what is posted to it, in messages.
     """
+
+    programs = False
+    name, thing, changes = "The studio", "forms", "changes"
 
     def __init__(self, app: ASGIApp, port: int, largest: int = LARGEST_BODY) -> None:
         self.app, self.largest = app, largest
@@ -58,7 +66,7 @@ class Guard:
             return
         refused = self.refusal(scope["method"], scope["headers"])
         if refused is not None:
-            await _refuse(send, *refused)
+            await self.refuse(send, *refused)
             return
         received = 0
 
@@ -67,7 +75,7 @@ class Guard:
             message = await receive()
             received += len(message.get("body", b""))
             if received > self.largest:
-                raise TooLargeError(f"at most {self.largest // 1_048_576} MiB", "more", "the form")
+                raise TooLargeError(f"{self.thing} of at most {self.largest // 1_048_576} MiB", "more")
             return message
 
         async def marked(message: Message) -> None:
@@ -84,23 +92,27 @@ class Guard:
     def refusal(self, method: str, headers: Iterable[tuple[bytes, bytes]]) -> tuple[int, str] | None:
         """Return status and sentence where a request is refused, None where it may pass."""
         found = values_of(headers)
-        if is_foreign_host(found, self.hosts, programs=False):
-            return 421, "The studio only accepts 127.0.0.1 and localhost with its own port as host."
+        if is_foreign_host(found, self.hosts, programs=self.programs):
+            return 421, f"{self.name} only accepts 127.0.0.1 and localhost with its own port as host."
         if method in _READING:
             return None
         if method != "POST":
-            return 405, "The studio supports GET, HEAD and POST."
-        if why := foreign_page(found, self.hosts, programs=False):
-            return 403, f"The studio accepts changes only from its own pages: {why}."
+            return 405, f"{self.name} supports GET, HEAD and POST."
+        if why := foreign_page(found, self.hosts, programs=self.programs):
+            return 403, f"{self.name} accepts {self.changes} only from its own pages: {why}."
         length = found.get(b"content-length", [b"0"])[0]
         if not length.isdigit() or int(length) > self.largest:
-            return 413, f"The studio accepts forms of at most {self.largest // 1_048_576} MiB."
+            return 413, f"{self.name} accepts {self.thing} of at most {self.largest // 1_048_576} MiB."
         return None
 
+    async def refuse(self, send: Send, status: int, sentence: str) -> None:
+        """Answer a request that may not pass."""
+        await refuse(send, status, sentence.encode() + b"\n", b"text/plain; charset=utf-8")
 
-async def _refuse(send: Send, status: int, sentence: str) -> None:
-    body = sentence.encode() + b"\n"
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+
+async def refuse(send: Send, status: int, body: bytes, media_type: bytes) -> None:
+    """Answer with a status and a body that nobody may keep or show in a frame."""
+    headers = [(b"content-type", media_type), (b"content-length", str(len(body)).encode())]
     more = [(b"cache-control", b"no-store"), (b"content-security-policy", b"default-src 'none'"), *_HEADERS.items()]
     await send({"type": "http.response.start", "status": status, "headers": headers + more})
     await send({"type": "http.response.body", "body": body})

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import webbrowser
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 
-from granian.constants import Interfaces
-from granian.server.embed import Server
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from edgewright.core.server_port import answers
 from edgewright.schema.errors import EdgewrightError
 from edgewright.studio.frame import HERE, Studio, broken, environment, mistaken, not_found
 from edgewright.studio.jobs import Jobs
+from edgewright.studio.local_server import open_browser, serve_until_signal
 from edgewright.studio.pages import pages
 from edgewright.studio.request_guard import LARGEST_BODY, Guard
 from edgewright.studio.summaries import Runs
@@ -62,11 +57,6 @@ def studio_app(folder: Path, port: int, *, largest: int = LARGEST_BODY, fleet: P
     return app
 
 
-ADDRESS = "127.0.0.1"
-PORT = 8797
-_PATIENCE = 2
-
-
 def serve(
     folder: Path,
     port: int,
@@ -100,43 +90,19 @@ def serve(
 async def _serve(folder: Path, port: int, ready: Callable[[str], None], browser: bool, fleet: Path | None) -> int:
     app = studio_app(folder, port, fleet=fleet)
     studio = app.state.studio
-    server = Server(app, address=ADDRESS, port=port, interface=Interfaces.ASGI, log_enabled=False, websockets=False)
-    server.workers_kill_timeout = _PATIENCE
-    loop = asyncio.get_running_loop()
-    ended: asyncio.Future[int] = loop.create_future()
 
-    def end(number: int) -> None:
-        studio.stopping = True
-        if not ended.done():
-            ended.set_result(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, end, number)
-    serving = asyncio.create_task(server.serve())
-    try:
-        await answers(ADDRESS, port, serving, f"{ADDRESS}:{port}")
-        address = f"http://{ADDRESS}:{port}/"
+    async def begin(address: str) -> None:
         # Read before anybody asks for the list: reading a thousand records takes the better part of a blink.
         reading = asyncio.create_task(asyncio.to_thread(studio.runs.finished))
         reading.add_done_callback(lambda task: task.cancelled() or task.exception())
         ready(address)
         if browser:
-            await asyncio.to_thread(_open, address)
-        await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
+            await asyncio.to_thread(open_browser, address)
+
+    def stop() -> None:
         studio.stopping = True
+
+    async def end() -> None:
         await asyncio.to_thread(studio.jobs.stop)
-        server.stop()  # type: ignore[no-untyped-call]
-        await asyncio.wait({serving}, timeout=_PATIENCE)
-    return ended.result() if ended.done() else 0
 
-
-def _open(address: str) -> None:
-    """Show an address in the user's browser, where there is one; a terminal's browser would take the terminal."""
-    if (
-        os.environ.get("DISPLAY")
-        or os.environ.get("WAYLAND_DISPLAY")
-        or os.name == "nt"
-        or os.uname().sysname == "Darwin"
-    ):
-        webbrowser.open(address)
+    return await serve_until_signal(app, port, begin, stop, end)

@@ -37,7 +37,8 @@ def command(
         import python_multipart  # noqa: F401 - forms with files need it; asked for now, not at the first form
 
         from edgewright.core.server_port import free_port
-        from edgewright.studio.server import ADDRESS, serve
+        from edgewright.studio.local_server import ADDRESS
+        from edgewright.studio.server import serve
 
     if folder.exists() and not folder.is_dir():
         raise InputError("a folder of runs", "a file", click.format_filename(folder))

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from edgewright.language.embedding import load
 from edgewright.nlp.documents.search import DocumentIndex
+from edgewright.nlp.utterance.head import Encodes
 from edgewright.schema.errors import InputError
 
 
-def vector_of(index: DocumentIndex, encoder: Path, question: str) -> NDArray[np.float32]:
-    """Return the question's vector, shape (d,).
+def checked_encoder(index: DocumentIndex, encoder: Path) -> Encodes:
+    """Return the encoder of an index.
 
     Raises:
         InputError: the index has no vectors, they are of another encoder, or the directory is none of an encoder.
@@ -26,4 +27,9 @@ def vector_of(index: DocumentIndex, encoder: Path, question: str) -> NDArray[np.
     if (loaded.name, loaded.dimensions) != (held.encoder, held.dimensions):
         got = f"{loaded.name!r} with vectors of length {loaded.dimensions}"
         raise InputError(f"the index's encoder, {held.encoder!r} of length {held.dimensions}", got, str(encoder))
-    return np.asarray(loaded.encode([question])[0], np.float32)
+    return loaded
+
+
+def vector_of(index: DocumentIndex, encoder: Path, question: str) -> NDArray[np.float32]:
+    """Return the question's vector, shape (d,); errors as of `checked_encoder`."""
+    return np.asarray(checked_encoder(index, encoder).encode([question])[0], np.float32)

@@ -1,0 +1,42 @@
+"""`edgewright serve`: local models behind the chat API of OpenAI, on this machine only."""
+
+from __future__ import annotations
+
+import signal
+
+import click
+
+from edgewright.cli.interrupt import loading
+from edgewright.cli.options import argument, declare, option
+from edgewright.schema.errors import INTERRUPTED
+
+
+@declare("serve", epilog="Example: edgewright serve manual.index docs/examples/vending.toml,vending.language")
+def command(
+    models: tuple[str, ...] = argument(metavar="[NAME=]PATH[,PATH]...", nargs=-1, required=True),
+    port: int = option(type=click.IntRange(0, 65535), default=8799, help="Port on 127.0.0.1; 0 takes a free one."),
+    no_open: bool = option(help="Do not open a browser."),
+) -> int:
+    """Serve local models to programs that use the OpenAI chat API, and a page that compares their answers.
+
+    PATH is an index of documents (answers with a citation, or refuses), a model of intents, or a dialogue with its
+    model after a comma, if it names none. An encoder follows after a comma, too. Only this machine can reach
+    the server; it needs no key. Ctrl-C stops it.
+    """
+    with loading():
+        from edgewright.core.server_port import free_port
+        from edgewright.studio.chat.models import parse_model
+        from edgewright.studio.chat.server import opened, serve
+        from edgewright.studio.local_server import ADDRESS
+
+    requests = [parse_model(text) for text in models]
+    chosen = free_port(ADDRESS, port)
+
+    def ready(address: str) -> None:
+        for model in served.values():
+            click.echo(f"{model.name}: {model.model.title}")
+        click.echo(f"chat API at {address}v1, page at {address}  (Ctrl-C ends it)")
+
+    with opened(requests) as served:
+        ended = serve(served, chosen, ready, browser=not no_open)
+    return INTERRUPTED if ended == signal.SIGINT else 0

@@ -1,0 +1,84 @@
+"""An index of documents: the sentence that answers with its section and page, or that they do not hold the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgewright.language.documents.hybrid import checked_encoder
+from edgewright.nlp.documents.search import DocumentIndex
+from edgewright.nlp.utterance.head import Encodes
+from edgewright.schema.documents import Answer, Found
+from edgewright.schema.errors import InputError
+from edgewright.studio.chat.contract import Message, Reply, Sampling, ServedKind, words_of
+
+
+class ServedDocuments:
+    """Answers the last message alone: an index has no memory of the conversation.
+
+    Args:
+        path: of the index.
+        encoder: directory of the encoder of its vectors; None searches by words alone.
+    """
+
+    completes = False
+
+    def __init__(self, path: Path, encoder: Path | None) -> None:
+        self._index = DocumentIndex(path)
+        held = self._index.held
+        if held.media:
+            self._index.close()
+            raise InputError("an index of documents", f"one of {held.media}s", str(path))
+        self._encoder: Encodes | None = None if encoder is None else checked_encoder(self._index, encoder)
+        names = ", ".join(document.name for document in held.documents[:3])
+        more = ", ..." if len(held.documents) > 3 else ""
+        self.title = f"answers from {names}{more} ({held.passages:,} passages)"
+
+    def reply(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
+        """Answer with a cited passage, or refuse."""
+        del sampling
+        question = messages[-1].text
+        vector = None if self._encoder is None else np.asarray(self._encoder.encode([question])[0], np.float32)
+        answer = self._index.ask(question, vector)
+        details = {
+            "answered": answer.answered,
+            "confidence": answer.confidence,
+            "threshold": answer.threshold,
+            "unknown": list(answer.unknown),
+            "citations": [_citation(one) for one in answer.found],
+        }
+        return Reply(words_of(_text(answer)), details)
+
+    def close(self) -> None:
+        """Close the index."""
+        self._index.close()
+
+
+def _citation(found: Found) -> dict[str, Any]:
+    return {
+        "document": found.document, "section": list(found.path), "page": found.page or None,
+        "sentence": found.sentence, "text": found.text,
+    }  # fmt: skip
+
+
+def _text(answer: Answer) -> str:
+    if not answer.answered:
+        unknown = f" No word like: {', '.join(answer.unknown[:5])}." if answer.unknown else ""
+        nearest = f"\n\nThe nearest passage is {_where(answer.found[0])}." if answer.found else ""
+        return f"The documents do not answer this question.{unknown}{nearest}"
+    best = answer.found[0]
+    lines = [f"{best.sentence} [1]", f"[1] {_where(best)}"]
+    if best.text.strip() != best.sentence.strip():
+        lines.insert(1, f"From the passage: {best.text}")
+    return "\n\n".join(lines)
+
+
+def _where(found: Found) -> str:
+    page = f", page {found.page}" if found.page else ""
+    return f"{found.document}{page}: {' > '.join(found.path) or '-'}"
+
+
+KIND = ServedKind("an index of documents", "SQLite format 3\0", "directory of its encoder", ServedDocuments)
