@@ -159,3 +159,21 @@ def plane(tmp_path: Path) -> Iterator[Plane]:
 
     with plane_of(tmp_path) as made:
         yield made
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def database_folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """Provide a fleet's folder over SQLite, and over PostgreSQL."""
+    from federation_talkers import folder_over
+
+    with folder_over(request.param, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def database_plane(database_folder: Path) -> Iterator[Plane]:
+    """Provide a control plane over either database."""
+    from fleet_plane import plane_of
+
+    with plane_of(database_folder) as made:
+        yield made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,6 @@ from federation_talkers import (
     PATH,
     SETTINGS,
     Talker,
-    folder_over,
     posted,
     sent,
     standing,
@@ -46,20 +45,8 @@ from threat_unit import Hand
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    with folder_over(request.param, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def plane(folder: Path) -> Iterator[Plane]:
-    with plane_of(folder) as made:
-        yield made
-
-
-async def test_what_does_not_belong_is_refused(plane: Plane) -> None:
-    client = Client(plane)
+async def test_what_does_not_belong_is_refused(database_plane: Plane) -> None:
+    client = Client(database_plane)
     talkers = [Talker(await enrolled(client), number) for number in range(7)]
     stranger, begun = talkers.pop(), await started(client)
     again = await client.ask(
@@ -114,10 +101,10 @@ def _long(one: Any) -> Any:  # noqa: ANN401 - a message
     ],
 )
 async def test_a_malicious_message_is_counted_and_the_others_go_on(
-    folder: Path, kind: type[Any], change: Callable[[Any], Any], reason: str, counted: int
+    database_folder: Path, kind: type[Any], change: Callable[[Any], Any], reason: str, counted: int
 ) -> None:
     clock = Hand(1_800_000_000.0)
-    with plane_of(folder, clock=clock) as plane:
+    with plane_of(database_folder, clock=clock) as plane:
         client = Client(plane)
         talkers = [Talker(await enrolled(client), number) for number in range(6)]
         begun = await started(client, msgspec.structs.replace(SETTINGS, rounds=1))
@@ -127,9 +114,9 @@ async def test_a_malicious_message_is_counted_and_the_others_go_on(
         assert (await standing(client, begun.id)).layer != begun.layer
 
 
-async def test_replays_strangers_and_numbers_beyond_their_range_change_nothing(folder: Path) -> None:
+async def test_replays_strangers_and_numbers_beyond_their_range_change_nothing(database_folder: Path) -> None:
     clock = Hand(1_800_000_000.0)
-    with plane_of(folder, clock=clock) as plane:
+    with plane_of(database_folder, clock=clock) as plane:
         client = Client(plane)
         talkers = [Talker(await enrolled(client), number) for number in range(6)]
         stranger = await enrolled(client)
@@ -156,8 +143,8 @@ async def test_replays_strangers_and_numbers_beyond_their_range_change_nothing(f
         assert (seen.round, seen.rounds) == (2, (outcome,))
 
 
-async def test_bodies_that_are_cut_or_huge_and_foreign_signatures_change_nothing(plane: Plane) -> None:
-    client = Client(plane)
+async def test_bodies_that_are_cut_or_huge_and_foreign_signatures_change_nothing(database_plane: Plane) -> None:
+    client = Client(database_plane)
     devices = [await enrolled(client) for _ in range(2)]
     begun = await started(client)
     join = msgspec.json.encode(FederationMessage(body=encode(Join(FACTORY.identity))))
@@ -175,8 +162,8 @@ async def test_bodies_that_are_cut_or_huge_and_foreign_signatures_change_nothing
     assert (await standing(client, begun.id)).joined == 1
 
 
-async def test_a_layer_that_cannot_learn_together_is_refused(plane: Plane) -> None:
-    client, made = Client(plane), factory("prototypes")
+async def test_a_layer_that_cannot_learn_together_is_refused(database_plane: Plane) -> None:
+    client, made = Client(database_plane), factory("prototypes")
     asked = StartFederation(factory=FactoryFiles(adapt=made.spec, files=arrays_of(made)))
     answer = await client.ask("POST", PATH, asked, local=True)
     assert (answer.status_code, "output" in answer.json()["expected"]) == (400, True)

@@ -207,6 +207,17 @@ def test_the_command_says_what_people_learn_together(cli: Cli, run: Path) -> Non
 
 
 @pytest.mark.slow
+def test_simulated_devices_learn_before_a_rollout(cli: Cli, run: Path, tmp_path: Path) -> None:
+    words = ("fleet", "simulate", 6, "--federate", run, "--rounds", 1, "--days", 0.7, "--out", tmp_path)
+    found = cli.json(*words)
+    assert (len(found["learning"]["rounds"]), found["learning"]["people"]) == (1, 6)
+    assert found["learning"]["complete"] == found["learning"]["rounds"][0]["counted"] == 6
+    assert "Rounds of learning" in (tmp_path / "simulation.html").read_text()
+    assert "a share from 0 to 1" in cli("fleet", "simulate", 6, "--federate", run, "--break", "lossy=3", code=2)
+    assert "4 to 1,000,000 devices" in cli("fleet", "simulate", 2, "--federate", run, code=2)
+
+
+@pytest.mark.slow
 def test_refusals_are_one_line(cli: Cli, run: Path) -> None:
     for words, text in (
         (("--judge", "p9"), "no person 'p9'"),

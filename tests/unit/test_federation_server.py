@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,6 @@ from federation_talkers import (
     PATH,
     SETTINGS,
     Talker,
-    folder_over,
     standing,
     started,
 )
@@ -36,18 +34,6 @@ from fleet_plane import PRODUCT, Client, enrolled, plane_of
 from threat_unit import Hand
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    with folder_over(request.param, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def plane(folder: Path) -> Iterator[Plane]:
-    with plane_of(folder) as made:
-        yield made
 
 
 def rows(plane: Plane, table: sa.Table) -> list[Any]:
@@ -62,9 +48,9 @@ def accuracy(layer: bytes) -> float:
     return float((learner.outputs(hidden).argmax(axis=1) == labels).mean())
 
 
-async def test_rounds_go_on_where_a_server_restarts_and_forget_what_devices_sent(folder: Path) -> None:
+async def test_rounds_go_on_where_a_server_restarts_and_forget_what_devices_sent(database_folder: Path) -> None:
     clock = Hand(1_800_000_000.0)
-    with plane_of(folder, clock=clock) as plane:
+    with plane_of(database_folder, clock=clock) as plane:
         client = Client(plane)
         talkers = [Talker(await enrolled(client), number) for number in range(6)]
         # Of two rounds, one in ten ends with three classes answered as two.
@@ -73,7 +59,7 @@ async def test_rounds_go_on_where_a_server_restarts_and_forget_what_devices_sent
     sweeps = 0
     while seen.state == "running":
         # Each sweep is another process of the server.
-        with plane_of(folder, clock=clock) as plane:
+        with plane_of(database_folder, clock=clock) as plane:
             client = Client(plane)
             for talker in talkers:
                 await talker.turn(client)
@@ -85,7 +71,7 @@ async def test_rounds_go_on_where_a_server_restarts_and_forget_what_devices_sent
             clock.now += 0.5
     assert [(one.devices, one.counted, one.groups, one.refused) for one in seen.rounds] == [(6, 6, 1, {})] * 3
     assert accuracy(begun.layer) < 0.75 < 0.9 < accuracy(seen.layer)
-    with plane_of(folder, clock=clock) as plane:
+    with plane_of(database_folder, clock=clock) as plane:
         assert rows(plane, federation_groups) == rows(plane, federation_members) == []
         client = Client(plane)
         talkers[0].begin()
@@ -93,9 +79,9 @@ async def test_rounds_go_on_where_a_server_restarts_and_forget_what_devices_sent
         assert talkers[0].replies[-1] == Finished(more=False)
 
 
-async def test_devices_that_fall_silent_are_not_waited_for(folder: Path) -> None:
+async def test_devices_that_fall_silent_are_not_waited_for(database_folder: Path) -> None:
     clock = Hand(1_800_000_000.0)
-    with plane_of(folder, clock=clock) as plane:
+    with plane_of(database_folder, clock=clock) as plane:
         client = Client(plane)
         talkers = [Talker(await enrolled(client), number) for number in range(5)]
         begun = await started(client, msgspec.structs.replace(SETTINGS, rounds=1, at_once=0, join_s=9.0))
@@ -111,9 +97,9 @@ async def test_devices_that_fall_silent_are_not_waited_for(folder: Path) -> None
         assert [(one.devices, one.counted, one.groups, one.failed) for one in seen.rounds] == [(5, 4, 1, 0)]
 
 
-async def test_a_round_that_all_leave_moves_nothing(folder: Path) -> None:
+async def test_a_round_that_all_leave_moves_nothing(database_folder: Path) -> None:
     clock = Hand(1_800_000_000.0)
-    with plane_of(folder, clock=clock) as plane:
+    with plane_of(database_folder, clock=clock) as plane:
         client = Client(plane)
         talkers = [Talker(await enrolled(client), number) for number in range(6)]
         begun = await started(client, msgspec.structs.replace(SETTINGS, rounds=1))
@@ -150,8 +136,8 @@ async def test_a_device_that_waits_asks_a_few_times_only(tmp_path: Path, at_once
         assert talkers[0].bytes <= 20_000
 
 
-async def test_a_learning_that_is_stopped_lets_devices_go(plane: Plane) -> None:
-    client = Client(plane)
+async def test_a_learning_that_is_stopped_lets_devices_go(database_plane: Plane) -> None:
+    client = Client(database_plane)
     talkers = [Talker(await enrolled(client), number) for number in range(6)]
     begun = await started(client)
     for _ in range(2):
@@ -159,7 +145,7 @@ async def test_a_learning_that_is_stopped_lets_devices_go(plane: Plane) -> None:
             await talker.turn(client)
     answer = await client.ask("POST", f"{PATH}/{begun.id}/stop", {"reason": "wrong labels"}, local=True)
     assert answer.json()["state"] == "stopped"
-    assert rows(plane, federation_groups) == []
+    assert rows(database_plane, federation_groups) == []
     await talkers[0].turn(client)
     assert talkers[0].replies[-1] == Finished(more=True)
     talkers[0].begin()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from edgewright.fleet.simulator.result import Point, Result, moment
+from edgewright.fleet.simulator.result import LearningResult, Point, Result, moment
 from edgewright.schema.lesson import Facts
 from edgewright.trace.charts import draw, legend
 from edgewright.trace.html import blocks_html, sections_page
@@ -29,11 +29,26 @@ def simulation_page(result: Result) -> str:
         [
             ("versions", "Versions over time", versions_chart(result)),
             ("ends", "Outcome of the new release", ends_chart(result)),
+            *([("learning", "Rounds of learning", _learning(result.learning))] if result.learning else []),
             *([("did", "Effect of each fault", did)] if did else []),
             ("story", "What happened", blocks_html([story], level=3)),
             ("held", "Invariants", blocks_html([held], level=3)),
         ],
     )  # fmt: skip
+
+
+def _learning(found: LearningResult) -> Markup:
+    """Return what became of each round."""
+    rows = tuple(
+        (
+            f"round {one.number}",
+            f"{one.counted:,} of {one.devices:,} devices in {one.groups:,} sums; {one.failed:,} groups failed; the "
+            f"layer moved {one.moved:.1%}",
+        )
+        for one in found.rounds
+    )
+    accuracy = f"{found.factory:.1%} right before, {found.learned:.1%} after, on the samples of {found.people:,} people"
+    return blocks_html([Facts(rows=(("in all", found.words), *rows, ("answers", accuracy)))], level=3)
 
 
 def versions_chart(result: Result) -> Markup:

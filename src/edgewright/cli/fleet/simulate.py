@@ -18,6 +18,7 @@ from edgewright.cli.rollouts._plan_file import read_plan
 from edgewright.schema.errors import InputError, OutputError
 
 if TYPE_CHECKING:
+    from edgewright.fleet.simulator.learning import Learning
     from edgewright.fleet.simulator.result import Result
 
 _PARTS = 1000
@@ -43,6 +44,17 @@ def command(
     ),
     seed: int = option(default=0, help="Random seed."),
     out: Path | None = option(metavar="DIR", help="Folder for simulation.json and simulation.html with charts."),
+    federate: Path | None = option(
+        metavar="RUN|PACKAGE", help="The new release is what the devices learn together before it, with [adapt]."
+    ),
+    data: str = option(
+        metavar="DATA", help="With --federate: labelled data of people. [default: the run's test part]"
+    ),
+    rounds: int = option(default=5, type=click.IntRange(1, 1000), help="With --federate: rounds of learning."),
+    mislabelled: float = option(
+        default=0.0, type=click.FloatRange(0, 1),
+        help="With --federate: share of the owners who label everything as one class.",
+    ),
     listed: bool = option("--faults", "--list", help="List the faults and exit."),
     as_json: bool = option("--json", help="Print the result as JSON."),
 ) -> int:  # fmt: skip
@@ -52,10 +64,14 @@ def command(
     simulated devices have made-up tags: all of them those of cohorts that every stage names, a tenth each other one.
     The agents, the control plane, its gates and the signed metadata are the real ones; network, disk, clocks and the
     models' behaviour are simulated. The same seed gives the same result, byte for byte. Exits with 1 if an invariant is
-    violated. `edgewright adapt federate` simulates how a fleet learns together, with the data of people.
+    violated.
+
+    With --federate the devices first learn the last layer of a package together, each with the examples of a person
+    whom the model was not fitted on, through the same network, power cuts and control plane. Keys and groups of rounds
+    are drawn by the system, not by the seed. `edgewright adapt federate` judges what is learned on other people.
     """
     with loading():
-        from edgewright.fleet.simulator.fault import check_days, known_faults
+        from edgewright.fleet.simulator.fault import check, check_days, known_faults
         from edgewright.fleet.simulator.fleet import Settings
         from edgewright.fleet.simulator.result import lines
         from edgewright.fleet.simulator.simulation import simulate
@@ -66,6 +82,9 @@ def command(
     settings = Settings(
         devices=number, days=days, fault=name, rate=rate, also=tuple(also), plan=read_plan(plan), seed=seed, wait=wait
     )
+    if federate is not None:
+        check(settings)
+        settings = msgspec.structs.replace(settings, learning=_learning(federate, data, rounds, mislabelled))
     check_days(settings)
     if out is not None:
         _folder(out)
@@ -85,6 +104,15 @@ def command(
         if out is not None:
             click.echo(f"\nwritten to {click.format_filename(out / 'simulation.html')}")
     return 0 if result.good else 1
+
+
+def _learning(path: Path, data: str, rounds: int, mislabelled: float) -> Learning:
+    with loading():
+        from edgewright.schema.federation import FederationSettings
+        from edgewright.workflows.adaptation.fleet_learning import learning_of
+        from edgewright.workflows.scoring.rows import ScoreRequest
+
+    return learning_of(path, ScoreRequest(data=data), FederationSettings(rounds=rounds), mislabelled)
 
 
 def _list(known: dict[str, str], as_json: bool) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from edgewright.core.adaptation.factory import Factory, Numbers
@@ -14,7 +15,7 @@ from edgewright.core.federation.messages import Begin
 from edgewright.core.federation.rounds import contribution
 from edgewright.fleet.device.ports import RetiredError
 from edgewright.fleet.protocol.ports import NotTaken, Unreachable
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import EdgewrightError, InputError
 
 # After a server that could not be reached; twice as long after each refusal, by either side.
 _AGAIN_S, _DOUBLED = 5.0, 7
@@ -43,6 +44,12 @@ class Participation:
     over: bool = False
 
 
+Step = bytes | float
+"""A message to send, or seconds to wait."""
+Answer = bytes | None
+"""The answer to a message; None after a wait."""
+
+
 def take_part(
     control: FederationControl, factory: Factory, state: State, wait: Callable[[float], bool], fewest: int = FEWEST
 ) -> Participation:
@@ -62,46 +69,77 @@ def take_part(
     check_factory(factory, "package")
     if not state.kept:
         raise InputError("labelled examples on the device", "none", "learned state", "edgewright adapt learn")
+    done = Participation()
+    steps = participation(factory, state, done, fewest)
+    go_on: Callable[[], Step] = partial(next, steps)
+    while True:
+        try:
+            step = go_on()
+        except StopIteration:
+            return done
+        if isinstance(step, float):
+            if wait(step):
+                return done
+            go_on = partial(steps.send, None)
+            continue
+        try:
+            go_on = partial(steps.send, control.federation(step))
+        except (EdgewrightError, Unreachable) as error:
+            go_on = partial(steps.throw, error)
+
+
+def participation(
+    factory: Factory, state: State, done: Participation, fewest: int = FEWEST
+) -> Generator[Step, Answer, None]:
+    """Yield what a device sends and how long it waits, without a network or a clock of its own.
+
+    `take_part` runs these steps on a device; a simulation runs them in its own time. What sending raises is thrown in.
+
+    Args:
+        factory: of the package.
+        state: of the device, with examples.
+        done: records what becomes of it.
+        fewest: members of the smallest group that the device joins.
+
+    Raises:
+        RetiredError: the fleet has retired this device.
+    """
     hidden, labels = state.pool[: state.kept].copy(), state.owners[: state.kept] & 127
 
     def change(begin: Begin) -> Numbers:
         return contribution(factory, begin, hidden, labels)
 
-    done, refused = Participation(), 0
+    refused = 0
     while not done.over:
         member = Member(factory.identity, change, fewest)
         try:
-            if not _round(control, member, wait):
-                return done
+            yield from _round(member)
         except RetiredError:
             raise
         except (RefusedByServerError, InputError, NotTaken) as error:
             done.left, done.why = done.left + 1, str(error)
-            if wait(_AGAIN_S * 2.0 ** min(refused, _DOUBLED)):
-                return done
+            yield _AGAIN_S * 2.0 ** min(refused, _DOUBLED)
             refused += 1
             continue
         refused = 0
         assert member.finished is not None  # noqa: S101 - a round ends with it
         done.rounds += member.complete
         done.over = not member.finished.more
-    return done
 
 
-def _round(control: FederationControl, member: Member, wait: Callable[[float], bool]) -> bool:
-    """Exchange the messages of one round; return whether it came to its end before the device stopped."""
+def _round(member: Member) -> Generator[Step, Answer, None]:
+    """Yield the messages and waits of one round, to its end."""
     data: bytes | None = member.first()
     while data is not None:
         try:
-            reply = control.federation(data)
+            reply = yield data
         except NotTaken:
             raise
         except Unreachable as error:
             # The same message again: a server takes it once.
-            if wait(error.wait if error.wait is not None else _AGAIN_S):
-                return False
+            yield error.wait if error.wait is not None else _AGAIN_S
             continue
+        assert reply is not None  # noqa: S101 - a message has an answer
         data = member.answer(reply)
-        if member.wait_s and wait(member.wait_s):
-            return False
-    return True
+        if member.wait_s:
+            yield member.wait_s

@@ -78,7 +78,7 @@ BATTERY = 24 * 3600.0
 RECHARGE = 7200.0
 """Seconds that a device with an empty battery is off."""
 _CLASSES = ("normal", "worn")
-_WORN = 0.1
+WORN = 0.1
 """Share of the second class in the old release's answers."""
 GOOD = Behaviour()
 
@@ -157,7 +157,7 @@ class ScriptedRunner:
         well = min(seconds, max(0.0, now.well - before))
         bad, windows = seconds - well, int(seconds * WINDOWS)
         unsure = int(WINDOWS * (well * GOOD.unsure + bad * now.unsure))
-        worn = int(windows * _WORN + bad * WINDOWS * now.wrong * (1.0 - _WORN))
+        worn = int(windows * WORN + bad * WINDOWS * now.wrong * (1.0 - WORN))
         alarms = _whole((well * GOOD.alarms + bad * now.alarms) / 86_400.0)
         return Vitals(
             seconds=seconds, windows=windows, unsure=min(unsure, windows), alarms=alarms,

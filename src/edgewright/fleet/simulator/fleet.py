@@ -7,14 +7,17 @@ from pathlib import Path
 
 import msgspec
 
+from edgewright.fleet.protocol.layout import DAY
 from edgewright.fleet.protocol.plans.options import PlanOptions
 from edgewright.fleet.simulator.behaviour import GOOD, Behaviour
 from edgewright.fleet.simulator.device import Device
 from edgewright.fleet.simulator.event_queue import BEGIN, EventQueue, SeededRandom
+from edgewright.fleet.simulator.learning import Learning
 from edgewright.fleet.simulator.observer import Observer
 from edgewright.fleet.simulator.rollout_plan import HOUR
 from edgewright.fleet.simulator.served_fleet import Served
 from edgewright.fleet.simulator.verification_cache import Verifier
+from edgewright.schema.federation import RoundOutcome
 from edgewright.schema.fleet_plan import Plan, Release
 
 
@@ -33,6 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         round_s: seconds between two rounds of the control plane, in which it asks the gates.
         until_halted: end soon after the rollout is halted; only what was exposed counts then.
         shortcuts: skip work without effect; without shortcuts the result is the same but takes longer.
+        learning: what the devices learn together before the rollout; None for a release from elsewhere.
     """
 
     devices: int
@@ -46,11 +50,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     round_s: float = 60.0
     until_halted: bool = False
     shortcuts: bool = True
+    learning: Learning | None = None
 
     @property
     def faults(self) -> tuple[tuple[str, float | None], ...]:
         """Names of all faults, each with its rate."""
         return (self.fault, self.rate), *self.also
+
+    @property
+    def learning_days(self) -> float:
+        """Longest time of the rounds of learning, in days."""
+        return 0.0 if self.learning is None else self.learning.longest_s / DAY
 
 
 class SimulatedFleet:
@@ -67,6 +77,7 @@ class SimulatedFleet:
         new, back: the new release and its rollback release.
         excluded: numbers of devices that need not update by the end.
         bad: whether the new release is bad.
+        learned: what became of the rounds of learning; empty before their end, or without them.
         calm: returns whether reports without news may be skipped.
         behaviour: returns the behaviour of the new release on a device; called once for each.
         activated: called when a device has just activated the new release.
@@ -87,6 +98,7 @@ class SimulatedFleet:
         self.devices: list[Device] = []
         self.excluded: set[int] = set()
         self.bad = False
+        self.learned: tuple[RoundOutcome, ...] = ()
         self.calm: Callable[[], bool] = lambda: False
         self.behaviour: Callable[[Device], Behaviour] = lambda _: GOOD
         self.activated: Callable[[Device], None] = lambda _: None

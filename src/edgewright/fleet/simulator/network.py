@@ -101,3 +101,10 @@ class LinkedControl:
         self._heard(said)
         self._link.reach()
         return answer
+
+    def federation(self, message: bytes) -> bytes:
+        """Send a message of a round of learning."""
+        self._link.reach()
+        answer = self._served.federation(self.device, message)
+        self._link.reach()
+        return answer

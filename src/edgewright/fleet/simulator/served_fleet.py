@@ -13,18 +13,20 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from edgewright.core.federation.messages import Reply, encode, parse_request
 from edgewright.fleet.protocol.layout import RELEASES, ROOT, TARGETS
 from edgewright.fleet.protocol.ports import NotTaken, Unreachable
 from edgewright.fleet.repository.acceptance import online_signers, settle
 from edgewright.fleet.repository.creation import Quorum, create_fleet
 from edgewright.fleet.repository.public_files import read_published
 from edgewright.fleet.repository.publication import Contents, prepare_release, publish_plan
-from edgewright.fleet.server import enrollments
+from edgewright.fleet.server import enrollments, federations
 from edgewright.fleet.server.api.endpoint import RefusedError
 from edgewright.fleet.server.control_plane import Limits, Plane
 from edgewright.fleet.server.database.engine import open_database
 from edgewright.fleet.server.database.group_commit import Committer
 from edgewright.fleet.server.database.tables import devices, items, outcomes, tokens
+from edgewright.fleet.server.device_access import check_active
 from edgewright.fleet.server.rollouts import intents
 from edgewright.fleet.server.rollouts.scheduler import SchedulerEvent
 from edgewright.fleet.server.rollouts.worker import conductor
@@ -110,12 +112,12 @@ class Served:
             self._timestamp = now
             self.published()
 
-    def release(self, counter: int) -> tuple[Release, Release | None]:
+    def release(self, counter: int, data: bytes = b"") -> tuple[Release, Release | None]:
         """Sign a release with new bytes, and its rollback release if there is an older one; return both.
 
-        Test vectors are not run, since these packages contain only text.
+        Test vectors are not run, since these packages contain only text, unless `data` is a package.
         """
-        data = f"package {counter} of the simulation. ".encode() * 64
+        data = data or f"package {counter} of the simulation. ".encode() * 64
         package = Contents(f"{PRODUCT} {counter}", data)
         change, made = prepare_release(self.fleet, package, self._events.now, product=PRODUCT)
         settle(self.fleet, change, self.fleet.ring(), self._events.now)
@@ -195,6 +197,24 @@ class Served:
             raise _refused(error) from None
         except InputError as error:  # invalid numbers: status 400, and the device drops the report
             raise NotTaken(str(error), _LONG) from None
+
+    def federation(self, device: str, message: bytes) -> bytes:
+        """Take a device's message of a round of learning and return the answer.
+
+        Raises:
+            Unreachable, InputError: see `intent`.
+        """
+        self._there()
+        now, request = self._events.now, parse_request(message)
+
+        def work(connection: sa.Connection) -> Reply:
+            check_active(connection, device)
+            return federations.take(connection, device, request, now)
+
+        try:
+            return encode(self.plane.committer.submit(work).result())
+        except RefusedError as error:
+            raise _refused(error) from None
 
     def quarantined(self) -> set[str]:
         """Return the ids of quarantined devices."""

@@ -17,6 +17,7 @@ from edgewright.fleet.simulator.fleet import Settings, SimulatedFleet
 from edgewright.fleet.simulator.invariants import RULES
 from edgewright.fleet.simulator.result import FaultSummary, Result
 from edgewright.fleet.simulator.rollout_plan import BEGINS, cohort_tags, minimum_days, plan_for, stages_of
+from edgewright.fleet.simulator.rounds import Rounds
 from edgewright.fleet.simulator.served_fleet import PRODUCT
 from edgewright.fleet.simulator.timeline import Timeline
 from edgewright.schema.fleet_report import Enrolment
@@ -42,8 +43,10 @@ class Simulation:
     """
 
     def __init__(self, settings: Settings, folder: Path) -> None:
-        self._faults = FaultSet(settings.faults)
-        needed = max(self._faults.days, minimum_days(settings.plan, settings.wait))
+        self._rounds_first = None if settings.learning is None else Rounds(settings.learning)
+        more = () if self._rounds_first is None else (self._rounds_first,)
+        self._faults = FaultSet(settings.faults, more)
+        needed = max(self._faults.days, minimum_days(settings.plan, settings.wait)) + settings.learning_days
         self.days = needed if settings.days is None else settings.days
         self.fleet = fleet = SimulatedFleet(settings, folder, self.days)
         self._timeline = Timeline(fleet, lambda: {one.name: one.count(fleet) for one in self._faults.each if one.did})
@@ -134,8 +137,17 @@ class Simulation:
         self.fleet.events.after(self.fleet.settings.round_s, self._round)
 
     def _begin(self) -> None:
-        fleet = self.fleet
-        fleet.new, fleet.back = fleet.served.release(2)
+        fleet, learning = self.fleet, self._rounds_first
+        data = b""
+        if learning is not None:
+            if learning.seen is None:
+                fleet.events.after(fleet.settings.round_s, self._begin)
+                return
+            data = learning.learned()
+            fleet.bad = fleet.bad or learning.bad
+            if not data:
+                return
+        fleet.new, fleet.back = fleet.served.release(2, data)
         self._tick()
         salt = SeededRandom(fleet.settings.seed, "plan").bytes(32)
         fleet.plan = plan_for(fleet.settings.plan, fleet.new, fleet.back, fleet.events.now, salt)
@@ -158,6 +170,7 @@ class Simulation:
             beyond=len(observer.beyond()) if fleet.bad else 0, finished=observer.finished is not None,
             timeline=tuple(self._timeline.points), story=tuple(observer.lines), states=fleet.verifier.newest,
             outcomes=dict(sorted(observer.outcomes.items())), held=tuple(RULES[name](fleet) for name in names),
+            learning=None if self._rounds_first is None else self._rounds_first.result(fleet),
         )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edgewright.core.adaptation.factory import Factory, Numbers
+from edgewright.core.adaptation.factory import Factory, Numbers, State
 from edgewright.core.adaptation.learner import Learner
 from edgewright.core.federation.contribution import clipped
 from edgewright.core.federation.group import OVER, Group, advance, received
@@ -91,8 +91,8 @@ def _labels(factory: Factory, begin: Begin, examples: Examples, rng: np.random.G
 ATTACKS: dict[str, Attack] = {"flip": _flip, "bounded": _bounded, "random": _random, "labels": _labels}
 
 
-def kept_examples(factory: Factory, hidden: Numbers, given: Numbers, truth: Numbers) -> Examples:
-    """Return what a device keeps of labelled samples in the memory of its package.
+def kept_state(factory: Factory, hidden: Numbers, given: Numbers, truth: Numbers) -> State:
+    """Return the state of a device that keeps labelled samples in the memory of its package.
 
     Args:
         factory: of the package.
@@ -103,7 +103,12 @@ def kept_examples(factory: Factory, hidden: Numbers, given: Numbers, truth: Numb
     learner = Learner(factory)
     for index in range(len(truth)):
         learner.keep(hidden[index], int(given[index]), int(truth[index]))
-    state = learner.state
+    return learner.state
+
+
+def kept_examples(factory: Factory, hidden: Numbers, given: Numbers, truth: Numbers) -> Examples:
+    """Return the examples in such a state; see `kept_state`."""
+    state = kept_state(factory, hidden, given, truth)
     return Examples(state.pool[: state.kept], state.owners[: state.kept] & 127)
 
 

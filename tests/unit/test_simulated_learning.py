@@ -1,0 +1,106 @@
+"""Rounds of learning in a simulated fleet: losses and power cuts, what is reported, and the rollout of the result."""
+
+from __future__ import annotations
+
+import functools
+
+import msgspec
+import pytest
+
+from adaptation_example import blocks, factory
+from edgewright.core.adaptation.learner import Learner
+from edgewright.fleet.protocol.layout import DAY
+from edgewright.fleet.simulator.fault import check_days
+from edgewright.fleet.simulator.fleet import Settings
+from edgewright.fleet.simulator.learning import Learning, Person
+from edgewright.fleet.simulator.result import Result, lines
+from edgewright.fleet.simulator.simulation import simulate
+from edgewright.schema.errors import InputError
+from edgewright.schema.federation import FederationSettings
+from simulated_plan import plan
+
+pytestmark = pytest.mark.slow
+FACTORY = factory("output")
+SETTINGS = FederationSettings(rounds=3, clip=0.5)
+
+
+@functools.cache
+def person(number: int) -> Person:
+    """Return somebody whose second class lies elsewhere than the factory believes."""
+    hidden, labels = blocks(shifted=True, seed=number)
+    learner = Learner(FACTORY)
+    given = learner.outputs(hidden).argmax(axis=1)
+    for index in range(len(labels)):
+        learner.keep(hidden[index], int(given[index]), int(labels[index]))
+    return Person(learner.state, hidden, labels)
+
+
+def settings(settings: FederationSettings = SETTINGS, mislabelled: float = 0.0, devices: int = 10) -> Settings:
+    people = [person(number) for number in range(5)]
+    learning = Learning(FACTORY, settings, people, lambda _: b"what was learned " * 64, mislabelled)
+    return Settings(devices=devices, plan=plan(), learning=learning)
+
+
+def held(result: Result) -> dict[str, bool]:
+    return {one.name: one.held for one in result.held}
+
+
+def test_what_devices_learn_is_rolled_out() -> None:
+    result = simulate(msgspec.structs.replace(settings(), days=0.45))
+    found = result.learning
+    assert found is not None
+    assert result.good, held(result)
+    assert result.finished
+    assert held(result)["the fleet learned"]
+    assert [(one.devices, one.counted, one.failed) for one in found.rounds] == [(10, 10, 0)] * 3
+    assert (found.complete, found.given_up) == (30, {})
+    # Weights, biases and keys in four messages a round; more while a device waits.
+    assert 500 < found.bytes_up[0] <= found.bytes_up[1] < 3000
+    assert 500 < found.bytes_down[0] <= found.bytes_down[1] < 3000
+    assert 5 <= found.requests[0] <= found.requests[1] < 40
+    assert found.factory < 0.75 < 0.9 < found.learned
+    assert 0.1 < found.moved < 0.5
+    text = "\n".join(lines(result))
+    assert "Learning: 3 of 3 rounds gave a sum" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_owners_who_label_everything_alike_are_halted_in_the_canary() -> None:
+    result = simulate(msgspec.structs.replace(settings(mislabelled=1.0), until_halted=True))
+    assert result.learning is not None
+    assert result.learning.learned < 0.5
+    assert result.halted is not None
+    assert any("HALTED" in line.text and "classes" in line.text for line in result.story)
+    assert held(result)["exposed"]
+    assert 0 < result.exposed <= result.canary
+
+
+def test_losses_and_power_cuts_cost_messages_and_members_but_no_device() -> None:
+    broken = msgspec.structs.replace(settings(), fault="lossy", rate=0.15, also=(("power-cuts", 0.05),), days=0.1)
+    found, calm = simulate(broken), simulate(msgspec.structs.replace(settings(), days=0.1))
+    assert found.learning is not None
+    assert calm.learning is not None
+    assert held(found)["no device is bricked"]
+    assert sum(found.learning.given_up.values()) > 0
+    assert found.learning.complete < calm.learning.complete
+    assert found.learning.requests[0] > calm.learning.requests[0]
+    assert len(found.learning.rounds) <= 3
+
+
+def test_rounds_that_take_too_long_are_stopped_and_release_nothing() -> None:
+    # The control plane hears of nobody.
+    never = FederationSettings(rounds=1, clip=0.5, join_s=60.0, answer_s=10.0)
+    lonely = msgspec.structs.replace(settings(never, devices=4), fault="lossy", rate=1.0, days=0.6)
+    result = simulate(lonely)
+    assert result.learning is not None
+    assert (result.learning.rounds, result.learning.complete) == ((), 0)
+    assert not held(result)["the fleet learned"]
+    assert result.exposed == 0
+
+
+def test_the_days_of_the_rounds_are_added() -> None:
+    alone, together = msgspec.structs.replace(settings(), learning=None, days=0.41), settings()
+    check_days(alone)
+    assert together.learning_days == pytest.approx(3 * (600 + 5 * 120) / DAY)
+    with pytest.raises(InputError, match="at least"):
+        check_days(msgspec.structs.replace(together, days=0.41))
