@@ -16,7 +16,7 @@ from edgewright.pipeline.pipeline import Pipeline
 from edgewright.preprocessing.gravity import Gravity
 from edgewright.preprocessing.scale import Scale
 from edgewright.proof.form import Form
-from edgewright.proof.tolerance import DRAWS, last_digits, perturbed_readings, perturbed_results
+from edgewright.proof.tolerance import DRAWS, last_digits, perturbed_readings, perturbed_results, perturbed_sums
 from edgewright.schema.data import Floats
 from edgewright.schema.proof import ProofRecord
 from edgewright.workflows.proof.forms import Subject, forms_of
@@ -103,8 +103,9 @@ def test_what_a_result_on_the_way_loses_is_allowed() -> None:
     x = np.random.default_rng(0).normal(0, 1, (300, 8)).astype(np.float32)
     given = compile_graph(graph)(x)
     lost = np.abs(given["prediction"].astype(np.float64) - x)
-    move = perturbed_results(np.random.default_rng(1))
-    moved = [with_perturbed_results(graph, ("prediction",), move)(x) for _ in range(DRAWS)]
+    generator = np.random.default_rng(1)
+    moves = perturbed_results(generator), perturbed_sums(generator)
+    moved = [with_perturbed_results(graph, ("prediction",), *moves)(x) for _ in range(DRAWS)]
     readings = [compile_graph(graph)(samples) for samples in perturbed_readings(x)]
     found, alone = (last_digits(given, ways)["prediction"] for ways in (moved, readings))
     assert (lost <= found).all() and found.max() < 1e-3

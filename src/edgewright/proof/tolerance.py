@@ -31,7 +31,10 @@ _FEW = 16
 # the fraction `CONSTRUCTED` of the resulting change, which is about 16 ulp of the readings. A value that changes by
 # more than the fraction `_DECIDED` is not compared.
 PERTURBATION, _PERTURBATIONS, CONSTRUCTED, _DECIDED = np.float32(1e-4), 6, 0.02, 0.05
-PREPROCESSING = "float32 order of operations: relative 1e-5 + 1e-5 of the spread + 2 ulp of all earlier values"
+PREPROCESSING = (
+    "float32 order of operations: relative 1e-5 + 1e-5 of the spread + 2 ulp of all earlier values, "
+    "for a sum as many as its terms can lose"
+)
 NETWORK = "float32 order of operations in every layer: relative 1e-5 + 1e-4 of the layer's RMS or the value's spread"
 CHANCE = "accumulated rounding of all layers: 1e-4 + 2 ulp of the readings"
 CHANCE_OF_RANGE = "accumulated rounding of all layers: relative 1e-5 + 1e-4 of the range + 2 ulp of the readings"
@@ -82,6 +85,28 @@ def perturbed_results(generator: np.random.Generator) -> Callable[[NDArray[Any]]
     return move
 
 
+def perturbed_sums(generator: np.random.Generator) -> Callable[..., NDArray[Any]]:
+    """Return a function that perturbs each sum or mean by what float32 can lose when it adds one term to the other.
+
+    The error of such a sum of n terms is at most (n - 1) / 2 ulp of the sum of their sizes (Higham, Accuracy and
+    Stability of Numerical Algorithms, 2002, section 4.2). Engines that add in blocks lose less; LiteRT's and TFLM's
+    reference kernels come near the bound where small terms follow a large one, because each is rounded the same way.
+    """
+    plain = perturbed_results(generator)
+
+    def move(values: NDArray[Any], sizes: NDArray[Any], terms: NDArray[Any]) -> NDArray[Any]:
+        if values.dtype != np.float32:
+            return values
+        count = max(1, terms.size // max(1, values.size))
+        signs = generator.integers(0, 2, values.shape, np.uint8)
+        bound = np.float32((count - 1) / 2 * np.finfo(np.float32).eps * (DIGIT_STEP / LAST_DIGITS))
+        with np.errstate(all="ignore"):
+            lost = np.nan_to_num(bound * sizes, posinf=0.0) * np.array([-1, 1], np.float32)[signs]
+            return plain(np.asarray(values + lost, np.float32))
+
+    return move
+
+
 def perturbed_readings(samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the samples with all readings `DIGIT_STEP` ulp higher, and with each randomly higher or lower.
 
@@ -112,7 +137,7 @@ def perturbed_synthetic_readings(
 
 
 def wide_digits(given: Stages, shaken: Sequence[Stages], spread: Stages) -> Stages:
-    """Return the rounding tolerance of each value of the synthetic samples.
+    """Return the tolerance of each value of the synthetic samples for changes of their readings.
 
     A value that depends mainly on the perturbation, such as the skewness of a constant channel, has no limit.
     """
