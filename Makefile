@@ -15,7 +15,7 @@ export OPENBLAS_NUM_THREADS = 1
 # Where a shell forbids Python to keep bytecode, every process that a test starts would compile again what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-BENCHES := bench-training bench-hapt bench-own-data bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search bench-accelerators bench-mcu bench-fpga bench-federation bench-scenes bench-grocery bench-odd-pictures bench-turbofan bench-speakers bench-patients
+BENCHES := bench-training bench-hapt bench-own-data bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search bench-accelerators bench-mcu bench-fpga bench-federation bench-scenes bench-grocery bench-odd-pictures bench-turbofan bench-speakers bench-patients bench-jobs
 .PHONY: install demo test test-all lint types contracts docs unit slow test-processors bench $(BENCHES) faults faults-fleet site lock
 
 install: $(STAMP)
@@ -86,6 +86,10 @@ bench-speakers: install
 # Heartbeats beside the repository, each of 22 patients left out three times; some minutes of training.
 bench-patients: install
 	$(BIN)/python -m benchmarks.patients
+
+# Public sets beside the repository, and peers of the jobs in an environment of their own; ten minutes.
+bench-jobs: install
+	$(BIN)/python -m benchmarks.jobs
 
 # Grocery photographs beside the repository; some minutes of training.
 bench-scenes: install

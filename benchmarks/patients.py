@@ -1,4 +1,4 @@
-"""Heartbeats of patients left out, who label their first five minutes: `docs/examples/heartbeats.toml`.
+"""Heartbeats of patients left out, who label their first five minutes: `examples/health/pipeline.toml`.
 
 Of 22 records of MIT-BIH DS1 each is left out once, in four folds; every later beat is judged by what the package
 answered before, by what it answers with what was learned where the guard allows that, and without the guard.
@@ -81,7 +81,7 @@ def judged(data: Path, records: Sequence[str], seed: int, changes: Sequence[str]
         test = f"split.test_groups={json.dumps(DS1[fold::FOLDS])}"
         settings = (f"seed={seed}", "refit=false", "compression.max_drop=1", test, *changes)
         with tempfile.TemporaryDirectory() as room:
-            config = read_config(str(ROOT / "docs" / "examples" / "heartbeats.toml"), settings)
+            config = read_config(str(ROOT / "examples" / "health" / "pipeline.toml"), settings)
             run = run_pipeline(config, data=str(data), out=room).folder
             found += _people(run, left_out)
     return sorted(found, key=lambda one: one.record)

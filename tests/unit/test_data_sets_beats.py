@@ -86,3 +86,19 @@ def test_columns_are_named_after_their_first_sample() -> None:
 def test_windows_have_no_columns_of_a_table(keys: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=f"{next(iter(keys))} with form 'table', got form 'windows'"):
         table(form="windows", **keys)
+
+
+def test_the_signal_itself_has_the_class_of_the_nearest_beat() -> None:
+    one = mitdb.SET.load(shared_data("mitdb") / "raw", mitdb.Config(form="signal")).recordings[0]
+    beats = table()
+    assert one.values.shape == (650_000, 1)
+    assert beats.time is not None
+    # The second beat of the record, cut out around its peak, is a stretch of the signal and has its label.
+    found = np.flatnonzero(
+        (np.lib.stride_tricks.sliding_window_view(one.values[:2000, 0], 200) == beats.values[1]).all(1)
+    )
+    assert len(found) == 1
+    assert one.target is not None
+    assert one.target[found[0] + mitdb.BEFORE] == beats.target[1]
+    with pytest.raises(InputError, match="habits with form 'table'"):
+        mitdb.SET.load(shared_data("mitdb") / "raw", mitdb.Config(form="signal", habits=True))

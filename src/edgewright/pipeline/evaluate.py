@@ -103,7 +103,12 @@ def evaluate_classes(
     matrix = metrics.confusion(true, answer, len(names))
     precision, recall, f1 = metrics.class_scores(matrix)
     repeats = 1000 if len(true) < 20_000 else 200
-    rows_of = _by_group(groups, lambda mine: {"accuracy": float(right[mine].mean())})
+
+    def scored(mine: NDArray[np.bool_]) -> dict[str, Any]:
+        counts = metrics.confusion(true[mine], answer[mine], len(names))
+        return {"accuracy": float(right[mine].mean()), "confusion": _rows(counts)}
+
+    rows_of = _by_group(groups, scored)
     return EvaluationRecord(
         samples=len(true),
         split_by=split_by,
@@ -111,7 +116,7 @@ def evaluate_classes(
         macro_f1=metrics.macro_f1_interval(true, answer, len(names), groups, repeats),
         majority=majority,
         calibration_error=metrics.calibration_error(confidence, right),
-        confusion=tuple(tuple(int(n) for n in row) for row in matrix),
+        confusion=_rows(matrix),
         labels=tuple(names),
         classes=tuple(
             ClassRow(
@@ -153,6 +158,10 @@ def evaluate_numbers(
         intervals=metrics.regression_intervals(error, groups),
         groups=tuple(sorted(rows, key=lambda row: -row.regression["rmse"])[:_GROUPS]),
     )
+
+
+def _rows(matrix: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(int(n) for n in row) for row in matrix)
 
 
 def _by_group(groups: Labels | None, figures: Callable[[NDArray[np.bool_]], dict[str, Any]]) -> list[GroupRow]:

@@ -79,11 +79,20 @@ class PackageEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class DetectorEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Table `[[detectors]]`: a detector's file and the streams it watches."""
+    """Table `[[detectors]]`: a detector's file and the streams it watches.
+
+    Attributes:
+        path: of the file.
+        name: in events; the file's name without its ending when empty.
+        streams: patterns of streams.
+        gate: a sample of a package with rows that the detector calls odd decides nothing, as with a sensor that is not
+            well.
+    """
 
     path: Path
     name: Name | Literal[""] = ""
     streams: tuple[str, ...] = ALL_STREAMS
+    gate: bool = False
 
 
 class RuleEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

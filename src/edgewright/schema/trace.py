@@ -40,12 +40,18 @@ class ClassRow(Part, frozen=True, kw_only=True):
 
 
 class GroupRow(Part, frozen=True, kw_only=True):
-    """One person or machine of the evaluation; `regression` are its 'mae' and 'rmse', where an amount is told."""
+    """One person or machine of the evaluation.
+
+    Attributes:
+        regression: its 'mae' and 'rmse', where an amount is told.
+        confusion: of its samples, in the order of the labels; empty in records from before that was kept.
+    """
 
     group: str
     accuracy: float | None = None
     samples: int
     regression: dict[str, float] = msgspec.field(default_factory=dict)
+    confusion: tuple[tuple[int, ...], ...] = ()
 
 
 class Mistake(Part, frozen=True, kw_only=True):

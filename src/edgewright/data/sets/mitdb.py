@@ -131,7 +131,8 @@ class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
     Attributes:
         part: 'DS1' or 'train' (22 records), 'DS2' or 'test' (the 22 others) or 'both', as far as the folder has them.
         form: 'table': a beat is a row of 200 columns; 'windows': a beat is a session of 200 rows of one column, for
-            networks that work along time.
+            networks that work along time; 'signal': all rows of the lead, as a sensor gives them, each with the class
+            of the nearest beat. Plain copies hold no signal.
         intervals: of a table, three more columns: seconds from the R peak before, and that interval and the next one
             as multiples of the mean of the last ten. At the ends of a record the nearest interval stands in.
         changes: of a table, each beat without its own mean, and as many columns more: the beat less the running mean of
@@ -143,7 +144,7 @@ class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
     """
 
     part: Literal["DS1", "DS2", "train", "test", "both"] = "both"
-    form: Literal["table", "windows"] = "table"
+    form: Literal["table", "windows", "signal"] = "table"
     intervals: bool = False
     changes: bool = False
     habits: bool = False
@@ -171,7 +172,8 @@ def _copied(path: Path) -> Iterator[Beats]:
         yield Beats(str(name), x[mine], CLASSES[y[mine]], None if sample is None else sample[mine])
 
 
-def _original(path: Path) -> Beats:
+def _raw(path: Path) -> tuple[NDArray[np.int16], NDArray[np.int64], Labels]:
+    """Return the signal of the lead MLII, and the samples and classes of its beats."""
     header = read_header(path)
     if "MLII" not in header.leads:
         raise InputError("a lead MLII", ", ".join(header.leads), str(path))
@@ -180,8 +182,29 @@ def _original(path: Path) -> Beats:
     signal = read_212(files.need_files(folder, f"{name}.dat")[0], header.samples)[:, header.leads.index("MLII")]
     at, codes = read_annotations(folder / f"{name}.atr")
     beat = np.isin(codes, list(AAMI)) & (at >= BEFORE) & (at + AFTER <= header.samples)
-    windows = np.lib.stride_tricks.sliding_window_view(signal, BEFORE + AFTER)[at[beat] - BEFORE]
-    return Beats(name, windows, np.array([AAMI[int(c)] for c in codes[beat]]), at[beat])
+    return signal, at[beat], np.array([AAMI[int(c)] for c in codes[beat]])
+
+
+def _original(path: Path) -> Beats:
+    signal, at, labels = _raw(path)
+    windows = np.lib.stride_tricks.sliding_window_view(signal, BEFORE + AFTER)[at - BEFORE]
+    return Beats(path.stem, windows, labels, at)
+
+
+def _signal(path: Path) -> Recording:
+    signal, at, labels = _raw(path)
+    borders = (at[1:] + at[:-1]) // 2
+    return Recording(
+        name=f"record-{path.stem}",
+        values=_millivolts(signal)[:, None],
+        target=labels[np.searchsorted(borders, np.arange(len(signal)), side="right")],
+        groups=files.same(path.stem, len(signal)),
+    )
+
+
+def _millivolts(values: NDArray[np.int16]) -> Floats:
+    scaled: Floats = ((values - np.float32(_BASELINE)) / np.float32(_UNITS_PER_MV)).astype(np.float32)
+    return scaled
 
 
 def _found(folder: Path, part: str) -> Iterator[Beats]:
@@ -196,12 +219,21 @@ def _found(folder: Path, part: str) -> Iterator[Beats]:
             if beats.record in copies:
                 raise InputError(f"record {beats.record} in one file .npz", "two", str(path), "Remove one of them")
             copies[beats.record] = beats
-    headers = {p.stem: p for p in files.find_files(folder, "???.hea") if p.stem not in _PACED}
+    headers = _headers(folder)
     if not copies and not headers:
         files.need_files(folder, "???.hea", "*.npz")
     for name in sorted({*copies, *headers}):
-        if part == "both" or (name in DS1) == (part in ("DS1", "train")):
+        if _of_part(name, part):
             yield copies[name] if name in copies else _original(headers[name])
+
+
+def _headers(folder: Path) -> dict[str, Path]:
+    """Return headers of records by their names."""
+    return {path.stem: path for path in files.find_files(folder, "???.hea") if path.stem not in _PACED}
+
+
+def _of_part(name: str, part: str) -> bool:
+    return part == "both" or (name in DS1) == (part in ("DS1", "train"))
 
 
 def _seconds(beats: Beats) -> NDArray[np.float64]:
@@ -242,7 +274,7 @@ def _table(beats: Beats, values: Floats, config: Config) -> tuple[list[Column], 
 
 def _recording(beats: Beats, config: Config) -> tuple[list[Column], Recording]:
     labels, name = beats.labels, beats.record
-    values: Floats = ((beats.values - np.float32(_BASELINE)) / np.float32(_UNITS_PER_MV)).astype(np.float32)
+    values = _millivolts(beats.values)
     if config.form == "table":
         made, table = _table(beats, values, config)
         return made, Recording(
@@ -264,13 +296,17 @@ def _recording(beats: Beats, config: Config) -> tuple[list[Column], Recording]:
 
 
 def _load(config: Config, folder: Path) -> DataSet:
-    wanted = list(_found(folder, config.part))
-    if not wanted:
-        raise InputError(f"records of {config.part}", "none", str(folder))
     for key in ("intervals", "changes", "habits", "average"):
         if config.form != "table" and getattr(config, key) != getattr(Config(), key):
-            raise InputError(f"{key} with form 'table'", "form 'windows'", f"data.{key}")
-    made = [_recording(beats, config) for beats in wanted]
+            raise InputError(f"{key} with form 'table'", f"form {config.form!r}", f"data.{key}")
+    if config.form == "signal":
+        headers = sorted(_headers(folder).items())
+        lead = [Column(name="ecg", unit="mV")]
+        made = [(lead, _signal(path)) for name, path in headers if _of_part(name, config.part)]
+    else:
+        made = [_recording(beats, config) for beats in _found(folder, config.part)]
+    if not made:
+        raise InputError(f"records of {config.part}", "none", str(folder))
     return DataSet(
         name="mitdb",
         columns=tuple(made[0][0]),

@@ -22,12 +22,13 @@ _NONE = "-"
 
 
 class DetectorPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """A detector and the streams it watches."""
+    """A detector, the streams it watches, and whether what it calls odd goes unanswered."""
 
     name: str
     file: DetectorFile
     streams: tuple[str, ...]
     rate: float | None
+    gate: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -153,7 +154,8 @@ def _inside(plan: Plan, proven: VerifiedPackage, streams: tuple[str, ...]) -> No
 
 def _detector(plan: Plan, entry: DetectorEntry | None, name: str, file: DetectorFile, streams: tuple[str, ...]) -> None:
     called = (entry.name if entry else "") or name
-    plan.watched.append(DetectorPlan(name=called, file=file, streams=streams, rate=file.spec.rate))
+    gate = entry is not None and entry.gate
+    plan.watched.append(DetectorPlan(name=called, file=file, streams=streams, rate=file.spec.rate, gate=gate))
     columns = file.spec.columns
     _ask(plan, [f"{c.name} [{c.unit}]" if c.unit else c.name for c in columns], columns, called)
 

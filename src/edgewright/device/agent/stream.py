@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from edgewright.device.agent.batch_prediction import Answered, matches
 from edgewright.device.agent.checkpoint import Checkpoint, SavedState, drift_key, stream_key, watch_key
@@ -200,6 +201,9 @@ class StreamState:
             self._rows.append((feed, ready))
             newest = float(ready.time[-1])
             self.last = newest if math.isnan(self.last) else max(self.last, newest)
+            for of, _, watch in self._watches:
+                if of is feed:
+                    self._odd += watch.push(ready)
             for unit in self.units:
                 if unit.feed is not feed:
                     continue
@@ -207,9 +211,6 @@ class StreamState:
                     self.asked.append(PendingSamples(unit, cut))
                 if unit.drift is not None:
                     unit.drift.push(ready)
-            for of, _, watch in self._watches:
-                if of is feed:
-                    self._odd += watch.push(ready)
 
     def _judged(
         self,
@@ -225,7 +226,7 @@ class StreamState:
             text = f"model: {unit.answerer.name} does not respond: {pending_samples.failed}"
             self.tell(Health(time=moment, what="model", text=text))
             return
-        found, health, summaries = unit.judge.take(pending_samples.answered)
+        found, health, summaries = unit.judge.take(self._gated(unit, pending_samples.answered))
         for sick in health:
             self.tell(sick)
         if unit.drift is not None:
@@ -243,6 +244,17 @@ class StreamState:
                     events.append((one.time, _DECISION, event))
             if one.alarm:
                 alarms.append((unit, one))
+
+    def _gated(self, unit: Unit, answered: Answered) -> Answered:
+        """Return the answers, those to samples that a gate refuses as of a sensor that is not well."""
+        gates = [watch for _, watched, watch in self._watches if watched.gate]
+        if not gates:
+            return answered
+        window, rate = unit.answerer.window, unit.answerer.rate
+        lasts = window.samples / rate if window is not None and rate else 0.0
+        ends = answered.cut.times.tolist()
+        refused = np.array([any(gate.refuses(end - lasts, end) for gate in gates) for end in ends], np.bool_)
+        return answered._replace(cut=msgspec.structs.replace(answered.cut, healthy=answered.cut.healthy & ~refused))
 
     def _summary(self, unit: Unit, moment: float, detail: dict[str, Any]) -> _TimedEvent:
         detail = {"package": unit.answerer.name, **detail}

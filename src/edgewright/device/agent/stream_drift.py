@@ -27,6 +27,10 @@ from edgewright.schema.errors import EdgewrightError, InputError
 _MISFIT = (EdgewrightError, msgspec.MsgspecError, ValueError, TypeError, KeyError, IndexError, AttributeError)
 
 
+# Judgements of a gate that are kept: more than a block of rows and a window make.
+_GATED = 20_000
+
+
 class StreamDetector:
     """Rows on their way to a `Watch`.
 
@@ -39,6 +43,24 @@ class StreamDetector:
         self._watched, self._kept = watched, kept
         self._watch = Watch(watched.file)
         self._time = math.nan
+        # Of a gate: times of its newest judgements, and whether each was odd.
+        self._judged: deque[tuple[float, bool]] = deque(maxlen=_GATED)
+
+    def refuses(self, start: float, end: float) -> bool:
+        """Return whether rows from after `start` up to `end` are odd: a judgement in between, or else the last before.
+
+        What is judged later is left out, so that the same rows give the same answers however they come.
+        """
+        within = False
+        for time, odd in reversed(self._judged):
+            if time > end:
+                continue
+            if time <= start:
+                return odd and not within
+            if odd:
+                return True
+            within = True
+        return False
 
     def push(self, ready: Ready) -> list[Anomaly]:
         """Take rows; give those that begin an alarm."""
@@ -48,9 +70,12 @@ class StreamDetector:
             self._kept = None
         self._time = float(ready.time[-1])
         columns, name = self._watched.columns, self._watched.name
+        verdicts = self._watch.push(ready.values, ready.time)
+        if self._watched.gate:
+            self._judged.extend((one.time, one.odd) for one in verdicts)
         return [
             Anomaly(one.time, one.score, columns[one.channel] if one.channel >= 0 else "", name)
-            for one in self._watch.push(ready.values, ready.time)
+            for one in verdicts
             if one.alarm
         ]
 

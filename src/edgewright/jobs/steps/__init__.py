@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -62,9 +62,13 @@ class Work:
 
     def data_of(self, config: PipelineConfig) -> str | None:
         """Return the path of a pipeline's data: of its public set among others, else the one that was named."""
+        return self.path_of(config.data)
+
+    def path_of(self, table: Mapping[str, object]) -> str | None:
+        """Return the path of the data of a table `[data]`, as `data_of` does."""
         if self.data is None:
             return None
-        part = find_kind(str(config.data.get("kind", "")), "[data]")
+        part = find_kind(str(table.get("kind", "")), "[data]")
         if isinstance(part, PublicSet) and (self.data / part.folder).is_dir():
             return str(self.data / part.folder)
         return str(self.data)

@@ -20,6 +20,7 @@ from edgewright.data.load import load_data
 from edgewright.device.agent.settings import Configured, read_settings
 from edgewright.device.agent.startup import run_agent
 from edgewright.device.sources import short_source
+from edgewright.jobs.group_figures import WITHOUT, over_groups
 from edgewright.jobs.steps import Ran, Step, StepConfig, Work
 from edgewright.pipeline.folder import judged_of
 from edgewright.pipeline.material import prepare
@@ -28,8 +29,7 @@ from edgewright.schema.device import Event
 from edgewright.schema.device_config import PackageEntry
 from edgewright.schema.errors import InputError
 from edgewright.schema.job import JobFigure, Mark, StepRecord, Stretch, Timeline
-from edgewright.schema.trace import Interval
-from edgewright.training.metrics import SHARE, group_interval
+from edgewright.training.metrics import SHARE
 from edgewright.workflows.tuning.grid import matched
 from edgewright.workflows.tuning.streams import Labelled, parts_of, stretches
 
@@ -165,11 +165,7 @@ def _record(config: Config, ran: Ran, tapes: Sequence[_Tape]) -> StepRecord:
     if back:
         dated = [tape.judged(back) for tape in tapes]
         told.append(("right_dated", f"the same, answers dated back {back:.3g} s", dated))
-    figures = [
-        JobFigure(name=name, title=title, value=figure.value, interval=figure)
-        for name, title, one in told
-        if (figure := _right(names, one)) is not None
-    ]
+    figures = [figure for name, title, one in told for figure in _right(name, title, names, one)]
     worst = min(range(len(tapes)), key=lambda place: judged[place][1] / judged[place][0] if judged[place][0] else 1.0)
     drawn = tapes[worst]
     alarms = ran.decision.alarms if ran.decision else ()
@@ -187,16 +183,23 @@ def _record(config: Config, ran: Ran, tapes: Sequence[_Tape]) -> StepRecord:
     )  # fmt: skip
 
 
-def _right(names: NDArray[np.str_], judged: Sequence[tuple[float, float]]) -> Interval | None:
-    """Return the share of labelled time that was answered right, with its interval over groups."""
-    known, right = np.array(judged).T
+def _right(name: str, title: str, names: NDArray[np.str_], judged: Sequence[tuple[float, float]]) -> list[JobFigure]:
+    """Return the share of labelled time that was answered right, over groups, and without the worst of them."""
+    groups = np.unique(names)
+    known, right = np.array([np.array(judged)[names == group].sum(axis=0) for group in groups]).T
     if not known.sum():
-        return None
+        return []
 
-    def share(drawn: NDArray[np.int64]) -> float:
-        return float(right[drawn].sum() / known[drawn].sum())
+    def share(rows: NDArray[np.int64]) -> float:
+        return float(right[rows].sum() / max(float(known[rows].sum()), 1e-9))
 
-    return group_interval(names, share, by="group", within=SHARE)
+    everybody = np.arange(len(groups))
+    made = [over_groups(name, title, everybody, share, SHARE)]
+    if len(groups) > 1:
+        worst = int((right / np.maximum(known, 1e-9)).argmin())
+        kept, behind = everybody[everybody != worst], f"{title}, without the worst, {groups[worst]}"
+        made.append(over_groups(f"{name}{WITHOUT}", behind, kept, share, SHARE))
+    return made
 
 
 def _delay(ran: Ran) -> float:
@@ -209,17 +212,33 @@ def _delay(ran: Ran) -> float:
 
 
 def _alarm_figures(tapes: Sequence[_Tape], alarms: Sequence[str], tolerance: float) -> list[JobFigure]:
-    events = found = false = 0
+    counts: dict[str, list[float]] = {}
     for tape in tapes:
         truth, sounded = _alarms(tape, alarms)
         result = matched(truth, sounded, tolerance)
-        events, found, false = events + len(truth), found + len(result.first), false + len(result.false)
-    hours = sum(tape.end for tape in tapes) / 3600
-    return [
-        JobFigure(name="events", title=f"events of {', '.join(alarms)}", value=events, unit="1"),
-        JobFigure(name="missed", title="events missed", value=(events - found) / events if events else 0.0),
-        JobFigure(name="false_alarms", title="false alarms an hour", value=false / hours, unit="1"),
-    ]
+        mine = counts.setdefault(tape.group, [0.0, 0.0, 0.0, 0.0])
+        for place, amount in enumerate((len(truth), len(result.first), len(result.false), tape.end / 3600)):
+            mine[place] += amount
+    groups = list(counts)
+    events, found, false, hours = np.array(list(counts.values())).T
+    everybody = np.arange(len(groups))
+
+    def missed(rows: NDArray[np.int64]) -> float:
+        return float(1 - found[rows].sum() / events[rows].sum()) if events[rows].sum() else 0.0
+
+    def rate(rows: NDArray[np.int64]) -> float:
+        return float(false[rows].sum() / hours[rows].sum())
+
+    made = [JobFigure(name="events", title=f"events of {', '.join(alarms)}", value=int(events.sum()), unit="1")]
+    for name, title, statistic, bad, within, unit in (
+        ("missed", "events missed", missed, int((events - found).argmax()), SHARE, ""),
+        ("false_alarms", "false alarms an hour", rate, int((false / hours).argmax()), (0.0, np.inf), "1"),
+    ):
+        made.append(over_groups(name, title, everybody, statistic, within, unit))
+        if len(groups) > 1:
+            kept, behind = everybody[everybody != bad], f"{title}, without the worst, {groups[bad]}"
+            made.append(over_groups(f"{name}{WITHOUT}", behind, kept, statistic, within, unit))
+    return made
 
 
 def _alarms(tape: _Tape, alarms: Sequence[str]) -> tuple[list[Labelled], list[tuple[str, float]]]:

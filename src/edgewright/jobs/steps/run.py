@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edgewright.core.formatting import measure_word
+from edgewright.jobs.group_figures import class_names, error_figures, judged_of, share_figures
 from edgewright.jobs.steps import Ran, Step, StepConfig, Work
 from edgewright.pipeline.run import run_pipeline
 from edgewright.schema.errors import CheckFailedError
@@ -16,10 +19,12 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         pipeline: file of the job's folder, or a shipped pipeline.
         set: changes of its keys, such as 'adapt.layer=output'.
+        classes: labels whose F1 is a figure of its own.
     """
 
     pipeline: str = "pipeline.toml"
     set: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
 
 
 def _run(config: Config, work: Work) -> StepRecord:
@@ -33,13 +38,21 @@ def _run(config: Config, work: Work) -> StepRecord:
     trace = result.trace
     says = (trace.insight.sentence,) if trace.insight else ()
     return StepRecord(
-        command=command, says=says, figures=figures(trace), folder=result.folder.name
+        command=command, says=says, figures=figures(trace, config.classes), folder=result.folder.name
     )  # fmt: skip
 
 
-def figures(trace: Trace) -> tuple[JobFigure, ...]:
-    """Return what the test samples say of a run, and what the form takes that goes to a device."""
-    made = [] if trace.evaluation is None else _judged(trace.evaluation)
+def figures(trace: Trace, classes: Sequence[str] = ()) -> tuple[JobFigure, ...]:
+    """Return what the test samples say of a run, and what the form takes that goes to a device.
+
+    Args:
+        trace: of the run.
+        classes: labels whose F1 is a figure of its own.
+
+    Raises:
+        UnknownNameError: a class that the run does not have.
+    """
+    made = [] if trace.evaluation is None else _judged(trace.evaluation, classes)
     forms = trace.compression.variants if trace.compression else ()
     shipped = "int8" if any(form.name == "int8" for form in forms) else "float"
     for form in forms:
@@ -58,7 +71,7 @@ def figures(trace: Trace) -> tuple[JobFigure, ...]:
     return tuple(made)
 
 
-def _judged(record: EvaluationRecord) -> list[JobFigure]:
+def _judged(record: EvaluationRecord, classes: Sequence[str]) -> list[JobFigure]:
     made = [
         _share(name, title, interval)
         for name, title, interval in (
@@ -75,7 +88,17 @@ def _judged(record: EvaluationRecord) -> list[JobFigure]:
     if len(groups) > 1:
         worst, name = min(groups)
         made.append(JobFigure(name="worst", title=f"accuracy of the worst of {len(groups)}: {name}", value=worst))
-    return made
+    named = class_names(record.labels, classes, "classes of the step")
+    judged = judged_of(record.labels, record.groups, record.samples)
+    if judged is None:
+        shares = {row.label: row.f1 for row in record.classes}
+        made += [
+            JobFigure(name=name, title=f"F1 of {label}", value=shares[label])
+            for name, label in zip(named, classes, strict=True)
+        ]
+        return made + error_figures(record.groups)
+    known = {figure.name for figure in made}
+    return made + [one for one in share_figures(judged, ("accuracy", "macro_f1", *named)) if one.name not in known]
 
 
 def _share(name: str, title: str, interval: Interval) -> JobFigure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -128,22 +129,53 @@ def read_watched(
     # What a run was trained to tell apart says nothing of odd rows, unless it is named.
     if target and target != dataset.target_name:
         raise UnknownNameError("column of labels", target, [dataset.target_name] if dataset.target_name else [], data)
-    taken = [_stretch(r, order, _origin(data, r.name, time), normal, target) for r in dataset.recordings]
+    origins = [_origin(data, recording.name, time) for recording in dataset.recordings]
+    return watched_of(dataset, spec, order, origins, normal, target)
+
+
+def watched_of(
+    dataset: DataSet,
+    window: WindowSpec | None,
+    order: Sequence[int] = (),
+    origins: Sequence[float] = (),
+    normal: tuple[str, ...] = (),
+    target: str = "",
+) -> Watched:
+    """Return rows, or windows of them, of a data set that was read.
+
+    Args:
+        dataset: of the rows.
+        window: rows become windows; None for rows.
+        order: places of the columns that are watched; all when empty.
+        origins: when each recording began, in seconds since 1970; unknown when empty.
+        normal: labels that are normal; those of `NORMAL` when empty.
+        target: column of the labels; empty for none.
+
+    Raises:
+        InputError: no row has a normal label, or no recording is as long as a window.
+    """
+    order = list(order or range(len(dataset.columns)))
+    taken = [
+        _stretch(recording, order, origin, normal, target)
+        for recording, origin in zip(dataset.recordings, origins or [0.0] * len(dataset.recordings), strict=True)
+    ]
     if target and all(s.odd is not None and bool(s.odd.all()) for s in taken):
         known = ", ".join(normal or NORMAL)
         raise InputError(f"rows with a normal label ({known})", "none", f"{dataset.name}, column {target}",
                          "Set the normal label with --normal LABEL")  # fmt: skip
-    stretches = taken if spec is None else [_windowed(s, spec) for t in taken for s in _without_gaps(t, dataset.rate)]
+    stretches = taken
+    if window is not None:
+        stretches = [_windowed(s, window) for t in taken for s in _without_gaps(t, dataset.rate)]
     if not sum(len(s.values) for s in stretches):
         longest = max((len(s.values) for s in taken), default=0)
-        if spec is None or not longest:
+        if window is None or not longest:
             raise InputError("rows", "none", dataset.name, "Pass a file or folder that has some")
         raise InputError(
-            f"a recording of at least {spec.samples} rows without a gap, as the window needs",
+            f"a recording of at least {window.samples} rows without a gap, as the window needs",
             f"{longest} rows in the longest", dataset.name, "Give longer recordings, or a shorter window",
         )  # fmt: skip
     chosen = tuple(dataset.columns[index] for index in order)
-    return Watched(dataset.name, chosen, tuple(stretches), spec, dataset.rate)
+    return Watched(dataset.name, chosen, tuple(stretches), window, dataset.rate)
 
 
 def _opened(data: str, kind: str, target: str, time: str, ignore: tuple[str, ...]) -> tuple[DataSet, WindowSpec | None]:

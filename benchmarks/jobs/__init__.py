@@ -1,0 +1,1 @@
+"""Jobs beside simple peers on the same split: the best of scikit-learn, and MiniRocket for windows."""

@@ -1,0 +1,151 @@
+"""Figures of groups that judged: of all of them with an interval, and without the one that did worst."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgewright.core.formatting import measure_word
+from edgewright.schema.errors import UnknownNameError
+from edgewright.schema.job import JobFigure
+from edgewright.schema.trace import GroupRow
+from edgewright.training.metrics import ANY, SHARE, Numbers, class_scores, group_interval
+
+WITHOUT = "_without_worst"
+
+
+@dataclass(frozen=True)
+class GroupAnswers:
+    """Answers to the samples of some groups.
+
+    Attributes:
+        labels: of the classes; an answer that is missing has a column of its own behind them.
+        groups: names.
+        matrices: counts, rows the truth and columns the answer, shape (groups, n, n) with n at least the labels.
+    """
+
+    labels: tuple[str, ...]
+    groups: tuple[str, ...]
+    matrices: Numbers
+
+    @property
+    def accuracies(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """Share of right answers of each group."""
+        right = np.trace(self.matrices, axis1=1, axis2=2)
+        return np.asarray(right / np.maximum(self.matrices.sum(axis=(1, 2)), 1), np.float64)
+
+
+def judged_of(labels: Sequence[str], rows: Sequence[GroupRow], samples: int) -> GroupAnswers | None:
+    """Return the answers by group of an evaluation; None where it does not hold those of every sample."""
+    known = [row for row in rows if row.confusion]
+    if len(known) < 2 or sum(row.samples for row in known) != samples:
+        return None
+    known.sort(key=lambda row: row.group)
+    matrices = np.array([row.confusion for row in known], np.int64)
+    return GroupAnswers(tuple(labels), tuple(row.group for row in known), matrices)
+
+
+def share_figures(judged: GroupAnswers, names: Sequence[str], prefix: str = "", title: str = "") -> list[JobFigure]:
+    """Return figures over all groups, and each without the group that has the lowest accuracy.
+
+    Args:
+        judged: two groups at least.
+        names: 'accuracy', 'macro_f1', and 'f1_LABEL'.
+        prefix: of the figures' names.
+        title: what stands before their titles.
+    """
+    worst = int(judged.accuracies.argmin())
+    everybody = np.arange(len(judged.groups))
+    made = []
+    for name in names:
+        words = {"accuracy": "accuracy", "macro_f1": "macro F1"}.get(name, f"F1 of {name.removeprefix('f1_')}")
+        statistic = _statistic(judged, name)
+        for rows, suffix, behind in (
+            (everybody, "", ""),
+            (everybody[everybody != worst], WITHOUT, f" without the worst, {judged.groups[worst]}"),
+        ):
+            made.append(over_groups(f"{prefix}{name}{suffix}", f"{title}{words}{behind}", rows, statistic, SHARE))
+    return made
+
+
+def class_names(labels: Sequence[str], classes: Sequence[str], where: str) -> list[str]:
+    """Return the names of the F1 of classes.
+
+    Raises:
+        UnknownNameError: a class that is none.
+    """
+    for label in classes:
+        if label not in labels:
+            raise UnknownNameError("class", label, list(labels), where)
+    return [f"f1_{label}" for label in classes]
+
+
+def error_figures(rows: Sequence[GroupRow]) -> list[JobFigure]:
+    """Return the errors of amounts without the group that has the largest one."""
+    known = [row for row in rows if {"mae", "rmse"} <= row.regression.keys()]
+    if len(known) < 2:
+        return []
+    worst = max(range(len(known)), key=lambda number: known[number].regression["rmse"])
+    kept = [row for number, row in enumerate(known) if number != worst]
+    counts = np.array([row.samples for row in kept], np.float64)
+    absolute = np.array([row.regression["mae"] for row in kept]) * counts
+    squared = np.array([row.regression["rmse"] for row in kept]) ** 2 * counts
+
+    def mae(drawn: Numbers) -> float:
+        return float(absolute[drawn].sum() / counts[drawn].sum())
+
+    def rmse(drawn: Numbers) -> float:
+        return math.sqrt(float(squared[drawn].sum() / counts[drawn].sum()))
+
+    behind = f"without the worst, {known[worst].group}"
+    everybody = np.arange(len(kept))
+    return [
+        over_groups(f"{name}{WITHOUT}", f"{measure_word(name)} {behind}", everybody, statistic, (0.0, math.inf), "1")
+        for name, statistic in (("rmse", rmse), ("mae", mae))
+    ]
+
+
+def over_groups(
+    name: str,
+    title: str,
+    groups: Numbers,
+    statistic: Callable[[Numbers], float],
+    within: tuple[float, float] = ANY,
+    unit: str = "",
+) -> JobFigure:
+    """Return a figure with its interval over groups; one group alone has none.
+
+    Args:
+        name: of the figure.
+        title: in words.
+        groups: that count, as numbers.
+        statistic: from the numbers of groups to the figure.
+        within: limits of the figure itself.
+        unit: as a `JobFigure` has it.
+    """
+    if len(groups) < 2:
+        return JobFigure(name=name, title=title, value=statistic(groups), unit=unit)
+    found = group_interval(groups, lambda rows: statistic(groups[rows]), within=within)
+    return JobFigure(name=name, title=title, value=found.value, interval=found, unit=unit)
+
+
+def _statistic(judged: GroupAnswers, name: str) -> Callable[[Numbers], float]:
+    matrices, labels = judged.matrices, len(judged.labels)
+
+    def accuracy(rows: Numbers) -> float:
+        whole = matrices[rows].sum(axis=0)
+        return float(np.trace(whole) / max(int(whole.sum()), 1))
+
+    def macro_f1(rows: Numbers) -> float:
+        whole = matrices[rows].sum(axis=0)
+        present = (whole.sum(axis=0) + whole.sum(axis=1))[:labels] > 0
+        return float(class_scores(whole)[2][:labels][present].mean())
+
+    def of_class(rows: Numbers) -> float:
+        place = judged.labels.index(name.removeprefix("f1_"))
+        return float(class_scores(matrices[rows].sum(axis=0))[2][place])
+
+    return {"accuracy": accuracy, "macro_f1": macro_f1}.get(name, of_class)

@@ -1,0 +1,179 @@
+"""`detect`: a detector of labelled events, judged on people or machines left out, or on later time of the only one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+
+from edgewright.core.formatting import plural
+from edgewright.data.load import load_data
+from edgewright.jobs.group_figures import WITHOUT, over_groups
+from edgewright.jobs.steps import Step, StepConfig, Work
+from edgewright.monitor.detector_file import write_detector
+from edgewright.schema.data import DataSet, Recording
+from edgewright.schema.errors import InputError
+from edgewright.schema.job import JobFigure, StepRecord
+from edgewright.schema.package import WindowSpec
+from edgewright.schema.trace import Interval
+from edgewright.training.metrics import SHARE, Numbers
+from edgewright.workflows.detection.fit import fit_detector, scored
+from edgewright.workflows.detection.rows import Watched, watched_of
+from edgewright.workflows.detection.selection import choose
+from edgewright.workflows.detection.threshold import Counts, ThresholdRequest, counted, events_of, rate, share
+from edgewright.workflows.tuning.streams import parts_of
+
+_HOUR = 3600.0
+
+
+class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A detector.
+
+    Attributes:
+        data: table of the rows, as `[data]` of a pipeline; its labels say what is odd.
+        normal: labels that are normal.
+        detector: its kind; 'auto' compares all of them on the rows that fit.
+        samples: rows of a window; 0 watches rows.
+        step: rows from one window to the next; half a window when 0.
+        false_alarms: accepted a day where the rows that fit have no events.
+        later: share of a recording that judges, where there is one person or machine.
+    """
+
+    data: dict[str, Any]
+    normal: tuple[str, ...]
+    detector: str = "auto"
+    samples: Annotated[int, msgspec.Meta(ge=0)] = 0
+    step: Annotated[int, msgspec.Meta(ge=0)] = 0
+    false_alarms: Annotated[float, msgspec.Meta(ge=0)] = 24.0
+    later: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.5
+
+
+class _GroupCounts(msgspec.Struct, frozen=True):
+    """What a detector that has not seen them says of the rows of a person or machine."""
+
+    name: str
+    counts: Counts
+    hours: float
+
+
+def _detect(config: Config, work: Work) -> StepRecord:
+    dataset = _by_group(load_data(config.data, seed=0, path=work.path_of(config.data)))
+    window = None
+    if config.samples:
+        window = WindowSpec(samples=config.samples, step=config.step or config.samples // 2, rate=dataset.rate)
+    names = sorted({_of(one) for one in dataset.recordings})
+    judged = []
+    with work.listener.doing("Judging the detector", len(names)) as advance:
+        for name in names:
+            fits, judges = _sides(dataset, name, len(names) > 1, config.later)
+            judged.append(_judge(config, name, _watched(config, fits, window), _watched(config, judges, window)))
+            advance(1)
+    whole = _watched(config, dataset, window)
+    fitted = fit_detector(whole, _kind(config, whole), request=ThresholdRequest(false_alarms=config.false_alarms))
+    file = work.out / f"{config.name or config.kind}.detector"
+    write_detector(file, fitted.spec, fitted.learnt)
+    events = sum(one.counts.found + one.counts.missed for one in judged)
+    by = f"{plural(len(names), 'group')}, each left out" if len(names) > 1 else f"the later part of {names[0]}, alone"
+    none = "" if events else ". No row that judges is labelled as an event: what would be missed is not known"
+    hours = sum(one.hours for one in judged)
+    return StepRecord(
+        command=f"edgewright detect fit DATA --detector {fitted.spec.kind} --out {file.name}",
+        says=(f"{fitted.spec.kind} judged on {by}: {hours:.3g} hours outside of events{none}",),
+        figures=tuple(_figures(judged, events, hours)),
+    )
+
+
+def _by_group(dataset: DataSet) -> DataSet:
+    """Return the rows with one group in each recording."""
+    parts = [_part(one, start, end) for one in dataset.recordings for _, start, end in parts_of(one)]
+    return msgspec.structs.replace(dataset, recordings=tuple(parts))
+
+
+def _of(recording: Recording) -> str:
+    return recording.name if recording.groups is None else str(recording.groups[0])
+
+
+def _sides(dataset: DataSet, name: str, others: bool, later: float) -> tuple[DataSet, DataSet]:
+    """Return rows that fit and rows that judge."""
+    if others:
+        sides = [tuple(one for one in dataset.recordings if (_of(one) == name) == mine) for mine in (False, True)]
+        return tuple(msgspec.structs.replace(dataset, recordings=side) for side in sides)  # type: ignore[return-value]
+    edges = [round(len(one.values) * (1 - later)) for one in dataset.recordings]
+    first = tuple(_part(one, 0, edge) for one, edge in zip(dataset.recordings, edges, strict=True))
+    last = tuple(_part(one, edge, len(one.values)) for one, edge in zip(dataset.recordings, edges, strict=True))
+    return msgspec.structs.replace(dataset, recordings=first), msgspec.structs.replace(dataset, recordings=last)
+
+
+def _part(recording: Recording, start: int, end: int) -> Recording:
+    rows = {
+        key: value[start:end]
+        for key in ("values", "target", "groups", "time", "sessions")
+        if (value := getattr(recording, key)) is not None
+    }
+    return msgspec.structs.replace(recording, **rows)
+
+
+def _watched(config: Config, dataset: DataSet, window: WindowSpec | None) -> Watched:
+    if not dataset.target_name:
+        raise InputError("rows with labels that say what is odd", "none", dataset.name, "Name the column in data")
+    return watched_of(dataset, window, normal=config.normal, target=dataset.target_name)
+
+
+def _kind(config: Config, watched: Watched) -> str:
+    if config.detector != "auto":
+        return config.detector
+    return choose(watched, ThresholdRequest(false_alarms=config.false_alarms), lambda _: None).tried[0].kind
+
+
+def _judge(config: Config, name: str, fits: Watched, judges: Watched) -> _GroupCounts:
+    fitted = fit_detector(fits, _kind(config, fits), request=ThresholdRequest(false_alarms=config.false_alarms))
+    counts = Counts()
+    for stretch in judges.stretches:
+        odd = scored(fitted.spec.kind, fitted.learnt, stretch) >= fitted.spec.threshold.value
+        counts = sum(counted(odd, events_of(stretch), fitted.spec.refractory), counts)
+    return _GroupCounts(name, counts, counts.calm / (judges.per_second or 1.0) / _HOUR)
+
+
+def _figures(judged: list[_GroupCounts], events: int, hours: float) -> list[JobFigure]:
+    found, false, exposure = (
+        np.array([one.counts.found for one in judged], np.float64),
+        np.array([one.counts.false for one in judged], np.float64),
+        np.array([one.hours for one in judged]),
+    )
+    known = np.array([one.counts.found + one.counts.missed for one in judged], np.float64)
+
+    def recall(rows: Numbers) -> float:
+        return float(found[rows].sum() / max(known[rows].sum(), 1.0))
+
+    def alarms(rows: Numbers) -> float:
+        return float(false[rows].sum() / exposure[rows].sum())
+
+    made = [JobFigure(name="events", title="events", value=events, unit="1")]
+    if len(judged) == 1:
+        if events:
+            made.append(_alone("found", "events found", share(int(found[0]), events), "Wilson", ""))
+        return [*made, _alone("false_alarms", "false alarms an hour", rate(int(false[0]), hours), "Byar", "1")]
+    everybody = np.arange(len(judged))
+    for name, title, statistic, worst in (
+        ("found", "events found", recall, int((found / np.maximum(known, 1)).argmin())),
+        ("false_alarms", "false alarms an hour", alarms, int((false / exposure).argmax())),
+    ):
+        unit, within = ("", SHARE) if name == "found" else ("1", (0.0, float("inf")))
+        made += [
+            over_groups(name, title, everybody, statistic, within, unit),
+            over_groups(
+                f"{name}{WITHOUT}", f"{title} without the worst, {judged[worst].name}", everybody[everybody != worst],
+                statistic, within, unit,
+            ),
+        ]  # fmt: skip
+    return made
+
+
+def _alone(name: str, title: str, found: tuple[float, float, float], method: str, unit: str) -> JobFigure:
+    value, low, high = found
+    interval = Interval(value=value, low=low, high=high, method=f"{method}, one group")
+    return JobFigure(name=name, title=title, value=value, interval=interval, unit=unit)
+
+
+STEP = Step(Config, "Events by a detector", _detect)

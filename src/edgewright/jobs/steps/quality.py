@@ -1,0 +1,153 @@
+"""`quality`: a gate for windows of a bad signal, and what it refuses of groups that it was not fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.formatting import percent, plural
+from edgewright.core.windows import cut
+from edgewright.data.load import load_data
+from edgewright.jobs.group_figures import WITHOUT, over_groups
+from edgewright.jobs.steps import Step, StepConfig, Work
+from edgewright.monitor.detector_file import write_detector
+from edgewright.monitor.detector_stream import window_features
+from edgewright.schema.data import DataSet, Floats
+from edgewright.schema.detector import DetectorSpec, Threshold
+from edgewright.schema.errors import InputError
+from edgewright.schema.job import JobFigure, StepRecord
+from edgewright.schema.package import WindowSpec
+from edgewright.training.metrics import SHARE
+from edgewright.workflows.detection.faults import FAULTS, damaged
+from edgewright.workflows.detection.fit import configured, learn, scored
+from edgewright.workflows.detection.rows import Stretch, named
+from edgewright.workflows.tuning.streams import parts_of
+
+_KIND = "limits"
+
+
+class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A gate: a detector `limits` on windows of a signal, for `[[detectors]]` with `gate = true`.
+
+    Attributes:
+        data: table of the signal, as `[data]` of a pipeline.
+        samples: rows of a window.
+        step: rows from one window to the next; half a window when 0.
+        refused: share of the windows it is fitted on that it may refuse.
+    """
+
+    data: dict[str, Any]
+    samples: Annotated[int, msgspec.Meta(ge=4)]
+    step: Annotated[int, msgspec.Meta(ge=0)] = 0
+    refused: Annotated[float, msgspec.Meta(gt=0, lt=0.5)] = 0.001
+
+
+class _Gate(msgspec.Struct, frozen=True):
+    """What was learnt, and from where on a window is refused."""
+
+    learnt: dict[str, Any]
+    limit: float
+
+    def refuses(self, windows: Floats) -> float:
+        """Return the share of windows that is refused."""
+        return float((_scores(self.learnt, windows) >= self.limit).mean())
+
+
+def _quality(config: Config, work: Work) -> StepRecord:
+    dataset = load_data(config.data, seed=0, path=work.path_of(config.data))
+    rate, step = dataset.rate or 1.0, config.step or max(1, config.samples // 2)
+    windows = _windows(dataset, config.samples, step)
+    if len(windows) < 2:
+        raise InputError("at least two groups: each judges a gate of the others", str(len(windows)), dataset.name)
+    found: dict[str, list[float]] = {name: [] for name in ("refused", *FAULTS)}
+    with work.listener.doing("Judging the gate", len(windows)) as advance:
+        for number, (name, mine) in enumerate(windows.items()):
+            others = np.concatenate([one for other, one in windows.items() if other != name])
+            gate, units = _fit(others, config.refused), _units(others)
+            found["refused"].append(gate.refuses(mine))
+            for fault in FAULTS:
+                found[fault].append(gate.refuses(damaged(mine, fault, units, rate, seed=number)))
+            advance(1)
+    everything = np.concatenate(list(windows.values()))
+    file = work.out / f"{config.name or config.kind}.detector"
+    size = _write(file, _fit(everything, config.refused), dataset, WindowSpec(
+        samples=config.samples, step=step, rate=dataset.rate), len(everything), config.refused)  # fmt: skip
+    worst = int(np.argmax(found["refused"]))
+    return StepRecord(
+        command=f"edgewright detect fit DATA --detector {_KIND} --window {config.samples} --out {file.name}",
+        says=(
+            f"{plural(len(windows), 'group')}, each with a gate fitted on the others; it refuses "
+            f"{percent(found['refused'][worst])} of the good windows of {list(windows)[worst]}, the worst. "
+            f"[[detectors]] with gate = true and the file {file.name}, {size:,} bytes, keeps packages from answering "
+            f"windows of a bad signal",
+        ),
+        figures=tuple(_figures(found, list(windows))),
+    )  # fmt: skip
+
+
+def _windows(dataset: DataSet, samples: int, step: int) -> dict[str, Floats]:
+    """Return the windows of each group, shape (n, channels, samples)."""
+    made: dict[str, list[Floats]] = {}
+    for recording in dataset.recordings:
+        for group, start, end in parts_of(recording):
+            windows, _ = cut(np.ascontiguousarray(recording.values[start:end]), samples, step)
+            if len(windows):
+                made.setdefault(group, []).append(windows)
+    return {name: np.concatenate(made[name]) for name in sorted(made)}
+
+
+def _fit(windows: Floats, refused: float) -> _Gate:
+    seen = _stretch(windows)
+    learnt = learn(_KIND, configured(_KIND, {}), (seen,))
+    return _Gate(learnt, float(np.quantile(scored(_KIND, learnt, seen), 1 - refused)))
+
+
+def _scores(learnt: Mapping[str, Any], windows: Floats) -> NDArray[np.float64]:
+    return scored(_KIND, dict(learnt), _stretch(windows))
+
+
+def _stretch(windows: Floats) -> Stretch:
+    return Stretch("", window_features(windows), np.zeros(len(windows)))
+
+
+def _units(windows: Floats) -> NDArray[np.float64]:
+    """Return the deviation of each channel by its middle 68 %, which rare values do not move."""
+    low, high = np.quantile(windows[:, :, ::8], (0.16, 0.84), axis=(0, 2))
+    units: NDArray[np.float64] = (high - low) / 2
+    return units
+
+
+def _write(file: Path, gate: _Gate, dataset: DataSet, window: WindowSpec, rows: int, refused: float) -> int:
+    limit = Threshold(value=gate.limit, by="quantile", quantile=1 - refused)
+    config = configured(_KIND, {})
+    spec = DetectorSpec(
+        kind=_KIND, config={name: getattr(config, name) for name in config.__struct_fields__},
+        columns=named(dataset.columns), window=window, rate=dataset.rate, threshold=limit, rows=rows,
+    )  # fmt: skip
+    return write_detector(file, spec, gate.learnt)
+
+
+def _figures(found: Mapping[str, list[float]], groups: list[str]) -> list[JobFigure]:
+    made = []
+    everybody = np.arange(len(groups))
+    for name, shares in found.items():
+        values = np.array(shares)
+        bad = int(values.argmax() if name == "refused" else values.argmin())
+        title = "good windows refused" if name == "refused" else f"windows refused, {name}"
+        for rows, suffix, behind in (
+            (everybody, "", ""),
+            (everybody[everybody != bad], WITHOUT, f", without the worst, {groups[bad]}"),
+        ):
+            figure = f"{name.replace(' ', '_')}{suffix}"
+            made.append(
+                over_groups(figure, f"{title}{behind}", rows, lambda rows, v=values: float(v[rows].mean()), SHARE)  # type: ignore[misc]
+            )
+    return made
+
+
+STEP = Step(Config, "Signal quality", _quality)
