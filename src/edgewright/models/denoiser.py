@@ -64,6 +64,7 @@ class Denoising:
     Args:
         config: sizes.
         channels: of the signal.
+        outputs: numbers that the last layer gives for a frame; those of its noise when 0.
 
     Raises:
         InputError: a first layer that covers less than a frame.
@@ -71,25 +72,26 @@ class Denoising:
 
     training = None
 
-    def __init__(self, config: DenoiserConfig, channels: int) -> None:
+    def __init__(self, config: DenoiserConfig, channels: int, outputs: int = 0) -> None:
         if config.first < config.hop:
             raise InputError(f"a first layer of at least {config.hop} samples", str(config.first), "--set first")
-        self.config, self.channels = config, channels
+        self.config, self.channels, self.outputs = config, channels, outputs or config.hop * channels
         tables: list[dict[str, Any]] = [
             {"kind": "conv1d", "filters": config.filters, "kernel": config.first, "stride": config.hop,
              "activation": "linear"},
             *({"kind": "depthwise_separable", "filters": config.filters, "kernel": config.kernel,
                "dilation": 2**number, "activation": "linear"} for number in range(config.blocks)),
-            {"kind": "conv1d", "filters": config.hop * channels, "kernel": 1, "activation": "linear"},
+            {"kind": "conv1d", "filters": self.outputs, "kernel": 1, "activation": "linear"},
         ]  # fmt: skip
         read = [read_layer({**table, "padding": "causal"}, number) for number, table in enumerate(tables, start=1)]
         self._parts: list[tuple[LayerConfig, Layer[Any]]] = [(found, layer) for _, found, layer in read]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Denoising) and (self.config, self.channels) == (other.config, other.channels)
+        mine = self.config, self.channels, self.outputs
+        return type(other) is type(self) and mine == (other.config, other.channels, other.outputs)
 
     def __hash__(self) -> int:
-        return hash((type(self), self.config, self.channels))
+        return hash((type(self), self.config, self.channels, self.outputs))
 
     def shapes(self, samples: int) -> list[Shape]:
         """Return what arrives at each layer, and after them what leaves the last.
@@ -144,20 +146,22 @@ class RoundedDenoising(Denoising):
     Quantisation-aware training (B. Jacob et al., CVPR 2018): each layer learns with the rounding of those before it.
 
     Args:
-        config, channels: as of `Denoising`.
+        config, channels, outputs: as of `Denoising`.
         grids: scale and zero point of what comes in, of the first layer, of the two halves and the sum of every other,
             and of the noise.
     """
 
-    def __init__(self, config: DenoiserConfig, channels: int, grids: tuple[tuple[float, int], ...]) -> None:
-        super().__init__(config, channels)
+    def __init__(
+        self, config: DenoiserConfig, channels: int, grids: tuple[tuple[float, int], ...], outputs: int = 0
+    ) -> None:
+        super().__init__(config, channels, outputs)
         self.grids = grids
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RoundedDenoising) and super().__eq__(other) and self.grids == other.grids
 
     def __hash__(self) -> int:
-        return hash((type(self), self.config, self.channels, self.grids))
+        return hash((super().__hash__(), self.grids))
 
     def __call__(self, parameters: list[Parameters], x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
         """Compute `Denoising` with rounding in the forward pass."""

@@ -31,7 +31,9 @@ def _load(folder: Path) -> TextSet:
     rows = []
     for path in files.need_files(folder, "text"):
         part = path.parent
-        speakers, ages, genders = (_pairs(part / n) for n in ("utt2spk", "spk2age", "spk2gender"))
+        speakers = _pairs(part / "utt2spk")
+        # Folders of one's own in this layout seldom say how old speakers are.
+        ages, genders = (_pairs(part / n) if (part / n).is_file() else {} for n in ("spk2age", "spk2gender"))
         for utterance, words in _pairs(path).items():
             speaker = speakers.get(utterance, "")
             has_sound = "yes" if utterance in sound else "no"

@@ -73,7 +73,7 @@ def speak(
         raise InputError(f"the program {PROGRAM}", "none on the PATH", "synth speech",
                          "Install it (Debian: apt install espeak-ng), or record the words")  # fmt: skip
     rng = np.random.default_rng(seed)
-    voices = _drawn(voices, speakers, rng) if speakers else voices
+    voices = speakers_of(voices, speakers, rng) if speakers else voices
     made: list[Recording] = []
     found = 0
     for word, voice, number in product(words, voices, range(1, copies + 1)):
@@ -93,7 +93,7 @@ def speak(
         values = sound.values[:, 0]
         if rate or recorded:
             values = resampled(values, sound.rate, rate or sound.rate)
-            values = _recorded(values, rate or sound.rate, rng) if recorded else values
+            values = recorded_sound(values, rate or sound.rate, rng) if recorded else values
             file.write_bytes(wav_bytes(values[:, None], rate or sound.rate))
         rows = len(values)
         made.append(Recording(
@@ -106,7 +106,7 @@ def speak(
                    origin=f"synthetic (speech) by {PROGRAM}")  # fmt: skip
 
 
-def _drawn(voices: tuple[str, ...], count: int, rng: np.random.Generator) -> tuple[str, ...]:
+def speakers_of(voices: tuple[str, ...], count: int, rng: np.random.Generator) -> tuple[str, ...]:
     """Return so many different voices, each with a variant."""
     every = [f"{voice}+{variant}" for voice in voices for variant in _VARIANTS]
     if count > len(every):
@@ -126,7 +126,7 @@ def resampled(sound: Floats, before: int, after: int) -> Floats:
     return np.asarray(made[: len(sound) * after // before], np.float32)
 
 
-def _recorded(sound: Floats, rate: int, rng: np.random.Generator) -> Floats:
+def recorded_sound(sound: Floats, rate: int, rng: np.random.Generator) -> Floats:
     """Return a sound as somebody recorded it, at half of full scale."""
     power = float(np.mean(sound**2))
     pause = 0.0 if rng.random() < _TRIMMED else float(rng.uniform(0.1, 0.5))

@@ -1,0 +1,1 @@
+"""Commands of `edgewright coach`, a file each."""

@@ -1,0 +1,138 @@
+"""`coach`: a pronunciation coach from recordings and synthetic speech, judged by speakers it has never heard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import numpy as np
+
+from edgewright.data.public import folder_of, public_set
+from edgewright.jobs.steps import Step, StepConfig, Work
+from edgewright.language.pronunciation.coach import CoachFile, PhoneStream, write_coach
+from edgewright.language.pronunciation.evaluation import by_word, score_coach
+from edgewright.language.pronunciation.goodness import PhoneMatch
+from edgewright.language.pronunciation.mutation import changed_prompt
+from edgewright.language.pronunciation.phones import PHONES
+from edgewright.language.pronunciation.sound import STEP_S, step_time
+from edgewright.language.pronunciation.takes import Take, read_corpus
+from edgewright.language.pronunciation.training import CoachRequest, train_coach
+from edgewright.schema.coach import CoachScore
+from edgewright.schema.job import JobFigure, Mark, StepRecord, Stretch, Timeline
+from edgewright.schema.trace import Interval
+
+_RIGHT, _OTHER = "as in the prompt", "another phone"
+
+
+class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A training and its score.
+
+    Attributes:
+        set: public set that is read where the job is given no data.
+        most: recordings of one speaker; 0 for all.
+        sentences: synthetic.
+        hold_out: share of the speakers that judge.
+        epochs: on synthetic speech, on all speech, and with the roundings of int8.
+        seed: of everything random.
+    """
+
+    set: str = "speechocean"
+    most: Annotated[int, msgspec.Meta(ge=0)] = 0
+    sentences: Annotated[int, msgspec.Meta(ge=1)] = 1200
+    hold_out: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.3
+    epochs: tuple[int, int, int] = (6, 12, 3)
+    seed: int = 0
+
+
+def _coach(config: Config, work: Work) -> StepRecord:
+    folder = _folder(config, work)
+    corpus = read_corpus(folder, config.most)
+    name = config.name or work.folder.name
+    request = CoachRequest(name=name, sentences=config.sentences, epochs=config.epochs, hold_out=config.hold_out,
+                           seed=config.seed)  # fmt: skip
+    with work.listener.doing("Training the phone network", sum(config.epochs)) as advance:
+        trained = train_coach(corpus, request, lambda _: advance(1))
+    with work.listener.doing("Judging by speakers never heard"):
+        score = score_coach(trained.file, trained.judges, corpus.lexicon, config.seed)
+    file = work.out / f"{name}.coach"
+    write_coach(file, trained.file)
+    learnt = trained.file.spec.learnt
+    return StepRecord(
+        command=f"edgewright coach train {folder.name} --out {file.name}",
+        says=(
+            f"{len(learnt.trained)} speakers and {learnt.sentences:,} synthetic sentences train the network, "
+            f"{len(learnt.limits)} speakers choose the limits, {score.speakers} others judge",
+            f"{score.phones:,} phones of prompts that were changed through the dictionary judge; the coach lies in "
+            f"{file.name}",
+        ),
+        figures=figures(score),
+        timeline=example(trained.file, trained.judges[0], config.seed),
+    )  # fmt: skip
+
+
+def _folder(config: Config, work: Work) -> Path:
+    part = public_set(config.set)
+    if work.data is None:
+        return folder_of(config.set, part)
+    own = work.data / part.folder
+    return own if own.is_dir() else work.data
+
+
+def figures(score: CoachScore) -> tuple[JobFigure, ...]:
+    """Return what a score says, with intervals by speaker."""
+
+    def share(name: str, title: str, found: Interval) -> JobFigure:
+        return JobFigure(name=name, title=title, value=found.value, interval=found)
+
+    return (
+        share("phone", "area under the ROC curve, phones", score.phone),
+        share("confusable", "area, phones in place of easily confused ones", score.confusable),
+        share("word", "area, words with one phone changed", score.word),
+        share("other_word", "area, words in place of other words", score.other_word),
+        share("recall", "changed phones found", score.recall),
+        share("false_alarms", "right phones told as mistakes", score.false_alarms),
+        share("named", "phone that was said is the one named, of confused ones", score.named),
+        JobFigure(name="network", title="int8 network", value=score.network_bytes, unit="B"),
+        JobFigure(name="verdict", title="from the end of a word to its verdict, median", value=score.verdict_ms / 1000,
+                  unit="s"),
+        JobFigure(name="late_verdict", title="the same, 90 % of words within", value=score.late_verdict_ms / 1000,
+                  unit="s"),
+    )  # fmt: skip
+
+
+def example(coach: CoachFile, take: Take, seed: int) -> Timeline:
+    """Return a recording with a changed prompt: what was changed above, what the coach found below."""
+    scores = PhoneStream(coach.spec, coach.network).whole(take.frames)
+    change = changed_prompt(take.said, None, np.random.default_rng([seed, 21]))
+    found = by_word(scores, change.said)
+    truth, answers, marks = [], [], []
+    for word, heard in found.items():
+        marks.append(Mark(time=_begin(heard[0]), kind="event", text=take.words[word].lower()))
+        for place, one in enumerate(heard):
+            was = change.truth.get((word, place))
+            told = one.mistake > coach.spec.phone_limit
+            truth.append(_stretch(one, was is not None))
+            answers.append(_stretch(one, told))
+            if told or was is not None:
+                kind = "alarm" if told and was is not None else "false alarm" if told else "missed"
+                said = PHONES[one.confused if was is None else was]
+                marks.append(Mark(time=_begin(one), kind=kind, text=f"{PHONES[one.segment.phone]}, said {said}"))
+    return Timeline(
+        title=f"{take.text.lower()} (speaker {take.speaker}, prompt changed)", seconds=len(scores) * STEP_S,
+        labels=(_RIGHT, _OTHER), truth=tuple(truth), answers=tuple(answers), marks=tuple(marks),
+    )  # fmt: skip
+
+
+def _begin(one: PhoneMatch) -> float:
+    return float(step_time(one.segment.begin)) - STEP_S / 2
+
+
+def _stretch(one: PhoneMatch, wrong: bool) -> Stretch:
+    start = _begin(one)
+    return Stretch(
+        label=_OTHER if wrong else _RIGHT, start=start, end=start + (one.segment.end - one.segment.begin) * STEP_S
+    )
+
+
+STEP = Step(Config, "A coach for pronunciation", _coach)

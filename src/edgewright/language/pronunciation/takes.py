@@ -1,0 +1,135 @@
+"""Recordings of people who read known sentences, and the pronunciations of their words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgewright.core.riff import read_wav
+from edgewright.data.sets._files import find_files
+from edgewright.data.sets.speechocean import TEXT
+from edgewright.language.pronunciation.mutation import Words
+from edgewright.language.pronunciation.phones import Lexicon, read_lexicon
+from edgewright.language.pronunciation.sound import log_mel
+from edgewright.language.pronunciation.speech import RATE
+from edgewright.language.synthesis.speech import resampled
+from edgewright.schema.data import Floats
+from edgewright.schema.errors import InputError
+
+_LEXICON = "lexicon.txt"
+
+
+@dataclass(frozen=True)
+class Take:
+    """A sentence that somebody read.
+
+    Attributes:
+        name: of the recording.
+        speaker: who read it.
+        words: that were to be read.
+        said: pronunciations of each word.
+        frames: log-mel frames, shape (frames, bands).
+    """
+
+    name: str
+    speaker: str
+    words: tuple[str, ...]
+    said: Words
+    frames: Floats
+
+    @property
+    def text(self) -> str:
+        """The sentence."""
+        return " ".join(self.words)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Sentences with and without sound.
+
+    Attributes:
+        takes: read sentences.
+        texts: every sentence, by the name of its recording; those without sound are prompts for synthetic speech.
+        lexicon: pronunciations.
+        origin: folder that was read.
+    """
+
+    takes: tuple[Take, ...]
+    texts: dict[str, str]
+    lexicon: Lexicon
+    origin: str = ""
+
+
+def prompt_words(text: str, lexicon: Lexicon, where: str) -> tuple[tuple[str, ...], Words]:
+    """Return the words of a sentence and their pronunciations.
+
+    Raises:
+        InputError: no word, or one that the dictionary does not have.
+    """
+    words = split_words(text)
+    missing = [word for word in words if word not in lexicon]
+    if missing or not words:
+        raise InputError("words of the dictionary", repr(" ".join(missing[:5]) or text), where,
+                         "Add a line with its phones to lexicon.txt")  # fmt: skip
+    return words, tuple(lexicon[word] for word in words)
+
+
+def split_words(text: str) -> tuple[str, ...]:
+    """Return the words of a sentence as a dictionary has them: capitals, without signs around them."""
+    return tuple(word for part in text.upper().split() if (word := part.strip('.,;:!?"()')))
+
+
+def read_sound(path: Path) -> Floats:
+    """Return the sound of a WAV file at 16 kHz, its channels averaged: shape (samples,).
+
+    Raises:
+        InputError: no such file, or none of this format.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError("a WAV file", error.strerror or str(error), str(path)) from None
+    sound = read_wav(data, str(path))
+    return resampled(np.asarray(sound.values.mean(axis=1), np.float32), sound.rate, RATE)
+
+
+def read_corpus(folder: Path, most: int = 0) -> Corpus:
+    """Read a folder of recordings: `text`, `utt2spk`, `lexicon.txt` and WAV files by the name of their sentence.
+
+    Args:
+        folder: that has them, in any folder of it.
+        most: recordings of one speaker; 0 for all.
+
+    Raises:
+        InputError: a file is missing, or a word of a recorded sentence has no pronunciation.
+    """
+    rows = TEXT.loader(folder).rows
+    found = find_files(folder, _LEXICON)
+    if not found:
+        raise InputError(f"a dictionary {_LEXICON}", "none", str(folder), "A word and its phones a line: CAT K AE T")
+    lexicon = read_lexicon(found[0])
+    sounds = {path.stem: path for path in find_files(folder, "*.wav", "*.WAV")}
+    takes: list[Take] = []
+    heard: Counter[str] = Counter()
+    for _, name, text, speaker, *_ in rows:
+        if name in sounds and not 0 < most <= heard[speaker]:
+            heard[speaker] += 1
+            words, said = prompt_words(text, lexicon, f"{folder}, sentence {name}")
+            takes.append(Take(name, speaker, words, said, log_mel(read_sound(sounds[name]))))
+    if not takes:
+        raise InputError("WAV files named as the sentences in `text`", "none", str(folder))
+    return Corpus(tuple(takes), {name: " ".join(split_words(text)) for _, name, text, *_ in rows}, lexicon, str(folder))
+
+
+def held_out(takes: Sequence[Take], share: float, seed: int) -> tuple[list[Take], list[Take]]:
+    """Return takes of the speakers that train, and of those that judge."""
+    speakers = sorted({take.speaker for take in takes})
+    if len(speakers) < 4:
+        raise InputError("recordings of at least four speakers", str(len(speakers)), "the recordings")
+    order = np.random.default_rng([seed, 11]).permutation(len(speakers))
+    judges = {speakers[index] for index in order[: max(1, round(share * len(speakers)))]}
+    return [t for t in takes if t.speaker not in judges], [t for t in takes if t.speaker in judges]

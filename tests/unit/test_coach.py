@@ -1,0 +1,113 @@
+"""A coach: its file, its network on a stream in Python and C, and the whole way from recordings to verdicts."""
+
+from __future__ import annotations
+
+import ctypes
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cli_runner import Cli
+from coach_example import has_speech, random_coach, recordings
+from edgewright.core.integer.network import run_integer, to_integers
+from edgewright.export._c_host import compile_c99, context_of
+from edgewright.export._c_network_stream import write_network_stream_c99
+from edgewright.graph.streaming import NetworkStream
+from edgewright.language.pronunciation.coach import PhoneStream, read_coach, write_coach
+from edgewright.language.pronunciation.phones import SILENCE
+from edgewright.language.pronunciation.sound import FRAMES, MELS, log_mel
+from edgewright.schema.errors import InputError
+from support import left_out
+
+
+def test_a_file_is_read_as_it_was_written_and_a_damaged_one_is_refused(tmp_path: Path) -> None:
+    made = random_coach()
+    path = tmp_path / "tiny.coach"
+    size = write_coach(path, made)
+    assert size == path.stat().st_size
+    found = read_coach(path)
+    assert found.spec == made.spec
+    assert 0 < found.network_bytes < size
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="coach"):
+        read_coach(path)
+    with pytest.raises(InputError, match="edgewright coach train"):
+        read_coach(tmp_path / "absent.coach")
+
+
+def test_sound_in_pieces_gives_the_steps_of_the_whole() -> None:
+    made = random_coach()
+    sound = np.random.default_rng(1).normal(0, 0.1, 16_000).astype(np.float32)
+    stream = PhoneStream(made.spec, made.network)
+    whole = stream.whole(log_mel(sound))
+    stream.reset()
+    cuts = [0, 100, 560, 561, 4000, 16_000]
+    parts = np.concatenate([stream.push(sound[a:b]) for a, b in pairwise(cuts)])
+    # The last steps wait for sound that does not come.
+    assert len(whole) - len(parts) == made.spec.delay
+    np.testing.assert_allclose(parts, whole[: len(parts)], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_c_gives_the_bytes_of_python_step_by_step(tmp_path: Path) -> None:
+    made = random_coach()
+    network = made.network
+    x = to_integers(network.values[network.input], np.random.default_rng(2).standard_normal((64, MELS)))
+    expected = NetworkStream(network).push(x)
+    np.testing.assert_array_equal(
+        expected, run_integer(network, np.ascontiguousarray(x.T)[None]).reshape(expected.shape)
+    )
+    files = write_network_stream_c99(network, name="phones")
+    library = ctypes.CDLL(str(compile_c99(files, tmp_path, taps=False)))
+    context = context_of(library, "phones_network_context")
+    library.phones_init(context)
+    given = np.zeros_like(expected)
+    for row, answer in zip(x.reshape(-1, FRAMES * MELS), given, strict=True):
+        library.phones_network(context, row.ctypes.data_as(ctypes.c_void_p), answer.ctypes.data_as(ctypes.c_void_p))
+    np.testing.assert_array_equal(given, expected)
+
+
+def test_espeak_says_where_each_phone_begins() -> None:
+    if not has_speech():
+        left_out("espeak-ng is not installed")
+    from edgewright.language.pronunciation.speech import say
+
+    said = say("thin", "en-us")
+    heard = [phone for phone in said.phones if phone != SILENCE]
+    assert len(heard) == 3
+    assert list(said.begins) == sorted(said.begins)
+    assert said.begins[-1] <= len(said.values) / 16_000 + 1e-3
+    with pytest.raises(InputError, match="a voice of espeak-ng"):
+        say("thin", "xx-none")
+
+
+@pytest.mark.slow
+def test_from_recordings_to_verdicts_a_log_and_progress(tmp_path: Path, cli: Cli) -> None:
+    if not has_speech():
+        left_out("espeak-ng is not installed")
+    folder = recordings(tmp_path / "recordings")
+    coach = tmp_path / "my.coach"
+    out = cli("coach", "train", folder, "--out", coach, "--sentences", "12", "--epochs", "3,3,1", "--hold-out", "0.4")
+    assert "2 are held out" in out
+    score = cli.json("coach", "score", coach, folder)
+    assert score["speakers"] == 2
+    assert 0.0 <= score["phone"]["low"] <= score["phone"]["high"] <= 1.0
+    assert score["network_bytes"] <= 75_000
+    wav, log = folder / "s0.wav", tmp_path / "log"
+    said = cli("coach", "listen", coach, "We call it bear.", "--wav", wav, "--lexicon", folder / "lexicon.txt",
+               "--log", log)  # fmt: skip
+    assert "of 4 words without a mistake" in said
+    assert [line.split()[2] for line in said.splitlines()[:4]] == ["we", "call", "it", "bear"]
+    reading = cli.json("coach", "listen", coach, "we call it bear", "--wav", wav, "--log", log)
+    ends = [word["end_s"] for word in reading["words"]]
+    assert ends == sorted(ends)
+    assert (log / reading["recording"]).is_file()
+    assert "2" in cli("coach", "progress", log)
+    err = cli("coach", "listen", coach, "we call it bear", "--wav", tmp_path / "absent.wav", code=2)
+    assert "a WAV file" in err
+    err = cli("coach", "listen", coach, " ".join(["bear"] * 60), "--wav", wav, code=2)
+    assert "a reading of all 60 words" in err

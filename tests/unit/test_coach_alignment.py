@@ -1,0 +1,131 @@
+"""Alignment to a prompt and the goodness of its phones, on scores whose answer is known."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgewright.language.pronunciation.alignment import Alignment, Prompt, align
+from edgewright.language.pronunciation.goodness import match_phones, word_mistake
+from edgewright.language.pronunciation.log import days, keep, readings
+from edgewright.language.pronunciation.mutation import changed_prompt, other_word
+from edgewright.language.pronunciation.phones import NUMBERS, PHONES, SILENCE, confusable, from_ipa, read_lexicon
+from edgewright.schema.coach import PhoneVerdict, Reading, WordVerdict
+from edgewright.schema.data import Floats
+from edgewright.schema.errors import InputError
+
+
+def phones(text: str) -> tuple[int, ...]:
+    return tuple(NUMBERS[name] for name in text.split())
+
+
+def scores_of(spoken: list[tuple[int, int]]) -> Floats:
+    """Return log-probabilities in which (phone, steps) are heard one after the other, clearly."""
+    rows = [phone for phone, steps in spoken for _ in range(steps)]
+    made = np.full((len(rows), len(PHONES) + 1), 0.001, np.float32)
+    made[np.arange(len(rows)), rows] = 0.9
+    return np.asarray(np.log(made / made.sum(axis=1, keepdims=True)), np.float32)
+
+
+BEAR, RED = phones("B EH R"), phones("R EH D")
+HEARD = [(SILENCE, 4), *((p, 3) for p in BEAR), (SILENCE, 5), *((p, 4) for p in RED), (SILENCE, 4)]
+
+
+def test_phones_lie_where_they_are_heard_and_pauses_are_optional() -> None:
+    found = align(scores_of(HEARD), Prompt([[BEAR], [RED]]))
+    assert [(one.word, one.phone, one.begin, one.end) for one in found] == [
+        (0, BEAR[0], 4, 7), (0, BEAR[1], 7, 10), (0, BEAR[2], 10, 13),
+        (1, RED[0], 18, 22), (1, RED[1], 22, 26), (1, RED[2], 26, 30),
+    ]  # fmt: skip
+    without = [part for part in HEARD if part[0] != SILENCE]
+    assert [one.phone for one in align(scores_of(without), Prompt([[BEAR], [RED]]))] == [*BEAR, *RED]
+
+
+def test_the_pronunciation_that_was_said_is_taken() -> None:
+    said = [(SILENCE, 3), *((p, 3) for p in phones("DH IY")), (SILENCE, 3)]
+    found = align(scores_of(said), Prompt([[phones("DH AH"), phones("DH IY")]]))
+    assert [one.phone for one in found] == list(phones("DH IY"))
+
+
+def test_a_word_is_certain_two_steps_after_it_ends_whatever_the_pieces() -> None:
+    scores = scores_of(HEARD)
+    prompt = Prompt([[BEAR], [RED]])
+    alignment, found = Alignment(prompt), {}
+    for step, row in enumerate(scores):
+        for word in alignment.push(row[None]):
+            found[word] = step
+    assert found == {0: 14, 1: 31}
+    at_once = Alignment(prompt)
+    assert at_once.push(scores) == [0, 1]
+    np.testing.assert_array_equal(at_once.path(), alignment.path())
+
+
+def test_a_recording_shorter_than_its_prompt_is_refused() -> None:
+    with pytest.raises(InputError, match="a recording as long as its prompt"):
+        align(scores_of(HEARD)[:8], Prompt([[BEAR], [RED]]))
+    with pytest.raises(InputError, match="words with pronunciations"):
+        Prompt([])
+
+
+def test_a_phone_that_was_not_said_is_a_mistake_and_what_was_said_is_named() -> None:
+    scores = scores_of(HEARD)
+    asked = phones("P EH R")
+    found = match_phones(scores, align(scores, Prompt([[asked], [RED]])))
+    wrong, *right = found
+    assert wrong.mistake > max(one.mistake for one in right) + 1.0
+    assert wrong.confused == NUMBERS["B"]
+    assert wrong.instead[NUMBERS["P"]] == 0.0
+    assert word_mistake(found[:3]) > word_mistake(found[3:])
+
+
+def test_a_changed_prompt_differs_in_the_phones_that_it_names() -> None:
+    said = ((BEAR,), (RED,), (phones("DH AH"), phones("DH IY")))
+    for seed in range(20):
+        near = confusable()
+        change = changed_prompt(said, near, np.random.default_rng(seed))
+        (word, place), was = next(iter(change.truth.items()))
+        assert was in {own[place] for own in said[word] if place < len(own)}
+        assert change.said[word][0][place] in near[was]
+        assert sum(own != other for own, other in zip(said, change.said, strict=True)) == 1
+        other, number = other_word(said, {"RED": (RED,), "BEAR": (BEAR,)}, np.random.default_rng(seed))
+        assert number == -1 or other[number][0] not in said[number]
+
+
+def test_phones_of_letters_and_dictionaries(tmp_path: Path) -> None:
+    assert from_ipa("tʃ") == phones("CH")
+    assert from_ipa("ɑːɹ") == phones("AA R")
+    path = tmp_path / "lexicon.txt"
+    path.write_text(";;; comment\nTHE  DH AH0\nTHE(2)  DH IY0\n")
+    assert read_lexicon(path) == {"THE": (phones("DH AH"), phones("DH IY"))}
+    path.write_text("CAT K AE1 T\nDOG D AU1 G\n")
+    with pytest.raises(InputError, match=r"'AU' - at .*lexicon.txt line 2"):
+        read_lexicon(path)
+    with pytest.raises(InputError, match="a dictionary as text"):
+        read_lexicon(tmp_path / "absent.txt")
+
+
+def test_a_log_stays_in_its_folder_and_tells_days_and_phones_to_practise(tmp_path: Path) -> None:
+    good = PhoneVerdict(phone="B", begin_s=0.1, end_s=0.2, mistake=-1.0)
+    bad = PhoneVerdict(phone="R", begin_s=0.2, end_s=0.3, mistake=1.0, instead="L")
+    words = [
+        WordVerdict(word=name, begin_s=0.1, end_s=0.3, known_s=0.5, mistake=-1.0, phones=own)
+        for name, own in (("BEAR", (good, bad)), ("BE", (good,)))
+    ]
+    sound = np.zeros(1600, np.float32)
+    for day in (3, 3, 4):
+        reading = Reading(text="BEAR BE", words=tuple(words if day == 3 else words[1:]))
+        keep(tmp_path / "log", reading, sound, datetime(2026, 11, day, 9, 0, 0, day, tzinfo=UTC))
+    found = days(readings(tmp_path / "log"))
+    assert [(day.day, day.readings, day.words, day.right) for day in found] == [
+        ("2026-11-03", 2, 4, 0.5), ("2026-11-04", 1, 1, 1.0),
+    ]  # fmt: skip
+    assert found[0].mistakes == (("R", "L", 2),)
+    # A power cut within the last line loses that line alone.
+    with (tmp_path / "log" / "readings.jsonl").open("ab") as file:
+        file.write(b'{"text": "BE')
+    assert len(readings(tmp_path / "log")) == 3
+    with pytest.raises(InputError, match="the log of a learner"):
+        readings(tmp_path / "absent")
