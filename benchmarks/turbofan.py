@@ -1,4 +1,4 @@
-"""Cycles left of turbofans that were left out: `docs/examples/turbofan.toml`, five times without ten engines.
+"""Cycles left of turbofans that were left out: `examples/factory/turbofan.toml`, five times without ten engines.
 
 Fifty engines chose window, features and training of the file; the fifty that are left out here chose nothing.
 
@@ -37,7 +37,7 @@ def main() -> int:
         names = ", ".join(f'"engine-{engine}"' for engine in fold)
         changes = ("refit=false", f"split.test_groups=[{names}]", "compression.max_drop=1", *given.changes)
         with tempfile.TemporaryDirectory() as out:
-            config = read_config(str(ROOT / "docs" / "examples" / "turbofan.toml"), changes)
+            config = read_config(str(ROOT / "examples" / "factory" / "turbofan.toml"), changes)
             trace = run_pipeline(config, data=str(given.data), out=out).trace
         found, forms = trace.evaluation, trace.compression
         if found is None or forms is None:

@@ -18,6 +18,7 @@ from edgewright.monitor.detector_stream import state_bytes
 from edgewright.monitor.detectors import kind
 from edgewright.monitor.detectors.own_past import OwnPastConfig
 from edgewright.workflows.detection.fit import DETECTORS, learn
+from edgewright.workflows.detection.own_start import judge, left_out
 from edgewright.workflows.detection.rows import Stretch
 
 # Of families, and of groups of files, that no choice has seen.
@@ -97,7 +98,7 @@ def _scorer(given: list[nab.Series], profiles: dict[str, nab.Weights]) -> float:
 
 def _skab() -> int:
     given = skab.experiments()
-    everything = skab.judge([np.ones(len(one.values), np.bool_) for one in given], given)
+    everything = judge([np.ones(len(one.values), np.bool_) for one in given], given, skab.FITTED)
     results = [("always odd", everything)]
     for name, settings, quantile, margin in SKAB_RUNS:
         if name == "autoencoder":
@@ -105,8 +106,10 @@ def _skab() -> int:
         else:
             called = [skab.flags(one, name, settings, quantile, margin) for one in given]
         text = ", ".join(f"{key} {value}" for key, value in settings.items())
-        results.append((f"{name}{f' ({text})' if text else ''}, {margin:g} x largest score", skab.judge(called, given)))
-    apart, each = skab.left_out(given)
+        results.append(
+            (f"{name}{f' ({text})' if text else ''}, {margin:g} x largest score", judge(called, given, skab.FITTED))
+        )
+    apart, each = left_out(given, skab.FITTED)
     results.append(("each group by the setting chosen on the other two", apart))
     results += [(f"{group}: {setting}", result) for group, (result, setting) in each.items()]
     rows = [
@@ -123,13 +126,11 @@ def _skab() -> int:
     return int(not reached)
 
 
-def _trained(one: skab.Experiment, settings: dict[str, object], quantile: float, margin: float) -> NDArray[np.bool_]:
+def _trained(one: Stretch, settings: dict[str, object], quantile: float, margin: float) -> NDArray[np.bool_]:
     """As `skab.flags`, for a detector that this project trains elsewhere than in the runtime."""
     part = kind("autoencoder")
-    times = np.arange(len(one.values), dtype=np.float64)
-    fitted = Stretch(one.name, one.values[: skab.FITTED], times[: skab.FITTED])
-    learnt = learn("autoencoder", part.config(**settings), (fitted,))
-    found = part.start(learnt).update(one.values, times)
+    learnt = learn("autoencoder", part.config(**settings), (one.part(0, skab.FITTED),))
+    found = part.start(learnt).update(one.values, one.time)
     return np.asarray(np.nan_to_num(found) >= margin * np.nanquantile(found[: skab.FITTED], quantile))
 
 

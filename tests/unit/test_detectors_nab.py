@@ -17,6 +17,7 @@ from edgewright.export._c_detector import write_detector_c99
 from edgewright.monitor.detector_stream import state_bytes
 from edgewright.monitor.detectors import kind
 from edgewright.monitor.detectors.own_past import OwnPastConfig
+from edgewright.workflows.detection.own_start import judge
 from support import shared_data
 
 _STANDARD = nab.Weights(1.0, 0.11, 1.0)
@@ -146,10 +147,10 @@ def test_a_family_is_judged_by_a_setting_that_never_saw_it(monkeypatch: pytest.M
 @pytest.mark.needs_data
 def test_the_vector_autoregression_reaches_84_on_skab() -> None:
     given = skab.experiments(shared_data("skab"))
-    assert (len(given), sum(len(one.odd) for one in given) + 9405) == (23, 34_846)
-    always = skab.judge([np.ones(len(one.odd), np.bool_) for one in given], given)
+    assert (len(given), sum(len(one.values) for one in given) + 9405) == (23, 34_846)
+    always = judge([np.ones(len(one.values), np.bool_) for one in given], given, skab.FITTED)
     assert round(always.f1, 2) == 0.70
-    found = skab.judge([skab.flags(one, "var", {}, 1.0, 2.0) for one in given], given)
+    found = judge([skab.flags(one, "var", {}, 1.0, 2.0) for one in given], given, skab.FITTED)
     assert found.f1 >= 0.84
     assert found.low < found.f1 < found.high
     assert found.false < 0.2

@@ -102,6 +102,31 @@ class Timeline(Part, frozen=True, kw_only=True):
     marks: tuple[Mark, ...] = ()
 
 
+class JobCurve(Part, frozen=True, kw_only=True):
+    """One curve of a chart: points (x, y) in order of x."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+
+
+class JobChart(Part, frozen=True, kw_only=True):
+    """A line chart of a step.
+
+    Attributes:
+        title: what the y axis shows.
+        x_title: name of the x axis.
+        curves: up to four.
+        label: sentence for those who do not see it.
+        unit: of the y axis: 'share', 's', 'B' or nothing.
+    """
+
+    title: str
+    x_title: str
+    curves: tuple[JobCurve, ...]
+    label: str
+    unit: str = ""
+
+
 class StepRecord(Part, frozen=True, kw_only=True):
     """What a step did.
 
@@ -111,6 +136,7 @@ class StepRecord(Part, frozen=True, kw_only=True):
         says: what came of it, in sentences.
         figures: measured.
         timeline: of a replay.
+        charts: line charts.
         folder: of what it left, within the job's folder; empty for nothing.
         passed: whether its check said yes.
         seconds: it took.
@@ -123,6 +149,7 @@ class StepRecord(Part, frozen=True, kw_only=True):
     says: tuple[str, ...] = ()
     figures: tuple[JobFigure, ...] = ()
     timeline: Timeline | None = None
+    charts: tuple[JobChart, ...] = ()
     folder: str = ""
     passed: bool = True
     seconds: float = 0.0

@@ -5,10 +5,12 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from edgewright.core.formatting import amount, fraction, number, seconds_text
-from edgewright.schema.job import JobFigure, JobRecord, StepRecord, Target
+from edgewright.schema.job import JobChart, JobFigure, JobRecord, StepRecord, Target
 from edgewright.schema.lesson import Block, Code, Facts, Grid, Heading, Paragraph
+from edgewright.trace.charts import draw, legend, sampled
 from edgewright.trace.html import Shown, blocks_html, sections_page
 from edgewright.trace.timeline import timeline_html
+from edgewright.trace.view_blocks import Chart, Curve
 
 
 def job_blocks(record: JobRecord) -> tuple[Block, ...]:
@@ -28,6 +30,8 @@ def job_page(record: JobRecord) -> str:
         body = blocks_html(_step(step), level=3)
         if step.timeline is not None:
             body += timeline_html(step.timeline)
+        for chart in step.charts:
+            body += _chart(chart)
         if step.folder:
             body += _link(step)
         shown.append((step.name, step.title, body))
@@ -36,13 +40,25 @@ def job_page(record: JobRecord) -> str:
     return sections_page(record.title, record.shows, shown)
 
 
-_PAGES = {"run": "trace.html", "tune": "tune.html", "ladder": "ladder.json"}
+_PAGES = {"run": "trace.html", "tune": "tune.html", "ladder": "ladder.json", "intervals": "intervals.json"}
 
 
 def _link(step: StepRecord) -> Markup:
     """Return a link to what a step left beside the page."""
     file = _PAGES.get(step.kind, "")
     return Markup('<p><a href="{0}/{1}">{0}/{1}</a></p>').format(step.folder, file)
+
+
+def _chart(chart: JobChart) -> Markup:
+    curves = tuple(Curve(one.name, sampled(one.points)) for one in chart.curves)
+    keys = Markup("").join(
+        Markup('<span class="key k{}">{}</span>').format(colour, name)
+        for colour, name in legend(curve.name for curve in curves)
+    )
+    drawn = draw(Chart(chart.title, chart.x_title, curves, chart.label, unit=chart.unit))
+    return Markup(
+        '<figure class="chart"><p class="legend" aria-hidden="true">{}</p>{}<figcaption>{}</figcaption></figure>'
+    ).format(keys, drawn, f"{chart.title}. {chart.label}")
 
 
 def _overview(record: JobRecord) -> list[Block]:

@@ -1,0 +1,120 @@
+"""`intervals`: how far a forecast amount may be off, calibrated on some groups and judged on others."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.files import write_atomic
+from edgewright.core.formatting import percent
+from edgewright.jobs.steps import Step, StepConfig, Work
+from edgewright.schema.job import JobChart, JobCurve, JobFigure, StepRecord
+from edgewright.training.metrics import SHARE, group_interval
+from edgewright.workflows.intervals import BINS, FoldRequest, Folds, band_of, forecast_folds
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+FOLDS, BAND = "folds.json", "intervals.json"
+
+
+class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Intervals of a run's forecasts.
+
+    Attributes:
+        run: step whose pipeline is fitted again without each part of the groups; the newest when empty.
+        level: share of the truth that an interval is to hold.
+        folds: parts of the groups that judge.
+        inner: parts of the other groups that calibrate each.
+        judge: groups that judge; all when empty. Name those that chose nothing.
+        bins: parts by the size of the forecast, each with an interval of its own.
+    """
+
+    run: str = ""
+    level: Annotated[float, msgspec.Meta(gt=0.5, lt=1)] = 0.9
+    folds: Annotated[int, msgspec.Meta(ge=2)] = 5
+    inner: Annotated[int, msgspec.Meta(ge=2)] = 4
+    judge: tuple[str, ...] = ()
+    bins: Annotated[int, msgspec.Meta(ge=1)] = BINS
+
+
+def _intervals(config: Config, work: Work) -> StepRecord:
+    ran = work.run_of(config.run)
+    request = FoldRequest(config.folds, config.inner, config.judge)
+    folds = forecast_folds(ran.config, ran.data, request, work.listener)
+    folder = work.out / (config.name or config.kind)
+    folder.mkdir()
+    write_atomic(folder / FOLDS, msgspec.json.encode(folds))
+    tail = (1 - config.level) / 2
+    sides = [fold.test for fold in folds.folds]
+    groups, rows, truth, forecasts = (
+        np.array([x for one in sides for x in getattr(one, key)]) for key in ("groups", "rows", "truth", "forecasts")
+    )
+    ends = []
+    for fold in folds.folds:
+        given = fold.calibration
+        band = band_of(np.array(given.forecasts), np.array(given.truth), tail, tail, config.bins)
+        ends.append(band.around(np.array(fold.test.forecasts)))
+    low, high = (np.concatenate(side) for side in zip(*ends, strict=True))
+    # A package sees what all of the groups tell.
+    write_atomic(folder / BAND, msgspec.json.encode(band_of(forecasts, truth, tail, tail, config.bins)))
+    held = (low <= truth) & (truth <= high)
+    shares = {name: float(held[groups == name].mean()) for name in np.unique(groups).tolist()}
+    worst = min(shares, key=lambda name: shares[name])
+    near = truth <= np.median(truth)
+    middle = sorted(shares, key=lambda name: shares[name])[len(shares) // 2]
+    return StepRecord(
+        command="",
+        says=(
+            f"Each of {len(shares)} groups is forecast by a fit that never saw it; the widths come from other groups "
+            "that were left out in the same way.",
+            f"An interval of {percent(config.level)} is a promise over all groups: of the worst, {worst}, it holds "
+            f"{percent(shares[worst])}.",
+        ),
+        figures=(
+            _figure("coverage", f"truth inside intervals of {percent(config.level)}", held, groups),
+            _figure("coverage_near", "the same, of the lower half of the amounts", held[near], groups[near]),
+            _figure("coverage_far", "the same, of the upper half", held[~near], groups[~near]),
+            JobFigure(name="width", title="mean width", value=float((high - low).mean()), unit="1"),
+            _rmse(truth - forecasts, groups),
+            JobFigure(name="groups", title="groups that judge", value=len(shares), unit="1"),
+        ),
+        charts=(_chart(middle, groups, rows, truth, low, high),),
+        folder=folder.name,
+    )
+
+
+def _figure(name: str, title: str, held: Flags, groups: NDArray[np.str_]) -> JobFigure:
+    found = group_interval(groups, lambda drawn: float(held[drawn].mean()), within=SHARE)
+    return JobFigure(name=name, title=title, value=found.value, interval=found)
+
+
+def _rmse(errors: Array, groups: NDArray[np.str_]) -> JobFigure:
+    found = group_interval(groups, lambda drawn: float(np.sqrt(np.square(errors[drawn]).mean())), within=(0.0, np.inf))
+    return JobFigure(name="rmse", title="root mean squared error", value=found.value, interval=found, unit="1")
+
+
+def _chart(
+    group: str, groups: NDArray[np.str_], rows: NDArray[np.int64], truth: Array, low: Array, high: Array
+) -> JobChart:
+    mine = groups == group
+
+    def curve(name: str, values: Array) -> JobCurve:
+        return JobCurve(name=name, points=tuple(zip(map(float, rows[mine]), map(float, values[mine]), strict=True)))
+
+    return JobChart(
+        title=f"The group of median coverage, {group}",
+        x_title="row",
+        curves=(curve("truth", truth), curve("lower end", low), curve("upper end", high)),
+        label=f"Truth and interval of {group}, row by row.",
+    )
+
+
+def read_folds(work: Work, name: str) -> Folds:
+    """Return what a step of this kind forecast."""
+    return msgspec.json.decode((work.out / name / FOLDS).read_bytes(), type=Folds)
+
+
+STEP = Step(Config, "Intervals", _intervals)

@@ -1,0 +1,185 @@
+"""Intervals of an amount that hold for machines never seen: split conformal prediction, whole groups at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.pipeline.fitting import fit_stages
+from edgewright.pipeline.job import Job
+from edgewright.pipeline.learning import answers_of, as_target, learn
+from edgewright.pipeline.listener import Listener
+from edgewright.pipeline.material import Material, prepare
+from edgewright.pipeline.plan import resolve
+from edgewright.schema.config import PipelineConfig
+from edgewright.schema.errors import InputError, UnknownNameError
+
+Array = NDArray[np.float64]
+# Forecasts of like size share their errors: as many parts of equal count, each of at least so many errors.
+BINS, FEWEST = 8, 100
+
+
+class Band(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the truth lies from a forecast, by the size of the forecast.
+
+    Attributes:
+        edges: largest forecast of each part but the last.
+        low, high: what is added to a forecast of each part.
+    """
+
+    edges: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def around(self, forecasts: Array) -> tuple[Array, Array]:
+        """Return both ends of the interval of each forecast, shape (n,)."""
+        part = np.searchsorted(self.edges, forecasts)
+        return forecasts + np.array(self.low)[part], forecasts + np.array(self.high)[part]
+
+
+def band_of(forecasts: Array, truth: Array, below: float, above: float, bins: int = BINS) -> Band:
+    """Return the quantiles of the errors that further machines owe (Vovk et al., 2005; Mondrian categories by size).
+
+    Args:
+        forecasts: of samples that took no part in the fit, shape (n,).
+        truth: of the same samples.
+        below: share of the truth that may lie under the interval; 0 leaves that side open.
+        above: share that may lie over it.
+        bins: parts by the size of the forecast, fewer where samples are few.
+
+    Raises:
+        InputError: too few samples.
+    """
+    if len(truth) < FEWEST:
+        raise InputError(f"at least {FEWEST} validation samples", str(len(truth)), "intervals", "Set split.validation")
+    parts = max(1, min(bins, len(truth) // FEWEST))
+    edges = np.unique(np.quantile(forecasts, np.arange(1, parts) / parts))
+    part = np.searchsorted(edges, forecasts)
+    low, high = [], []
+    for number in range(len(edges) + 1):
+        errors = np.sort((truth - forecasts)[part == number])
+        count = len(errors)
+        # The finite-sample rank of split conformal prediction on each side (Lei et al., 2018).
+        low.append(errors[max(0, int(np.floor((count + 1) * below)) - 1)] if below else -np.inf)
+        high.append(errors[min(count, int(np.ceil((count + 1) * (1 - above)))) - 1] if above else np.inf)
+    return Band(edges=tuple(edges.tolist()), low=tuple(map(float, low)), high=tuple(map(float, high)))
+
+
+class Side(msgspec.Struct, frozen=True, kw_only=True):
+    """Samples of some groups with their forecasts, in order of time within each group.
+
+    Attributes:
+        groups: of each sample.
+        rows: last row of each sample, counted from 0 in its group's recording.
+        truth, forecasts: shape (n,).
+    """
+
+    groups: tuple[str, ...]
+    rows: tuple[int, ...]
+    truth: tuple[float, ...]
+    forecasts: tuple[float, ...]
+
+
+class Fold(msgspec.Struct, frozen=True, kw_only=True):
+    """What a fit forecast of groups that it left out, `test`, and what like fits forecast of others, `calibration`.
+
+    No fit of either saw a group of `test`.
+    """
+
+    calibration: Side
+    test: Side
+
+
+class Folds(msgspec.Struct, frozen=True, kw_only=True):
+    """All folds; `rows` is how many rows each group has."""
+
+    version: int = 1
+    folds: tuple[Fold, ...]
+    rows: dict[str, int]
+
+
+@dataclass(frozen=True)
+class FoldRequest:
+    """Which groups judge: in so many folds all of them, or those named; `inner` folds of the others calibrate."""
+
+    folds: int = 5
+    inner: int = 4
+    judge: tuple[str, ...] = ()
+
+
+def forecast_folds(config: PipelineConfig, data: str | None, request: FoldRequest, listener: Listener) -> Folds:
+    """Fit a pipeline without each part of its groups, and forecast the groups that it left out.
+
+    Args:
+        config: of an amount, with groups.
+        data: path that overrides the one of the pipeline.
+        request: which groups judge.
+        listener: hears of each fit.
+
+    Raises:
+        InputError: classes, no groups, or too few of them.
+        UnknownNameError: a group that is not in the data.
+    """
+    material = prepare(config, data)
+    if material.task != "regression" or material.samples.groups is None:
+        raise InputError("amounts with groups", f"{material.task} without groups", config.name, "Set [data] group")
+    known = np.unique(material.samples.groups)
+    for name in request.judge:
+        if name not in known:
+            raise UnknownNameError("group", name, known.tolist(), "judge")
+    judges = np.array(request.judge) if request.judge else known
+    if len(judges) < request.folds or len(known) - len(judges) // request.folds < 2 * request.inner:
+        raise InputError(f"more groups than {request.folds} folds need", str(len(known)), config.name, "Set folds")
+    rng, made = np.random.default_rng(config.seed), []
+    dealt = np.array_split(rng.permutation(judges), request.folds)
+    with listener.doing("Forecasting groups left out", len(dealt) * (1 + request.inner)) as advance:
+        for test in dealt:
+            parts = np.array_split(rng.permutation(np.setdiff1d(known, test)), request.inner)
+            sides = []
+            for part in parts:
+                sides.append(_forecast(config, material, data, part, test))
+                advance(1)
+            made.append(Fold(calibration=_together(sides), test=_forecast(config, material, data, test, test[:0])))
+            advance(1)
+    every = [one.groups for one in material.dataset.recordings if one.groups is not None]
+    lengths = zip(*np.unique(np.concatenate(every), return_counts=True), strict=True)
+    return Folds(folds=tuple(made), rows={str(name): int(count) for name, count in lengths})
+
+
+def _together(sides: Sequence[Side]) -> Side:
+    """Return the samples of several sides, which share no group, as one."""
+    return Side(**{key: tuple(x for one in sides for x in getattr(one, key)) for key in Side.__struct_fields__})
+
+
+def _forecast(
+    config: PipelineConfig, whole: Material, data: str | None, asked: NDArray[np.str_], unseen: NDArray[np.str_]
+) -> Side:
+    """Return what a fit forecasts of the groups `asked` that saw neither them nor those `unseen`."""
+    names = tuple(np.union1d(asked, unseen).tolist())
+    split = msgspec.structs.replace(config.split, by="group", test_groups=names)
+    part = prepare(msgspec.structs.replace(config, split=split), data, whole.dataset)
+    plan = resolve(config)
+    quiet = Job(plan, Listener())
+    flow = fit_stages(
+        part.samples, part.fitted_on, plan.stages, part.task, config.seed, part.extra, quiet.listener.stage
+    )
+    model = learn(quiet, part, flow)
+    groups, starts = part.samples.groups, part.samples.starts
+    assert groups is not None  # noqa: S101 - asked before
+    rows = part.sides.test[np.isin(groups[part.sides.test], asked)]
+    rows = rows[np.lexsort((starts[rows], groups[rows]))]
+    found = as_target(model, answers_of(model, flow, rows, part.task), part.task)
+    window = config.window.samples if config.window else 1
+    begun = {name: int(starts[groups == name].min()) for name in asked.tolist()}
+    return Side(
+        groups=tuple(groups[rows].tolist()),
+        rows=tuple(
+            int(start) - begun[name] + window - 1 for start, name in zip(starts[rows], groups[rows], strict=True)
+        ),
+        truth=tuple(part.samples.y[rows].astype(np.float64).tolist()),
+        forecasts=tuple(np.asarray(found, np.float64).ravel().tolist()),
+    )

@@ -1,0 +1,202 @@
+"""Pieces of the job `factory`: intervals of an amount by group, maintenance windows, and detectors of an own start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cli_runner import Cli
+from edgewright.jobs.catalogue import examples, read_job
+from edgewright.schema.errors import InputError
+from edgewright.workflows.detection import own_start
+from edgewright.workflows.detection.rows import Stretch
+from edgewright.workflows.intervals import Fold, Side, band_of
+from edgewright.workflows.maintenance import Policy, by_age, plans_of
+from support import shared_data
+
+RUN = """
+name = "wear"
+task = "regression"
+[data]
+kind = "csv"
+target = "left"
+group = "machine"
+[split]
+by = "group"
+[model]
+kind = "linear"
+[device]
+profile = "cortex-m4"
+"""
+JOB = """
+title = "How long does it last?"
+shows = "Intervals and windows."
+minutes = 0.1
+[[steps]]
+kind = "run"
+[[steps]]
+kind = "intervals"
+folds = 3
+inner = 2
+bins = 3
+[[steps]]
+kind = "plan"
+risk = 0.1
+notice = 3
+length = 3
+"""
+
+
+def test_an_interval_holds_as_often_as_was_asked_whatever_the_size_of_the_forecast() -> None:
+    rng = np.random.default_rng(2)
+
+    def drawn(count: int) -> tuple[np.ndarray, np.ndarray]:
+        forecasts = rng.uniform(0, 100, count)
+        # Far forecasts are wrong by more, and too low.
+        return forecasts, forecasts + rng.normal(forecasts / 20, 1 + forecasts / 10)
+
+    band = band_of(*drawn(8000), 0.05, 0.05)
+    forecasts, truth = drawn(8000)
+    low, high = band.around(forecasts)
+    held = (low <= truth) & (truth <= high)
+    for part in (forecasts < 30, forecasts > 70):
+        assert held[part].mean() == pytest.approx(0.9, abs=0.03)
+    assert (high - low)[forecasts > 70].mean() > 2 * (high - low)[forecasts < 30].mean()
+    one_side, nothing = band_of(*drawn(4000), 0.05, 0.0).around(forecasts)
+    assert np.isinf(nothing).all()
+    assert (truth < one_side).mean() == pytest.approx(0.05, abs=0.015)
+
+
+def test_an_interval_needs_samples_that_took_no_part() -> None:
+    with pytest.raises(InputError, match="at least 100"):
+        band_of(np.zeros(5), np.zeros(5), 0.05, 0.05)
+
+
+def lives(names: list[str], error: float, seed: int) -> tuple[Side, dict[str, int]]:
+    """Return machines that wear out, with forecasts that are wrong by so much."""
+    rng = np.random.default_rng(seed)
+    rows = {name: int(rng.integers(60, 200)) for name in names}
+    flat = [(name, row, rows[name] - 1 - row) for name in names for row in range(rows[name])]
+    groups, when, left = (tuple(column) for column in zip(*flat, strict=True))
+    truth = np.array(left, float)
+    forecasts = truth + rng.normal(0, error, len(truth))
+    return Side(groups=groups, rows=when, truth=tuple(truth), forecasts=tuple(forecasts)), rows
+
+
+def test_a_window_keeps_the_risk_and_gives_away_less_than_an_age() -> None:
+    calibration, others = lives([f"a{n}" for n in range(40)], 3.0, 1)
+    test, mine = lives([f"b{n}" for n in range(40)], 3.0, 2)
+    fold, rows = Fold(calibration=calibration, test=test), {**others, **mine}
+    plans = plans_of(fold, rows, Policy(risk=0.05, notice=5, length=10))
+    assert len(plans) == 40
+    assert all(plan.decided is not None and plan.opens == plan.decided + 5 for plan in plans)
+    assert sum(plan.too_late for plan in plans) <= 6
+    assert np.mean([plan.unused for plan in plans]) < 12
+    ages = by_age(fold, rows, 0.05)
+    assert len({plan.closes for plan in ages}) == 1
+    assert np.mean([plan.unused for plan in ages]) > 30
+
+
+def test_a_family_is_judged_by_what_is_best_on_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_start, "KINDS", (("pca", {"variance": 0.9}),))
+    monkeypatch.setattr(own_start, "MEANS", (1, 5))
+    rng = np.random.default_rng(4)
+    given = []
+    for name in ("pump/1", "pump/2", "fan/1", "fan/2"):
+        values = rng.normal(0, 1, (460, 3)).astype(np.float32)
+        odd = np.zeros(460, np.bool_)
+        odd[380:420] = True
+        values[odd, 1] += 6
+        given.append(Stretch(name, values, np.arange(460.0), odd))
+    whole, each = own_start.left_out(given, 300)
+    assert set(each) == {"pump", "fan"}
+    assert whole.f1 > 0.8
+    assert given[0].odd is not None
+    flags, blamed = each["pump"][1].watch(given[0], 300)
+    assert not flags[:300].any()
+    assert np.bincount(blamed[flags & given[0].odd]).argmax() == 1
+    with pytest.raises(InputError, match="two families"):
+        own_start.left_out(given[:2], 300)
+    with pytest.raises(InputError, match="more than 500 rows"):
+        own_start.left_out(given, 500)
+
+
+@pytest.fixture(scope="module")
+def wear(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a job on fifteen machines whose sensor tells how much is left."""
+    folder = tmp_path_factory.mktemp("wear")
+    rng, lines = np.random.default_rng(5), ["heat,noise,left,machine"]
+    for machine in range(15):
+        life = int(rng.integers(40, 90))
+        for row in range(life):
+            left = life - 1 - row
+            lines.append(f"{100 - left + rng.normal(0, 2):.3f},{rng.normal():.3f},{left},m{machine}")
+    (folder / "rows.csv").write_text("\n".join(lines))
+    (folder / "pipeline.toml").write_text(RUN)
+    (folder / "job.toml").write_text(JOB)
+    return folder
+
+
+@pytest.mark.slow
+def test_a_job_forecasts_with_intervals_and_plans(wear: Path, tmp_path: Path, cli: Cli) -> None:
+    record = cli.json("jobs", "run", wear, "--data", wear / "rows.csv", "--out", tmp_path)
+    steps = {step["name"]: {one["name"]: one["value"] for one in step["figures"]} for step in record["steps"]}
+    assert steps["intervals"]["groups"] == 15
+    assert steps["intervals"]["coverage"] == pytest.approx(0.9, abs=0.08)
+    assert steps["intervals"]["rmse"] < 4
+    assert steps["plan"]["unused"] < steps["plan"]["unused_by_age"]
+    page = (tmp_path / wear.name / "job.html").read_text()
+    assert page.count('<figure class="chart"') == 2
+    assert (tmp_path / wear.name / "intervals" / "intervals.json").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("folds = 3", 'judge = ["m0", "mm"]'), "no group 'mm'"),
+        (("folds = 3", "folds = 30"), "more groups than 30 folds need"),
+        (('kind = "intervals"', 'kind = "prove"'), "no key 'folds'"),
+        (("risk = 0.1", "risk = 0.9"), "risk"),
+        (("risk = 0.1", 'intervals = "nothing"'), "a step of kind 'intervals' before"),
+    ],
+)
+def test_what_cannot_be_planned_is_refused(
+    wear: Path, tmp_path: Path, cli: Cli, change: tuple[str, str], words: str
+) -> None:
+    folder = tmp_path / "wear"
+    folder.mkdir()
+    for path in wear.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    assert change[0] in JOB
+    (folder / "job.toml").write_text(JOB.replace(*change))
+    early = words in ("no key 'folds'", "risk")
+    said = cli("jobs", "run", folder, "--data", folder / "rows.csv", "--out", tmp_path / "runs", code=2 if early else 1)
+    assert words in (said if early else (tmp_path / "runs" / "wear" / "job.json").read_text())
+
+
+def test_the_job_names_engines_that_chose_nothing() -> None:
+    steps = {str(step.get("name", step["kind"])): step for step in read_job(examples() / "factory").steps}
+    chose = np.random.default_rng(81).permutation(100)[:50] + 1
+    assert len(steps["intervals"]["judge"]) == 50
+    assert not {f"engine-{number}" for number in chose} & set(steps["intervals"]["judge"])
+
+
+@pytest.mark.slow
+@pytest.mark.needs_data
+def test_the_intervals_of_engines_hold_on_engines_never_trained_on(tmp_path: Path, cli: Cli) -> None:
+    folder = tmp_path / "engines"
+    folder.mkdir()
+    (folder / "turbofan.toml").write_bytes((examples() / "factory" / "turbofan.toml").read_bytes())
+    (folder / "job.toml").write_text(
+        JOB.replace('kind = "run"', 'kind = "run"\npipeline = "turbofan.toml"\nset = ["refit=false"]').replace(
+            "bins = 3", f"judge = {[f'engine-{n}' for n in range(1, 31)]}"
+        )
+    )
+    record = cli.json("jobs", "run", folder, "--data", shared_data("cmapss"), "--out", tmp_path)
+    figures = {one["name"]: one["value"] for step in record["steps"] for one in step["figures"]}
+    assert 0.84 <= figures["coverage"] <= 0.95
+    assert figures["failed"] <= 0.2
+    assert figures["unused"] < figures["unused_by_age"] / 2
