@@ -14,9 +14,8 @@ from edgewright.core.integer.network import to_integers, to_reals
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.graph.extract import integer_network
 from edgewright.graph.streaming import NetworkStream
-from edgewright.language.pronunciation.network import OUTPUTS, REACH
-from edgewright.language.pronunciation.phones import PHONES
-from edgewright.language.pronunciation.sound import FRAME, FRAMES, HOP, MELS, log_mel
+from edgewright.language.pronunciation.phones import OUTPUTS, PHONES
+from edgewright.language.pronunciation.sound import FRAME, FRAMES, HOP, MELS, REACH, log_mel
 from edgewright.schema.coach import COACH_VERSION, CoachSpec
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError

@@ -13,16 +13,12 @@ import numpy as np
 
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Parameters
-from edgewright.language.pronunciation.phones import PHONES
-from edgewright.language.pronunciation.sound import FRAMES, MELS
+from edgewright.language.pronunciation.phones import OUTPUTS
+from edgewright.language.pronunciation.sound import FRAMES, MELS, REACH
 from edgewright.models.denoiser import DenoiserConfig, Denoising, RoundedDenoising
 from edgewright.schema.data import Floats
 from edgewright.schema.graph import Graph
 
-# Phones, and silence after them.
-OUTPUTS = len(PHONES) + 1
-# Deviations beyond which a band is cut off.
-REACH = 6.0
 SIZES = DenoiserConfig(hop=FRAMES, delay=4, filters=92, blocks=5, kernel=3, first=2 * FRAMES)
 
 

@@ -13,6 +13,8 @@ PHONES = (
 )  # fmt: skip
 NUMBERS = {phone: number for number, phone in enumerate(PHONES)}
 SILENCE = len(PHONES)
+# Of the network: phones, and silence after them.
+OUTPUTS = len(PHONES) + 1
 # Pairs that learners of English from many first languages confuse (Swan and Smith, Learner English, 2001).
 CONFUSABLE = (
     "AA-AH", "AA-AO", "AE-AH", "AE-EH", "AH-EH", "AO-OW", "AO-UH", "AW-OW", "AY-EY", "B-P", "B-V", "CH-JH", "CH-SH",

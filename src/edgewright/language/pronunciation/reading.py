@@ -12,8 +12,7 @@ from edgewright.language.pronunciation.alignment import Alignment, Prompt, Segme
 from edgewright.language.pronunciation.coach import CoachFile, PhoneStream
 from edgewright.language.pronunciation.goodness import PhoneMatch, match_phones, word_mistake
 from edgewright.language.pronunciation.mutation import Words
-from edgewright.language.pronunciation.network import OUTPUTS
-from edgewright.language.pronunciation.phones import PHONES
+from edgewright.language.pronunciation.phones import OUTPUTS, PHONES
 from edgewright.language.pronunciation.sound import FRAME, HOP, STEP_S
 from edgewright.language.pronunciation.speech import RATE
 from edgewright.language.pronunciation.takes import read_sound

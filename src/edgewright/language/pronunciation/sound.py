@@ -14,6 +14,8 @@ from edgewright.schema.data import Floats
 
 MELS, FRAME, HOP, FRAMES = 40, 400, 160, 2
 STEP_S = FRAMES * HOP / RATE
+# Deviations beyond which a band is cut off before the network.
+REACH = 6.0
 _LOW, _HIGH, _FLOOR = 60.0, 7600.0, 1e-8
 
 

@@ -93,7 +93,16 @@ def read_sound(path: Path) -> Floats:
         data = path.read_bytes()
     except OSError as error:
         raise InputError("a WAV file", error.strerror or str(error), str(path)) from None
-    sound = read_wav(data, str(path))
+    return sound_at_rate(data, str(path))
+
+
+def sound_at_rate(data: bytes, where: str) -> Floats:
+    """Return the sound of the bytes of a WAV file at 16 kHz, its channels averaged: shape (samples,).
+
+    Raises:
+        InputError: they are none.
+    """
+    sound = read_wav(data, where)
     return resampled(np.asarray(sound.values.mean(axis=1), np.float32), sound.rate, RATE)
 
 

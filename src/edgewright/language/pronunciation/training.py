@@ -18,9 +18,9 @@ from edgewright.graph.onnx_writer import to_onnx
 from edgewright.language.pronunciation.alignment import Prompt, align
 from edgewright.language.pronunciation.coach import CoachFile, PhoneStream, log_softmax, with_test
 from edgewright.language.pronunciation.evaluation import cases
-from edgewright.language.pronunciation.network import OUTPUTS, REACH, SIZES, PhoneNetwork, RoundedPhoneNetwork, graph_of
-from edgewright.language.pronunciation.phones import PHONES, SILENCE
-from edgewright.language.pronunciation.sound import FRAMES, log_mel, step_time
+from edgewright.language.pronunciation.network import SIZES, PhoneNetwork, RoundedPhoneNetwork, graph_of
+from edgewright.language.pronunciation.phones import OUTPUTS, PHONES, SILENCE
+from edgewright.language.pronunciation.sound import FRAMES, REACH, log_mel, step_time
 from edgewright.language.pronunciation.speech import SpokenSentence, sentences
 from edgewright.language.pronunciation.takes import Corpus, Take, held_out
 from edgewright.models.denoiser import DenoiserConfig
