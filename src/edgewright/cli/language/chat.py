@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import select
-import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +17,8 @@ from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     from edgewright.core.state_machine.validation import CheckedTable
+    from edgewright.language.dialogue.conversation import Turn
     from edgewright.nlp.dialogue import Dialogue, DialogueOutput
-    from edgewright.nlp.utterance.parse import Understanding
-    from edgewright.schema.language import Parsed
 
 _EXAMPLE = "Example: edgewright language chat docs/examples/vending.toml --model vending.language"
 
@@ -40,8 +38,8 @@ def command(dialogue: Path, model: Path | None, least: float, steps: bool, as_js
     ends. On a terminal time passes by itself; in a pipe only `/wait` advances it, so that the same lines give the same
     answers. A dialogue that retrieves takes sentences without a model, too: each is a question.
     """
+    from edgewright.language.dialogue.conversation import Conversation
     from edgewright.language.dialogue.validation import model_of, read_dialogue, vocabulary
-    from edgewright.nlp.dialogue import Dialogue
     from edgewright.nlp.documents.retrieval import Retriever
     from edgewright.nlp.utterance.parse import Understanding
 
@@ -49,25 +47,28 @@ def command(dialogue: Path, model: Path | None, least: float, steps: bool, as_js
     understanding = Understanding.load(model) if model else None
     checked, _ = read_dialogue(dialogue, vocabulary(understanding.spec) if understanding else None)
     with Retriever(checked.table, dialogue.parent) as look:
-        talk = Dialogue(checked, look)
+        conversation = Conversation(checked, look, understanding, least)
+        talk = conversation.talk
         _tell(talk.begin(0.0), "", as_json)
         for line, now in _lines(talk, as_json):
             _noted(checked, line)
             try:
-                parsed, outputs = _answer(talk, line, now, understanding, least)
+                turn = conversation.take(line, now)
+                if turn.problem:
+                    click.echo(turn.problem, err=True)
                 if steps and not as_json:
-                    _show_steps(parsed, outputs)
-                _tell(outputs, line, as_json)
+                    _show_steps(turn)
+                _tell(turn.outputs, line, as_json)
             except InputError as error:
                 _forgiven(error)
             if talk.over:
                 break
 
 
-def _show_steps(parsed: Parsed | None, outputs: list[DialogueOutput]) -> None:
+def _show_steps(turn: Turn) -> None:
     from edgewright.language.dialogue.turn import turn_lines, turn_steps
 
-    for line in turn_lines(turn_steps(parsed, outputs)):
+    for line in turn_lines(turn_steps(turn.parsed, turn.outputs)):
         click.echo("".join(c for c in line if c.isprintable()))
 
 
@@ -100,6 +101,8 @@ class _Clock:
 
 def _lines(talk: Dialogue, as_json: bool) -> Iterator[tuple[str, float]]:
     """Yield what is typed, with its seconds; in a terminal, time-outs are told as they come."""
+    from edgewright.language.dialogue.conversation import seconds_of
+
     typed = sys.stdin.isatty()
     clock = _Clock(typed)
     while not talk.over:
@@ -109,12 +112,11 @@ def _lines(talk: Dialogue, as_json: bool) -> Iterator[tuple[str, float]]:
         if not line or line.strip() == "/quit":
             return
         line = line.strip()
-        if line.startswith("/wait"):
-            try:
-                clock.pass_by(_seconds(line))
-            except InputError as error:
-                _forgiven(error)
-                continue
+        try:
+            clock.pass_by(seconds_of(line))
+        except InputError as error:
+            _forgiven(error)
+            continue
         if line:
             yield line, clock.now()
 
@@ -131,68 +133,7 @@ def _typed(talk: Dialogue, clock: _Clock, as_json: bool) -> bool:
     return False
 
 
-def _seconds(line: str) -> float:
-    try:
-        seconds = float(line.removeprefix("/wait"))
-    except ValueError:
-        seconds = math.nan
-    if not 0.0 <= seconds <= 1e9:
-        raise InputError("seconds from 0 to 1e9", repr(line), "/wait SECONDS")
-    return seconds
-
-
-def _answer(
-    talk: Dialogue, line: str, now: float, understanding: Understanding | None, minimum: float
-) -> tuple[Parsed | None, list[DialogueOutput]]:
-    """Return what was understood of a sentence, None for a command, and what the dialogue did."""
-    from edgewright.schema.language import OUT_OF_SCOPE, Parsed
-
-    if line.startswith("/wait"):
-        return None, talk.wait(now)
-    if line.startswith("/"):
-        event, slots = _given(line)
-        return None, talk.event(event, slots, now)
-    if understanding is None and talk.table.retrieve:
-        parsed = Parsed(text=line, intent=OUT_OF_SCOPE, confidence=0.0, score=0.0)
-        return parsed, talk.hear(parsed, now)
-    if understanding is None:
-        raise InputError("an intent such as /yes or /dispense_drink drink=cola", repr(line), "language chat",
-                         "Set --model to parse sentences")  # fmt: skip
-    try:
-        parsed = understanding.parse(line)
-    except InputError as error:
-        # A sentence that cannot be read ends no conversation.
-        click.echo(str(error), err=True)
-        return None, talk.event("out_of_scope", {"confidence": 0.0}, now)
-    if not parsed.confidence >= minimum:
-        parsed = msgspec.structs.replace(parsed, intent=OUT_OF_SCOPE, slots=())
-    return parsed, talk.hear(parsed, now)
-
-
-def _given(line: str) -> tuple[str, dict[str, float | str]]:
-    """`/dispense_drink drink=cola number=2`."""
-    from edgewright.schema.state_table import LATE, TIMEOUT
-
-    try:
-        first, *rest = shlex.split(line[1:])
-        slots = dict(part.split("=", 1) for part in rest)
-        if "" in slots:
-            raise ValueError
-    except ValueError:
-        raise InputError("/INTENT SLOT=VALUE ...", repr(line), "language chat") from None
-    if first in (TIMEOUT, LATE):
-        raise InputError("an intent", repr(line), "language chat", "/wait SECONDS lets time pass")
-    found: dict[str, float | str] = {}
-    for name, value in slots.items():
-        try:
-            number = float(value)
-            found[name] = number if math.isfinite(number) else value
-        except ValueError:
-            found[name] = value
-    return first, found
-
-
-def _tell(steps: list[DialogueOutput], line: str, as_json: bool) -> None:
+def _tell(steps: Sequence[DialogueOutput], line: str, as_json: bool) -> None:
 
     for step in steps:
         if as_json:

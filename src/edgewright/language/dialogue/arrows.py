@@ -11,11 +11,12 @@ _LONGEST = 34
 
 
 class Arrow(msgspec.Struct, frozen=True):
-    """From a state to another, with a line for every step that goes there."""
+    """From a state to another, with a line for every step that goes there, and its place in the table."""
 
     before: str
     after: str
     lines: tuple[str, ...]
+    places: tuple[int, ...]
 
 
 class Ways(msgspec.Struct, frozen=True):
@@ -34,15 +35,18 @@ class Ways(msgspec.Struct, frozen=True):
 
 def ways(table: StateTable) -> Ways:
     """Return the arrows of a table, whose steps name known states."""
-    going: dict[tuple[str, str], list[str]] = {}
+    going: dict[tuple[str, str], list[tuple[str, int]]] = {}
     stays: dict[str, list[str]] = {state: [] for state in table.states}
-    for step in table.steps:
+    for place, step in enumerate(table.steps):
         for state in states_of(step, table):
             if step.to and step.to != state:
-                going.setdefault((state, step.to), []).append(named(step))
+                going.setdefault((state, step.to), []).append((named(step), place))
             else:
                 stays[state].append(named(step))
-    arrows = tuple(Arrow(before, after, tuple(lines)) for (before, after), lines in going.items())
+    arrows = tuple(
+        Arrow(before, after, tuple(line for line, _ in steps), tuple(place for _, place in steps))
+        for (before, after), steps in going.items()
+    )
     return Ways(arrows, {state: tuple(lines) for state, lines in stays.items()}, _ranks(table, arrows))
 
 

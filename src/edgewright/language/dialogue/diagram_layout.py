@@ -9,9 +9,9 @@ from typing import Literal
 from edgewright.language.dialogue.arrows import Arrow, Ways, ways
 from edgewright.schema.state_table import StateTable
 
-LETTER, LINE, PAD, MARGIN = 7.4, 15, 10, 24
+LETTER, LINE, PAD, MARGIN, TOP = 7.4, 15, 10, 24, 44
 """Width of a letter and height of a line of 12 px, and spaces: pixels."""
-_APART, _TOP = 190, MARGIN + 20
+_APART = 190
 _Side = Literal["top", "bottom", "left", "right"]
 _Area = tuple[float, float, float, float]
 
@@ -62,7 +62,7 @@ def drawing(table: StateTable) -> Drawing:
     found = ways(table)
     boxes, gap = _placed(table, found)
     for state, (x, y) in table.layout.items():
-        boxes[state].x, boxes[state].y = float(MARGIN + x), float(_TOP + y)
+        boxes[state].x, boxes[state].y = float(MARGIN + x), float(TOP + y)
     sides = [_sides(boxes[one.before], boxes[one.after], bool(table.layout)) for one in found.arrows]
     ends = _ends(boxes, found.arrows, sides)
     taken = [box.area for box in boxes.values()]
@@ -102,7 +102,7 @@ def _placed(table: StateTable, found: Ways) -> tuple[dict[str, Box], float]:
         between[low] = between.get(low, 0) + len(arrow.lines)
     gap = 70.0 + LINE * max(between.values(), default=1) * 0.9
     widest = max(sum(b.wide for b in row) + _APART * (len(row) - 1) for row in rows.values())
-    y = float(_TOP)
+    y = float(TOP)
     for rank in sorted(rows):
         row = rows[rank]
         x = MARGIN + (widest - sum(b.wide for b in row) - _APART * (len(row) - 1)) / 2

@@ -1,0 +1,283 @@
+"""Dialogues as flows: nodes are dragged and connected, steps edited, and the same table is saved as a whole."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from edgewright.core.files import write_atomic
+from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.studio.frame import form_of, page_of, render, studio_of, text_of, told
+from edgewright.studio.pages import Page
+from edgewright.studio.paths import below
+from edgewright.studio.view import file_history
+from edgewright.studio.view.file_history import ChangedError
+from edgewright.studio.view.flow_document import FlowDocument, Position, actions_text
+from edgewright.studio.view.flow_view import STARTER, FlowView, flow_view, flows_below
+
+_SAID = {"1": "Saved.", "2": "The earlier version is restored. The version it replaced is kept in the list."}
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,59}")
+_FIELDS = ("state", "event", "when", "to", "after", "actions")
+# How far a new state stands from the right edge of the others.
+_BESIDE = 60
+
+
+@dataclass(frozen=True)
+class _Flow:
+    """A file that is edited.
+
+    Attributes:
+        path: of it.
+        history: folder of its earlier versions.
+        mark, text: of the saved file.
+    """
+
+    path: Path
+    history: Path
+    mark: str
+    text: str
+
+
+@dataclass(frozen=True)
+class _Form:
+    """What is edited: a draft that may not be saved yet.
+
+    Attributes:
+        text: of the draft.
+        base: mark of the file that it was made from.
+        selected: 'state:NAME', 'step:PLACE' or empty.
+        source: state that is being connected.
+        unsaved: whether the draft differs from the file.
+        values: of the selected form where they could not be taken, by name.
+    """
+
+    text: str
+    base: str
+    selected: str = ""
+    source: str = ""
+    unsaved: bool = False
+    values: dict[str, str] | None = None
+
+
+def _opened(request: Request) -> _Flow:
+    root = studio_of(request).folder
+    path = below(root, str(request.path_params["place"]))
+    if path.suffix != ".toml" or not path.is_file():
+        raise HTTPException(404, "Flow not found.")
+    content = file_history.bytes_of(path)
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise InputError("text in UTF-8", "other bytes", path.name) from None
+    mark = hashlib.sha256(content).hexdigest()
+    return _Flow(path, file_history.folder_of(root, path, "flow"), mark, text.replace("\r\n", "\n"))
+
+
+def _list(request: Request) -> Response:
+    flows = list(flows_below(studio_of(request).folder))
+    return render(request, "flow_list.html", title="Flow", flows=flows, problem="", name="")
+
+
+def _new(request: Request, form: FormData) -> Response:
+    name, root = text_of(form, "name").strip(), studio_of(request).folder
+    path = root / f"{name}.toml"
+    problem = ""
+    if not _NAME.fullmatch(name):
+        problem = "Expected a name of letters, digits, '_' and '-', at most 60."
+    elif path.exists():
+        problem = f"{path.name} exists already; choose another name."
+    if problem:
+        flows = list(flows_below(root))
+        return render(request, "flow_list.html", status=400, title="Flow", flows=flows, problem=problem, name=name)
+    write_atomic(path, STARTER.format(name=name).encode())
+    return RedirectResponse(f"/flow/edit/{name}.toml", 303)
+
+
+def _answer(request: Request) -> Response:
+    flow = _opened(request)
+    form = _Form(flow.text, flow.mark, request.query_params.get("select", ""))
+    return _page(request, flow, form, notice=_SAID.get(request.query_params.get("said", ""), ""))
+
+
+def _page(
+    request: Request, flow: _Flow, form: _Form, *, notice: str = "", problem: str = "", conflict: str = "",
+    status: int = 200,
+) -> Response:  # fmt: skip
+    """Return the editor. A draft that is no table at all is shown as text alone."""
+    place = str(request.path_params["place"])
+    view: FlowView | None = None
+    try:
+        view = flow_view(FlowDocument(form.text, flow.path.name).table(), flow.path, studio_of(request).folder)
+    except InputError as error:
+        problem = problem or told(error)
+        status = 400 if form.unsaved else status
+    return render(
+        request, "flow.html", status=status, title=f"Flow: {flow.path.stem}", place=place, flow=flow, form=form,
+        view=view, notice=notice, problem=problem, conflict=conflict, shown=_mark(form.text),
+        past=file_history.versions(flow.history), selected=_selected(form, view) if view else {"kind": ""},
+    )  # fmt: skip
+
+
+def _selected(form: _Form, view: FlowView) -> dict[str, object]:
+    """Return the fields of what is selected, as they are shown; empty for nothing."""
+    kind, _, name = form.selected.partition(":")
+    table = view.table
+    if kind == "state" and name in table.states:
+        held = table.retrieve.get(name)
+        x, y = view.positions()[name]
+        values: dict[str, object] = {
+            "name": name, "left": str(x), "top": str(y), "first": name == table.initial, "final": name in table.final,
+            "index": held.index if held else "", "passages": str(held.top) if held else "",
+            "minimum": "" if held is None or held.minimum is None else f"{held.minimum:g}",
+        }  # fmt: skip
+        return {"kind": kind, "of": name, "steps": view.steps_of(name), **values, **(form.values or {})}
+    if kind == "step" and name.isdecimal() and int(name) < len(table.steps):
+        step = table.steps[int(name)]
+        values = {
+            "state": step.state if isinstance(step.state, str) else ", ".join(step.state), "event": step.event,
+            "when": step.when, "to": step.to, "after": "" if step.after is None else f"{step.after:g}",
+            "actions": actions_text(step.actions),
+        }  # fmt: skip
+        return {"kind": kind, "of": int(name), **values, **(form.values or {})}
+    return {"kind": ""}
+
+
+def _sent(request: Request, sent: FormData) -> Response:
+    flow = _opened(request)
+    do = text_of(sent, "do")
+    if do.startswith("restore:"):
+        content = file_history.content_of(flow.history, do.removeprefix("restore:"))
+        file_history.save(flow.path, content, text_of(sent, "base"), flow.history)
+        return RedirectResponse("?said=2", 303)
+    draft = text_of(sent, "draft").replace("\r\n", "\n")
+    form = _Form(draft, text_of(sent, "base"), text_of(sent, "selected"), unsaved=draft != flow.text)
+    try:
+        form = _edited(form, sent, do, flow, studio_of(request).folder)
+    except InputError as error:
+        values = {key: text_of(sent, key) for key in (*_FIELDS, "name", "index", "passages", "minimum") if key in sent}
+        return _page(request, flow, replace(form, values=values), problem=told(error), status=400)
+    form = replace(form, unsaved=form.text != flow.text)
+    if do == "save":
+        return _save(request, flow, form)
+    return _page(request, flow, form, notice="Not saved yet." if form.unsaved else "")
+
+
+def _edited(form: _Form, sent: FormData, do: str, flow: _Flow, root: Path) -> _Form:
+    """Return the draft after the fields of what is selected, the positions and a button.
+
+    Raises:
+        InputError: a field that does not fit; the draft is as it was.
+    """
+    document = FlowDocument(form.text, flow.path.name)
+    selected = form.selected
+    # Fields were made from the text that was shown; where the text itself was edited, it counts.
+    if text_of(sent, "shown") == _mark(form.text):
+        selected = _fields(document, selected, sent)
+        _moved(document, sent, flow, root)
+    action, _, rest = do.partition(":")
+    source = ""
+    if action == "select":
+        selected = rest
+    elif action == "from":
+        source = rest
+    elif action == "add":
+        name = text_of(sent, "new").strip()
+        drawn = flow_view(document.table(), flow.path, root).drawing
+        document.add_state(name, (round(drawn.width) + _BESIDE, 0))
+        selected = f"state:{name}"
+    elif action == "connect":
+        intents = flow_view(document.table(), flow.path, root).intents
+        before, after, event = (text_of(sent, key).strip() for key in ("before", "after_state", "by"))
+        selected = f"step:{document.connect(before, after, event, intents)}"
+    elif action == "delete" and selected:
+        kind, _, name = selected.partition(":")
+        if kind == "state":
+            document.remove_state(name)
+        else:
+            document.remove_step(int(name))
+        selected = ""
+    return replace(form, text=document.text(), selected=selected, source=source)
+
+
+def _fields(document: FlowDocument, selected: str, sent: FormData) -> str:
+    """Take the fields of what was selected, and return what is selected by its new name."""
+    kind, _, name = selected.partition(":")
+    table = document.table()
+    if kind == "step" and name.isdecimal() and int(name) < len(table.steps) and "event" in sent:
+        document.change_step(int(name), {key: text_of(sent, key).replace("\r\n", "\n") for key in _FIELDS})
+    elif kind == "state" and name in table.states and "name" in sent:
+        document.set_retrieval(name, *(text_of(sent, key).strip() for key in ("index", "passages", "minimum")))
+        document.set_state(name, first="first" in sent, final="final" in sent)
+        new = text_of(sent, "name").strip()
+        if new != name:
+            document.rename_state(name, new)
+            return f"state:{new}"
+    return selected
+
+
+def _moved(document: FlowDocument, sent: FormData, flow: _Flow, root: Path) -> None:
+    """Write positions where a state was moved: dragged, or by the numbers of the selected one."""
+    table = document.table()
+    stood = flow_view(table, flow.path, root).positions()
+    known: dict[str, Position] = {}
+    for state, at in stood.items():
+        known[state] = _position(text_of(sent, f"at:{state}"), at)
+    kind, _, name = text_of(sent, "selected").partition(":")
+    if kind == "state" and name in known and known[name] == stood[name]:
+        typed = f"{text_of(sent, 'left')},{text_of(sent, 'top')}"
+        known[name] = _position(typed, known[name])
+    if known != stood:
+        document.move(known)
+
+
+def _position(text: str, otherwise: Position) -> Position:
+    found = re.fullmatch(r"\s*(\d{1,5})\s*,\s*(\d{1,5})\s*", text)
+    if found is None:
+        return otherwise
+    return min(int(found[1]), 20_000), min(int(found[2]), 20_000)
+
+
+def _save(request: Request, flow: _Flow, form: _Form) -> Response:
+    """Save a draft that can be held; where the file is another by now, both are shown and nothing is saved."""
+    view = flow_view(FlowDocument(form.text, flow.path.name).table(), flow.path, studio_of(request).folder)
+    if view.problems:
+        count = "1 problem keeps" if len(view.problems) == 1 else f"{len(view.problems)} problems keep"
+        return _page(
+            request, flow, form, problem=f"{count} this dialogue from being held; nothing is saved.", status=400
+        )
+    try:
+        file_history.save(flow.path, form.text.encode(), form.base, flow.history)
+    except ChangedError:
+        now = _opened(request)
+        lines = difflib.unified_diff(now.text.splitlines(), form.text.splitlines(), "saved", "yours", lineterm="", n=1)
+        mine = replace(form, base=now.mark, unsaved=True)
+        return _page(request, now, mine, conflict="\n".join(lines), status=409)
+    except EdgewrightError as error:
+        return _page(request, flow, form, problem=told(error), status=400)
+    return RedirectResponse(f"?said=1&select={form.selected}", 303)
+
+
+def _mark(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+PAGE = Page(
+    routes=(
+        Route("/flow", page_of(_list), methods=["GET"]),
+        Route("/flow", form_of(_new), methods=["POST"]),
+        Route("/flow/edit/{place:path}", page_of(_answer), methods=["GET"]),
+        Route("/flow/edit/{place:path}", form_of(_sent), methods=["POST"]),
+    ),
+    tab="Flow",
+    rank=28,
+    address="/flow",
+)

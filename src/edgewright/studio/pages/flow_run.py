@@ -1,0 +1,123 @@
+"""A saved flow, run step by step with every value that decided; the address holds the whole conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from edgewright.core.state_machine.validation import CheckedTable
+from edgewright.language.dialogue.conversation import Conversation, Turn, seconds_of
+from edgewright.language.dialogue.turn import TurnStep, turn_steps
+from edgewright.language.dialogue.validation import read_dialogue
+from edgewright.nlp.documents.retrieval import Retriever
+from edgewright.nlp.utterance.parse import Understanding
+from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.studio.frame import page_of, render, studio_of, told
+from edgewright.studio.pages import Page
+from edgewright.studio.paths import below
+from edgewright.studio.view.flow_view import flow_view, inside, model_in
+
+# A conversation is held anew for every answer, and an address has bounds.
+_MOST_LINES, _LONGEST = 20, 1000
+
+
+@dataclass(frozen=True)
+class _Talk:
+    """A conversation up to its last line.
+
+    Attributes:
+        lines: who said what: 'heard' or 'said'.
+        steps: of the last turn.
+        state: where it is.
+        over: whether it ended.
+        problem: what is wrong with the last line.
+    """
+
+    lines: tuple[tuple[str, str], ...]
+    steps: tuple[TurnStep, ...]
+    state: str
+    over: bool
+    problem: str = ""
+
+
+def _answer(request: Request) -> Response:
+    root, place = studio_of(request).folder, str(request.path_params["place"])
+    path = below(root, place)
+    given = request.query_params
+    heard = [line.strip()[:_LONGEST] for line in given.getlist("heard") if line.strip()][:_MOST_LINES]
+    new = given.get("next", "").strip()[:_LONGEST]
+    heard += [new] if new else []
+    title = f"Run: {path.stem}"
+    try:
+        checked, _ = read_dialogue(path)
+        talk = _held(checked, path, root, heard)
+    except EdgewrightError as error:
+        return render(request, "flow_run.html", status=400, title=title, place=place, talk=None, problem=told(error))
+    if talk.problem:
+        heard.pop()
+    asked = given.get("at", "")
+    at = min(int(asked), len(talk.steps)) if asked.isdecimal() and len(asked) < 6 else len(talk.steps)
+    shown = talk.steps[:at]
+    state = shown[-1].state if shown else next((step.state for step in talk.steps), talk.state)
+    passed = {(step.state, step.place) for step in shown if step.kind == "step"}
+
+    def to(number: int) -> str:
+        return f"?{urlencode([('heard', line) for line in heard] + [('at', str(number))])}"
+
+    return render(
+        request, "flow_run.html", title=title, place=place, talk=talk, problem=talk.problem, heard=heard, steps=shown,
+        current=state, passed=passed, view=flow_view(checked.table, path, root), total=len(talk.steps), at=at,
+        following=to(at + 1) if at < len(talk.steps) else "", former=to(at - 1) if at > 0 else "",
+        whole=to(len(talk.steps)), full=len(heard) >= _MOST_LINES, model=checked.table.model,
+        typed=new if talk.problem else "",
+    )  # fmt: skip
+
+
+def _held(checked: CheckedTable, path: Path, root: Path, heard: Sequence[str]) -> _Talk:
+    """Hold a conversation from its beginning.
+
+    Raises:
+        InputError: an index that is not in the studio's folder, or an earlier line that means nothing.
+    """
+    for retrieval in checked.table.retrieve.values():
+        if inside(root, path, retrieval.index) is None:
+            raise InputError(f"the index {retrieval.index} in the studio's folder", "none there", path.name,
+                             f"Make it: edgewright language index DOCUMENT... --out {retrieval.index}")  # fmt: skip
+    model = model_in(checked.table, path, root)
+    understanding = Understanding.load(model) if model else None
+    with Retriever(checked.table, path.parent) as look:
+        conversation = Conversation(checked, look, understanding)
+        greeting = conversation.talk.begin(0.0)
+        lines = [("said", answer) for output in greeting for answer in output.answers]
+        steps, now, problem = turn_steps(None, greeting), 0.0, ""
+        for number, line in enumerate(heard):
+            try:
+                now += seconds_of(line)
+                turn = conversation.take(line, now)
+            except InputError as error:
+                if number < len(heard) - 1:
+                    raise
+                problem = told(error)
+                break
+            lines += [("heard", line), *_said(turn)]
+            steps = turn_steps(turn.parsed, turn.outputs)
+            if conversation.talk.over:
+                break
+        return _Talk(tuple(lines), steps, conversation.talk.machine.state, conversation.talk.over, problem)
+
+
+def _said(turn: Turn) -> list[tuple[str, str]]:
+    return [
+        ("said", text)
+        for output in turn.outputs
+        for text in (*(f"[{label}]" for label in output.does), *output.answers)
+    ]
+
+
+PAGE = Page(routes=(Route("/flow/run/{place:path}", page_of(_answer), methods=["GET"]),), rank=74)
