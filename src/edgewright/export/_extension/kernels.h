@@ -153,7 +153,11 @@ INLINED sum_lanes load_sums(const void *p) { return _mm512_loadu_si512(p); }
 INLINED void store_sums(void *p, sum_lanes x) { _mm512_storeu_si512(p, x); }
 INLINED sum_lanes plus(sum_lanes a, sum_lanes b) { return _mm512_add_epi32(a, b); }
 INLINED byte_factor four_bytes(int32_t x) { return _mm512_set1_epi32(x); }
-INLINED sum_lanes dot(sum_lanes sum, byte_factor x, sum_lanes w) { return _mm512_dpbusd_epi32(sum, x, w); }
+/* Written out: compilers copied every sum before its instruction and read a weight again for every row. */
+INLINED sum_lanes dot(sum_lanes sum, byte_factor x, sum_lanes w) {
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(x), "v"(w));
+    return sum;
+}
 #elif defined(__AVX2__)
 #define WIDE 8
 typedef __m256i sum_lanes;
@@ -217,17 +221,23 @@ INLINED sum_lanes dot(sum_lanes sum, byte_factor x, sum_lanes w) {
 
 #if defined(WIDE)
 #define PIECES (GROUP / WIDE)
+#if WIDE == GROUP
+/* 32 registers hold up to 14 sums: two rows share a weight that comes from the second cache. */
+#define ROWS(groups, count) AT_MOST(((groups) + 7) / (groups), count)
+#else
 #define ROWS(groups, count) AT_MOST(SIDE_BY_SIDE((groups) * PIECES), count)
+#endif
 #else
 #define ROWS(groups, count) 1
 #endif
 
 /* Sums of products of bytes and weights for `groups` groups of 16 outputs and `rows` rows of inputs `step` bytes apart.
- * Weights: [inputs / 4][groups][16 outputs][4 inputs]. Biases stand twice, for bytes + 128 and for signed ones; both
+ * The inputs of a row are `lines` times `quads` groups of four, lines `down` bytes apart.
+ * Weights: [lines][quads][groups][16 outputs][4 inputs]. Biases stand twice, for bytes + 128 and for signed ones; both
  * hold what the zero point adds. `total`: [rows][groups][16].
  */
 INLINED void dense_sums(const byte *restrict x, int step, int rows, const int8_t *restrict w, const int32_t *restrict b,
-                        int32_t *restrict total, int quads, int groups) {
+                        int32_t *restrict total, int lines, int down, int quads, int groups) {
     b += OFFSET ? 0 : groups * GROUP;
 #if defined(WIDE)
     /* An instruction that multiplies and adds answers after four or five cycles: single sums are split. */
@@ -237,33 +247,35 @@ INLINED void dense_sums(const byte *restrict x, int step, int rows, const int8_t
     for (int i = 0; i < ways * rows * each; ++i) {
         sum[i] = i < rows * each ? load_sums(b + i % each * WIDE) : (sum_lanes){0};
     }
-    int k = 0;
-    for (; k + ways <= quads; k += ways) {
+    for (int line = 0; line < lines; ++line, x += down, w += quads * each * 4 * WIDE) {
+        int k = 0;
+        for (; k + ways <= quads; k += ways) {
 #pragma GCC unroll 8
-        for (int way = 0; way < ways; ++way) {
+            for (int way = 0; way < ways; ++way) {
 #pragma GCC unroll 8
-            for (int row = 0; row < rows; ++row) {
-                int32_t four;
-                memcpy(&four, x + row * step + 4 * (k + way), 4);
-                const byte_factor value = four_bytes(four);
+                for (int row = 0; row < rows; ++row) {
+                    int32_t four;
+                    memcpy(&four, x + row * step + 4 * (k + way), 4);
+                    const byte_factor value = four_bytes(four);
 #pragma GCC unroll 32
-                for (int i = 0; i < each; ++i) {
-                    const int8_t *at = w + ((k + way) * each + i) * 4 * WIDE;
-                    const int place = (way * rows + row) * each + i;
-                    sum[place] = dot(sum[place], value, load_sums(at));
+                    for (int i = 0; i < each; ++i) {
+                        const int8_t *at = w + ((k + way) * each + i) * 4 * WIDE;
+                        const int place = (way * rows + row) * each + i;
+                        sum[place] = dot(sum[place], value, load_sums(at));
+                    }
                 }
             }
         }
-    }
-    for (; k < quads; ++k) {
+        for (; k < quads; ++k) {
 #pragma GCC unroll 8
-        for (int row = 0; row < rows; ++row) {
-            int32_t four;
-            memcpy(&four, x + row * step + 4 * k, 4);
-            const byte_factor value = four_bytes(four);
+            for (int row = 0; row < rows; ++row) {
+                int32_t four;
+                memcpy(&four, x + row * step + 4 * k, 4);
+                const byte_factor value = four_bytes(four);
 #pragma GCC unroll 32
-            for (int i = 0; i < each; ++i) {
-                sum[row * each + i] = dot(sum[row * each + i], value, load_sums(w + (k * each + i) * 4 * WIDE));
+                for (int i = 0; i < each; ++i) {
+                    sum[row * each + i] = dot(sum[row * each + i], value, load_sums(w + (k * each + i) * 4 * WIDE));
+                }
             }
         }
     }
@@ -278,11 +290,11 @@ INLINED void dense_sums(const byte *restrict x, int step, int rows, const int8_t
 #else
     for (int row = 0; row < rows; ++row, total += groups * GROUP, x += step) {
         memcpy(total, b, sizeof(int32_t) * (size_t)(groups * GROUP));
-        for (int k = 0; k < quads; ++k) {
+        for (int k = 0; k < lines * quads; ++k) {
             for (int i = 0; i < groups * GROUP; ++i) {
                 const int8_t *at = w + (k * groups * GROUP + i) * 4;
                 for (int lane = 0; lane < 4; ++lane) {
-                    total[i] += (int32_t)x[4 * k + lane] * at[lane];
+                    total[i] += (int32_t)x[k / quads * down + 4 * (k % quads) + lane] * at[lane];
                 }
             }
         }
@@ -292,23 +304,56 @@ INLINED void dense_sums(const byte *restrict x, int step, int rows, const int8_t
 
 /* Adds the sums of further weights to `total`. */
 INLINED void more_sums(const byte *restrict x, int step, int rows, const int8_t *restrict w, const int32_t *restrict b,
-                       int32_t *restrict total, int quads, int groups) {
+                       int32_t *restrict total, int lines, int down, int quads, int groups) {
     int32_t more[rows * groups * GROUP];
-    dense_sums(x, step, rows, w, b, more, quads, groups);
+    dense_sums(x, step, rows, w, b, more, lines, down, quads, groups);
     for (int i = 0; i < rows * groups * GROUP; ++i) {
         total[i] += more[i];
     }
 }
 
-/* One filter a channel. Weights: [(taps + 1) / 2][channels in groups of 16][2 taps]; taps lie `down` and `across` bytes
- * apart. Biases as above, a row of whole groups each.
+#if defined(__AVX512VNNI__) && defined(__AVX512BW__)
+#define FOURS
+/* Four parts of 16 bytes: four bytes of the first, of the second and so on become a part. */
+INLINED __m512i turned(__m512i parts) {
+    const __m512i order = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+    return _mm512_permutexvar_epi32(order, parts);
+}
+/* The 16 channels of four taps: four taps of a channel beside each other. */
+INLINED __m512i four_taps(__m512i taps) {
+    const __m128i order = _mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+    return _mm512_shuffle_epi8(turned(taps), _mm512_broadcast_i32x4(order));
+}
+#endif
+
+/* One filter a channel. Weights: [(taps + 1) / 2][channels in groups of 16][2 taps], and again in bytes as
+ * [(taps + 3) / 4][channels in groups of 16][4 taps]; taps lie `down` and `across` bytes apart. Biases as above, a row of
+ * whole groups each.
  */
-INLINED void depthwise_sums(const byte *restrict x, const int16_t *restrict w, const int32_t *restrict b,
-                            int32_t *restrict total, int channels, int height, int width, int down, int across) {
+INLINED void depthwise_sums(const byte *restrict x, const int16_t *restrict w, const int8_t *restrict quads,
+                            const int32_t *restrict b, int32_t *restrict total, int channels, int height, int width,
+                            int down, int across) {
     const int whole = (channels + GROUP - 1) / GROUP * GROUP, taps = height * width;
     b += OFFSET ? 0 : whole;
     for (int ch = 0; ch < whole; ch += GROUP) {
-#if defined(__AVX2__)
+#if defined(FOURS)
+        __m512i sum = _mm512_loadu_si512(b + ch);
+#define TAP(n) _mm_loadu_si128((const __m128i *)(x + ch + (n) / width * down + (n) % width * across))
+#pragma GCC unroll 16
+        for (int tap = 0; tap < taps; tap += 4) {
+            const __m512i factors = _mm512_loadu_si512(quads + (tap * whole + ch * 4));
+            if (tap + 1 == taps) {
+                sum = _mm512_dpbusd_epi32(sum, _mm512_cvtepu8_epi32(TAP(tap)), factors);
+                break;
+            }
+            __m512i all = _mm512_inserti32x4(_mm512_zextsi128_si512(TAP(tap)), TAP(tap + 1), 1);
+            all = tap + 2 < taps ? _mm512_inserti32x4(all, TAP(tap + 2), 2) : all;
+            all = tap + 3 < taps ? _mm512_inserti32x4(all, TAP(tap + 3), 3) : all;
+            sum = _mm512_dpbusd_epi32(sum, four_taps(all), factors);
+        }
+#undef TAP
+        _mm512_storeu_si512(total + ch, sum);
+#elif defined(__AVX2__)
         __m256i low = _mm256_loadu_si256((const __m256i *)(b + ch));
         __m256i high = _mm256_loadu_si256((const __m256i *)(b + ch + 8));
 #pragma GCC unroll 16
@@ -535,13 +580,96 @@ INLINED void round_twice(const int32_t *restrict total, const int32_t *restrict 
 #endif
 }
 
+#if defined(FOURS)
+/* Four vectors of values to which zero point and OFFSET are added: a quarter of each in every part of 16 bytes. */
+INLINED __m512i narrowed(const __m512i *made, int low, int high) {
+    __m512i bytes = _mm512_packus_epi16(_mm512_packs_epi32(made[0], made[1]), _mm512_packs_epi32(made[2], made[3]));
+    bytes = low > -128 ? _mm512_max_epu8(bytes, _mm512_set1_epi8((char)(low + OFFSET))) : bytes;
+    return high < 127 ? _mm512_min_epu8(bytes, _mm512_set1_epi8((char)(high + OFFSET))) : bytes;
+}
+#endif
+
+/* Rows of sums, [rows][groups][16], to rows of bytes that lie `stride` apart. `within`: a sum with the zero point moved by
+ * the shift stays within 32 bits, and no shift is 0 where low < zero; then four vectors become bytes at once.
+ * A rounded product below 0 belongs to a sum below 0, and one less before the shift rounds its halves away from zero;
+ * where all below the zero point is clamped, that changes nothing.
+ */
+INLINED void round_twice_rows(const int32_t *restrict total, int rows, int groups, const int32_t *restrict multiplier,
+                              const int32_t *restrict shift, byte *restrict y, int stride, int outputs, int zero,
+                              int low, int high, int within) {
+#if defined(FOURS)
+    const __m512i nudge = _mm512_set1_epi64(1 << 30), move = _mm512_set1_epi32(2 * (zero + OFFSET) + 1);
+    const int count = rows * groups;
+    for (int i = 0; within && i < count; i += 4) {
+        __m512i made[4];
+#pragma GCC unroll 4
+        for (int part = 0; part < 4; ++part) {
+            const int at = i + part < count ? i + part : i, group = at % groups * GROUP;
+            const __m512i x = at_values(total + at * GROUP), m = at_values(multiplier + group);
+            const __m512i s = at_values(shift + group);
+            const __m512i even = _mm512_add_epi64(_mm512_mul_epi32(x, m), nudge), up = _mm512_srli_epi64(x, 32);
+            const __m512i odd = _mm512_add_epi64(_mm512_mul_epi32(up, _mm512_srli_epi64(m, 32)), nudge);
+            __m512i one = both_lanes(_mm512_srli_epi64(even, 31), _mm512_slli_epi64(odd, 1));
+            one = _mm512_add_epi32(one, _mm512_srli_epi32(_mm512_sllv_epi32(move, s), 1));
+            one = low < zero ? _mm512_add_epi32(one, _mm512_srai_epi32(x, 31)) : one;
+            made[part] = _mm512_srav_epi32(one, s);
+        }
+        const __m512i bytes = turned(narrowed(made, low, high));
+        if (outputs == groups * GROUP && stride == outputs && i + 4 <= count) {
+            _mm512_storeu_si512(y + i * GROUP, bytes);
+            continue;
+        }
+        byte four[4 * GROUP];
+        _mm512_storeu_si512(four, bytes);
+#pragma GCC unroll 4
+        for (int part = 0; part < 4 && i + part < count; ++part) {
+            const int at = i + part, group = at % groups * GROUP;
+            memcpy(y + at / groups * stride + group, four + part * GROUP, (size_t)AT_MOST(GROUP, outputs - group));
+        }
+    }
+    rows = within ? 0 : rows;
+#else
+    (void)within;
+#endif
+    for (int row = 0; row < rows; ++row) {
+        round_twice(total + row * groups * GROUP, multiplier, shift, y + row * stride, outputs, zero, low, high);
+    }
+}
+
 /* Sum of two values: each brought to twice the larger scale with `bits` more bits, added, brought to the output's scale
  * (core/kernels, `add`). Factors: multiplier and shift to the right of the first, the second and the sum, 16 times each.
- * `one_half` and `two_half`: the factor is exactly a half.
+ * `one_half` and `two_half`: the factor is exactly a half. `line`: factors of 30 bits that give the same bytes for every
+ * pair of bytes (elementwise.py), both lower 15 bits, both upper 15 bits, the constant's lower and upper, and the shift;
+ * NULL where there are none.
  */
 INLINED void add_bytes(const byte *restrict one, const byte *restrict two, byte *restrict y, int count,
-                       const int32_t *restrict factors, int bits, int one_half, int two_half, int one_zero,
-                       int two_zero, int zero, int low, int high) {
+                       const int32_t *restrict factors, const int32_t *restrict line, int bits, int one_half,
+                       int two_half, int one_zero, int two_zero, int zero, int low, int high) {
+#if defined(FOURS)
+    for (int i = 0; line != NULL && i < count; i += 4 * GROUP) {
+        const __m512i lower = _mm512_set1_epi32(line[0]), upper = _mm512_set1_epi32(line[1]);
+        const __m512i add_lower = _mm512_set1_epi32(line[2]), add_upper = _mm512_set1_epi32(line[3]);
+        const __m512i a = _mm512_loadu_si512(one + i), b = _mm512_loadu_si512(two + i), none = _mm512_setzero_si512();
+        const __m512i first = _mm512_unpacklo_epi8(a, b), second = _mm512_unpackhi_epi8(a, b);
+        __m512i made[4] = {_mm512_unpacklo_epi8(first, none), _mm512_unpackhi_epi8(first, none),
+                           _mm512_unpacklo_epi8(second, none), _mm512_unpackhi_epi8(second, none)};
+#pragma GCC unroll 4
+        for (int part = 0; part < 4; ++part) {
+            const __m512i carry = _mm512_srai_epi32(_mm512_dpwssd_epi32(add_lower, made[part], lower), 15);
+            const __m512i sum = _mm512_add_epi32(_mm512_dpwssd_epi32(add_upper, made[part], upper), carry);
+            made[part] = _mm512_sra_epi32(sum, _mm_cvtsi32_si128(line[4]));
+        }
+        const __m512i bytes = narrowed(made, low, high);
+        if (i + 4 * GROUP <= count) {
+            _mm512_storeu_si512(y + i, bytes);
+        } else {
+            memcpy(y + i, &bytes, (size_t)(count - i));
+        }
+    }
+    count = line != NULL ? 0 : count;
+#else
+    (void)line;
+#endif
     for (int i = 0; i < count; i += GROUP) {
         int32_t first[GROUP], second[GROUP];
         for (int n = 0; n < GROUP; ++n) {

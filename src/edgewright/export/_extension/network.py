@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -13,6 +12,7 @@ from edgewright.export._extension.depthwise import depthwise
 from edgewright.export._extension.elementwise import add, has_add, portable
 from edgewright.export._extension.packing import (
     Blob,
+    Site,
     blocks,
     byte_bias,
     byte_block,
@@ -55,17 +55,6 @@ def has_code(network: IntegerNetwork, operator: IntegerOperator) -> bool:
 def _runs_alone(operator: IntegerOperator) -> bool:
     """Return whether the portable C of an operator can stand alone: it reads one value, and has no weights."""
     return len(operator.inputs) == 1 and "weights" not in operator.arrays
-
-
-@dataclass(frozen=True)
-class Site:
-    """Where a dense layer reads and writes, as C: `rows` rows, their inputs `step` and their outputs `stride` apart."""
-
-    source: str
-    target: str
-    rows: str = "1"
-    step: int = 0
-    stride: int = 0
 
 
 class NetworkWriter:
@@ -137,7 +126,7 @@ class NetworkWriter:
         self._layer(operator, weights, Site(f"v{operator.inputs[0]}", f"v{operator.output}"))
 
     def _conv(self, operator: IntegerOperator) -> None:
-        """Every place of the kernel is a dense layer on what lies under it, gathered in one row."""
+        """Every place of the kernel is a dense layer on what lies under it, in one row where that is faster."""
         source, target = self.network.values[operator.inputs[0]], self.network.values[operator.output]
         (kh, kw), (sh, sw), (dh, dw) = (operator.numbers[n] for n in ("kernel", "strides", "dilations"))
         channels, element = source.shape[2], 1 if self.integer else 4
@@ -153,8 +142,14 @@ class NetworkWriter:
         ]
         at = f"{name} + ((r * {sh}) * {wide} + c * {sw}) * {channels}"
         step = sw * channels
+        lines, down = 1, 0
         if (kh == 1 or (kw == wide and dh == 1)) and dw == 1:
             self.lines.append(f"    const {self.type} *const under = {at};")
+        elif self.integer and dw == 1 and "avx512_vnni" in self.features:
+            # Lines are read where they lie; weights of what fills their last group of four are 0.
+            self.lines.append(f"    const {self.type} *const under = {at};")
+            lines, down, run = kh, dh * wide * channels, kw * channels
+            weights = np.pad(weights.reshape(-1, kh, run), ((0, 0), (0, 0), (0, -run % 4))).reshape(len(weights), -1)
         else:
             step = weights.shape[1]
             self.lines.append(f"    {self.type} under[{count} * {step} + {_ROOM}];")
@@ -165,7 +160,7 @@ class NetworkWriter:
                 f"        memcpy(under + i * {step} + a * {kw * channels} + b * {channels}, "
                 f"{at} + (i * {sw} + a * {dh * wide} + b * {dw}) * {channels}, {run * element});",
             ]
-        self._layer(operator, weights, Site("under", self.place(operator), count, step, filters))
+        self._layer(operator, weights, Site("under", self.place(operator), count, step, filters, lines, down))
         self.lines.append("}")
 
     def padded(self, operator: IntegerOperator, fill: str) -> tuple[str, int]:
@@ -227,22 +222,43 @@ class NetworkWriter:
     def _bytes(
         self, operator: IntegerOperator, weights: Array, bias: Array, block: tuple[int, int, int], site: Site
     ) -> None:
-        start, groups, count = block
+        start, groups, _ = block
         values = self.network.values
-        quads, size = -(-weights.shape[1] // 4), groups * 16
+        quads, size = -(-weights.shape[1] // 4) // site.lines, groups * 16
         self.lines.append(f"{{ int32_t total[{site.rows} * {size}] __attribute__((aligned(64)));")
         for call, part in zip(("dense_sums", "more_sums"), within_bytes(weights), strict=False):
             both = [padded(array, start, groups) for array in byte_bias(part, bias, values[operator.inputs[0]].zero)]
             w = self.constant("int8_t", byte_block(part, start, groups))
             b = self.constant("int32_t", np.concatenate(both))
-            self.lines.append(f"{call}({site.source}, {site.step}, {site.rows}, {w}, {b}, total, {quads}, {groups});")
+            shape = f"{site.lines}, {site.down}, {quads}, {groups}"
+            self.lines.append(f"{call}({site.source}, {site.step}, {site.rows}, {w}, {b}, total, {shape});")
             bias = np.zeros_like(bias)
+        self.lines.append(f"{self.rounded(operator, weights, block, site)} }}")
+
+    def rounded(self, operator: IntegerOperator, weights: Array, block: tuple[int, int, int], site: Site) -> str:
+        """Rows of sums in `total` to bytes; weights have shape (outputs, inputs)."""
+        start, groups, count = block
         rule, arrays = self._rounding(operator, len(weights), start, count)
-        zero, low, high = values[operator.output].zero, operator.low, operator.high
-        self.lines.append(
-            f"for (int i = 0; i < {site.rows}; ++i) {rule}(total + i * {size}, {arrays}, {site.target} + "
-            f"i * {site.stride} + {start}, {count}, {zero}, {low}, {high}); }}"
+        zero, low, high = self.network.values[operator.output].zero, operator.low, operator.high
+        target, ends = f"{site.target} + {start}", f"{count}, {zero}, {low}, {high}"
+        if rule == "round_twice":
+            within = int(self._stays_within(operator, weights))
+            return (
+                f"round_twice_rows(total, {site.rows}, {groups}, {arrays}, {target}, {site.stride}, {ends}, {within});"
+            )
+        return (
+            f"for (int i = 0; i < {site.rows}; ++i) "
+            f"{rule}(total + i * {groups * 16}, {arrays}, {target} + i * {site.stride}, {ends});"
         )
+
+    def _stays_within(self, operator: IntegerOperator, weights: Array) -> bool:
+        """Return whether `round_twice_rows` may round four vectors at once: 32 bits hold what it adds."""
+        source, target = (self.network.values[i] for i in (operator.inputs[0], operator.output))
+        bias = np.abs(operator.arrays.get("bias", np.zeros(1)).astype(np.float64))
+        most = bias + max(127 - source.zero, source.zero + 128) * np.abs(weights.astype(np.float64)).sum(axis=1)
+        right = -operator.arrays["shift"].ravel().astype(np.float64)
+        room = most + 2 + (2 * (target.zero + 128) + 1) * 2.0 ** (right + 1)
+        return bool(room.max() < 2**31 and (operator.low >= target.zero or right.min() >= 1))
 
     def _rounding(self, operator: IntegerOperator, outputs: int, start: int, count: int) -> tuple[str, str]:
         own = slice(start, start + count)

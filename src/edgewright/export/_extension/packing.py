@@ -36,6 +36,22 @@ class Blob:
         return b"".join(self.parts) + bytes(_ALIGNMENT)
 
 
+@dataclass(frozen=True)
+class Site:
+    """Where a dense layer reads and writes, as C: `rows` rows, their inputs `step` and their outputs `stride` apart.
+
+    The inputs of a row are `lines` lines, `down` apart.
+    """
+
+    source: str
+    target: str
+    rows: str = "1"
+    step: int = 0
+    stride: int = 0
+    lines: int = 1
+    down: int = 0
+
+
 def most_groups(integer: bool, features: frozenset[str]) -> int:
     """Return how many groups' sums a processor's registers hold: more would spill, fewer would wait for each other."""
     if not integer:
@@ -77,13 +93,13 @@ def within_bytes(weights: Array) -> tuple[Array, ...]:
     return upper, weights - upper
 
 
-def tap_pairs(weights: Array) -> NDArray[np.int16]:
-    """Depthwise weights (height, width, filters) as [(taps + 1) / 2][filters in whole groups][2]."""
+def tap_groups(weights: Array, count: int) -> Array:
+    """Depthwise weights (height, width, filters) as [taps / count, rounded up][filters in whole groups][count]."""
     filters = weights.shape[-1]
     taps = weights.reshape(-1, filters)
-    made = np.zeros((-(-len(taps) // 2) * 2, -(-filters // GROUP) * GROUP), np.int16)
+    made = np.zeros((-(-len(taps) // count) * count, -(-filters // GROUP) * GROUP), weights.dtype)
     made[: len(taps), :filters] = taps
-    return np.ascontiguousarray(made.reshape(-1, 2, made.shape[1]).transpose(0, 2, 1))
+    return np.ascontiguousarray(made.reshape(-1, count, made.shape[1]).transpose(0, 2, 1))
 
 
 def padded(array: Array, start: int, groups: int) -> Array:
