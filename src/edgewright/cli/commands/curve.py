@@ -24,6 +24,7 @@ class CurveOptions(ProblemOptions):
     data: str = argument()
     rung: str = option(default="small_network", help="Name of the model on the ladder.")
     utterances: bool = option(help="DATA are utterances with intents; train an intent classifier.")
+    texts: bool = option(help="DATA are texts; train a model of text, --rung ngram or gru.")
     times: float = option(
         type=click.FloatRange(1.0, 100.0, min_open=True), default=2.0, help="Extrapolate to this many times the data."
     )
@@ -88,6 +89,13 @@ def _learner(options: CurveOptions) -> Learner:
         path = Path(options.data)
         found = read(path)
         return IntentLearner(path.stem, found.utterances, found.validation, seed=options.seed)
+    if options.texts:
+        from edgewright.language.texts.corpus import read_corpus
+        from edgewright.search.curves.text_learner import TextLearner
+
+        path = Path(options.data)
+        rung = "ngram" if options.rung == "small_network" else options.rung
+        return TextLearner(path.stem, read_corpus(path), rung, seed=options.seed)
     from edgewright.search.curves.rung_learner import RungLearner
     from edgewright.search.ladder.metrics import choose
     from edgewright.search.ladder.setup import problem_and_config

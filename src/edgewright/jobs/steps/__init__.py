@@ -73,6 +73,22 @@ class Work:
             return str(self.data / part.folder)
         return str(self.data)
 
+    def texts(self, names: tuple[str, ...]) -> list[Path]:
+        """Return paths of texts in the data; the data itself where none is named.
+
+        Raises:
+            InputError: no data, or nothing of that name.
+        """
+        where = f"{self.folder.name} job.toml"
+        if self.data is None:
+            named = f" with {', '.join(names)}" if names else ""
+            raise InputError(f"texts in --data DIR{named}", "no --data", where, "The README of the job says where from")
+        found = [self.data / name for name in names] or [self.data]
+        for path in found:
+            if not path.exists():
+                raise InputError("texts", "nothing there", str(path), "The README of the job says where from")
+        return found
+
     def run_of(self, name: str) -> Ran:
         """Return what a step ran; the newest when the name is empty.
 

@@ -16,27 +16,29 @@ LEVEL = 0.8
 # Factor that widens the intervals of the weighted power laws to 80 % coverage: the split conformal quantile of 32
 # predictions on five other data sets (docs/adr/0045-learning-curves.md).
 INTERVAL_FACTOR = 1.18
-METHOD = "weighted power laws, 80 %, widened to match other measured curves"
+_METHOD = "weighted power laws, {:.0f} %, widened to match other measured curves"
+METHOD = _METHOD.format(100 * LEVEL)
 # A prediction interval wider than one third of the error is too wide to decide anything.
 MAX_RELATIVE_WIDTH = 1 / 3
 # With this many wrong answers the 90 % CI of the error rate is one third of the rate wide: 2 * 1.645 / sqrt(98) = 1/3.
 FEWEST_WRONG = 98
 
 
-def predict_interval(law: PowerLaw, size: float, *, measured: bool = True) -> Interval:
-    """Return the predicted error at a size with its calibrated 80 % interval.
+def predict_interval(law: PowerLaw, size: float, *, measured: bool = True, level: float = LEVEL) -> Interval:
+    """Return the predicted error at a size with its interval; its factor was calibrated at 80 %.
 
     Args:
         law: power law of the points.
         size: size to predict.
         measured: whether the interval covers a new measurement on other samples, or only the curve itself.
+        level: probability of the interval.
     """
-    prediction = law.at(size, LEVEL, measured=measured)
+    prediction = law.at(size, level, measured=measured)
     low, high = (
         prediction.value * (prediction.low / prediction.value) ** INTERVAL_FACTOR,
         prediction.value * (prediction.high / prediction.value) ** INTERVAL_FACTOR,
     )
-    return Interval(value=prediction.value, low=low, high=high, method=METHOD)
+    return Interval(value=prediction.value, low=low, high=high, method=_METHOD.format(100 * level))
 
 
 def uncertainty_reason(interval: Interval, wrong: float | None) -> str:

@@ -1,0 +1,40 @@
+"""`edgewright language suggest`: words that complete what is typed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+
+from edgewright.cli.options import argument, declare, option
+from edgewright.cli.output import print_json
+from edgewright.schema.errors import InputError
+
+_LONGEST = 10_000
+
+
+@declare("suggest", epilog='Example: edgewright language suggest "Press the " --model typing.text')
+def command(
+    text: str = argument(default=""),
+    model: Path = option(required=True, metavar="MODEL", help="Model file from `language train-text`."),
+    top: int = option(type=click.IntRange(1, 10), default=3, help="Number of words."),
+    as_json: bool = option("--json", help="Print JSON."),
+) -> None:
+    """Suggest words that complete TEXT, or follow it where it ends in a space.
+
+    Without TEXT each line of the input is completed, as it comes.
+    """
+    from edgewright.nlp.texts.model_file import read_text_model
+    from edgewright.nlp.texts.suggest import suggest
+
+    _, opened = read_text_model(model)
+    for line in [text] if text else (line.rstrip("\n") for line in sys.stdin):
+        if len(line) > _LONGEST:
+            raise InputError(f"a text of at most {_LONGEST} characters", str(len(line)), "the text")
+        found = suggest(opened, line, top)
+        if as_json:
+            print_json([msgspec.to_builtins(one._asdict()) for one in found])
+        else:
+            click.echo("  ".join(f"{one.word} ({one.chance:.0%})" for one in found) or "no word")

@@ -1,0 +1,62 @@
+"""`edgewright language train-text`: a folder of texts to a small model that suggests words."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import click
+
+from edgewright.cli.interrupt import loading
+from edgewright.cli.options import argument, declare, option, refuse_existing
+from edgewright.cli.output import print_json
+
+
+@declare("train-text", epilog="Example: edgewright language train-text manuals/ --out typing.text --size 40kB")
+def command(
+    texts: Path = argument(metavar="TEXTS"),
+    out: Path = option(required=True, help="Model file to write."),
+    size: str = option(default="40kB", help="Largest size of the model's arrays in bytes."),
+    form: str = option(
+        type=click.Choice(["best", "ngram", "gru"]),
+        default="best",
+        help="n-grams with back-off, a GRU, or the better of both on validation articles.",
+    ),
+    steps: int = option(type=click.IntRange(10, 100_000), default=1500, help="Steps of the GRU's optimiser."),
+    words: int = option(type=click.IntRange(0, 10_000), default=150, help="Words typed to count saved keystrokes."),
+    seed: int = option(type=click.IntRange(0), default=0, help="Random seed."),
+    force: bool = option(help="Replace the file."),
+    as_json: bool = option("--json", help="Print the measurements as JSON."),
+) -> None:
+    """Train a model of what follows a text on TEXTS, a file or a folder (.md, .html, .pdf, .txt, .json).
+
+    A fifth of the articles judges, a tenth chooses. The output compares the model with n-grams without a limit and with
+    a list of frequent words, in bits per byte and in keystrokes saved by three suggestions.
+    """
+    refuse_existing(out, force)
+    with loading():
+        from edgewright.language.intents.integers import size_of
+        from edgewright.language.texts.corpus import read_corpus
+        from edgewright.language.texts.training import KINDS, TextTraining, train_text
+        from edgewright.language.training import name_of
+        from edgewright.nlp.texts.model_file import write_text_model
+
+    articles = read_corpus(texts)
+    kinds = KINDS if form == "best" else (form,)
+    how = TextTraining(size_of(size), kinds, steps, words, seed)
+    made = train_text(articles, how, name_of(out), (lambda text: None) if as_json else click.echo)
+    length = write_text_model(out, made.spec, made.arrays)
+    rows = [
+        {"model": one.name, "bytes": one.bytes, "bits_per_byte": None if math.isnan(one.bits) else one.bits,
+         **({"keystrokes_saved": one.saved.share, "next_word": one.saved.next_word} if one.saved else {})}
+        for one in made.judged
+    ]  # fmt: skip
+    if as_json:
+        print_json({"file": str(out), "file_bytes": length, **made.spec.trained, "judged": rows})
+        return
+    click.echo(f"{'':<24}{'bytes':>10}{'bits/byte':>11}{'keystrokes saved':>18}{'next word':>11}")
+    for one in made.judged:
+        bits = "" if math.isnan(one.bits) else f"{one.bits:.3f}"
+        saved = (f"{one.saved.share:.1%}", f"{one.saved.next_word:.1%}") if one.saved else ("", "")
+        click.echo(f"{one.name:<24}{one.bytes:>10,}{bits:>11}{saved[0]:>18}{saved[1]:>11}")
+    click.echo(f"wrote {click.format_filename(out)}, the {made.spec.kind}, {length:,} bytes")

@@ -1,0 +1,73 @@
+"""`law`: how the loss of a model of text falls with data, and whether the law's promise of twice the data was kept."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+import numpy as np
+
+from edgewright.core.formatting import percent
+from edgewright.jobs.steps import Step, StepConfig, Work
+from edgewright.language.texts.corpus import read_corpus
+from edgewright.schema.job import JobFigure, StepRecord
+from edgewright.search.curves.measure import record_of
+from edgewright.search.curves.split_check import SplitCheck, check_split, coverage, trainings
+from edgewright.search.curves.text_learner import TextLearner
+
+
+class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A law and its check.
+
+    Attributes:
+        texts: files or folders of the data, each a corpus of its own; all of the data as one when empty.
+        model: 'ngram' or 'gru'.
+        splits: in turn of each corpus: other articles judge, and another half predicts.
+    """
+
+    texts: tuple[str, ...] = ()
+    model: str = "ngram"
+    splits: Annotated[int, msgspec.Meta(ge=1)] = 10
+
+
+def _law(config: Config, work: Work) -> StepRecord:
+    corpora = []
+    for path in work.texts(config.texts):
+        with work.listener.doing(f"Reading {path.name}"):
+            corpora.append((path.stem, read_corpus(path)))
+    learners = [TextLearner(*corpora[k % len(corpora)], config.model, k // len(corpora)) for k in range(config.splits)]
+    checks: list[SplitCheck] = []
+    with work.listener.doing("Training on parts of the texts", sum(map(trainings, learners))) as advance:
+        checks += [check_split(learner, advance) for learner in learners]
+    kept = coverage(checks)
+    first, learner = checks[0], learners[0]
+    ahead = record_of((*first.points, first.whole), 2 * learner.samples, None)
+    exponents = [check.exponent for check in checks]
+    widths = [(check.predicted.high - check.predicted.low) / check.predicted.value for check in checks]
+    lines = [
+        f"{one.name}: predicted {check.predicted.value:.3f} ({check.predicted.low:.3f} to {check.predicted.high:.3f}), "
+        f"measured {check.measured:.3f}{'' if check.is_inside else ', OUTSIDE'}"
+        for one, check in zip(learners, checks, strict=True)
+    ]
+    says = (
+        f"The law of {learner.model} keeps its promise of twice the data in {sum(c.is_inside for c in checks)} of "
+        f"{len(checks)} splits; intervals of 90 % span {percent(float(np.mean(widths)))} of the loss.",
+        *lines,
+    )
+    return StepRecord(
+        command=f"edgewright curve TEXTS --texts --rung {config.model} --check",
+        says=says,
+        figures=(
+            JobFigure(name="inside", title="splits whose loss at twice the data lies in the 90 % interval",
+                      value=kept.value, interval=kept),
+            JobFigure(name="bits", title=f"bits per byte with all data of {learner.name}", value=first.measured,
+                      unit="bits"),
+            JobFigure(name="exponent", title="exponent of the law, mean of the splits",
+                      value=float(np.mean(exponents)), unit="1"),
+            JobFigure(name="predicted", title=f"bits per byte of {learner.name} promised at {ahead.at:,.0f} characters",
+                      value=ahead.predicted.value, interval=ahead.predicted, unit="bits"),
+        ),
+    )  # fmt: skip
+
+
+STEP = Step(Config, "What more text is worth", _law)

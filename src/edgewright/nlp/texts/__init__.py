@@ -1,0 +1,1 @@
+"""Models of text, character by character: what follows, and which words complete what somebody types."""

@@ -1,0 +1,81 @@
+"""The law's promise checked on many splits: half of the articles predict twice as many, other articles judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from edgewright.schema.curve import CurvePoint
+from edgewright.schema.trace import Interval
+from edgewright.search.curves.measure import Learner, shares_of
+from edgewright.search.curves.noise import law_of, predict_interval
+
+LEVEL = 0.9
+
+
+class SplitCheck(NamedTuple):
+    """A split.
+
+    Attributes:
+        points: on up to half of the data.
+        predicted: at all of it, with its 90 % interval.
+        whole: measured there.
+        exponent: of the law.
+    """
+
+    points: tuple[CurvePoint, ...]
+    predicted: Interval
+    whole: CurvePoint
+    exponent: float
+
+    @property
+    def measured(self) -> float:
+        """Mean of the repeats with all of the data."""
+        return self.whole.mean
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether the measurement lies in the interval."""
+        return self.predicted.low <= self.measured <= self.predicted.high
+
+
+def check_split(learner: Learner, advance: Callable[[int], None] = lambda _: None) -> SplitCheck:
+    """Predict from half of the articles, then measure with all of them.
+
+    Args:
+        learner: whose pool of one half is a random one of its split.
+        advance: hears of every training.
+
+    Raises:
+        InputError: too little data for three sizes.
+    """
+    points = [_point(learner, share, repeats, 0.5, advance) for share, repeats in shares_of(learner, 0.5)]
+    law = law_of(points)
+    predicted = predict_interval(law, learner.samples, level=LEVEL)
+    whole = _point(learner, 1.0, len(points[-1].errors), 1.0, advance)
+    return SplitCheck(tuple(points), predicted, whole, law.exponent)
+
+
+def trainings(learner: Learner) -> int:
+    """Return how many trainings a check takes at most."""
+    shares = shares_of(learner, 0.5)
+    return sum(repeats for _, repeats in shares) + shares[-1][1]
+
+
+def coverage(checks: Sequence[SplitCheck]) -> Interval:
+    """Return the share of splits whose measurement lies inside, with its 95 % interval (Wilson, 1927)."""
+    n, z = len(checks), 1.96
+    share = sum(check.is_inside for check in checks) / n
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return Interval(value=share, low=float(middle - half), high=float(middle + half), method="Wilson, 95 %")
+
+
+def _point(learner: Learner, share: float, repeats: int, pool: float, advance: Callable[[int], None]) -> CurvePoint:
+    errors: list[float] = []
+    for repeat in range(repeats):
+        errors.append(learner.judge(share, repeat, pool=pool))
+        advance(1)
+    return CurvePoint(size=share * learner.samples, errors=tuple(errors))

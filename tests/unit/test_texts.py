@@ -1,0 +1,194 @@
+"""Models of text: articles, n-grams and networks, their files, suggestions, and the law of their loss."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cli_runner import Cli
+from edgewright.language.texts.corpus import Article, joined, read_corpus
+from edgewright.language.texts.counting import count, ngram_model
+from edgewright.language.texts.keystrokes import by_model, by_word_list, type_words, word_list
+from edgewright.language.texts.recurrent import GruTraining, train_gru
+from edgewright.nlp.texts.alphabet import SYMBOLS, decode, encode, fold
+from edgewright.nlp.texts.contract import TextModel
+from edgewright.nlp.texts.model_file import read_text_model
+from edgewright.nlp.texts.ngram import NgramModel
+from edgewright.nlp.texts.suggest import suggest
+from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.search.curves.split_check import check_split, coverage, trainings
+from edgewright.search.curves.text_learner import TextLearner
+from edgewright.studio.chat.contract import Message, Sampling
+from edgewright.studio.chat.models.text import ServedText
+from text_example import write_texts
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_texts(tmp_path_factory.mktemp("texts") / "manuals")
+
+
+@pytest.fixture(scope="module")
+def articles(texts: Path) -> list[Article]:
+    return read_corpus(texts)
+
+
+@pytest.fixture(scope="module")
+def ngrams(articles: list[Article]) -> NgramModel:
+    return ngram_model(joined(articles[5:]))[0]
+
+
+def test_every_text_has_a_form_in_the_alphabet() -> None:
+    assert fold("Café – “naïve” ½\t日") == 'Cafe - "naive" 1?2 ?'
+    text = "".join(chr(code) for code in range(32, 127)) + "\n"
+    assert "".join(decode(int(symbol)) for symbol in encode(text)) == text
+    assert sorted(encode(text).tolist()) == list(range(SYMBOLS))
+
+
+def test_articles_are_sections_entries_and_labels(tmp_path: Path, articles: list[Article]) -> None:
+    assert len(articles) == 24
+    assert articles[0].name == "manual.md Section 0"
+    long = "one two three four five six seven eight nine ten "
+    squad = {
+        "version": 1,
+        "data": [{"title": "t", "paragraphs": [{"context": f"{long}{n}", "id": "5a6b"}]} for n in range(12)],
+    }
+    (tmp_path / "squad.json").write_text(json.dumps(squad))
+    found = read_corpus(tmp_path / "squad.json")
+    assert len(found) == 12
+    assert "5a6b" not in "".join(map(decode, joined(found).tolist()))
+    clinc = {"train": [[f"{long}{n}", f"intent {n % 11}"] for n in range(33)]}
+    (tmp_path / "clinc.json").write_text(json.dumps(clinc))
+    assert {one.name for one in read_corpus(tmp_path / "clinc.json")} == {f"clinc.json intent {n}" for n in range(11)}
+    with pytest.raises(InputError, match="at least 10 articles"):
+        read_corpus(write_texts(tmp_path / "few", 3))
+    with pytest.raises(InputError, match="nothing there"):
+        read_corpus(tmp_path / "none")
+
+
+def test_smoothed_chances_are_those_of_the_formula() -> None:
+    """Witten-Bell by hand: after 'a' came b twice and c once."""
+    counted = count(encode("abacab"), 1)
+    a, b = int(encode("a")[0]), int(encode("b")[0])
+    single = counted[0].chances[counted[0].keys.tolist().index(b)]
+    assert single == pytest.approx((2 + 3 / SYMBOLS) / (6 + 3))
+    pair = counted[1].chances[counted[1].keys.tolist().index(a * SYMBOLS + b)]
+    assert pair == pytest.approx((2 + 2 * single) / (3 + 2))
+
+
+def test_chances_sum_to_one_and_bits_are_theirs(ngrams: NgramModel) -> None:
+    text = "Press the pow?er"
+    codes = encode(text)
+    state, bits = ngrams.start(), 0.0
+    for symbol in codes.tolist():
+        chances = ngrams.probabilities(state)
+        assert chances.sum() == pytest.approx(1)
+        bits -= float(np.log2(chances[symbol]))
+        state = ngrams.step(state, symbol)
+    assert ngrams.bits(codes) == pytest.approx(bits / len(codes))
+
+
+def test_a_size_is_kept_and_costs_bits(articles: list[Article], ngrams: NgramModel) -> None:
+    test = joined(articles[:5])
+    small = ngram_model(joined(articles[5:]), size=6000)[0]
+    assert small.bytes <= 6000 < ngrams.bytes
+    assert ngrams.bits(test) < small.bits(test) < np.log2(SYMBOLS)
+
+
+def _first(model: TextModel, text: str) -> str:
+    return suggest(model, text)[0].word
+
+
+def test_words_are_completed_and_follow(ngrams: NgramModel) -> None:
+    assert _first(ngrams, "The remote cont") == "control"
+    assert _first(ngrams, "Press and hold the ") in ("television", "home", "button", "power")
+    chances = [one.chance for one in suggest(ngrams, "the ", 5)]
+    assert chances == sorted(chances, reverse=True)
+    assert len(chances) == 5
+    assert suggest(ngrams, "", 1)
+
+
+def test_keystrokes_are_counted_as_typed() -> None:
+    saved = type_words("a button a button", lambda text: ["button"] if text.endswith(("b", "a ")) else [], 9)
+    # 'button ' twice with one choice each, and 'a ' typed in full; the first word has nothing before it.
+    assert (saved.words, saved.next_word) == (3, 2 / 3)
+    assert saved.share == pytest.approx(1 - (1 + 1 + 2) / (7 + 7 + 2))
+
+
+def test_a_model_saves_more_than_a_list(articles: list[Article], ngrams: NgramModel) -> None:
+    text = "".join(map(decode, joined(articles[:5]).tolist()))
+    training = "".join(map(decode, joined(articles[5:]).tolist()))
+    words = by_word_list(word_list(training))
+    assert type_words(text, by_model(ngrams), 20).share > type_words(text, words, 20).share > 0.1
+
+
+@pytest.mark.slow
+def test_a_network_learns(articles: list[Article]) -> None:
+    training, validation, test = joined(articles[8:]), joined(articles[5:8]), joined(articles[:5])
+    short, _ = train_gru(training, validation, GruTraining(units=16, steps=12, batch=8, length=16), 0)
+    model, arrays = train_gru(training, validation, GruTraining(units=32, steps=400, batch=8, length=24), 0)
+    assert model.bits(test) < 1.5 < short.bits(test)
+    assert arrays["states"].dtype == np.int8
+    state = model.start()
+    for symbol in encode("Press the ").tolist():
+        state = model.step(state, symbol)
+    assert model.probabilities(state).sum() == pytest.approx(1)
+    # Streams side by side give the bits of one after the other, up to where each begins.
+    long = np.tile(test, 6)
+    one = np.mean([model.bits(part) for part in np.array_split(long, 3)])
+    assert model.bits(long) == pytest.approx(one, rel=0.05)
+
+
+@pytest.mark.slow
+def test_the_command_trains_suggests_and_refuses(texts: Path, tmp_path: Path, cli: Cli) -> None:
+    out = tmp_path / "typing.text"
+    made = cli.json("language", "train-text", texts, "--out", out, "--form", "ngram", "--size", "20kB", "--words", 10)
+    assert made["judged"][0]["model"] == "ngram"
+    assert made["judged"][0]["bytes"] <= 20_000
+    assert {row["model"] for row in made["judged"]} == {"ngram", "ngram without a limit", "word list"}
+    assert "control" in cli("language", "suggest", "The remote cont", "--model", out)
+    assert cli.json("language", "suggest", "Press the ", "--model", out)[0]["chance"] > 0
+    assert "a new file" in cli("language", "train-text", texts, "--out", out, code=2)
+    spec, model = read_text_model(out)
+    assert (spec.kind, spec.trained["parameters"]) == ("ngram", model.parameters)
+    changed = tmp_path / "changed.text"
+    with zipfile.ZipFile(out) as archive, zipfile.ZipFile(changed, "w") as other:
+        for name in archive.namelist():
+            other.writestr(name, archive.read(name))
+    assert "typing.text" not in cli("language", "suggest", "a", "--model", changed, code=2)
+    served = ServedText(out, None)
+    reply = served.reply([Message("user", "The remote contr")], Sampling())
+    assert "".join(next(reply.pieces) for _ in range(3)) == "ol "
+    assert reply.details["suggestions"][0]["word"] == "control"
+    drawn = [served.reply([Message("user", "a")], Sampling(temperature=1.5, seed=3)) for _ in range(2)]
+    first, second = ("".join(next(one.pieces) for _ in range(20)) for one in drawn)
+    assert first == second
+
+
+@pytest.mark.slow
+def test_the_law_promises_twice_the_articles(articles: list[Article]) -> None:
+    learner = TextLearner("manuals", articles, "ngram", 1)
+    assert learner.judge(0.1, 0) > learner.judge(1.0, 0)
+    seen: list[int] = []
+    check = check_split(learner, seen.append)
+    assert len(seen) == trainings(learner)
+    assert check.predicted.low < check.predicted.value < check.predicted.high
+    assert "90 %" in check.predicted.method
+    assert check.points[-1].size == pytest.approx(learner.samples / 2)
+    assert check.whole.size == learner.samples
+    share = coverage([check])
+    assert share.value == float(check.is_inside)
+    assert 0 <= share.low < share.high <= 1.0001
+    with pytest.raises(UnknownNameError, match="Known: gru, ngram"):
+        TextLearner("manuals", articles, "lstm")
+
+
+@pytest.mark.slow
+def test_curves_of_texts(texts: Path, cli: Cli) -> None:
+    record = cli.json("curve", texts, "--texts", code=0)
+    assert (record["error"], record["unit"], record["share"]) == ("bits per byte", "article", False)
+    assert record["data"]["points"][0]["size"] < record["data"]["at"]
