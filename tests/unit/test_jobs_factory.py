@@ -9,6 +9,7 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.jobs.catalogue import examples, read_job
+from edgewright.models.rules import Rules
 from edgewright.schema.errors import InputError
 from edgewright.workflows.detection import own_start
 from edgewright.workflows.detection.rows import Stretch
@@ -175,6 +176,18 @@ def test_what_cannot_be_planned_is_refused(
     early = words in ("no key 'folds'", "risk")
     said = cli("jobs", "run", folder, "--data", folder / "rows.csv", "--out", tmp_path / "runs", code=2 if early else 1)
     assert words in (said if early else (tmp_path / "runs" / "wear" / "job.json").read_text())
+
+
+def test_a_rule_is_narrowed_by_what_few_samples_can_tell() -> None:
+    X = np.random.default_rng(0).uniform(0, 1, (6000, 3)).astype(np.float32)
+    y = np.where((X[:, 0] > 0.99) & (X[:, 1] < 0.8), "fails", "runs")
+    model = Rules(task="classification").fit(X, y)
+    assert "and b <= 0.81" in model.says(("a", "b", "c"))
+    assert (model.predict(X) == y).all()
+
+
+def test_the_gateway_of_the_job_can_be_run(cli: Cli) -> None:
+    assert "source: opcua" in cli("device", "check", examples() / "factory" / "device.toml")
 
 
 def test_the_job_names_engines_that_chose_nothing() -> None:

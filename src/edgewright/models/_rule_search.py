@@ -43,10 +43,9 @@ class Terms:
     values: Floats
     order: NDArray[np.int64]
 
-    @property
-    def price(self) -> float:
-        """Bits that say one condition: which term, which side, which of its thresholds."""
-        return math.log2(len(self.named)) + 1.0 + math.log2(max(2, self.values.shape[1]))
+    def price(self, held: int) -> float:
+        """Bits that say one condition: which term, which side, which of the thresholds between the samples held."""
+        return math.log2(len(self.named)) + 1.0 + math.log2(max(2, held))
 
 
 def terms_of(X: Floats, columns: NDArray[np.int64], pairs: bool = True) -> Terms:
@@ -106,7 +105,7 @@ def grow(terms: Terms, wanted: Flags, rest: Flags) -> tuple[list[Condition], Fla
         if found is None:
             break
         gain, condition, index = found
-        if gain <= terms.price:
+        if gain <= terms.price(int(held.sum())):
             break
         value = terms.values[index]
         held &= (value >= condition.threshold) if condition.at_least else (value <= condition.threshold)
