@@ -15,7 +15,7 @@ export OPENBLAS_NUM_THREADS = 1
 # Where a shell forbids Python to keep bytecode, every process that a test starts would compile again what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-BENCHES := bench-training bench-hapt bench-own-data bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search bench-accelerators bench-mcu bench-fpga bench-federation bench-scenes bench-grocery bench-odd-pictures bench-turbofan bench-speakers bench-patients bench-jobs
+BENCHES := bench-training bench-hapt bench-own-data bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search bench-accelerators bench-mcu bench-fpga bench-federation bench-scenes bench-grocery bench-odd-pictures bench-turbofan bench-speakers bench-patients bench-jobs bench-shadows
 .PHONY: install demo test test-all lint types contracts docs unit slow test-processors bench $(BENCHES) faults faults-fleet site lock
 
 install: $(STAMP)
@@ -169,6 +169,10 @@ bench-accelerators: install
 # Compiles and emulates eight networks in six ways: forty minutes. emlearn comes into an environment of its own.
 bench-mcu: install
 	$(BIN)/python -m benchmarks.mcu
+
+# Starts a Mosquitto on port 18883.
+bench-shadows: install
+	$(BIN)/python -m benchmarks.shadows
 
 # Fits six models and learns eight times with each: half an hour.
 bench-federation: install

@@ -63,7 +63,7 @@ def test_version_and_nothing(cli: Cli, capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["activty"], "no command 'activty'. Known: adapt, advise, check, "),
+        (["activty"], "no command 'activty'. Known: adapt, advise, bus, check, "),
         (["chek", "x"], "Did you mean 'check'?"),
         (["run"], "Missing argument 'PIPELINE'. Try: edgewright run --help"),
         (["run", "activity", "--seed", "3"], "No such option"),

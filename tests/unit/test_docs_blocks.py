@@ -18,6 +18,7 @@ from support import ROOT
 RUN_BY = {
     "README.md": "tests/unit/test_docs_tutorials.py",
     "docs/boards.md": "tests/faults/test_docs_boards.py",
+    "docs/bus.md": "tests/unit/test_bus_service.py",
     "docs/jobs.md": "tests/unit/test_docs_tutorials.py",
     "docs/operations.md": "tests/faults/test_operations.py",
     "docs/tutorials/fleet-in-15-minutes.md": "tests/faults/test_docs_fleet.py",

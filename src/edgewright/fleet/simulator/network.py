@@ -9,7 +9,8 @@ from edgewright.fleet.simulator.event_queue import EventQueue, SeededRandom
 from edgewright.fleet.simulator.served_fleet import Served
 from edgewright.schema.fleet_report import Acknowledged, Allowed, Intent, Report
 
-_PIECE = 1024
+_PIECE, _PIECES = 1024, 8
+"""Bytes of a piece of a download, and the most pieces: each may be lost, whatever the size of a package."""
 
 
 class Link:
@@ -63,10 +64,11 @@ class LinkedPackages:
         """Yield the bytes from `offset`; a loss interrupts the download."""
         self._link.reach()
         data = self._served.content(path)[:length]
-        for at in range(offset, len(data), _PIECE):
+        step = max(_PIECE, -(-len(data) // _PIECES))
+        for at in range(offset, len(data), step):
             if at > offset:
                 self._link.reach()
-            yield self._link.piece(data[at : at + _PIECE])
+            yield self._link.piece(data[at : at + step])
 
 
 class LinkedControl:

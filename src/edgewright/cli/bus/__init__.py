@@ -1,0 +1,1 @@
+"""Commands of `edgewright bus`, a file each."""

@@ -1,0 +1,43 @@
+"""`edgewright bus show`: shadows of a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from edgewright.cli.options import argument, declare, option
+from edgewright.cli.output import print_json
+
+
+@declare("show", epilog="Example: edgewright bus show --store /var/lib/edgewright-bus room")
+def command(
+    *,
+    device: str = argument(metavar="[DEVICE]", required=False, default=""),
+    store: Path = option(metavar="DIR", required=True, help="Folder of the shadows."),
+    as_json: bool = option("--json", help="Print JSON."),
+) -> None:
+    """Print the shadows of a store, or of one DEVICE; the service may be running."""
+    from edgewright.device.bus.shadow_store import ShadowStore
+    from edgewright.device.bus.shadows import state_of
+    from edgewright.schema.errors import UnknownNameError
+
+    opened = ShadowStore(store, writable=False)
+    try:
+        shadows = opened.load()
+    finally:
+        opened.close()
+    if device and device not in shadows:
+        raise UnknownNameError("shadow", device, sorted(shadows), str(store))
+    shown = {name: shadow for name, shadow in sorted(shadows.items()) if device in ("", name)}
+    if as_json:
+        print_json({name: msgspec.json.decode(state_of(shadow)) for name, shadow in shown.items()})
+        return
+    for name, shadow in shown.items():
+        click.echo(f"{name}, version {shadow.version}")
+        delta = shadow.delta()
+        for part in ("desired", "reported"):
+            for key, value in shadow.values(part).items():
+                waits = "  (not reported yet)" if part == "desired" and key in delta else ""
+                click.echo(f"  {part:<8} {key} = {bytes(value).decode()}{waits}")

@@ -1,0 +1,211 @@
+"""The shadow service at the broker: takes messages in batches, commits, then tells and acknowledges."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from edgewright.device.bus.discovery import discovery_message
+from edgewright.device.bus.settings import BATCH, SHADOW_USER, BusSettings
+from edgewright.device.bus.shadow_store import ShadowStore
+from edgewright.device.bus.shadows import Kind, Message, Shadows, state_of
+from edgewright.device.sinks import require_loopback_or_tls
+from edgewright.device.sources._login import first_line
+from edgewright.schema.errors import InputError, MissingExtraError, OutputError
+
+_PATIENCE_S, _AGAIN_S, _KEEPALIVE_S = 10.0, 5.0, 30
+
+
+class ShadowService:
+    """Serves the shadows of a store over one broker, in the thread that calls `run`.
+
+    A message is acknowledged to the broker after the commit of its batch, so that the broker gives it again to a
+    service that died in between; a batch that comes twice ends in the same values.
+
+    Args:
+        settings: of the bus.
+        store: of the shadows.
+        version: of Edgewright, for Home Assistant.
+        say: receives lines for people.
+
+    Attributes:
+        taken: number of messages so far.
+
+    Raises:
+        MissingExtraError: without paho-mqtt.
+        InputError: a broker elsewhere without TLS, or a password that cannot be read.
+    """
+
+    def __init__(
+        self, settings: BusSettings, store: ShadowStore, version: str, say: Callable[[str], None] = lambda _: None
+    ) -> None:
+        broker = settings.broker
+        require_loopback_or_tls(broker.host, bool(broker.ca_file), "[broker] host")
+        try:
+            self._library: Any = importlib.import_module("paho.mqtt.client")
+        except ModuleNotFoundError:
+            raise MissingExtraError("device", "paho-mqtt, which speaks to the broker,") from None
+        self._settings, self._version, self._say = settings, version, say
+        self._shadows = Shadows(store, say)
+        self._inbox: list[tuple[Message | None, int, int]] = []
+        self._connected = self._ready = self._silent = False
+        self.taken = 0
+        self._client = self._made()
+
+    def run(self, stop: Callable[[], bool], ready: Callable[[], None] = lambda: None) -> None:
+        """Serve until `stop` returns true; a broker that is away is asked again.
+
+        Args:
+            stop: asked several times a second.
+            ready: called when the broker has taken the subscriptions for the first time.
+
+        Raises:
+            InputError: the broker refuses the password.
+            OutputError: the disk refuses a change.
+        """
+        told = False
+        while not stop():
+            if not self._connected and not self._connect():
+                self._rest(stop)
+                continue
+            self._receive()
+            self._take()
+            if self._ready and not told:
+                told = True
+                ready()
+        if self._connected:
+            self._publish(self._settings.status_topic, b"offline")
+            self._client.loop(0.1)
+            self._client.disconnect()
+
+    def _receive(self) -> None:
+        """Read what the broker has sent, up to a batch."""
+        self._serve(0.2)
+        while self._connected and self._inbox and len(self._inbox) < BATCH:
+            before = len(self._inbox)
+            self._serve(0.0)
+            if len(self._inbox) == before:
+                break
+
+    def _serve(self, wait: float) -> None:
+        if self._client.loop(wait) != self._library.MQTT_ERR_SUCCESS:
+            self._lost("the broker is gone")
+
+    def _take(self) -> None:
+        inbox, self._inbox = self._inbox, []
+        if not inbox:
+            return
+        try:
+            told = self._shadows.take([message for message, _, _ in inbox if message is not None])
+        except Exception as error:
+            if isinstance(error, InputError):
+                raise
+            raise OutputError("to make shadows durable", str(error), "the store of shadows") from error
+        self.taken += len(inbox)
+        for device in told.changed:
+            self._tell(device)
+        for device, places in told.durable.items():
+            self._publish(
+                f"{self._settings.events}/{device}/durable", msgspec.json.encode({"durable": places}), keep=False
+            )
+        for _, number, quality in inbox:
+            if quality:
+                self._client.ack(number, quality)
+
+    def _tell(self, device: str) -> None:
+        shadow = self._shadows.shadows[device]
+        self._publish(self._settings.of(device, "state"), state_of(shadow))
+        self._publish(self._settings.of(device, "delta"), msgspec.json.encode(shadow.delta()))
+        self._publish(self._settings.of(device, f"copy/{self._shadows.origin}"), shadow.encode())
+
+    def _publish(self, topic: str, content: bytes, *, keep: bool = True) -> None:
+        # What is retained is told again at every start; a message that is lost before is only late.
+        self._client.publish(topic, content, qos=0 if keep else 1, retain=keep)
+
+    def _made(self) -> Any:  # noqa: ANN401 - paho is loaded late
+        settings, library = self._settings, self._library
+        client = library.Client(
+            library.CallbackAPIVersion.VERSION2, client_id=f"edgewright-shadow-{self._shadows.origin}",
+            clean_session=False, manual_ack=True,
+        )  # fmt: skip
+        client.connect_timeout = _PATIENCE_S
+        if settings.broker.password_file:
+            client.username_pw_set(SHADOW_USER, first_line(settings.broker.password_file))
+        if settings.broker.ca_file:
+            try:
+                client.tls_set(ca_certs=settings.broker.ca_file)
+            except OSError as error:
+                raise InputError("a file of certificates", str(error), settings.broker.ca_file) from None
+        client.will_set(settings.status_topic, b"offline", qos=1, retain=True)
+        client.on_connect, client.on_message = self._on_connect, self._on_message
+        client.on_subscribe, client.on_disconnect = self._on_subscribe, self._on_disconnect
+        return client
+
+    def _connect(self) -> bool:
+        broker = self._settings.broker
+        try:
+            self._client.connect(broker.host, broker.port, _KEEPALIVE_S)
+        except (OSError, ValueError) as error:
+            self._lost(f"no broker at {broker.host}:{broker.port} ({error})")
+            return False
+        self._connected = True
+        return True
+
+    def _lost(self, why: str) -> None:
+        if self._connected or not self._silent:
+            self._say(f"{why}: asked again every {_AGAIN_S:g} s")
+        self._connected, self._silent = False, True
+        # They were not acknowledged: the broker gives them again.
+        self._inbox.clear()
+
+    def _rest(self, stop: Callable[[], bool]) -> None:
+        until = time.monotonic() + _AGAIN_S
+        while time.monotonic() < until and not stop():
+            time.sleep(0.1)
+
+    def _on_connect(self, client: Any, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:  # noqa: ANN401
+        if code.is_failure:
+            where = f"{self._settings.broker.host}:{self._settings.broker.port}"
+            do = "edgewright bus rights writes its files; restart it with them"
+            raise InputError("a broker that knows this password", str(code), where, do)
+        settings = self._settings
+        topics = [settings.of("+", what) for what in ("desired", "reported", "copy/+")]
+        client.subscribe([(topic, 1) for topic in (*topics, f"{settings.events}/+/items")])
+
+    def _on_subscribe(self, *_: Any) -> None:  # noqa: ANN401
+        """Tell everything again: the broker may have lost what it retained."""
+        settings = self._settings
+        self._publish(settings.status_topic, b"online")
+        for device in self._shadows.shadows:
+            self._tell(device)
+        if settings.discovery:
+            for name in settings.devices:
+                topic, content = discovery_message(settings, name, self._version)
+                self._publish(topic, msgspec.json.encode(content))
+        if self._silent:
+            self._say("the broker is there")
+        self._ready, self._silent = True, False
+
+    def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:  # noqa: ANN401
+        if self._connected and code.is_failure:
+            self._lost(f"the broker is gone ({code})")
+
+    def _on_message(self, _client: Any, _data: Any, message: Any) -> None:  # noqa: ANN401
+        self._inbox.append((self._parsed(message), message.mid, message.qos))
+
+    def _parsed(self, message: Any) -> Message | None:  # noqa: ANN401
+        """Return what a message is about; None where it does not count, which is acknowledged all the same."""
+        topic, settings = message.topic, self._settings
+        if topic.startswith(f"{settings.events}/") and topic.endswith("/items"):
+            return Message("items", topic[len(settings.events) + 1 : -len("/items")], message.payload)
+        device, _, what = topic[len(settings.of("", "")) - 1 :].partition("/")
+        kind, _, origin = what.partition("/")
+        known: dict[str, Kind] = {"desired": "desired", "reported": "reported", "copy": "copy"}
+        # An order that the broker kept from some earlier time would be given again at every connection.
+        if kind not in known or origin == self._shadows.origin or (message.retain and kind != "copy"):
+            return None
+        return Message(known[kind], device, message.payload)
