@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -83,6 +84,62 @@ def test_espeak_says_where_each_phone_begins() -> None:
     assert said.begins[-1] <= len(said.values) / 16_000 + 1e-3
     with pytest.raises(InputError, match="a voice of espeak-ng"):
         say("thin", "xx-none")
+
+
+JOB = """
+title = "Who says it well?"
+shows = "A coach of six voices."
+minutes = 0.2
+[[steps]]
+kind = "coach"
+sentences = 8
+epochs = [1, 1, 1]
+hold_out = 0.4
+[[steps]]
+kind = "prove"
+file = "tiny.coach"
+"""
+
+
+@pytest.mark.slow
+def test_a_job_trains_judges_and_proves_a_coach(tmp_path: Path) -> None:
+    if not has_speech():
+        left_out("espeak-ng is not installed")
+    from edgewright.jobs.workflow import run_job
+    from edgewright.pipeline.listener import Listener
+
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    (folder / "job.toml").write_text(JOB)
+    made = run_job(folder, data=recordings(tmp_path / "recordings"), out=tmp_path / "runs", listener=Listener())
+    assert made.record.passed
+    judged, proven = made.record.steps
+    assert "2 others judge" in judged.says[0]
+    assert {figure.name for figure in judged.figures} >= {"phone", "confusable", "word", "recall", "network", "verdict"}
+    line = judged.timeline
+    assert line is not None
+    assert {one.label for one in line.truth} == {"as in the prompt", "another phone"}
+    assert proven.figures[0].value > 100
+    assert (made.folder / "tiny.coach").is_file()
+
+
+@pytest.mark.slow
+def test_a_coach_is_proven_and_a_fault_in_its_code_is_found(tmp_path: Path) -> None:
+    from edgewright.workflows.proof.provers import ProofRequest
+    from edgewright.workflows.proof.provers.coach import prove_coach
+
+    path = tmp_path / "tiny.coach"
+    write_coach(path, random_coach())
+    assert prove_coach(ProofRequest(path)).passed
+
+    def broken(files: Mapping[str, str]) -> Mapping[str, str]:
+        return {name: text.replace("memmove(", "(void)sizeof(", 1) for name, text in files.items()}
+
+    record = prove_coach(ProofRequest(path, change=broken))
+    assert not record.passed
+    assert record.breaks is not None
+    with pytest.raises(InputError, match="no --data"):
+        prove_coach(ProofRequest(path, data="rows.csv"))
 
 
 @pytest.mark.slow

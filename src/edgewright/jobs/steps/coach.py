@@ -108,7 +108,6 @@ def example(coach: CoachFile, take: Take, seed: int) -> Timeline:
     found = by_word(scores, change.said)
     truth, answers, marks = [], [], []
     for word, heard in found.items():
-        marks.append(Mark(time=_begin(heard[0]), kind="event", text=take.words[word].lower()))
         for place, one in enumerate(heard):
             was = change.truth.get((word, place))
             told = one.mistake > coach.spec.phone_limit

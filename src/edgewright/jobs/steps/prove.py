@@ -17,17 +17,19 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Attributes:
         run: step whose run is proven; the newest when empty.
+        file: that a step left and that is proven on its own, such as a coach, in place of a run.
         rows: most samples.
         device: profile whose processor is emulated, too; empty for none.
     """
 
     run: str = ""
+    file: str = ""
     rows: Annotated[int, msgspec.Meta(ge=1)] = ROWS
     device: str = ""
 
 
 def _prove(config: Config, work: Work) -> StepRecord:
-    folder = work.run_of(config.run).folder
+    folder = work.out / config.file if config.file else work.run_of(config.run).folder
     with work.listener.doing("Proving"):
         record = prove_place(str(folder), rows=config.rows, device=config.device)
     device = f" --device {config.device}" if config.device else ""

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib
-import tempfile
-from collections.abc import Callable, Iterator
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from edgewright.core.integer.network import to_integers, to_reals
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.riff import read_wav
 from edgewright.graph.denoising import SPEC, DenoiserFile, read_denoiser
-from edgewright.graph.streaming import NetworkStream
-from edgewright.proof.form import BYTES, OUTPUT, Form, Samples, Stages
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node, Value
-from edgewright.schema.proof import AbsentForm, ProofRecord
-from edgewright.workflows.proof.forms import Run, Subject, forms_of
-from edgewright.workflows.proof.forms.integers import shapes_of
-from edgewright.workflows.proof.provers import Files, ProofRequest, Prover, compilers
+from edgewright.schema.proof import ProofRecord
+from edgewright.workflows.proof.forms import forms_of
+from edgewright.workflows.proof.provers import ProofRequest, Prover
+from edgewright.workflows.proof.provers._streams import NAME, stream_forms
 from edgewright.workflows.proof.rows import Chosen
-from edgewright.workflows.proof.stages import graph_layout, in_a_row, tail
 from edgewright.workflows.proof.subject import subject_of
 from edgewright.workflows.proof.workflow import prove_subject
 
-_NAME = "stream"
 _WINDOWS = 40
 
 
@@ -50,7 +39,8 @@ def prove_denoiser(request: ProofRequest) -> ProofRecord:
               (("float", made.float_model), ("int8", made.int8_model))}  # fmt: skip
     subject = subject_of(made.spec.name, graphs, network=made.network, device=request.device)
     origins = tuple(f"window {number + 1}" for number in range(len(signals)))
-    forms = [*forms_of(subject), *_streams(made, subject, request)]
+    code = importlib.import_module("edgewright.export.c99_denoiser").write_denoiser_c99(made, name=NAME)
+    forms = [*forms_of(subject), *stream_forms(made.network, subject, request, code.files, f"{NAME}_network_init")]
     return prove_subject(subject, str(request.place), Chosen(signals, origins, source), forms)
 
 
@@ -89,66 +79,6 @@ def noise_graph(graph: Graph) -> Graph:
         constants={name: array for name, array in graph.constants.items() if name in read},
         stages=tuple(mark for mark in graph.stages if mark.value in given),
     )  # fmt: skip
-
-
-def _streams(made: DenoiserFile, subject: Subject, request: ProofRequest) -> Iterator[Form]:
-    """Yield the streams of Python and of each C compiler here: bytes at the boundary, and what the network answers."""
-    whole = NetworkStream(made.network)
-    yield Form(name="Python stream", numbers="int8", run=_stream(made, subject, lambda x: _pushed(whole, x)))
-    host = importlib.import_module("edgewright.export._c_host")
-    code = importlib.import_module("edgewright.export.c99_denoiser").write_denoiser_c99(made, name=_NAME)
-    files = request.changed(code.files)
-    absent: list[AbsentForm] = []
-    for name, command, note in compilers(absent):
-        run = _stream(made, subject, _compiled(host, files, command, made))
-        yield Form(name=f"C99 stream by {name}", numbers="int8", run=run, note=note)
-    subject.absent.extend(absent)
-
-
-def _stream(made: DenoiserFile, subject: Subject, run_one: Callable[[NDArray[np.int8]], NDArray[np.int8]]) -> Run:
-    network = made.network
-
-    def run(samples: Samples, boundary: Samples) -> Stages:
-        del samples
-        taken = to_integers(network.values[network.input], boundary)
-        raw = np.stack([run_one(np.ascontiguousarray(window.T)) for window in taken])[:, None]
-        answer = graph_layout(raw, shapes_of(subject).get(OUTPUT, raw.shape[1:]))
-        reals = to_reals(network.values[network.output], raw)
-        return {BYTES: taken, OUTPUT: answer, **tail(subject.graphs["int8"], network)(in_a_row(reals))}
-
-    return run
-
-
-def _pushed(stream: NetworkStream, x: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Return a window pushed in pieces of uneven length."""
-    stream.reset()
-    hop = stream.steps.hop
-    cuts = (0, hop, 4 * hop, 5 * hop, len(x))
-    return np.concatenate([stream.push(x[a:b]) for a, b in pairwise(cuts)])
-
-
-def _compiled(
-    host: Any, files: Files, command: str, made: DenoiserFile  # noqa: ANN401 - of `export`, loaded when asked
-) -> Callable[[NDArray[np.int8]], NDArray[np.int8]]:  # fmt: skip
-    loaded: list[ctypes.CDLL] = []
-    width = made.spec.hop * len(made.spec.columns)
-
-    def run(x: NDArray[np.int8]) -> NDArray[np.int8]:
-        if not loaded:
-            with tempfile.TemporaryDirectory() as folder:
-                path = host.compile_c99(files, Path(folder), compiler=command, taps=False)
-                loaded.append(ctypes.CDLL(str(path)))
-        library = loaded[0]
-        context = host.context_of(library, f"{_NAME}_network_context")
-        getattr(library, f"{_NAME}_network_init")(context)
-        steps = x.reshape(-1, width)
-        out = np.zeros((len(steps), width), np.int8)
-        function = getattr(library, f"{_NAME}_network")
-        for row, answer in zip(steps, out, strict=True):
-            function(context, row.ctypes.data_as(ctypes.c_void_p), answer.ctypes.data_as(ctypes.c_void_p))
-        return out
-
-    return run
 
 
 PROVER = Prover(SPEC, prove_denoiser)
