@@ -27,7 +27,8 @@ PEERS = ("aeon", ["aeon", "scikit-learn"])
 # A fit of MiniRocket's ridge on thousands of windows takes minutes; more than this ends the benchmark.
 LIMIT_S = 1_500.0
 HEADS = (
-    "job", "model", "accuracy (95 % CI by group)", "macro F1", "bytes", "training, CPU s", "one answer, CPU ms",
+    "job", "model", "accuracy or RMSE (95 % CI by group)", "macro F1 or MAE", "bytes", "training, CPU s",
+    "one answer, CPU ms",
 )  # fmt: skip
 
 
@@ -47,23 +48,29 @@ def main() -> int:
 
 
 def _rows(problem: Problem, samples: Samples, python: str) -> list[list[str]]:
-    own, groups = samples.own, len(np.unique(samples.groups))
-    job = f"{problem.name}: {len(samples.truth):,} samples of {groups} groups"
-    made = [_row(job, "Edgewright", samples, own.answers, own.size_bytes, own.fit_s, own.predict_s)]
+    own = samples.own
+    of = "" if samples.groups is None else f" of {len(np.unique(samples.groups))} groups"
+    job = f"{problem.name}: {len(samples.truth):,} samples{of}"
+    made = [table_row(job, "Edgewright", samples, own.answers, own.size_bytes, own.fit_s, own.predict_s)]
     for record, answers in _peers(samples, python):
         few = f", fitted on {record['rows']:,}" if record.get("rows") else ""
         made.append(
-            _row("", record["name"] + few, samples, answers, record["bytes"], record["fit_s"], record["predict_s"])
+            table_row("", record["name"] + few, samples, answers, record["bytes"], record["fit_s"], record["predict_s"])
         )
         if record.get("tried"):
-            tried = ", ".join(f"{name} {share:.3f}" for name, share in record["tried"].items())
+            tried = ", ".join(f"{name} {abs(share):.3f}" for name, share in record["tried"].items())
             print(f"validation of {problem.name}: {tried}; all fits {record['all_fits_s']:.1f} CPU s", flush=True)
     return made
 
 
-def _row(
+def table_row(
     job: str, model: str, samples: Samples, answers: NDArray[Any], size: float, fit_s: float, predict_s: float
 ) -> list[str]:
+    """Return a row of the table: accuracy and macro F1, or errors, with intervals over groups, and what it costs."""
+    if samples.truth.dtype.kind == "f":
+        errors = metrics.regression_intervals(answers - samples.truth, samples.groups)
+        figures = [_text(errors["rmse"], 2), _text(errors["mae"], 2)]
+        return [job, model, *figures, f"{size:,.0f}", f"{fit_s:.1f}", f"{1000 * predict_s:.3g}"]
     labels = np.unique(np.concatenate([samples.truth, answers]))
     truth, answer = (np.searchsorted(labels, one).astype(np.int64) for one in (samples.truth, answers))
     accuracy = _text(metrics.accuracy_interval(truth, answer, samples.groups))
@@ -71,8 +78,10 @@ def _row(
     return [job, model, accuracy, f1, f"{size:,.0f}", f"{fit_s:.1f}", f"{1000 * predict_s:.3g}"]
 
 
-def _text(interval: Interval) -> str:
-    return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
+def _text(interval: Interval, digits: int = 3) -> str:
+    return " ".join([
+        f"{interval.value:.{digits}f}", f"({interval.low:.{digits}f} to {interval.high:.{digits}f})",
+    ])  # fmt: skip
 
 
 def _peers(samples: Samples, python: str) -> list[tuple[dict[str, Any], NDArray[Any]]]:
@@ -85,7 +94,7 @@ def _peers(samples: Samples, python: str) -> list[tuple[dict[str, Any], NDArray[
         subprocess.run([python, str(script), str(given), str(answered)], check=True, env=settings, timeout=LIMIT_S)
         with np.load(answered) as found:
             told = json.loads(str(found["told"]))
-            return [(record, found[f"answers_{number}"].astype(str)) for number, record in enumerate(told)]
+            return [(record, found[f"answers_{number}"]) for number, record in enumerate(told)]
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from edgewright.pipeline.run import run_pipeline
 
 DATA = Path(os.environ.get("EDGEWRIGHT_SHARED", ROOT.parent / "shared")) / "data"
 # MiniRocket makes some ten thousand features of a window, and the ridge solves for all windows at once.
-MOST_WINDOWS = 8_000
+MOST_WINDOWS = 4_000
 Array = NDArray[Any]
 
 
@@ -53,6 +53,8 @@ PROBLEMS = (
     Problem("activity, phone", "hapt", "har-hapt"),
     Problem("activity, watch", "watch", "har-wisdm-watch"),
     Problem("room", "examples/room/pipeline.toml", "occupancy"),
+    Problem("factory, failures", "examples/factory/failures.toml", "ai4i2020"),
+    Problem("factory, cycles left", "examples/factory/turbofan.toml", "cmapss"),
     Problem(
         "health, heartbeats", "examples/health/pipeline.toml", "mitdb",
         windows={"kind": "mitdb", "part": "DS1", "average": 4},
@@ -65,7 +67,7 @@ class Own:
     """What Edgewright answers to the samples that judge, and what it costs.
 
     Attributes:
-        answers: of the int8 form where there is one.
+        answers: of the int8 form where there is one; labels or amounts.
         size_bytes: of the whole program on the profile's device.
         fit_s, predict_s: processor seconds of the run's training and of one answer.
     """
@@ -78,11 +80,18 @@ class Own:
 
 @dataclass(frozen=True)
 class Samples:
-    """One problem, ready for peers: arrays by the name of their side, and groups of those that judge."""
+    """One problem, ready for peers.
+
+    Attributes:
+        arrays: by the name of their side.
+        truth: of the samples that judge, labels or amounts.
+        groups: of those samples; None where rows stand for themselves.
+        own: Edgewright's answers.
+    """
 
     arrays: dict[str, Array]
     truth: Array
-    groups: Array
+    groups: Array | None
     own: Own
 
 
@@ -96,21 +105,20 @@ def samples_of(problem: Problem, seed: int = 1) -> Samples:
     flow = fit_stages(material.samples, material.fitted_on, stages, material.task, config.seed, None, lambda _: None)
     arrays: dict[str, Array] = {}
     windows = _windows(problem, material)
-    y = np.asarray(material.samples.y).astype(str)
+    y = np.asarray(material.samples.y).astype(str if material.task == "classification" else float)
     for side in ("train", "validation", "test"):
         rows = getattr(material.sides, side)
         arrays[f"{side}_X"] = np.asarray(flow.array(rows), np.float32).reshape(len(rows), -1)
         arrays[f"{side}_y"] = y[rows]
         if windows is not None:
             kept = rows
-            if side == "train" and len(rows) > MOST_WINDOWS:
+            if side == "train" and len(rows) > MOST_WINDOWS:  # the ridge's time grows with their third power
                 kept = np.sort(np.random.default_rng(seed).choice(rows, MOST_WINDOWS, replace=False))
             arrays[f"{side}_W"], arrays[f"{side}_Wy"] = windows[kept], y[kept]
     test = material.sides.test
     own = _own(config, data, np.ascontiguousarray(material.samples.X[test], np.float32))
-    groups = material.samples.groups if material.sides.by == "group" else material.samples.sessions
-    assert groups is not None  # noqa: S101 - split by them
-    return Samples(arrays, y[test], np.asarray(groups)[test], own)
+    groups = {"group": material.samples.groups, "row": None}.get(material.sides.by, material.samples.sessions)
+    return Samples(arrays, y[test], None if groups is None else np.asarray(groups)[test], own)
 
 
 def _windows(problem: Problem, material: Material) -> Array | None:
@@ -127,7 +135,7 @@ def _own(config: Any, data: str, X: Array) -> Own:  # noqa: ANN401 - a PipelineC
         result = run_pipeline(config, data=data, out=Path(out), listener=Listener())
         package = read_package(package_path(result.folder))
         predictor = Predictor(package)
-        answers = predictor.predict(X).labels
+        answered = predictor.predict(X)
         started = time.process_time()
         for row in X[:200]:
             predictor.predict(row[None])
@@ -137,7 +145,9 @@ def _own(config: Any, data: str, X: Array) -> Own:  # noqa: ANN401 - a PipelineC
         shipped = forms.get("int8") or forms.get("float")
         flash = shipped.device_flash.value if shipped is not None and shipped.device_flash is not None else 0.0
         fit_s = trace.training.cpu_seconds if trace.training is not None else 0.0
-    return Own(np.asarray(answers).astype(str), flash, fit_s, predict_s)
+    amounts = answered.predictions
+    answers = np.asarray(answered.labels).astype(str) if amounts is None else np.asarray(amounts, np.float64)
+    return Own(answers.reshape(len(X)), flash, fit_s, predict_s)
 
 
 def named(names: Sequence[str]) -> list[Problem]:
