@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.language.documents.index import write_index
+from edgewright.language.documents.judging import plain
 from edgewright.language.documents.passages import Block, clean
 from edgewright.nlp.documents.index_file import unpacked
 from edgewright.nlp.utterance.head import Encodes
@@ -73,11 +74,6 @@ class Given(NamedTuple):
     def document(self) -> Document:
         """Of which file."""
         return self.told
-
-
-def plain(text: str) -> str:
-    """Lower case, letters and digits, single spaces: how titles are compared."""
-    return re.sub(r"[^a-z0-9]+", " ", text.lower()).strip()
 
 
 def manual(folder: Path) -> tuple[list[Block], list[Question]]:

@@ -150,6 +150,7 @@ def test_a_turn_is_shown_step_by_step_and_the_terminal_runs_the_same_table(
     first = studio.get(RUN + "?next=How+long+does+the+warranty+last%3F&at=1").text
     assert "This turn, step 1 of 7" in first
     assert "Retrieve in look_up" not in first
+    assert "24 months" not in first
     whole = studio.get(RUN + "?heard=How+long+does+the+warranty+last%3F").text
     assert re.search(r"Retrieve in look_up: found, probability of an answer [^,]*, required 49 %", whole)
     assert "<td>Drill X200 &gt; Warranty</td>" in whole

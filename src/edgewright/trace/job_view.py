@@ -40,7 +40,10 @@ def job_page(record: JobRecord) -> str:
     return sections_page(record.title, record.shows, shown)
 
 
-_PAGES = {"run": "trace.html", "tune": "tune.html", "ladder": "ladder.json", "intervals": "intervals.json"}
+_PAGES = {
+    "run": "trace.html", "tune": "tune.html", "ladder": "ladder.json", "intervals": "intervals.json",
+    "flow": "flow.toml",
+}  # fmt: skip
 
 
 def _link(step: StepRecord) -> Markup:

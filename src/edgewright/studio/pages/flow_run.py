@@ -67,11 +67,15 @@ def _answer(request: Request) -> Response:
     state = shown[-1].state if shown else next((step.state for step in talk.steps), talk.state)
     passed = {(step.state, step.place) for step in shown if step.kind == "step"}
 
+    # What is said comes with its step.
+    waiting = sum(step.kind == "answer" for step in talk.steps[at:])
+
     def to(number: int) -> str:
         return f"?{urlencode([('heard', line) for line in heard] + [('at', str(number))])}"
 
     return render(
-        request, "flow_run.html", title=title, place=place, talk=talk, problem=talk.problem, heard=heard, steps=shown,
+        request, "flow_run.html", title=title, place=place, talk=talk, lines=talk.lines[: len(talk.lines) - waiting],
+        problem=talk.problem, heard=heard, steps=shown,
         current=state, passed=passed, view=flow_view(checked.table, path, root), total=len(talk.steps), at=at,
         following=to(at + 1) if at < len(talk.steps) else "", former=to(at - 1) if at > 0 else "",
         whole=to(len(talk.steps)), full=len(heard) >= _MOST_LINES, model=checked.table.model,

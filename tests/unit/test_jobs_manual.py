@@ -1,0 +1,112 @@
+"""The job of a manual with questions of one's own: found, refused, and put through the whole flow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli_runner import Cli
+from documents_example import MANUAL
+from edgewright.language.documents.judging import PlainSearch, SectionQuestion, chosen_on, plain, section_of
+from edgewright.language.documents.passages import Block
+from flow_example import FLOW
+
+QUESTIONS = """question,section,kind
+How long does the warranty last?,Drill X200>Warranty,Plain
+How do I change the batteries?,Power,Plain
+May I clean the housing with water?,Cleaning,Paraphrased
+Who was the first emperor of Rome?,,Plain
+Where is it sold?,Shops,Plain
+"""
+JOB = """
+title = "What does the manual say?"
+shows = "An index and a flow."
+minutes = 0.1
+[[steps]]
+kind = "answers"
+documents = ["drill.md"]
+questions = "questions.csv"
+[[steps]]
+kind = "flow"
+documents = ["drill.md"]
+questions = "questions.csv"
+"""
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Path:
+    folder = tmp_path / "drill"
+    folder.mkdir()
+    for name, text in (
+        ("drill.md", MANUAL), ("questions.csv", QUESTIONS), ("job.toml", JOB), ("flow.toml", FLOW),
+    ):  # fmt: skip
+        (folder / name).write_text(text)
+    return folder
+
+
+def figures(step: dict[str, Any]) -> dict[str, float]:
+    return {one["name"]: one["value"] for one in step["figures"]}
+
+
+def test_questions_of_ones_own_judge_an_index_and_its_flow(job: Path, tmp_path: Path, cli: Cli) -> None:
+    record = cli.json("jobs", "run", job, "--out", tmp_path / "runs")
+    answers, flow = record["steps"]
+    found = figures(answers)
+    assert "3 questions to 3 sections judge; 2 are left out" in answers["says"][0]
+    assert found["recall@5"] == found["refused_others"] == 1.0
+    assert found["refused_answerable"] == 0.0
+    assert found["paraphrased@5"] == 1.0
+    assert found["peer"] == 1.0
+    interval = answers["figures"][1]["interval"]
+    assert interval["low"] < 1.0, "three sections are few"
+    through = figures(flow)
+    assert through["reached"] == through["worst"] == 1.0
+    assert through["answered"] == found["answered"]
+    made = tmp_path / "runs" / "drill" / "flow"
+    assert sorted(path.name for path in made.iterdir()) == ["drill.index", "flow.toml"]
+    assert "every state can be reached" in cli("language", "dialogue", "check", made / "flow.toml")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("job.toml", 'questions = "questions.csv"', ""), "a public `set`, or `documents` and `questions`"),
+        (("job.toml", '"questions.csv"', '"none.csv"'), "none.csv"),
+        (("questions.csv", "question,", "asked,"), "a CSV file with the column question"),
+        (("questions.csv", "Warranty", "Guarantee"), "2 questions to 2 sections"),
+        (("job.toml", 'kind = "answers"', 'kind = "answers"\nset = "hapt"'), "neither or both"),
+        (("job.toml", 'kind = "flow"', 'kind = "flow"\nutterances = "x.toml"'), "`utterances` for the `model`"),
+    ],
+)
+def test_what_does_not_fit_is_told(
+    job: Path, tmp_path: Path, cli: Cli, change: tuple[str, str, str], told: str
+) -> None:
+    name, before, after = change
+    text = (job / name).read_text()
+    assert before in text
+    (job / name).write_text(text.replace(before, after))
+    code = 0 if "sections" in told else 1 if "utterances" in told else 2
+    out = cli("jobs", "run", job, "--out", tmp_path / "runs", code=code)
+    page = tmp_path / "runs" / "drill" / "job.html"
+    assert told in (page.read_text() if code != 2 else out)
+
+
+def test_a_section_is_the_deepest_that_the_documents_have() -> None:
+    titles = {"power", "cleaning", "changing the content and settings for"}
+    assert section_of("Drill X200>Power>Batteries", titles) == "power"
+    assert section_of("Drill X200>Changing the content and settings for the night", titles) == (
+        "changing the content and settings for"
+    )
+    assert section_of("Shops", titles) == ""
+    assert plain("  The TV's  Menu! ") == "the tv s menu"
+    assert not chosen_on("power", 0)
+    assert sum(chosen_on(str(n), 4) for n in range(1000)) == pytest.approx(400, abs=60)
+
+
+def test_the_peer_is_plain_full_text_search() -> None:
+    search = PlainSearch([Block(("Power",), 0, "cells and batteries"), Block(("Cleaning",), 0, "a dry cloth")])
+    ask = SectionQuestion(text='which "cloth"?', section="cleaning", group="cleaning")
+    assert search.rank(ask, 5) == 0
+    assert search.rank(SectionQuestion(text="cloth", section="power", group="power"), 5) == -1
