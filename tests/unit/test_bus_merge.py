@@ -169,6 +169,8 @@ def test_shadows_survive_a_restart_and_what_is_no_message_costs_only_itself(tmp_
     (tmp_path / SHADOW_FILE).write_bytes(b"no database" * 1000)
     with pytest.raises(OutputError, match="shadows"):
         ShadowStore(tmp_path)
+    with pytest.raises(InputError, match="a store of shadows"):
+        ShadowStore(tmp_path / "none", writable=False)
 
 
 def test_what_an_agent_decides_is_reported_and_all_its_items_count(tmp_path: Path) -> None:

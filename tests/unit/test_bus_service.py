@@ -168,6 +168,14 @@ def test_the_broker_lets_everybody_do_what_the_table_says_and_no_more(bus: Bus) 
 
 
 @pytest.mark.slow
+def test_a_service_with_another_password_ends_with_one_line(cli: Cli, bus: Bus) -> None:
+    (bus.folder / "broker" / "secrets" / "shadow").write_text("another")
+    said = cli("bus", "run", bus.folder / "bus.toml", "--store", bus.folder / "store", code=2)
+    assert "a broker that knows this password" in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.slow
 def test_a_shadow_goes_on_without_its_device_its_broker_and_its_service(bus: Bus) -> None:
     with bus.served():
         heating, room = bus.client("heating"), bus.client("room")

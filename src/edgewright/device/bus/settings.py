@@ -118,7 +118,7 @@ def read_bus(path: Path) -> BusSettings:
     Raises:
         InputError: it is no TOML, or a name, topic or value is none.
     """
-    settings = convert_table(read_toml(path, "a bus"), BusSettings, path.name)
+    settings = convert_table(read_toml(path, "a table of a bus"), BusSettings, path.name)
     for key in ("topic", "events", "discovery"):
         text = getattr(settings, key)
         if not _BASE.fullmatch(text) and (text or key != "discovery"):

@@ -11,6 +11,7 @@ from edgewright.core.files import private_folder
 from edgewright.device.bus.merge import Key, Part, Register, Shadow
 from edgewright.device.store.database import Connect, connect
 from edgewright.device.store.guarded_database import open_guarded
+from edgewright.schema.errors import InputError
 
 SHADOW_FILE = "shadows.sqlite"
 _VERSION = 1
@@ -36,13 +37,15 @@ class ShadowStore:
         origin: name of this copy in merges. A store that was lost gets another one, so that no counter is given twice.
 
     Raises:
-        InputError: a file of a newer version.
+        InputError: a file of a newer version, or none where nothing is made.
         OutputError: the file cannot be read or made.
     """
 
     def __init__(self, folder: Path, opener: Connect = connect, *, writable: bool = True, origin: str = "") -> None:
         if writable:
             private_folder(folder)
+        elif not (folder / SHADOW_FILE).exists():
+            raise InputError("a store of shadows", "none", str(folder), "edgewright bus run makes one")
         drawn = ("INSERT INTO copy VALUES (?)", (origin or os.urandom(6).hex(),))
         self._database = open_guarded(
             folder / SHADOW_FILE, _VERSION, _TABLES, "shadows", _DO, opener=opener, writable=writable, ahead=True,
