@@ -166,5 +166,7 @@ def test_from_recordings_to_verdicts_a_log_and_progress(tmp_path: Path, cli: Cli
     assert "2" in cli("coach", "progress", log)
     err = cli("coach", "listen", coach, "we call it bear", "--wav", tmp_path / "absent.wav", code=2)
     assert "a WAV file" in err
+    err = cli("coach", "listen", coach, "we call it bear", "--device", "no-such-microphone", code=2)
+    assert "microphone" in err or "libasound" in err
     err = cli("coach", "listen", coach, " ".join(["bear"] * 60), "--wav", wav, code=2)
     assert "a reading of all 60 words" in err

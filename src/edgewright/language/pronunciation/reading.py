@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,10 @@ from edgewright.language.pronunciation.speech import RATE
 from edgewright.language.pronunciation.takes import read_sound
 from edgewright.schema.coach import PhoneVerdict, WordVerdict
 from edgewright.schema.data import Floats
+from edgewright.schema.errors import InputError
 
+# Without sound for so long, a microphone is not there.
+_ABSENT_S = 5.0
 # A step of sound reaches half a window beyond what it is about.
 _MIDDLE_S = (FRAME - HOP) / RATE / 2
 
@@ -102,9 +106,14 @@ def sound_of(wav: Path | None, device: str, wait_s: float) -> Iterator[Floats]:
         yield from (values[start : start + part] for start in range(0, len(values), part))
         return
     source = Microphone(WavConfig(device=device, rate=RATE), ())
+    heard = time.monotonic()
     try:
         while True:
             for packet in source.read(wait_s):
+                heard = time.monotonic()
                 yield np.asarray(packet.values[:, 0], np.float32)
+            if time.monotonic() - heard > _ABSENT_S:
+                raise InputError("sound of a microphone", f"none for {_ABSENT_S:g} s", f"ALSA device {device!r}",
+                                 "Name another one with --device, or a file with --wav")  # fmt: skip
     finally:
         source.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +23,7 @@ VOICES = ("en-us", "en", "en-us-nyc", "en-gb-scotland", "en-gb-x-rp", "en-029")
 _SYNCHRONOUS, _PHONES_IN_IPA, _UTF8 = 2, 3, 1
 _END, _PHONE, _SPEED, _PITCH, _RANGE = 0, 7, 1, 3, 4
 _MARKS = "ˈˌ"
+_SPEAKING = threading.Lock()
 
 
 class _Id(ctypes.Union):
@@ -79,6 +81,12 @@ def say(text: str, voice: str, *, speed: int = 160, pitch: int = 50, range_: int
     Raises:
         InputError: no espeak-ng, no such voice.
     """
+    # The library has one voice and one callback for the whole process.
+    with _SPEAKING:
+        return _say(text, voice, ((_SPEED, speed), (_PITCH, pitch), (_RANGE, range_)))
+
+
+def _say(text: str, voice: str, settings: Sequence[tuple[int, int]]) -> SpokenSentence:
     library, rate = _library()
     parts: list[Any] = []
     names: list[str] = []
@@ -100,7 +108,7 @@ def say(text: str, voice: str, *, speed: int = 160, pitch: int = 50, range_: int
     library.espeak_SetSynthCallback(callback)
     if library.espeak_SetVoiceByName(voice.encode()) != 0:
         raise InputError("a voice of espeak-ng", repr(voice), "synthetic speech", "List them: espeak-ng --voices")
-    for kind, value in ((_SPEED, speed), (_PITCH, pitch), (_RANGE, range_)):
+    for kind, value in settings:
         library.espeak_SetParameter(kind, value, 0)
     data = text.encode()
     library.espeak_Synth(data, len(data) + 1, 0, 1, 0, _UTF8, None, None)
