@@ -1,4 +1,4 @@
-"""Draws the picture of each job: `python tools/picture_jobs.py RUNS` photographs the time lines of runs/NAME/job.html.
+"""Draws the picture of each job: `python tools/picture_jobs.py RUNS` photographs the time line or chart of its page.
 
 A job that left a flow is photographed in the studio: a turn, up to what was retrieved. The pictures are
 `examples/NAME/picture.png`; pages need Chromium.
@@ -22,7 +22,7 @@ _TURN = "?next=How+do+I+update+the+software%3F&at=4"
 
 
 def main() -> int:
-    """Photograph the time line of every job in a folder of runs."""
+    """Photograph the time line, or the first chart, of every job in a folder of runs."""
     with chromium() as browser:
         page = browser.new_page(viewport={"width": 1240, "height": 900}, color_scheme="light")
         for file in sorted(Path(sys.argv[1]).resolve().glob("*/job.html")):
@@ -31,7 +31,9 @@ def main() -> int:
                 _flow(page, file.parent, target)
                 continue
             page.goto(file.as_uri())
-            page.locator("section:has(svg.timeline)").first.screenshot(path=target)
+            lines, charts = page.locator("section:has(svg.timeline)"), page.locator("figure.chart")
+            shown = lines if lines.count() else charts
+            shown.first.screenshot(path=target)
     return 0
 
 

@@ -15,8 +15,10 @@ import openai
 import pytest
 
 from chat_server import served, small_models
+from edgewright.cli.main import run
 from edgewright.language.documents.phrasing import phrase
 from edgewright.nlp.documents.search import DocumentIndex
+from text_example import write_texts
 
 pytestmark = pytest.mark.slow
 QUESTION: Any = [{"role": "user", "content": "How long is the warranty?"}]
@@ -24,7 +26,10 @@ QUESTION: Any = [{"role": "user", "content": "How long is the warranty?"}]
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    return small_models(tmp_path_factory.mktemp("models"))
+    folder = tmp_path_factory.mktemp("models")
+    texts, out = str(write_texts(folder / "texts")), str(folder / "typing.text")
+    assert run(["language", "train-text", texts, "--out", out, "--form", "ngram", "--words", "0"]) == 0
+    return [*small_models(folder), out]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +45,7 @@ def client(address: str) -> Iterator[openai.OpenAI]:
 
 
 def test_models(client: openai.OpenAI) -> None:
-    assert [model.id for model in client.models.list()] == ["manual", "shop", "intents"]
+    assert [model.id for model in client.models.list()] == ["manual", "shop", "intents", "typing"]
     assert client.models.retrieve("manual").owned_by == "edgewright"
 
 
@@ -84,8 +89,25 @@ def test_intents(client: openai.OpenAI) -> None:
     assert (answer.choices[0].message.content or "").startswith("dispense_drink (")
 
 
+def test_a_text_goes_on(client: openai.OpenAI) -> None:
+    whole = client.completions.create(model="typing", prompt="The remote contr", max_tokens=3)
+    assert (whole.choices[0].text, whole.choices[0].finish_reason) == ("ol ", "length")
+    parts = client.completions.create(model="typing", prompt="The remote contr", max_tokens=3, stream=True)
+    assert "".join(part.choices[0].text for part in parts) == "ol "
+    messages: Any = [{"role": "user", "content": "The remote contr"}]
+    answer = client.chat.completions.create(model="typing", messages=messages, stop=" ")
+    assert answer.choices[0].message.content == "ol"
+
+
+def test_a_client_that_leaves_a_long_answer(client: openai.OpenAI) -> None:
+    stream = client.completions.create(model="typing", prompt="Press", max_tokens=2000, temperature=1, stream=True)
+    assert next(iter(stream)).choices
+    stream.close()
+    assert client.completions.create(model="typing", prompt="Press", max_tokens=1).choices[0].text
+
+
 def test_errors_have_the_classes_of_the_library(client: openai.OpenAI) -> None:
-    with pytest.raises(openai.NotFoundError, match="Known: intents, manual, shop"):
+    with pytest.raises(openai.NotFoundError, match="Known: intents, manual, shop, typing"):
         client.chat.completions.create(model="gpt-4o", messages=QUESTION)
     with pytest.raises(openai.BadRequestError) as found:
         client.chat.completions.create(model="manual", messages=[])

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from c99_stages import need_compiler
 from cli_runner import Cli
+from edgewright.export.c99_language.texts import text_files
 from edgewright.language.texts.corpus import Article, joined, read_corpus
-from edgewright.language.texts.counting import count, ngram_model
+from edgewright.language.texts.counting import count, count_bits, ngram_model
 from edgewright.language.texts.keystrokes import by_model, by_word_list, type_words, word_list
 from edgewright.language.texts.recurrent import GruTraining, train_gru
 from edgewright.nlp.texts.alphabet import SYMBOLS, decode, encode, fold
@@ -92,6 +95,11 @@ def test_chances_sum_to_one_and_bits_are_theirs(ngrams: NgramModel) -> None:
     assert ngrams.bits(codes) == pytest.approx(bits / len(codes))
 
 
+def test_the_tables_of_a_device_are_near_the_counts(articles: list[Article], ngrams: NgramModel) -> None:
+    test = joined(articles[:5])
+    assert ngrams.bits(test) == pytest.approx(count_bits(count(joined(articles[5:])), test), rel=0.02)
+
+
 def test_a_size_is_kept_and_costs_bits(articles: list[Article], ngrams: NgramModel) -> None:
     test = joined(articles[:5])
     small = ngram_model(joined(articles[5:]), size=6000)[0]
@@ -164,6 +172,9 @@ def test_the_command_trains_suggests_and_refuses(texts: Path, tmp_path: Path, cl
     reply = served.reply([Message("user", "The remote contr")], Sampling())
     assert "".join(next(reply.pieces) for _ in range(3)) == "ol "
     assert reply.details["suggestions"][0]["word"] == "control"
+    cli("language", "export", out, "--to", "c99", "--out", tmp_path / "c")
+    assert (tmp_path / "c" / "typing.c").is_file()
+    assert "--to c99" in cli("language", "export", out, "--to", "onnx", "--out", tmp_path / "onnx", code=2)
     drawn = [served.reply([Message("user", "a")], Sampling(temperature=1.5, seed=3)) for _ in range(2)]
     first, second = ("".join(next(one.pieces) for _ in range(20)) for one in drawn)
     assert first == second
@@ -192,3 +203,55 @@ def test_curves_of_texts(texts: Path, cli: Cli) -> None:
     record = cli.json("curve", texts, "--texts", code=0)
     assert (record["error"], record["unit"], record["share"]) == ("bits per byte", "article", False)
     assert record["data"]["points"][0]["size"] < record["data"]["at"]
+
+
+_PROGRAM = """
+#include "typing.h"
+#include <stdio.h>
+int main(void) {
+    typing_text text;
+    float chances[TYPING_SYMBOLS_];
+    char word[32];
+    int c;
+    typing_start(&text);
+    while ((c = getchar()) != EOF) {
+        typing_push(&text, (char)c);
+    }
+    typing_chances(&text, chances);
+    for (int k = 0; k < 96; k++) {
+        printf("%.9g ", chances[k]);
+    }
+    for (int rank = 0; rank < 3; rank++) {
+        typing_suggest(&text, rank, word, sizeof word);
+        printf("%s ", word);
+    }
+    return 0;
+}
+""".replace("TYPING_SYMBOLS_", "96")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["ngram", "gru"])
+def test_c_knows_what_python_knows(kind: str, articles: list[Article], tmp_path: Path) -> None:
+    training = joined(articles[5:])
+    how = GruTraining(units=24, steps=60, batch=8, length=24, checks=2)
+    trained = ngram_model(training) if kind == "ngram" else train_gru(training, training[:500], how, 0)
+    model: TextModel = trained[0]
+    arrays = trained[1]
+    for name, content in text_files(kind, arrays, "typing").items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "main.c").write_text(_PROGRAM)
+    need_compiler()
+    flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O1"]
+    sources = [tmp_path / "typing.c", tmp_path / "main.c"]
+    subprocess.run(["cc", *flags, *sources, "-lm", "-o", tmp_path / "run"], check=True, timeout=60)
+    for text in ("", "Press the pow", "Select ", "?" * 9):
+        done = subprocess.run([tmp_path / "run"], input=text, capture_output=True, text=True, check=True, timeout=20)
+        *chances, first, second, third = done.stdout.split(" ")[:99]
+        state = model.start()
+        for symbol in encode(text).tolist():
+            state = model.step(state, symbol)
+        assert np.allclose(np.array(chances, float), model.probabilities(state), rtol=2e-4, atol=1e-6), text
+        if kind == "ngram" and text == "Press the pow":
+            assert first == "er"
+        assert len({first, second, third}) == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -213,3 +214,44 @@ def _network(
     if left:
         notes.append(f"{' and '.join(left)} are in --to c99")
     return files, notes
+
+
+def is_text_model(path: Path) -> bool:
+    """Return whether a file is a model of `language train-text`."""
+    from edgewright.nlp.texts.model_file import SPEC
+
+    if not (path.is_file() and zipfile.is_zipfile(path)):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return SPEC in archive.namelist()
+
+
+def export_text(path: Path, target: str, option: str, *, name: str, out: Path, force: bool, as_json: bool) -> None:
+    """Export a model of text as C.
+
+    Args:
+        path: of the model.
+        target: c99 alone.
+        option: of networks of intents, which a model of text has not.
+        name: of the files; the model's own when empty.
+        out: folder.
+        force: replace files.
+        as_json: print JSON.
+
+    Raises:
+        InputError: another target, or an option.
+    """
+    from edgewright.export.c99_language.texts import text_files
+    from edgewright.nlp.texts.model_file import read_text_arrays
+
+    if target != "c99":
+        raise InputError("--to c99, the form of a model of text", repr(target), str(path))
+    if option:
+        raise InputError("no --form or --rounding with a model of text", option, str(path))
+    spec, arrays = read_text_arrays(path)
+    word = re.sub(r"\W", "_", name or spec.name, flags=re.ASCII)[:40]
+    word = word if word[:1].isalpha() else f"m_{word}"[:40]
+    files = text_files(spec.kind, arrays, word)
+    size = sum(array.nbytes for array in arrays.values())
+    record = {"name": spec.name, "target": target, "kind": spec.kind, "bytes": size, "files": ()}
+    write_export(out, files, record, force=force, as_json=as_json, title=f"{spec.name}: {spec.kind}, {size:,} bytes")

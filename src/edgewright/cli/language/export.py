@@ -27,9 +27,13 @@ def command(
 ) -> None:
     """Export MODEL for a device, as `edgewright export` does: as C99, or its network for an interpreter.
 
-    --to tflite and --to onnx write the network from hashed words to intents, and C code that computes its input.
+    --to tflite and --to onnx write the network from hashed words to intents, and C code that computes its input. A
+    model of `language train-text` becomes C alone.
     """
-    from edgewright.cli.export_files import export_language
+    from edgewright.cli.export_files import export_language, export_text, is_text_model
 
+    if is_text_model(model):
+        export_text(model, target, form or rounding or "", name=name, out=out, force=force, as_json=as_json)
+        return
     options = {"--form": form, "--rounding": rounding}
     export_language(model, target, options, name=name, out=out, force=force, as_json=as_json)

@@ -10,7 +10,7 @@ import numpy as np
 from edgewright.core.formatting import percent
 from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.language.texts.corpus import read_corpus
-from edgewright.schema.job import JobFigure, StepRecord
+from edgewright.schema.job import JobChart, JobCurve, JobFigure, StepRecord
 from edgewright.search.curves.measure import record_of
 from edgewright.search.curves.split_check import SplitCheck, check_split, coverage, trainings
 from edgewright.search.curves.text_learner import TextLearner
@@ -57,6 +57,7 @@ def _law(config: Config, work: Work) -> StepRecord:
     return StepRecord(
         command=f"edgewright curve TEXTS --texts --rung {config.model} --check",
         says=says,
+        charts=(_chart(learner.name, first),),
         figures=(
             JobFigure(name="inside", title="splits whose loss at twice the data lies in the 90 % interval",
                       value=kept.value, interval=kept),
@@ -68,6 +69,20 @@ def _law(config: Config, work: Work) -> StepRecord:
                       value=ahead.predicted.value, interval=ahead.predicted, unit="bits"),
         ),
     )  # fmt: skip
+
+
+def _chart(name: str, check: SplitCheck) -> JobChart:
+    """Return the curve of a split: measured, and the prediction from half of the data with its interval."""
+    half, whole, predicted = check.points[-1], check.whole, check.predicted
+    measured = tuple((point.size, point.mean) for point in (*check.points, whole))
+    curves = [JobCurve(name="measured", points=measured)]
+    for label, value in (("predicted", predicted.value), ("low, 90 %", predicted.low), ("high, 90 %", predicted.high)):
+        curves.append(JobCurve(name=label, points=((half.size, half.mean), (whole.size, value))))
+    label = (
+        f"{name}: {half.mean:.3f} at {half.size:,.0f} characters predict {predicted.value:.3f} at {whole.size:,.0f}; "
+        f"measured {whole.mean:.3f}."
+    )
+    return JobChart(title="bits per byte", x_title="characters", curves=tuple(curves), label=label)
 
 
 STEP = Step(Config, "What more text is worth", _law)

@@ -21,11 +21,15 @@ class Counts(NamedTuple):
         keys: as numbers of base 96, the last symbol last; ascending.
         counts: how often each was seen.
         chances: smoothed probability of the last symbol after the others.
+        contexts: that were seen, without the last symbol; ascending.
+        shares: of each context's probability that is left to the shorter one.
     """
 
     keys: Keys
     counts: NDArray[np.int64]
     chances: Floats
+    contexts: Keys
+    shares: Floats
 
 
 def count(codes: Codes, order: int = ORDER) -> list[Counts]:
@@ -42,15 +46,37 @@ def count(codes: Codes, order: int = ORDER) -> list[Counts]:
         keys = (codes if n == 0 else keys[:-1] * _BASE + codes[n:]).astype(np.uint64)
         unique, counts = np.unique(keys, return_counts=True)
         contexts, owner = np.unique(unique // _BASE, return_inverse=True)
-        total = np.bincount(owner, counts, len(contexts))[owner]
-        kinds = np.bincount(owner, minlength=len(contexts))[owner]
+        total = np.bincount(owner, counts, len(contexts))
+        kinds = np.bincount(owner, minlength=len(contexts))
+        shares = kinds / (total + kinds)
+        total, kinds = total[owner], kinds[owner]
         if n == 0:
             lower = np.full(len(unique), 1.0 / SYMBOLS)
         else:
             below = made[-1]
             lower = below.chances[np.searchsorted(below.keys, unique % _BASE ** np.uint64(n))]
-        made.append(Counts(unique, counts, (counts + kinds * lower) / (total + kinds)))
+        made.append(Counts(unique, counts, (counts + kinds * lower) / (total + kinds), contexts, shares))
     return made
+
+
+def count_bits(counted: list[Counts], codes: Codes) -> float:
+    """Return the bits per byte of a text by the counts themselves, before they are rounded to the tables of a device.
+
+    Args:
+        counted: as `count` gives them.
+        codes: symbols of the text, shape (n,), n of at least 1.
+    """
+    chances = np.full(len(codes), 1.0 / SYMBOLS)
+    keys = np.zeros(len(codes), np.uint64)
+    for n, one in enumerate(counted[: len(codes)]):
+        keys = (codes if n == 0 else keys[:-1] * _BASE + codes[n:]).astype(np.uint64)
+        some = chances[n:]
+        place = np.minimum(np.searchsorted(one.contexts, keys // _BASE), len(one.contexts) - 1)
+        known = one.contexts[place] == keys // _BASE
+        some = np.where(known, one.shares[place] * some, some)
+        place = np.minimum(np.searchsorted(one.keys, keys), len(one.keys) - 1)
+        chances[n:] = np.where(one.keys[place] == keys, one.chances[place], some)
+    return float(-np.log2(chances).mean())
 
 
 def ngram_model(codes: Codes, order: int = ORDER, size: int = 0) -> tuple[NgramModel, dict[str, NDArray[Any]]]:
@@ -76,7 +102,7 @@ def _bytes(arrays: dict[str, NDArray[Any]]) -> int:
 def _tables(counted: list[Counts], fewest: int) -> dict[str, NDArray[Any]]:
     """Return the tables of n-grams that were seen often enough; pairs of symbols and single ones all stay."""
     arrays: dict[str, NDArray[Any]] = {}
-    for n, (keys, counts, chances) in enumerate(counted):
+    for n, (keys, counts, chances, _, _) in enumerate(counted):
         kept = counts >= (fewest if n > 1 else 1)
         some, values = keys[kept], chances[kept]
         arrays |= _sorted(f"keys_{n}", f"values_{n}", some, values)

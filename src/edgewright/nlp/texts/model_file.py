@@ -37,7 +37,13 @@ def write_text_model(path: Path, spec: TextSpec, arrays: Arrays) -> int:
 
 
 def read_text_model(path: Path) -> tuple[TextSpec, TextModel]:
-    """Read a model and prove it by its test vectors.
+    """Read a model and prove it by its test vectors; errors as of `read_text_arrays`."""
+    spec, arrays = read_text_arrays(path)
+    return spec, model_of(spec.kind, arrays, str(path))
+
+
+def read_text_arrays(path: Path) -> tuple[TextSpec, Arrays]:
+    """Read the arrays of a model, which its test vectors have proven.
 
     Raises:
         InputError: missing, damaged, altered, of a newer format, or a model that gives another answer.
@@ -45,13 +51,14 @@ def read_text_model(path: Path) -> tuple[TextSpec, TextModel]:
     where = str(path)
     content = read_file(path, "the file of a model of text", absent=_MAKE, unread=_MAKE)
     spec, files = unpack_parts(content, where, SPEC, TextSpec, TEXT_VERSION, "model of text", _DAMAGED)
-    model = model_of(spec.kind, unpack_arrays(files, spec.arrays, where, _DAMAGED), where)
+    arrays = unpack_arrays(files, spec.arrays, where, _DAMAGED)
+    model = model_of(spec.kind, arrays, where)
     if not spec.vectors:
         raise InputError("test vectors in the model", "none", where, _DAMAGED)
     for vector in spec.vectors:
         if not abs(model.bits(encode(vector.text)) - vector.bits) <= _TOLERANCE:
             raise InputError(f"the model's own answer to {vector.text[:40]!r}", "another", where, _DAMAGED)
-    return spec, model
+    return spec, arrays
 
 
 def model_of(kind: str, arrays: Arrays, where: str) -> TextModel:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgewright.language.texts.corpus import Article, joined
-from edgewright.language.texts.counting import ORDER, ngram_model
+from edgewright.language.texts.counting import ORDER, count, count_bits
 from edgewright.language.texts.recurrent import GruTraining, train_gru
 from edgewright.nlp.texts.alphabet import SYMBOLS, Codes
 from edgewright.schema.errors import UnknownNameError
@@ -62,7 +62,7 @@ class TextLearner:
         order = np.random.default_rng((self._seed, repeat)).permutation(len(inside))
         codes = joined([inside[i] for i in order])[: max(ORDER + 2, round(share * self.samples))]
         if self._kind == "ngram":
-            return ngram_model(codes)[0].bits(self._test)
+            return count_bits(count(codes), self._test)
         how = _HOW._replace(units=self._units(width))
         return train_gru(codes, self._validation, how, self._seed * 1000 + repeat)[0].bits(self._test)
 
