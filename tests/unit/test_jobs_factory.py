@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from time import monotonic
 
+import msgspec
 import numpy as np
 import pytest
 
 from cli_runner import Cli
+from edgewright.device.agent.settings import read_settings
+from edgewright.device.agent.startup import run_agent
+from edgewright.device.sources import short_source
 from edgewright.jobs.catalogue import examples, read_job
 from edgewright.models.rules import Rules
+from edgewright.pipeline.config import read_config
+from edgewright.pipeline.run import run_pipeline
+from edgewright.schema.device import Event
+from edgewright.schema.device_config import PackageEntry
 from edgewright.schema.errors import InputError
 from edgewright.workflows.detection import own_start
 from edgewright.workflows.detection.rows import Stretch
 from edgewright.workflows.intervals import Fold, Side, band_of
 from edgewright.workflows.maintenance import Policy, by_age, plans_of
+from plant import OpcuaPlant, free_port
 from support import shared_data
 
 RUN = """
@@ -213,3 +224,33 @@ def test_the_intervals_of_engines_hold_on_engines_never_trained_on(tmp_path: Pat
     assert 0.84 <= figures["coverage"] <= 0.95
     assert figures["failed"] <= 0.2
     assert figures["unused"] < figures["unused_by_age"] / 2
+
+
+@pytest.mark.slow
+@pytest.mark.needs_data
+def test_the_rules_answer_for_a_machine_whose_control_is_read_over_opcua(tmp_path: Path) -> None:
+    config = read_config(str(examples() / "factory" / "failures.toml"))
+    run = run_pipeline(config, data=str(shared_data("ai4i2020")), out=tmp_path)
+    well = {"air_temperature": 298.0, "process_temperature": 308.5, "rotational_speed": 1500.0, "torque": 40.0,
+            "tool_wear": 20.0, "quality": 1.0}  # fmt: skip
+    plant = OpcuaPlant(free_port(), **well)
+    configured = read_settings(examples() / "factory" / "device.toml")
+    assert configured.settings.source is not None
+    entry = PackageEntry(path=str(run.package), name="failures")
+    settings = msgspec.structs.replace(configured.settings, packages=(entry,))
+    configured = msgspec.structs.replace(configured, settings=settings)
+    decided: list[str] = []
+    end = monotonic() + 60
+
+    def tell(events: Sequence[Event]) -> None:
+        decided.extend(event.label for event in events if event.kind == "decision")
+        if decided and decided[-1] == "no":
+            # More than the 9 kW that the spindle stands.
+            plant.set(torque=70.0, rotational_speed=1400.0)
+
+    run_agent(
+        configured, short_source(f"opcua:{plant.url}?rate=20&nodes={plant.nodes}"), tmp_path / "store",
+        stop=lambda: "yes" in decided or monotonic() > end, say=lambda _: None, tell=tell, begin=lambda _: None,
+    )  # fmt: skip
+    plant.stop()
+    assert decided == ["no", "yes"]
