@@ -1,0 +1,181 @@
+"""Shields, planners and episodes: a table whose states are all checked, a watchdog, and a policy that is judged."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from cli_runner import Cli
+from edgewright.core.state_machine.validation import check_table
+from edgewright.jobs.catalogue import examples
+from edgewright.jobs.simulation.envelope import (
+    Envelope,
+    Level,
+    Shield,
+    check_shield,
+    needed_gap,
+    read_envelope,
+    shield_table,
+)
+from edgewright.jobs.simulation.environment import Environment, EnvironmentSpec, read_environment
+from edgewright.jobs.simulation.perceptions.lane import FREE, PERCEPTION, rows_of
+from edgewright.jobs.simulation.planner import PlanTask, label
+from edgewright.schema.errors import InputError
+from edgewright.schema.job import JobRecord
+from edgewright.schema.state_table import StateTable
+from support import left_out
+
+SMALL = Envelope(
+    period=0.5, frame=0.25, lead_brake=6.0, margin=2.0, fastest=12.0, step=6.0, sight=40.0, patience=0.75,
+    levels=(
+        Level(state="brake", acceleration=-6.0), Level(state="hold", acceleration=0.0),
+        Level(state="go", acceleration=3.0),
+    ),
+)  # fmt: skip
+CART = """
+id = "CartPole-v1"
+actions = ["left", "right"]
+period = 0.02
+"""
+
+
+@pytest.fixture(scope="module")
+def table() -> StateTable:
+    return shield_table(SMALL)
+
+
+def need(name: str) -> None:
+    if importlib.util.find_spec(name) is None:
+        left_out(f"{name} (pip install 'edgewright[driving]')")
+
+
+def test_a_gap_holds_the_way_until_one_stands_behind_someone_who_stands() -> None:
+    fine = msgspec.structs.replace(SMALL, frame=0.001)
+    # The way while nothing changes yet, the braking distance, and the margin.
+    assert needed_gap(fine, 12.0, 0.0, 0.0) == pytest.approx(12 * 0.75 + 12**2 / 12 + 2, abs=0.1)
+    # Equal brakes and speeds: the way until the watchdog calls is what is left.
+    assert needed_gap(fine, 12.0, 12.0, 0.0) == pytest.approx(12 * 0.75 + 2, abs=0.1)
+    assert needed_gap(fine, 0.0, 12.0, 0.0) == pytest.approx(2.0)
+
+
+def test_every_state_of_the_table_leaves_braking_as_a_way_out(table: StateTable) -> None:
+    found = check_shield(SMALL, check_table(table, "shield"))
+    assert found.states == 2 * 3 * 41
+    assert found.transitions > 1000
+    assert 0 < found.free < 1
+    assert found.broken == ()
+
+
+def test_a_row_that_allows_too_much_is_found(table: StateTable) -> None:
+    rows = list(table.steps)
+    index = next(i for i, row in enumerate(rows) if row.to == "go" and "lead >= 0" in row.when)
+    speed = rows[index].when.split(" and ")[0]
+    rows[index] = msgspec.structs.replace(rows[index], when=f"{speed} and lead >= 0 and gap >= 3")
+    broken = check_shield(SMALL, check_table(msgspec.structs.replace(table, steps=tuple(rows)), "shield")).broken
+    assert broken
+    assert all("ahead 0" in text or "ahead 6" in text or "ahead 12" in text for text in broken)
+
+
+def test_late_missing_and_unsure_perception_lead_to_the_safe_state(table: StateTable) -> None:
+    shield = Shield(SMALL, check_table(table, "shield"))
+    clear = {"speed": 5.0, "lead": 12.0, "gap": 40.0}
+    assert shield.state == "blind"
+    assert shield.limit(0.0, clear, sure=True) == 2
+    assert shield.limit(0.5, clear, sure=True) == 2
+    assert shield.limit(1.0, None, sure=False) == 0
+    assert shield.state == "blind"
+    assert shield.limit(1.5, clear, sure=True) == 2
+    assert shield.limit(2.0, clear, sure=False) == 0
+    assert shield.state == "blind"
+    # A distance that is not known allows nothing but braking, and neither does one that is short.
+    assert shield.limit(2.5, {**clear, "gap": float("nan")}, sure=True) == 0
+    assert shield.limit(3.0, {**clear, "gap": 1.0}, sure=True) == 0
+    assert shield.state == "brake"
+
+
+def test_a_lane_has_the_nearest_ahead_and_whoever_moves_over() -> None:
+    rows = np.array(
+        [
+            [1, 0, 0, 20, 0],
+            [1, 30, 0, -4, 0],
+            [1, 60, 0, 2, 0],
+            [1, 15, -4, 1, 3],
+            [1, -10, 4, 5, 0],
+            [0, 1, 0, 0, 0],
+        ]
+    )  # fmt: skip
+    assert PERCEPTION.read(rows, 0.1).tolist() == [20, 25, 16, 10, 21, FREE, 20]
+    # In half a second the left one is here.
+    assert PERCEPTION.read(rows, 0.5).tolist()[:3] == [20, 10, 21]
+
+
+@pytest.mark.slow
+def test_rows_without_pandas_are_those_of_the_simulator() -> None:
+    need("highway_env")
+    environment = Environment(read_environment(examples() / "vehicle" / "environment.toml"), "environment.toml")
+    kind = environment.env.unwrapped.observation_type
+    environment.reset(5)
+    for _ in range(6):
+        assert np.allclose(type(kind).observe(kind), rows_of(kind))
+        environment.step(2)
+
+
+def test_the_assumptions_of_a_shield_are_checked(tmp_path: Path) -> None:
+    text = (examples() / "vehicle" / "envelope.toml").read_text()
+    (tmp_path / "late.toml").write_text(text.replace("patience = 0.75", "patience = 0.4"))
+    with pytest.raises(InputError, match="patience between one and two periods"):
+        read_envelope(tmp_path / "late.toml")
+    (tmp_path / "order.toml").write_text(text.replace("acceleration = -3.0", "acceleration = -9.0"))
+    with pytest.raises(InputError, match="hardest braking"):
+        read_envelope(tmp_path / "order.toml")
+
+
+def test_a_planner_labels_any_environment_of_gymnasium(tmp_path: Path) -> None:
+    need("gymnasium")
+    path = tmp_path / "cart.toml"
+    path.write_text(CART)
+    # Twelve decisions ahead see the pole fall: looking ahead keeps it up longer than one constant action.
+    environment = Environment(read_environment(path), path.name)
+    assert environment.columns == ("x0", "x1", "x2", "x3")
+    ended, alone = False, 0
+    environment.reset(3)
+    while not ended:
+        *_, ended = environment.step(0)
+        alone += 1
+    found = label(PlanTask(path, 3, 12, 0.5))
+    assert set(found.actions) == {"left", "right"}
+    assert len(found.rows) > 2 * alone
+    assert label(PlanTask(path, 3, 12, 0.5)) == found
+
+
+def test_an_environment_that_is_none_or_has_other_actions_is_refused() -> None:
+    need("gymnasium")
+    with pytest.raises(InputError, match="an environment of Gymnasium"):
+        Environment(EnvironmentSpec(id="CartPol-v1", actions=("a", "b"), period=1.0), "e.toml")
+    with pytest.raises(InputError, match="the 3 actions a, b, c, got 2 actions"):
+        Environment(EnvironmentSpec(id="CartPole-v1", actions=("a", "b", "c"), period=1.0), "e.toml")
+
+
+@pytest.mark.slow
+def test_a_small_drive_is_judged_with_and_without_its_shield(tmp_path: Path, cli: Cli) -> None:
+    need("highway_env")
+    folder = tmp_path / "car"
+    folder.mkdir()
+    for path in (examples() / "vehicle").glob("*.toml"):
+        (folder / path.name).write_text(path.read_text())
+    job = re.sub(r"episodes = \d+\nahead = \d+", "episodes = 5\nahead = 1", (folder / "job.toml").read_text())
+    (folder / "job.toml").write_text(job.replace("episodes = 1000", "episodes = 6\nfaulty = 4\nfaults = 0.2"))
+    record = msgspec.convert(cli.json("jobs", "run", folder, "--out", tmp_path / "runs"), JobRecord)
+    assert [step.name for step in record.steps] == ["episodes", "run", "prove", "shield", "drive"]
+    figures = {figure.name: figure.value for figure in record.steps[-1].figures}
+    assert figures["preventable"] == 0
+    assert figures["exposed"] == 0
+    assert figures["with"] <= figures["without"]
+    assert figures["speed_with"] > 1
+    assert record.steps[-1].timeline is not None
+    assert {one.label for one in record.steps[-1].timeline.states} <= {"blind", "brake", "slow", "hold", "go"}
