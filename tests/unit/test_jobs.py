@@ -245,7 +245,11 @@ def test_a_step_that_fails_late_keeps_what_the_others_made(desk: Path, tmp_path:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
-    ["room", "manual", *(pytest.param(name, marks=pytest.mark.heavy) for name in ("activity", "factory", "health"))],
+    [
+        "room",
+        "manual",
+        *(pytest.param(name, marks=pytest.mark.heavy) for name in ("activity", "factory", "health", "shop")),
+    ],
 )
 def test_a_shipped_job_runs_on_its_public_sets(name: str, tmp_path: Path, cli: Cli) -> None:
     record = cli.json("jobs", "run", name, "--data", shared_data("occupancy").parent, "--out", tmp_path)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from edgewright.core.catalogue import find, listing
 from edgewright.core.toml_tables import convert_table
@@ -16,10 +17,13 @@ from edgewright.data.contract import PublicSet, Source, SourceConfig
 from edgewright.data.headers import read_opening
 from edgewright.data.public import folder_of, opened
 from edgewright.data.simulated import is_simulated
+from edgewright.data.targets import as_text
 from edgewright.schema.data import DataSet
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.labelling import LABEL_FROM
 
+WITHOUT = "without"
+"""Key of [data]: labels that are left out, such as goods that come later."""
 SOURCES, SETS = "edgewright.data.sources", "edgewright.data.sets"
 _PICTURES = "pictures"
 _OF_FILES = frozenset({"csv", "folder", "parquet", "wav"})
@@ -31,7 +35,8 @@ def load_data(
     """Load the data set a table describes.
 
     Args:
-        table: `kind` and the keys of that source or public set; `label_errors` is for who trains on them.
+        table: `kind` and the keys of that source or public set; `without` names labels that are left out;
+            `label_errors` is for who trains on them.
         seed: of what a source makes up itself.
         path: file or folder; overrides the table's own.
         where: the file and table, for errors, such as `pipeline.toml [data]`.
@@ -41,7 +46,7 @@ def load_data(
         UnknownNameError: for an unknown kind or key.
         InputError: for a missing path or bad data.
     """
-    keys = {key: value for key, value in table.items() if key != LIMIT_KEY}
+    keys = {key: value for key, value in table.items() if key not in (LIMIT_KEY, WITHOUT)}
     kind = keys.pop("kind", None)
     if kind is None and path is not None:
         kind = guess(path)["kind"]
@@ -57,7 +62,39 @@ def load_data(
             "Use a pipeline, or --kind where the command has it, that reads files",
         )  # fmt: skip
     dataset = _loaded(part, kind, convert_table(_without_marks(keys), part.config, where), seed, spool)
+    if WITHOUT in table:
+        dataset = _without(dataset, convert_table({WITHOUT: table[WITHOUT]}, _Without, where).without, where)
     return msgspec.structs.replace(dataset, name=f"{dataset.name} (simulated)") if part.simulated else dataset
+
+
+class _Without(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Labels that are left out."""
+
+    without: tuple[str, ...]
+
+
+def _without(dataset: DataSet, labels: tuple[str, ...], where: str) -> DataSet:
+    """Return a data set whose rows of some labels have none.
+
+    Raises:
+        InputError: amounts instead of labels.
+        UnknownNameError: a label that no row has.
+    """
+    targets = [one.target for one in dataset.recordings if one.target is not None]
+    if not targets or any(target.dtype.kind == "f" for target in targets):
+        raise InputError("labels that can be left out", "amounts" if targets else "none", f"{where} {WITHOUT}")
+    known = {str(label) for target in targets for label in np.unique(as_text(target))}
+    if unknown := [label for label in labels if label not in known]:
+        raise UnknownNameError("label", unknown[0], known, f"{where} {WITHOUT}")
+    recordings = tuple(
+        one
+        if one.target is None
+        else msgspec.structs.replace(
+            one, target=np.where(np.isin(as_text(one.target), labels), "", as_text(one.target))
+        )
+        for one in dataset.recordings
+    )
+    return msgspec.structs.replace(dataset, recordings=recordings)
 
 
 def _loaded(

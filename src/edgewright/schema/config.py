@@ -282,7 +282,8 @@ class PipelineConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             temperature, and package that; the figures stay those of the judged fit. Training takes twice the time.
         need: share of right answers (R² of an amount) below which the verdict is 'not ready'.
         data: where rows come from; `kind` is a file of `data/sources` or of `data/sets`. Data with labels by a machine
-            are refused unless an audit holds their error rate at `label_errors` (0.05) or below.
+            are refused unless an audit holds their error rate at `label_errors` (0.05) or below. `without` lists labels
+            that are left out.
         window: leave out for a table of rows.
         split: training, validation and test samples.
         stages: in order, each a table with its `kind`, a file of `preprocessing` or `features`, and an optional

@@ -13,6 +13,7 @@ from edgewright.core.csv.rows import read_csv
 from edgewright.data.clock import find_time_column, read_clock
 from edgewright.data.headers import read_columns, read_opening
 from edgewright.data.load import guess
+from edgewright.schema.data import DataSet
 from edgewright.schema.errors import InputError, UnknownNameError
 
 Floats = NDArray[np.float64]
@@ -90,6 +91,26 @@ def read_series(path: str, *, column: str = "", time: str = "", resample: float 
             raise
         step = float(f"{np.median(steps[steps > 0]):g}")
         return replace(_resampled(series, clock.seconds, clock.origin, step, name), resampled=step)
+
+
+def series_of(dataset: DataSet, column: str) -> Series:
+    """Return one column of a data set of one recording.
+
+    Raises:
+        InputError: several recordings, or more columns than one where none is named.
+        UnknownNameError: no such column.
+    """
+    names = [one.name for one in dataset.columns]
+    column = column or _only(names, dataset.name)
+    if column not in names:
+        raise UnknownNameError("column", column, names, dataset.name)
+    if len(dataset.recordings) != 1:
+        raise InputError("one recording", f"{len(dataset.recordings)}", dataset.name, "Forecast one series at a time")
+    recording = dataset.recordings[0]
+    values = np.asarray(recording.values[:, names.index(column)], np.float64)
+    if recording.time is None:
+        return Series(values, column, notes=("no times; even steps between rows are assumed",))
+    return _even(Series(values, column, "time"), np.asarray(recording.time, np.float64), 0.0, dataset.name)
 
 
 def filled(series: Series, season: int) -> tuple[Series, int]:
