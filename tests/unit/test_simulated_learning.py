@@ -101,6 +101,6 @@ def test_rounds_that_take_too_long_are_stopped_and_release_nothing() -> None:
 def test_the_days_of_the_rounds_are_added() -> None:
     alone, together = msgspec.structs.replace(settings(), learning=None, days=0.41), settings()
     check_days(alone)
-    assert together.learning_days == pytest.approx(3 * (600 + 5 * 120) / DAY)
+    assert 0.0 <= together.learning_days - 3 * (600 + 5 * 120) / DAY < 0.01
     with pytest.raises(InputError, match="at least"):
         check_days(msgspec.structs.replace(together, days=0.41))

@@ -24,8 +24,9 @@ def simulation_page(result: Result) -> str:
     story = Facts(rows=tuple((moment(line.at), line.text) for line in result.story))
     held = Facts(rows=tuple(("holds" if one.held else "VIOLATED", f"{one.rule}: {one.found}") for one in result.held))
     did = effects_charts(result)
+    again = "the same seed reproduces this page" if result.learning is None else "groups and keys are drawn anew"
     return sections_page(
-        title, f"Faults: {result.broken}. Seed {result.seed}; the same seed reproduces this page.",
+        title, f"Faults: {result.broken}. Seed {result.seed}; {again}.",
         [
             ("versions", "Versions over time", versions_chart(result)),
             ("ends", "Outcome of the new release", ends_chart(result)),

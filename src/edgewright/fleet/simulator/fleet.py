@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,8 +60,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def learning_days(self) -> float:
-        """Longest time of the rounds of learning, in days."""
-        return 0.0 if self.learning is None else self.learning.longest_s / DAY
+        """Longest time of the rounds of learning, in days, rounded up to 0.01."""
+        return 0.0 if self.learning is None else math.ceil(100.0 * self.learning.longest_s / DAY) / 100.0
 
 
 class SimulatedFleet:

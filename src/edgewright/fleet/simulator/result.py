@@ -114,7 +114,7 @@ class LearningResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """The complete result of a simulation; deterministic for given settings.
+    """The complete result of a simulation; deterministic for given settings without `learning`.
 
     Attributes:
         fault, rate: names of all faults, and the rate of the first one.
