@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import click
+import msgspec
 
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import argument, declare, option, refuse_existing
@@ -47,16 +47,16 @@ def command(
     made = train_text(articles, how, name_of(out), (lambda text: None) if as_json else click.echo)
     length = write_text_model(out, made.spec, made.arrays)
     rows = [
-        {"model": one.name, "bytes": one.bytes, "bits_per_byte": None if math.isnan(one.bits) else one.bits,
+        {"model": one.name, "bytes": one.bytes, "bits_per_byte": msgspec.to_builtins(one.bits),
          **({"keystrokes_saved": one.saved.share, "next_word": one.saved.next_word} if one.saved else {})}
         for one in made.judged
     ]  # fmt: skip
     if as_json:
         print_json({"file": str(out), "file_bytes": length, **made.spec.trained, "judged": rows})
         return
-    click.echo(f"{'':<24}{'bytes':>10}{'bits/byte':>11}{'keystrokes saved':>18}{'next word':>11}")
+    click.echo(f"{'':<24}{'bytes':>10}{'bits/byte (95 %)':>25}{'keystrokes saved':>18}{'next word':>11}")
     for one in made.judged:
-        bits = "" if math.isnan(one.bits) else f"{one.bits:.3f}"
+        bits = "" if one.bits is None else f"{one.bits.value:.3f} ({one.bits.low:.3f} to {one.bits.high:.3f})"
         saved = (f"{one.saved.share:.1%}", f"{one.saved.next_word:.1%}") if one.saved else ("", "")
-        click.echo(f"{one.name:<24}{one.bytes:>10,}{bits:>11}{saved[0]:>18}{saved[1]:>11}")
+        click.echo(f"{one.name:<24}{one.bytes:>10,}{bits:>25}{saved[0]:>18}{saved[1]:>11}")
     click.echo(f"wrote {click.format_filename(out)}, the {made.spec.kind}, {length:,} bytes")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated
 
 import msgspec
@@ -59,9 +58,11 @@ def _suggest(config: Config, work: Work) -> StepRecord:
     figures = [JobFigure(name="bytes", title="bytes of the model", value=float(chosen.bytes), unit="B")]
     for one in made.judged:
         key = one.name.replace(" ", "_") if one is not chosen else "chosen"
-        if not math.isnan(one.bits):
+        if one.bits is not None:
             title = f"bits per byte, {one.name}"
-            figures.append(JobFigure(name=f"{key}_bits", title=title, value=one.bits, unit="bits"))
+            figures.append(
+                JobFigure(name=f"{key}_bits", title=title, value=one.bits.value, interval=one.bits, unit="bits")
+            )
         if one.saved is not None:
             figures.append(JobFigure(name=f"{key}_saved", title=f"keystrokes saved, {one.name}", value=one.saved.share))
     return StepRecord(
@@ -73,7 +74,7 @@ def _suggest(config: Config, work: Work) -> StepRecord:
 
 
 def _sentence(one: JudgedModel) -> str:
-    bits = "" if math.isnan(one.bits) else f"{one.bits:.3f} bits per byte"
+    bits = "" if one.bits is None else f"{one.bits.value:.3f} bits per byte"
     size = f" of {one.bytes:,} bytes: {bits}"
     if one.saved is None:
         return f"The {one.name}{size}."
