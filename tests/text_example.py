@@ -19,6 +19,6 @@ def write_texts(folder: Path, sections: int = 24) -> Path:
     lines = []
     for number in range(sections):
         lines += [f"# Section {number}", "", " ".join(rng.choices(SENTENCES, k=6)), ""]
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True, parents=True)
     (folder / "manual.md").write_text("\n".join(lines))
     return folder
