@@ -13,7 +13,7 @@ from cli_runner import Cli
 from edgewright.jobs.catalogue import examples, read_job, shipped_jobs
 from edgewright.schema.job import JobRecord, Mark, Stretch, Timeline
 from edgewright.trace.timeline import timeline_html
-from support import left_out, shared_data
+from support import left_out
 
 PIPELINE = """
 name = "desk"
@@ -240,22 +240,3 @@ def test_a_step_that_fails_late_keeps_what_the_others_made(desk: Path, tmp_path:
     made = tmp_path / "runs" / "desk"
     assert (made / "desk" / "trace.json").is_file()
     assert "lamp.toml" in (made / "job.html").read_text()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    [
-        "room",
-        "manual",
-        *(pytest.param(name, marks=pytest.mark.heavy) for name in ("activity", "factory", "health", "shop")),
-    ],
-)
-def test_a_shipped_job_runs_on_its_public_sets(name: str, tmp_path: Path, cli: Cli) -> None:
-    record = cli.json("jobs", "run", name, "--data", shared_data("occupancy").parent, "--out", tmp_path)
-    spec = read_job(examples() / name)
-    assert [step["kind"] for step in record["steps"]] == [step["kind"] for step in spec.steps]
-    assert all(step.get("passed", True) for step in record["steps"])
-    figures = {(step["name"], figure["name"]) for step in record["steps"] for figure in step["figures"]}
-    assert {(target.step, target.figure) for target in spec.targets} <= figures
-    assert ("<svg" in (tmp_path / name / "job.html").read_text()) == (name != "manual")
