@@ -144,7 +144,7 @@ def test_a_pool_of_series_is_told_once() -> None:
 @pytest.mark.parametrize(
     ("arguments", "work"),
     [
-        (("detect", "fit", "rows.csv", "--out", "rows.detector"), "Comparing 7 detectors"),
+        (("detect", "fit", "rows.csv", "--out", "rows.detector"), "Comparing 8 detectors"),
         (
             ("label", "suggest", "texts.csv", "--text", "text", "--out", "t.labelling"),
             "Comparing the words of 40 texts",

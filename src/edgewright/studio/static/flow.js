@@ -79,7 +79,7 @@ addEventListener("pointermove", (event) => {
 }, { passive: false });
 let ended = -Infinity;
 addEventListener("click", (event) => {
-  if (event.timeStamp - ended < 300 && event.target.closest?.(".flow")) { event.preventDefault(); event.stopPropagation(); }
+  if (event.timeStamp - ended < 300 && event.target.closest?.("svg.flow")) { event.preventDefault(); event.stopPropagation(); }
 }, true);
 addEventListener("pointerup", async (event) => {
   const done = drag;
