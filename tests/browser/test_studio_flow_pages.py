@@ -145,6 +145,7 @@ def test_a_finger_drags_on_a_phone(root: Path, opener: Opener) -> None:
     session = page.context.new_cdp_session(page)
     for kind, point in (("touchStart", (x, y)), ("touchMove", (x + 20, y + 20)), ("touchMove", (x + 60, y + 40))):
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": point[0], "y": point[1]}]})
+    page.wait_for_timeout(200)  # a finger that lifts at full speed flings, and the next tap only stops the fling
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     expect(page.get_by_role("status")).to_have_text("Not saved yet.")
     page.get_by_role("button", name="Save").tap()
