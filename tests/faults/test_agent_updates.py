@@ -41,7 +41,8 @@ def wheel(folder: Path, version: str, name: str = "", more: str = "") -> Path:
     for part in ("pyproject.toml", "README.md", "LICENSE"):
         source.mkdir(exist_ok=True)
         shutil.copy(ROOT / part, source / part)
-    shutil.copytree(ROOT / "src", source / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    for part in ("src", "examples"):
+        shutil.copytree(ROOT / part, source / part, ignore=shutil.ignore_patterns("__pycache__"))
     project = source / "pyproject.toml"
     project.write_text(project.read_text().replace('version = "0.1.0"', f'version = "{version}"', 1))
     if more:
