@@ -58,16 +58,41 @@ def share_figures(judged: GroupAnswers, names: Sequence[str], prefix: str = "", 
         title: what stands before their titles.
     """
     worst = int(judged.accuracies.argmin())
-    everybody = np.arange(len(judged.groups))
     made = []
     for name in names:
         words = {"accuracy": "accuracy", "macro_f1": "macro F1"}.get(name, f"F1 of {name.removeprefix('f1_')}")
         statistic = _statistic(judged, name)
-        for rows, suffix, behind in (
-            (everybody, "", ""),
-            (everybody[everybody != worst], WITHOUT, f" without the worst, {judged.groups[worst]}"),
-        ):
-            made.append(over_groups(f"{prefix}{name}{suffix}", f"{title}{words}{behind}", rows, statistic, SHARE))
+        made += with_and_without(f"{prefix}{name}", f"{title}{words}", judged.groups, worst, statistic, SHARE)
+    return made
+
+
+def with_and_without(
+    name: str,
+    title: str,
+    groups: Sequence[str],
+    worst: int,
+    statistic: Callable[[Numbers], float],
+    within: tuple[float, float] = ANY,
+    unit: str = "",
+    joint: str = " ",
+) -> list[JobFigure]:
+    """Return a figure over all groups, and where there are several the same without the worst of them.
+
+    Args:
+        name: of the figure.
+        title: in words.
+        groups: their names.
+        worst: number of the group that the second figure leaves out.
+        statistic: from the numbers of groups to the figure.
+        within: limits of the figure itself.
+        unit: as a `JobFigure` has it.
+        joint: between the title and 'without the worst'.
+    """
+    everybody = np.arange(len(groups))
+    made = [over_groups(name, title, everybody, statistic, within, unit)]
+    if len(groups) > 1:
+        kept, behind = everybody[everybody != worst], f"{title}{joint}without the worst, {groups[worst]}"
+        made.append(over_groups(f"{name}{WITHOUT}", behind, kept, statistic, within, unit))
     return made
 
 

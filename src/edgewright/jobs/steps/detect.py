@@ -9,7 +9,7 @@ import numpy as np
 
 from edgewright.core.formatting import plural
 from edgewright.data.load import load_data
-from edgewright.jobs.group_figures import WITHOUT, over_groups
+from edgewright.jobs.group_figures import with_and_without
 from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.monitor.detector_file import write_detector
 from edgewright.schema.data import DataSet, Recording
@@ -154,19 +154,13 @@ def _figures(judged: list[_GroupCounts], events: int, hours: float) -> list[JobF
         if events:
             made.append(_alone("found", "events found", share(int(found[0]), events), "Wilson", ""))
         return [*made, _alone("false_alarms", "false alarms an hour", rate(int(false[0]), hours), "Byar", "1")]
-    everybody = np.arange(len(judged))
+    names = [one.name for one in judged]
     for name, title, statistic, worst in (
         ("found", "events found", recall, int((found / np.maximum(known, 1)).argmin())),
         ("false_alarms", "false alarms an hour", alarms, int((false / exposure).argmax())),
     ):
         unit, within = ("", SHARE) if name == "found" else ("1", (0.0, float("inf")))
-        made += [
-            over_groups(name, title, everybody, statistic, within, unit),
-            over_groups(
-                f"{name}{WITHOUT}", f"{title} without the worst, {judged[worst].name}", everybody[everybody != worst],
-                statistic, within, unit,
-            ),
-        ]  # fmt: skip
+        made += with_and_without(name, title, names, worst, statistic, within, unit)
     return made
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgewright.core.formatting import percent, plural
 from edgewright.core.windows import cut
 from edgewright.data.load import load_data
-from edgewright.jobs.group_figures import WITHOUT, over_groups
+from edgewright.jobs.group_figures import with_and_without
 from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.monitor.detector_file import write_detector
 from edgewright.monitor.detector_stream import window_features
@@ -22,7 +22,7 @@ from edgewright.schema.detector import DetectorSpec, Threshold
 from edgewright.schema.errors import InputError
 from edgewright.schema.job import JobFigure, StepRecord
 from edgewright.schema.package import WindowSpec
-from edgewright.training.metrics import SHARE
+from edgewright.training.metrics import SHARE, Numbers
 from edgewright.workflows.detection.faults import FAULTS, damaged
 from edgewright.workflows.detection.fit import configured, learn, scored
 from edgewright.workflows.detection.rows import Stretch, named
@@ -134,19 +134,15 @@ def _write(file: Path, gate: _Gate, dataset: DataSet, window: WindowSpec, rows: 
 
 def _figures(found: Mapping[str, list[float]], groups: list[str]) -> list[JobFigure]:
     made = []
-    everybody = np.arange(len(groups))
     for name, shares in found.items():
         values = np.array(shares)
         bad = int(values.argmax() if name == "refused" else values.argmin())
         title = "good windows refused" if name == "refused" else f"windows refused, {name}"
-        for rows, suffix, behind in (
-            (everybody, "", ""),
-            (everybody[everybody != bad], WITHOUT, f", without the worst, {groups[bad]}"),
-        ):
-            figure = f"{name.replace(' ', '_')}{suffix}"
-            made.append(
-                over_groups(figure, f"{title}{behind}", rows, lambda rows, v=values: float(v[rows].mean()), SHARE)  # type: ignore[misc]
-            )
+
+        def share(rows: Numbers, values: NDArray[np.float64] = values) -> float:
+            return float(values[rows].mean())
+
+        made += with_and_without(name.replace(" ", "_"), title, groups, bad, share, SHARE, joint=", ")
     return made
 
 

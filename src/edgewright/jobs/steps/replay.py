@@ -20,7 +20,7 @@ from edgewright.data.load import load_data
 from edgewright.device.agent.settings import Configured, read_settings
 from edgewright.device.agent.startup import run_agent
 from edgewright.device.sources import short_source
-from edgewright.jobs.group_figures import WITHOUT, over_groups
+from edgewright.jobs.group_figures import with_and_without
 from edgewright.jobs.steps import Ran, Step, StepConfig, Work
 from edgewright.pipeline.folder import judged_of
 from edgewright.pipeline.material import prepare
@@ -193,13 +193,8 @@ def _right(name: str, title: str, names: NDArray[np.str_], judged: Sequence[tupl
     def share(rows: NDArray[np.int64]) -> float:
         return float(right[rows].sum() / max(float(known[rows].sum()), 1e-9))
 
-    everybody = np.arange(len(groups))
-    made = [over_groups(name, title, everybody, share, SHARE)]
-    if len(groups) > 1:
-        worst = int((right / np.maximum(known, 1e-9)).argmin())
-        kept, behind = everybody[everybody != worst], f"{title}, without the worst, {groups[worst]}"
-        made.append(over_groups(f"{name}{WITHOUT}", behind, kept, share, SHARE))
-    return made
+    worst = int((right / np.maximum(known, 1e-9)).argmin())
+    return with_and_without(name, title, groups.tolist(), worst, share, SHARE, joint=", ")
 
 
 def _delay(ran: Ran) -> float:
@@ -221,7 +216,6 @@ def _alarm_figures(tapes: Sequence[_Tape], alarms: Sequence[str], tolerance: flo
             mine[place] += amount
     groups = list(counts)
     events, found, false, hours = np.array(list(counts.values())).T
-    everybody = np.arange(len(groups))
 
     def missed(rows: NDArray[np.int64]) -> float:
         return float(1 - found[rows].sum() / events[rows].sum()) if events[rows].sum() else 0.0
@@ -234,10 +228,7 @@ def _alarm_figures(tapes: Sequence[_Tape], alarms: Sequence[str], tolerance: flo
         ("missed", "events missed", missed, int((events - found).argmax()), SHARE, ""),
         ("false_alarms", "false alarms an hour", rate, int((false / hours).argmax()), (0.0, np.inf), "1"),
     ):
-        made.append(over_groups(name, title, everybody, statistic, within, unit))
-        if len(groups) > 1:
-            kept, behind = everybody[everybody != bad], f"{title}, without the worst, {groups[bad]}"
-            made.append(over_groups(f"{name}{WITHOUT}", behind, kept, statistic, within, unit))
+        made += with_and_without(name, title, groups, bad, statistic, within, unit, joint=", ")
     return made
 
 
