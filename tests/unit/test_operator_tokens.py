@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 
 import httpx
@@ -71,5 +70,5 @@ async def test_time_does_not_tell_which_names_exist(plane: Plane) -> None:
             began = time.perf_counter()
             assert await statuses(app, 1, f"10.1.{number}.{len(name) + (name == 'ada')}", bearer(name))
             seconds.append(time.perf_counter() - began)
-    known, unknown = (statistics.median(seconds) for seconds in spent.values())
+    known, unknown = (min(seconds) for seconds in spent.values())  # other programs on the machine only add to a time
     assert abs(known - unknown) < 0.5 * min(known, unknown), spent  # argon2 made it 20 times
