@@ -15,6 +15,7 @@ from denoiser_example import random_denoiser
 from edgewright.core.catalogue import listing
 from edgewright.core.state_machine.validation import CheckedTable
 from edgewright.export._c_detector import write_detector_c99
+from edgewright.export._c_interval import write_interval_c99
 from edgewright.export.c99_denoiser import write_denoiser_c99
 from edgewright.export.c99_forecast import write_forecaster_c99
 from edgewright.export.c99_language.dialogue import dialogue_files
@@ -36,7 +37,7 @@ from edgewright.schema.package import WindowSpec
 from edgewright.workflows.detection.fit import learn
 from edgewright.workflows.detection.rows import Stretch
 from integer_networks import small
-from runtime_example import classifier, regressor
+from runtime_example import INTERVAL, classifier, regressor
 from support import ROOT
 
 DETECTORS = listing("edgewright.monitor.detectors", "DETECTOR")
@@ -131,6 +132,7 @@ WRITERS: dict[str, Callable[[], Files]] = {
     "dialogue": lambda: dialogue_files(_dialogue(), "bitand"),
     "denoiser": lambda: write_denoiser_c99(random_denoiser(channels=2), name="this").files,
     "boards": _boards,
+    "interval": lambda: write_interval_c99(INTERVAL, name="union"),
     "forecast operator": lambda: _forecast("operator", _SEASON),
     "forecast template": lambda: _forecast("template", np.exp(_SEASON + np.arange(300) / 99)),
     **{f"detector {kind}": partial(_detector, kind) for kind in DETECTORS},

@@ -14,9 +14,12 @@ from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.schema.data import Column
 from edgewright.schema.graph import Graph
-from edgewright.schema.package import Manifest, WindowSpec
+from edgewright.schema.package import IntervalSpec, Manifest, WindowSpec
 
 LABELS = ("walking", "sitting", "running")
+
+
+INTERVAL = IntervalSpec(level=0.9, edges=(-0.5, 0.25, 0.5), low=(-0.1, -0.3, -0.7, -0.2), high=(0.1, 0.4, 0.6, 0.9))
 
 
 def numbers(*shape: int, seed: int = 3) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -13,7 +14,7 @@ from edgewright.core.predictor import Predictor
 from edgewright.device.agent.settings import check_settings
 from edgewright.device.agent.startup import run_agent
 from edgewright.schema.device import Event, Packet
-from runtime_example import numbers, parts, window_parts
+from runtime_example import INTERVAL, numbers, parts, window_parts
 
 TABLE = """
 name = "level"
@@ -40,6 +41,32 @@ def test_a_regression_is_summed_up_and_rules_see_its_predictions(tmp_path: Path)
     assert "counts" not in summary.detail
     assert not told(events, "decision")
     assert {label for _, _, label in told(events, "state")} == {"low", "high"}
+    assert "interval" not in summary.detail
+
+
+def test_rules_and_summaries_see_the_interval_of_a_prediction(tmp_path: Path) -> None:
+    manifest, files = window_parts()
+    write_package(tmp_path / "level.edge", msgspec.structs.replace(manifest, interval=INTERVAL), files)
+    table = TABLE.replace("prediction > 0", "prediction_low > 0").replace("prediction <= 0", "prediction_high <= 0")
+    (tmp_path / "level.toml").write_text(table)
+    values = numbers(400, 2, seed=5)
+    settings = {"packages": [{"path": "level.edge"}], "rules": [{"path": "level.toml"}]}
+    events = given(tmp_path, packets(values, 50), settings=settings)[0]
+    windows = np.stack([values[at : at + 8].T for at in range(0, 393, 4)])
+    answers = Predictor(tmp_path / "level.edge").predict(windows)
+    assert answers.predictions is not None
+    assert answers.interval is not None
+    (summary,) = [event for event in events if event.kind == "summary"]
+    assert summary.detail["last"] == answers.predictions[-1]
+    assert summary.detail["interval"] == answers.interval[-1].tolist()
+    state, steps = "low", []
+    for low, high in answers.interval.tolist():
+        if (after := "high" if low > 0 else "low" if high <= 0 else state) != state:
+            state = after
+            steps.append(state)
+    assert len(steps) > 4
+    # The first event names the state that the table begins in.
+    assert [label for _, _, label in told(events, "state")][-len(steps) :] == steps
 
 
 def rows_package(folder: Path) -> None:

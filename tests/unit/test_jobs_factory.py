@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from cli_runner import Cli
+from edgewright.core.intervals import around
+from edgewright.core.package import read_package
 from edgewright.device.agent.settings import read_settings
 from edgewright.device.agent.startup import run_agent
 from edgewright.device.sources import short_source
@@ -71,12 +73,12 @@ def test_an_interval_holds_as_often_as_was_asked_whatever_the_size_of_the_foreca
 
     band = band_of(*drawn(8000), 0.05, 0.05)
     forecasts, truth = drawn(8000)
-    low, high = band.around(forecasts)
+    low, high = around(band, forecasts)
     held = (low <= truth) & (truth <= high)
     for part in (forecasts < 30, forecasts > 70):
         assert held[part].mean() == pytest.approx(0.9, abs=0.03)
     assert (high - low)[forecasts > 70].mean() > 2 * (high - low)[forecasts < 30].mean()
-    one_side, nothing = band_of(*drawn(4000), 0.05, 0.0).around(forecasts)
+    one_side, nothing = around(band_of(*drawn(4000), 0.05, 0.0), forecasts)
     assert np.isinf(nothing).all()
     assert (truth < one_side).mean() == pytest.approx(0.05, abs=0.015)
 
@@ -162,6 +164,13 @@ def test_a_job_forecasts_with_intervals_and_plans(wear: Path, tmp_path: Path, cl
     page = (tmp_path / wear.name / "job.html").read_text()
     assert page.count('<figure class="chart"') == 2
     assert (tmp_path / wear.name / "intervals" / "intervals.json").is_file()
+    package = read_package(tmp_path / wear.name / "intervals" / "wear.edge")
+    assert package.manifest.provenance["interval"] == "90 %, calibrated on 15 groups left out"
+    (answer,) = cli.rows("predict", tmp_path / wear.name / "intervals", "--values", "50,0")
+    assert answer["interval"]["low"] < answer["prediction"] < answer["interval"]["high"]
+    assert answer["interval"]["level"] == 0.9
+    assert "(90 %: " in cli("predict", tmp_path / wear.name / "intervals", "--values", "50,0")
+    assert "interval" not in cli.rows("predict", tmp_path / wear.name / "wear", "--values", "50,0")[0]
 
 
 @pytest.mark.slow

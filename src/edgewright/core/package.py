@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edgewright.core.archive import from_npy, pack, read_file, to_npy, unpack
 from edgewright.core.decision import check_decision
 from edgewright.core.files import write_atomic
+from edgewright.core.intervals import check_interval
 from edgewright.core.objects import MAPPED, checked_objects
 from edgewright.core.versioned_json import decode_versioned
 from edgewright.schema.errors import InputError
@@ -161,6 +162,10 @@ def _check_sample(manifest: Manifest, where: str) -> None:
         if isinstance(spec, msgspec.UnsetType) or (spec.height, spec.width) != manifest.shape[1:]:
             raise InputError("how the map of objects is read, for pictures of this size", "another", where, _DAMAGED)
         checked_objects(spec, f"{where}, {MANIFEST}")
+    if not isinstance(manifest.interval, msgspec.UnsetType):
+        if manifest.task != "regression":
+            raise InputError("an interval of amounts", f"one of {manifest.task}", f"{where}, {MANIFEST}")
+        check_interval(manifest.interval, f"{where}, {MANIFEST}, interval")
     check_decision(manifest.decision, manifest.labels, f"{where}, {MANIFEST}, decision")
 
 

@@ -137,6 +137,9 @@ def answered(predictor: Predictor, samples: NDArray[np.float32], places: list[st
             answer["objects"] = None if absent else [_object(one, predictor) for one in answers.objects[index]]
         else:
             answer["prediction"] = None if absent else float(answers.predictions[index])
+            if predictor.interval is not None and answers.interval is not None and not absent:
+                low, high = answers.interval[index].tolist()
+                answer["interval"] = {"level": predictor.interval.level, "low": low, "high": high}
         if absent:
             answer["missing"] = True
         if answers.out_of_range[index]:

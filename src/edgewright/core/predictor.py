@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgewright.core import engines
 from edgewright.core.engines import MANY_ROWS
+from edgewright.core.intervals import around
 from edgewright.core.objects import GOOD, ODD, UNIT, find_objects, odd_chances, oddest
 from edgewright.core.package import Package, read_package
 from edgewright.core.parts import parts
@@ -84,6 +85,8 @@ class Answers:
             are then how many there are. Of a model of odd pictures they are its odd places, and predictions are the
             log-odds of the oddest cell above the threshold: an alarm from 0 on.
         missing: shape (n,), whether there is no answer: too many values are missing, or the model gives no number.
+        interval: shape (n, 2), both ends of the interval around each prediction, NaN where there is no answer; None of
+            a package without one.
     """
 
     labels: NDArray[np.str_]
@@ -94,6 +97,7 @@ class Answers:
     out_of_range: tuple[tuple[str, ...], ...]
     missing: NDArray[np.bool_]
     objects: tuple[tuple[Found, ...], ...] | None = None
+    interval: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -115,7 +119,8 @@ class Answers:
         outside = [f"out of range: {', '.join(self.out_of_range[index])}"] if self.out_of_range[index] else []
         note = "; ".join([*(["unsure"] if self.unsure[index] else []), *outside])
         if self.predictions is not None:
-            return (str(index), f"{self.predictions[index]:.6g}", "", note)
+            ends = "" if self.interval is None else " ({:.6g} to {:.6g})".format(*self.interval[index].tolist())
+            return (str(index), f"{self.predictions[index]:.6g}{ends}", "", note)
         return (str(index), str(self.labels[index]), f"{self.confidence[index]:.2f}", note)
 
 
@@ -151,6 +156,7 @@ class Predictor:
         self.regression = self.manifest.task == "regression"
         # Pictures with objects: their answer is a map.
         self.maps = None if isinstance(self.manifest.objects, msgspec.UnsetType) else self.manifest.objects
+        self.interval = None if isinstance(self.manifest.interval, msgspec.UnsetType) else self.manifest.interval
         self.anomaly = self.manifest.task == "anomaly"
         self._numbers = self.regression or self.maps is not None
         try:
@@ -205,15 +211,17 @@ class Predictor:
                 predictions = values["prediction"].reshape(n)
             else:
                 predictions = np.array([len(some) for some in found], np.float32)
+            predictions = np.where(missing, np.float32(np.nan), predictions)
             return Answers(
                 labels=np.full(n, "", np.str_),
                 confidence=np.where(missing, np.float32(0), np.float32(1)),
                 probabilities=np.empty((n, 0), np.float32),
-                predictions=np.where(missing, np.float32(np.nan), predictions),
+                predictions=predictions,
                 unsure=missing,
                 out_of_range=ranges,
                 missing=missing,
                 objects=found,
+                interval=None if self.interval is None else np.stack(around(self.interval, predictions), axis=1),
             )
         confidence, probabilities = values["confidence"].reshape(n), self._columns(values["probabilities"])
         labels = self._named(values["label"].reshape(n))

@@ -19,7 +19,7 @@ from edgewright.schema.device import DecisionSpec
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork, Rounding
-from edgewright.schema.package import WindowSpec
+from edgewright.schema.package import IntervalSpec, WindowSpec
 
 TARGETS = "edgewright.export.targets"
 
@@ -57,6 +57,7 @@ class Subject:
         core: for whose instructions C is written; portable where empty.
         flash: bytes of that device; 0 where they are not known.
         vectors: test vectors of a package, raw samples; None where there is no package.
+        interval: of the amounts that a package predicts; None where nobody measured it.
         learned: the last layer or the axes that a package's devices may change; None where they learn nothing.
         systems: that native modules are built for; all of them where none are named.
     """
@@ -73,6 +74,7 @@ class Subject:
     core: str = ""
     flash: float = 0.0
     vectors: NDArray[Any] | None = field(default=None, repr=False, compare=False)
+    interval: IntervalSpec | None = None
     learned: Factory | AffineFactory | None = field(default=None, repr=False, compare=False)
     systems: tuple[str, ...] = ()
 

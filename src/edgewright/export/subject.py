@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec import UnsetType
+
 from edgewright.core.adaptation.affine import AffineFactory
 from edgewright.core.adaptation.factory import Factory
 from edgewright.core.adaptation.predictor import FORM, origin_of
@@ -93,6 +95,7 @@ def package_subject(package: Package, *, form: str = "", rounding: Rounding | No
         detectors=detectors_in(package.files),
         confidence=manifest.thresholds.get("confidence", 0.0),
         vectors=package.vectors(),
+        interval=None if isinstance(manifest.interval, UnsetType) else manifest.interval,
         learned=_learned(package, form or manifest.default),
     )
 

@@ -84,6 +84,21 @@ class FitSpec(msgspec.Struct, frozen=True, kw_only=True):
     seen: str = ""
 
 
+class IntervalSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the truth lies from a predicted amount, by the size of the prediction.
+
+    Attributes:
+        level: share of the truth that an interval is to hold.
+        edges: largest prediction of each part but the last.
+        low, high: what is added to a prediction of each part.
+    """
+
+    level: float
+    edges: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """`manifest.json` of a package.
 
@@ -105,6 +120,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         fit: what it was fitted on; None in packages from before that was kept.
         adapt: what its devices may learn; left out where they learn nothing.
         objects: how the map of a model that finds objects is read; left out for other tasks.
+        interval: of the amounts that it predicts; left out where nobody measured it.
         affine: how they may swap and mirror the axes of their sensors; left out where they may not.
     """
 
@@ -133,3 +149,4 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     adapt: AdaptSpec | msgspec.UnsetType = msgspec.UNSET
     objects: ObjectMap | msgspec.UnsetType = msgspec.UNSET
     affine: AffineSpec | msgspec.UnsetType = msgspec.UNSET
+    interval: IntervalSpec | msgspec.UnsetType = msgspec.UNSET

@@ -17,31 +17,14 @@ from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.plan import resolve
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.schema.package import IntervalSpec
 
 Array = NDArray[np.float64]
 # Forecasts of like size share their errors: as many parts of equal count, each of at least so many errors.
 BINS, FEWEST = 8, 100
 
 
-class Band(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the truth lies from a forecast, by the size of the forecast.
-
-    Attributes:
-        edges: largest forecast of each part but the last.
-        low, high: what is added to a forecast of each part.
-    """
-
-    edges: tuple[float, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-
-    def around(self, forecasts: Array) -> tuple[Array, Array]:
-        """Return both ends of the interval of each forecast, shape (n,)."""
-        part = np.searchsorted(self.edges, forecasts)
-        return forecasts + np.array(self.low)[part], forecasts + np.array(self.high)[part]
-
-
-def band_of(forecasts: Array, truth: Array, below: float, above: float, bins: int = BINS) -> Band:
+def band_of(forecasts: Array, truth: Array, below: float, above: float, bins: int = BINS) -> IntervalSpec:
     """Return the quantiles of the errors that further machines owe (Vovk et al., 2005; Mondrian categories by size).
 
     Args:
@@ -57,7 +40,8 @@ def band_of(forecasts: Array, truth: Array, below: float, above: float, bins: in
     if len(truth) < FEWEST:
         raise InputError(f"at least {FEWEST} validation samples", str(len(truth)), "intervals", "Set split.validation")
     parts = max(1, min(bins, len(truth) // FEWEST))
-    edges = np.unique(np.quantile(forecasts, np.arange(1, parts) / parts))
+    # Whoever reads the package answers in float32.
+    edges = np.unique(np.quantile(forecasts, np.arange(1, parts) / parts).astype(np.float32))
     part = np.searchsorted(edges, forecasts)
     low, high = [], []
     for number in range(len(edges) + 1):
@@ -66,7 +50,8 @@ def band_of(forecasts: Array, truth: Array, below: float, above: float, bins: in
         # The finite-sample rank of split conformal prediction on each side (Lei et al., 2018).
         low.append(errors[max(0, int(np.floor((count + 1) * below)) - 1)] if below else -np.inf)
         high.append(errors[min(count, int(np.ceil((count + 1) * (1 - above)))) - 1] if above else np.inf)
-    return Band(edges=tuple(edges.tolist()), low=tuple(map(float, low)), high=tuple(map(float, high)))
+    ends = [tuple(np.asarray(values, np.float32).tolist()) for values in (low, high)]
+    return IntervalSpec(level=round(1 - below - above, 12), edges=tuple(edges.tolist()), low=ends[0], high=ends[1])
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):

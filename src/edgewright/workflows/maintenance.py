@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgewright.core.intervals import around
 from edgewright.workflows.intervals import Fold, band_of
 
 
@@ -65,7 +66,7 @@ def plans_of(fold: Fold, rows: dict[str, int], policy: Policy) -> list[Plan]:
     """
     given = fold.calibration
     band = band_of(np.array(given.forecasts), np.array(given.truth), policy.risk, 0.0)
-    sure, _ = band.around(np.array(fold.test.forecasts))
+    sure, _ = around(band, np.array(fold.test.forecasts))
     groups, when, made = np.array(fold.test.groups), np.array(fold.test.rows), []
     for group in np.unique(groups).tolist():
         mine = groups == group

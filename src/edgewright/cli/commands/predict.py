@@ -33,7 +33,7 @@ def command(
     ),
     as_json: bool = option("--json", help="Print JSON lines, one per answer."),
 ) -> None:
-    """Predict label and confidence for samples, with a run folder or a package.
+    """Predict label and confidence, or amount and interval, for samples with a run folder or a package.
 
     With '-', rows of CSV come from standard input and each answer is a line of JSON; a cell that is not a finite number
     is reported on standard error and counts as missing.
@@ -81,7 +81,9 @@ def _sentence(answer: dict[str, Any]) -> str:
         found = (f"{one['label']} at {one['x']},{one['y']}, {percent(one['score'])}" for one in answer["objects"])
         return f"{location}{'; '.join(found) or 'no object'}"
     if "label" not in answer:
-        return f"{location}{answer['prediction']:.6g}"
+        ends = answer.get("interval")
+        within = f" ({percent(ends['level'])}: {ends['low']:.6g} to {ends['high']:.6g})" if ends else ""
+        return f"{location}{answer['prediction']:.6g}{within}"
     text = f"{location}{answer['label']}, {percent(answer['confidence'])}"
     if answer.get("unsure"):
         text += " (unsure)"

@@ -108,7 +108,9 @@ class ScaleWatch:
         return Health(time=time, what="unit", text=text, channel=name, amount=ratio)
 
 
-OWN_NAMES = ("label", "confidence", "unsure", "decided", "prediction", "package")
+OWN_NAMES = (
+    "label", "confidence", "unsure", "decided", "prediction", "prediction_low", "prediction_high", "package",
+)  # fmt: skip
 """What guards may ask for of an answer, beside the labels' probabilities."""
 
 
@@ -151,6 +153,7 @@ class Tally:
         self._confidence = np.zeros(_BINS, np.int64)
         self.windows = self.unsure = self.doubted = self.gaps = self.alarms = 0
         self._sum, self._low, self._high = 0.0, math.inf, -math.inf
+        self._last: dict[str, Any] = {}
 
     def labels(self, places: NDArray[np.int64], confidence: Floats) -> None:
         """Count answers: places of the labels and their confidence, shape (n,) each."""
@@ -158,10 +161,13 @@ class Tally:
         bins = np.clip(confidence * _BINS, 0, _BINS - 1).astype(np.int64)
         self._confidence += np.bincount(bins, minlength=_BINS)
 
-    def numbers(self, predictions: Floats) -> None:
-        """Count predictions, shape (n,)."""
-        known = predictions[np.isfinite(predictions)].astype(np.float64)
+    def numbers(self, predictions: Floats, interval: Floats | None) -> None:
+        """Count predictions, shape (n,), and keep the last one where they have intervals, shape (n, 2)."""
+        finite = np.isfinite(predictions)
+        known = predictions[finite].astype(np.float64)
         if len(known):
+            if interval is not None:
+                self._last = {"last": float(known[-1]), "interval": interval[finite][-1].tolist()}
             self._sum += float(known.sum())
             self._low, self._high = min(self._low, float(known.min())), max(self._high, float(known.max()))
 
@@ -174,6 +180,7 @@ class Tally:
             record["confidence"] = [self._quantile(share) for share in (0.05, 0.5, 0.95)]
         if self._low <= self._high:
             record |= {"low": self._low, "high": self._high, "mean": self._sum / max(1, self.windows - self.doubted)}
+        record |= self._last
         for name in ("unsure", "doubted", "gaps", "alarms"):
             if getattr(self, name):
                 record[name] = getattr(self, name)
@@ -285,6 +292,9 @@ class DecisionStream:
         if self._decider is None:
             predictions = answered.answers.predictions
             names["prediction"] = float(predictions[index]) if predictions is not None and well else math.nan
+            if (interval := answered.answers.interval) is not None:
+                ends = interval[index].tolist() if well else (math.nan, math.nan)
+                names |= zip(("prediction_low", "prediction_high"), ends, strict=True)
             return names
         # What rests on a sensor that is not well is not known.
         means = self._decider.means.tolist() if well else [math.nan] * len(self._labels)
@@ -305,7 +315,8 @@ class DecisionStream:
         self.tally.unsure += int(answered.answers.unsure[part][good].sum())
         if self._decider is None:
             if answered.answers.predictions is not None:
-                self.tally.numbers(answered.answers.predictions[part][good])
+                ends = answered.answers.interval
+                self.tally.numbers(answered.answers.predictions[part][good], None if ends is None else ends[part][good])
             return
         places = np.array([self._places[label] for label in answered.answers.labels[part][good].tolist()], np.int64)
         self.tally.labels(places, answered.answers.confidence[part][good])

@@ -8,10 +8,12 @@ import numpy as np
 
 from edgewright.core.adaptation.affine import AffineFactory
 from edgewright.core.adaptation.factory import Factory
+from edgewright.core.formatting import percent
 from edgewright.core.objects import read_objects
 from edgewright.export._c_adapt import write_adapt_c99
 from edgewright.export._c_affine import write_affine_c99
 from edgewright.export._c_header import Range
+from edgewright.export._c_interval import write_interval_c99
 from edgewright.export._c_linkable import linkable
 from edgewright.export._c_network_stream import write_network_stream_c99
 from edgewright.export._c_objects import write_objects_c99
@@ -88,6 +90,8 @@ def _target_files(subject: Subject) -> dict[str, bytes]:
     if isinstance(subject.learned, AffineFactory):
         made |= write_affine_c99(subject.learned, name=subject.word)
     test = write_self_test(subject.graph, subject.integers, name=subject.word, ranges=limits_of(subject))
+    if subject.interval is not None:
+        made |= write_interval_c99(subject.interval, name=subject.word)
     return _encoded({**made, **around(subject), **test, **_steps(subject), **objects_files(subject)}, subject.word)
 
 
@@ -121,6 +125,9 @@ def _note(subject: Subject) -> str:
     lines = []
     if objects_files(subject):
         lines.append(f"{word}_find_objects of {word}_objects.h lists the objects of an answer")
+    if subject.interval is not None:
+        level = percent(subject.interval.level)
+        lines.append(f"{word}_interval of {word}_interval.h gives the interval of {level} around a prediction")
     if subject.stream is not None:
         kind = "decisions and alarms" if subject.stream.labels else "answers"
         also = f", and anomalies by {names}" if names else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -9,9 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.files import write_atomic
-from edgewright.core.formatting import percent
+from edgewright.core.formatting import percent, plural
+from edgewright.core.intervals import around
+from edgewright.core.package import read_package, write_package
+from edgewright.core.predictor import package_path
 from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.schema.job import JobChart, JobCurve, JobFigure, StepRecord
+from edgewright.schema.package import IntervalSpec
 from edgewright.training.metrics import SHARE, group_interval
 from edgewright.workflows.intervals import BINS, FoldRequest, Folds, band_of, forecast_folds
 
@@ -56,10 +61,12 @@ def _intervals(config: Config, work: Work) -> StepRecord:
     for fold in folds.folds:
         given = fold.calibration
         band = band_of(np.array(given.forecasts), np.array(given.truth), tail, tail, config.bins)
-        ends.append(band.around(np.array(fold.test.forecasts)))
+        ends.append(around(band, np.array(fold.test.forecasts)))
     low, high = (np.concatenate(side) for side in zip(*ends, strict=True))
-    # A package sees what all of the groups tell.
-    write_atomic(folder / BAND, msgspec.json.encode(band_of(forecasts, truth, tail, tail, config.bins)))
+    # A package carries what all of the groups tell.
+    whole = band_of(forecasts, truth, tail, tail, config.bins)
+    write_atomic(folder / BAND, msgspec.json.encode(whole))
+    package = _write_package(ran.folder, folder, whole, len(np.unique(groups)))
     held = (low <= truth) & (truth <= high)
     shares = {name: float(held[groups == name].mean()) for name in np.unique(groups).tolist()}
     worst = min(shares, key=lambda name: shares[name])
@@ -72,6 +79,7 @@ def _intervals(config: Config, work: Work) -> StepRecord:
             "that were left out in the same way.",
             f"An interval of {percent(config.level)} is a promise over all groups: of the worst, {worst}, it holds "
             f"{percent(shares[worst])}.",
+            f"{folder.name}/{package} carries the intervals: predictions come with them.",
         ),
         figures=(
             _figure("coverage", f"truth inside intervals of {percent(config.level)}", held, groups),
@@ -84,6 +92,17 @@ def _intervals(config: Config, work: Work) -> StepRecord:
         charts=(_chart(middle, groups, rows, truth, low, high),),
         folder=folder.name,
     )
+
+
+def _write_package(run: Path, folder: Path, spec: IntervalSpec, groups: int) -> str:
+    """Write the package of a run with its interval into the folder, and return the name of the file."""
+    path = package_path(run)
+    package = read_package(path)
+    text = f"{percent(spec.level)}, calibrated on {plural(groups, 'group')} left out"
+    provenance = {**package.manifest.provenance, "interval": text, "interval_of": package.sha256}
+    manifest = msgspec.structs.replace(package.manifest, interval=spec, provenance=provenance)
+    write_package(folder / path.name, manifest, package.files)
+    return path.name
 
 
 def _figure(name: str, title: str, held: Flags, groups: NDArray[np.str_]) -> JobFigure:
