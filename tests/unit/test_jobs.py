@@ -229,6 +229,21 @@ def test_a_time_line_draws_every_stretch_and_escapes_labels() -> None:
     assert "Squares" not in html
 
 
+def test_a_time_line_has_names_of_its_own_and_no_lane_without_stretches() -> None:
+    line = Timeline(
+        title="typing", seconds=10, labels=("typed",), truth=(),
+        answers=(Stretch(label="typed", start=0, end=4),), states=(Stretch(label="press", start=0, end=9),),
+        marks=(Mark(time=4, kind="alarm", text="press"),), keys=("none", "keys", "words"),
+        note="A triangle is a choice.",
+    )  # fmt: skip
+    html = str(timeline_html(line))
+    assert [word in html for word in (">keys<", ">words<", ">none<", ">states<")] == [True, True, False, False]
+    assert "keys: typed, 0 to 4 s" in html
+    assert "word: press, 0 to 9 s" in html
+    assert "typing. A triangle is a choice." in html
+    assert "labelled time" not in html
+
+
 def test_a_step_that_fails_late_keeps_what_the_others_made(desk: Path, tmp_path: Path, cli: Cli) -> None:
     folder = tmp_path / "desk"
     folder.mkdir()

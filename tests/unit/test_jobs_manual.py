@@ -33,6 +33,23 @@ kind = "flow"
 documents = ["drill.md"]
 questions = "questions.csv"
 """
+# Every other line is no question that the manual answers, so the dialogue takes it for one to be refused.
+DAY = """
+[[steps]]
+kind = "conversation"
+documents = ["drill.md"]
+questions = "questions.csv"
+days = 2
+"""
+SCRIPT = """
+turn_s = 20.0
+[[visits]]
+at = "08:00"
+turns = [{ ask = "answer" }, { ask = "refusal" }]
+[[visits]]
+at = "10:30"
+turns = [{ say = "good evening", state = "idle" }, { ask = "answer" }]
+"""
 
 
 @pytest.fixture
@@ -67,6 +84,48 @@ def test_questions_of_ones_own_judge_an_index_and_its_flow(job: Path, tmp_path: 
     made = tmp_path / "runs" / "drill" / "flow"
     assert sorted(path.name for path in made.iterdir()) == ["drill.index", "flow.toml"]
     assert "every state can be reached" in cli("language", "dialogue", "check", made / "flow.toml")
+
+
+@pytest.mark.slow
+def test_a_day_of_visits_is_replayed_without_a_network(job: Path, tmp_path: Path, cli: Cli) -> None:
+    (job / "job.toml").write_text(JOB + DAY)
+    (job / "day.toml").write_text(SCRIPT)
+    day = cli.json("jobs", "run", job, "--out", tmp_path / "runs")["steps"][2]
+    found = figures(day)
+    assert found["answered"] == found["refused"] == 1.0
+    # This flow looks up whatever is said.
+    assert found["talk"] == 0.0
+    assert found["network"] == 0
+    assert 10e6 < found["memory"] < 200e6
+    assert "gives the same transcript" in day["says"][0]
+    assert day["passed"]
+    line = day["timeline"]
+    # Two turns, a pause that is drawn for 400 s, two turns.
+    assert line["seconds"] == 20 + 20 + 400 + 20 + 20
+    assert [one["label"] for one in line["truth"]] == ["answer", "refusal", "talk", "answer"]
+    assert [one["label"] for one in line["answers"]] == ["answer", "refusal", "refusal", "answer"]
+    assert [mark["kind"] for mark in line["marks"]] == ["alarm", "alarm", "missed", "alarm"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ('at = "10:30"', 'at = "25:30"', "[01]"),
+        ('at = "10:30"', 'at = "08:00"', "visits in order"),
+        (', state = "idle"', "", "turns with `ask`, or `say` and `state`"),
+        ('[{ ask = "answer" }, ', '[{ ask = "answer" }, { ask = "refusal" }, ', "2 questions for ask"),
+    ],
+)
+def test_a_script_that_does_not_fit_is_told(
+    job: Path, tmp_path: Path, cli: Cli, before: str, after: str, told: str
+) -> None:
+    (job / "job.toml").write_text(JOB + DAY)
+    assert before in SCRIPT
+    (job / "day.toml").write_text(SCRIPT.replace(before, after))
+    cli("jobs", "run", job, "--out", tmp_path / "runs", code=1)
+    page = (tmp_path / "runs" / "drill" / "job.html").read_text()
+    assert told in page
+    assert "day.toml" in page
 
 
 @pytest.mark.parametrize(

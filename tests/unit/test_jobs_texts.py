@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -9,7 +10,7 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.nlp.texts.model_file import read_text_model
-from edgewright.schema.job import JobRecord
+from edgewright.schema.job import JobRecord, StepRecord
 from text_example import write_texts
 
 JOB = """
@@ -27,6 +28,14 @@ size = "20kB"
 models = ["ngram"]
 words = 20
 examples = ["The remote contr"]
+[[steps]]
+kind = "prove"
+file = "suggest/suggest.text"
+[[steps]]
+kind = "typing"
+passages = 3
+words = 8
+key_s = 0.5
 """
 
 
@@ -42,7 +51,10 @@ def job(tmp_path: Path) -> Path:
 def test_a_job_of_texts(job: Path, tmp_path: Path, cli: Cli) -> None:
     cli("jobs", "run", job, "--data", tmp_path / "data", "--out", tmp_path / "runs")
     record = msgspec.json.decode((tmp_path / "runs" / "words" / "job.json").read_bytes(), type=JobRecord)
-    law, suggested = record.steps
+    law, suggested, proven, typed = record.steps
+    assert record.passed
+    assert proven.figures[0].value > 0
+    _typed_as_told(typed)
     figures = {figure.name: figure for figure in law.figures}
     assert figures["inside"].value in (0.0, 0.5, 1.0)
     assert figures["predicted"].interval is not None
@@ -54,6 +66,24 @@ def test_a_job_of_texts(job: Path, tmp_path: Path, cli: Cli) -> None:
     assert "control" in suggested.says[-1]
     assert read_text_model(tmp_path / "runs" / "words" / "suggest" / "suggest.text")[0].kind == "ngram"
     assert "bits per byte" in (tmp_path / "runs" / "words" / "job.html").read_text()
+
+
+def _typed_as_told(typed: StepRecord) -> None:
+    """Check a session whose sentences the model knows in other orders: choices and keys fill the time line."""
+    values = {figure.name: figure.value for figure in typed.figures}
+    assert 0.1 < values["saved"] < 0.9
+    assert values["next_word"] <= values["chosen"] <= 1
+    assert values["network"] == 0
+    assert 10e6 < values["memory"] < 200e6
+    line = typed.timeline
+    assert line is not None
+    assert len(line.states) == len(line.marks) == 8
+    chosen = sum(mark.kind == "alarm" for mark in line.marks)
+    assert sum(one.label == "chosen" for one in line.answers) == chosen > 0
+    # No key is left out, and none falls in another's time.
+    assert all(a.end <= b.start + 1e-9 for a, b in pairwise(line.answers))
+    assert line.seconds == pytest.approx(line.states[-1].end)
+    assert "[" in line.title
 
 
 def test_texts_that_are_not_there(job: Path, tmp_path: Path, cli: Cli) -> None:

@@ -91,6 +91,8 @@ class Timeline(Part, frozen=True, kw_only=True):
         truth, answers: stretches of labels, and of what was decided.
         states: stretches of a state table's states; none where no table ran.
         marks: alarms and other events.
+        keys: what `truth`, `answers` and `states` are called.
+        note: what the marks mean; empty where they are alarms.
     """
 
     title: str
@@ -100,6 +102,8 @@ class Timeline(Part, frozen=True, kw_only=True):
     answers: tuple[Stretch, ...]
     states: tuple[Stretch, ...] = ()
     marks: tuple[Mark, ...] = ()
+    keys: tuple[str, str, str] = ("truth", "answer", "states")
+    note: str = ""
 
 
 class JobCurve(Part, frozen=True, kw_only=True):

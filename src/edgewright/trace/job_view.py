@@ -42,7 +42,7 @@ def job_page(record: JobRecord) -> str:
 
 _PAGES = {
     "run": "trace.html", "tune": "tune.html", "ladder": "ladder.json", "intervals": "intervals.json",
-    "flow": "flow.toml",
+    "flow": "flow.toml", "practice": "readings.jsonl",
 }  # fmt: skip
 
 

@@ -28,7 +28,7 @@ class _Drawing:
     def __init__(self, line: Timeline) -> None:
         self.line = line
         self.unit, self.length, _ = next(one for one in _UNITS if line.seconds <= one[2])
-        self.left = 14 + _LETTER * max([len("events"), *map(len, line.labels)])
+        self.left = 14 + _LETTER * max(map(len, ("events", line.keys[2], *line.labels)))
         self._scale = (_WIDTH - self.left - _RIGHT) / max(line.seconds, 1e-9)
 
     def at(self, seconds: float) -> float:
@@ -55,14 +55,15 @@ class _Drawing:
         for number, label in enumerate(self.line.labels):
             top = _TOP + number * _LANE
             yield self.name(label, top)
-            drawn = ((self.line.truth, top, "series-1", "truth"), (self.line.answers, top + _BAR, "series-2", "answer"))
+            truth, answer, _ = self.line.keys
+            drawn = ((self.line.truth, top, "series-1", truth), (self.line.answers, top + _BAR, "series-2", answer))
             for stretches, y, colour, kind in drawn:
                 yield from (self.bar(one, y, colour, kind) for one in stretches if one.label == label)
 
     def states(self, top: float) -> Iterator[str]:
-        yield self.name("states", top)
+        yield self.name(self.line.keys[2], top)
         for number, one in enumerate(self.line.states):
-            yield self.bar(one, top + _BAR * (number % 2), "series-3", "state")
+            yield self.bar(one, top + _BAR * (number % 2), "series-3", self.line.keys[2].removesuffix("s"))
             if (self.at(one.end) - self.at(one.start)) > _LETTER * len(one.label):
                 # The other half of the lane is free behind it.
                 yield _figure(self.at(one.start) + 2, top + _BAR * (1 - number % 2) + 8, one.label, "start")
@@ -109,12 +110,16 @@ def timeline_html(line: Timeline) -> Markup:
         f'<svg class="timeline" role="img" aria-label="{escape(_words(line, drawing))}" '
         f'viewBox="0 0 {_WIDTH:g} {bottom + 34:g}" font-size="11">{"".join(parts)}</svg>'
     )
-    keys = ["truth", "answer", *(["states"] if line.states else [])]
-    legend = "".join(f'<span class="key k{number}">{key}</span>' for number, key in enumerate(keys, 1))
+    drawn = zip(line.keys, (line.truth, line.answers, line.states), range(1, 4), strict=True)
+    legend = "".join(
+        f'<span class="key k{number}">{escape(key)}</span>' for key, stretches, number in drawn if stretches
+    )
     note = f"{line.title}."
-    if any(mark.kind != "event" for mark in line.marks):
+    if line.note:
+        note += f" {line.note}"
+    elif any(mark.kind != "event" for mark in line.marks):
         note += " Triangles are alarms, red ones false; a cross is a missed event."
-    if any(mark.kind == "event" for mark in line.marks):
+    if not line.note and any(mark.kind == "event" for mark in line.marks):
         note += " Squares are actions of the state table."
     return Markup(  # noqa: S704 - figures only; texts are escaped where they enter
         f'<p class="legend" aria-hidden="true">{legend}</p>'
@@ -129,9 +134,8 @@ def _words(line: Timeline, drawing: _Drawing) -> str:
     counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in _SHAPES if kind in kinds)
     known = sum(one.end - one.start for one in line.truth)
     shares = ", ".join(f"{label} {percent(_share(line.truth, label, known))}" for label in line.labels)
-    return f"{line.title}: {drawing.moment(line.seconds)} {drawing.unit}; labelled time: {shares}. {counts}".rstrip(
-        " ."
-    )
+    labelled = f"; labelled time: {shares}" if line.truth else ""
+    return f"{line.title}: {drawing.moment(line.seconds)} {drawing.unit}{labelled}. {counts}".rstrip(" .")
 
 
 def _share(stretches: Sequence[Stretch], label: str, whole: float) -> float:

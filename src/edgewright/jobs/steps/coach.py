@@ -46,7 +46,7 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def _coach(config: Config, work: Work) -> StepRecord:
-    folder = _folder(config, work)
+    folder = recordings_of(config.set, work)
     corpus = read_corpus(folder, config.most)
     name = config.name or work.folder.name
     request = CoachRequest(name=name, sentences=config.sentences, epochs=config.epochs, hold_out=config.hold_out,
@@ -71,10 +71,11 @@ def _coach(config: Config, work: Work) -> StepRecord:
     )  # fmt: skip
 
 
-def _folder(config: Config, work: Work) -> Path:
-    part = public_set(config.set)
+def recordings_of(name: str, work: Work) -> Path:
+    """Return the folder of recordings: the data of the job, or a public set where it is given none."""
+    part = public_set(name)
     if work.data is None:
-        return folder_of(config.set, part)
+        return folder_of(name, part)
     own = work.data / part.folder
     return own if own.is_dir() else work.data
 

@@ -61,7 +61,7 @@ def _flow(config: Config, work: Work) -> StepRecord:
     groups = np.array([one.group for _ in states for one in manual.questions])
     lowest = min(states, key=lambda state: float(np.mean([looked for looked, _ in found[state]])))
     worst = float(np.mean([looked for looked, _ in found[lowest]]))
-    reached, answered = (_share([pair[n] for pair in every], groups) for n in (0, 1))
+    reached, answered = (share_by_group([pair[n] for pair in every], groups) for n in (0, 1))
     place = f"runs/{work.folder.name}/{folder.name}/flow.toml"
     return StepRecord(
         command=f"edgewright language chat {place} --steps",
@@ -125,7 +125,8 @@ def _put(conversation: Conversation, state: str, question: SectionQuestion) -> t
     return True, question.section in map(plain, found[-1].found[0].path)
 
 
-def _share(hits: list[bool], groups: NDArray[np.str_]) -> Interval:
+def share_by_group(hits: list[bool], groups: NDArray[np.str_]) -> Interval:
+    """Return a share with its interval by group."""
     rows = np.array(hits)
     return Judgement(np.where(rows, 0, -1), ~rows, np.zeros(len(rows)), groups).recall(1)
 

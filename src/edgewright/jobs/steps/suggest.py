@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 
+from edgewright.core.files import write_atomic
 from edgewright.core.formatting import percent
 from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.language.intents.integers import size_of
@@ -14,6 +15,9 @@ from edgewright.language.texts.training import KINDS, JudgedModel, TextTraining,
 from edgewright.nlp.texts.model_file import write_text_model
 from edgewright.nlp.texts.suggest import suggest
 from edgewright.schema.job import JobFigure, StepRecord
+
+TYPED = "judged.txt"
+"""File of the text that judged a model, beside it."""
 
 
 class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,6 +53,7 @@ def _suggest(config: Config, work: Work) -> StepRecord:
     folder = work.out / name
     folder.mkdir()
     length = write_text_model(folder / f"{name}.text", made.spec, made.arrays)
+    write_atomic(folder / TYPED, made.typed.encode("ascii"))
     chosen = made.judged[0]
     says = [f"Validation articles chose the {chosen.name} of {chosen.bytes:,} bytes; the file has {length:,}."]
     says += [_sentence(one) for one in made.judged]

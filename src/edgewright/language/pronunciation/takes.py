@@ -117,11 +117,8 @@ def read_corpus(folder: Path, most: int = 0) -> Corpus:
         InputError: a file is missing, or a word of a recorded sentence has no pronunciation.
     """
     rows = TEXT.loader(folder).rows
-    found = find_files(folder, _LEXICON)
-    if not found:
-        raise InputError(f"a dictionary {_LEXICON}", "none", str(folder), "A word and its phones a line: CAT K AE T")
-    lexicon = read_lexicon(found[0])
-    sounds = {path.stem: path for path in find_files(folder, "*.wav", "*.WAV")}
+    lexicon = read_lexicon(lexicon_file(folder))
+    sounds = sound_files(folder)
     takes: list[Take] = []
     heard: Counter[str] = Counter()
     for _, name, text, speaker, *_ in rows:
@@ -132,6 +129,23 @@ def read_corpus(folder: Path, most: int = 0) -> Corpus:
     if not takes:
         raise InputError("WAV files named as the sentences in `text`", "none", str(folder))
     return Corpus(tuple(takes), {name: " ".join(split_words(text)) for _, name, text, *_ in rows}, lexicon, str(folder))
+
+
+def lexicon_file(folder: Path) -> Path:
+    """Return the dictionary of a folder of recordings.
+
+    Raises:
+        InputError: there is none.
+    """
+    found = find_files(folder, _LEXICON)
+    if not found:
+        raise InputError(f"a dictionary {_LEXICON}", "none", str(folder), "A word and its phones a line: CAT K AE T")
+    return found[0]
+
+
+def sound_files(folder: Path) -> dict[str, Path]:
+    """Return the WAV files of a folder of recordings, by the name of their sentence."""
+    return {path.stem: path for path in find_files(folder, "*.wav", "*.WAV")}
 
 
 def held_out(takes: Sequence[Take], share: float, seed: int) -> tuple[list[Take], list[Take]]:

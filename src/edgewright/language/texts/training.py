@@ -67,12 +67,14 @@ class TrainedText(NamedTuple):
         spec, arrays: of the file.
         model: itself.
         judged: all that were tried, the chosen one first, then what is beside them.
+        typed: text of the articles that judged.
     """
 
     spec: TextSpec
     arrays: Arrays
     model: TextModel
     judged: tuple[JudgedModel, ...]
+    typed: str
 
 
 def units_for(size: int) -> int:
@@ -138,7 +140,7 @@ def train_text(
             "bits_per_byte": msgspec.to_builtins(judged[0].bits),
         },
     )  # fmt: skip
-    return TrainedText(spec, arrays, chosen, tuple(judged))
+    return TrainedText(spec, arrays, chosen, tuple(judged), typed)
 
 
 def _first(articles: Sequence[Article], characters: int) -> list[Article]:

@@ -14,8 +14,12 @@ from edgewright.nlp.texts.contract import TextModel
 _BEFORE = 200
 _EXPANDED = 120
 _LONGEST = 24
+# Characters of a completion in C at most.
+_ROOM = 63
 IN_WORD = np.array([decode(symbol).isalnum() or decode(symbol) == "'" for symbol in range(96)])
 """Which symbols are parts of words, shape (96,)."""
+
+_LETTERS = "".join(decode(int(symbol)) for symbol in np.flatnonzero(IN_WORD))
 
 
 class Suggestion(NamedTuple):
@@ -64,3 +68,35 @@ def suggest(model: TextModel, text: str, top: int = 3) -> list[Suggestion]:
                 heapq.heappush(waiting, further)
     ordered = sorted(found.items(), key=lambda item: -item[1])
     return [Suggestion(word, chance) for word, chance in ordered if len(word) > len(start) or chance > 0.5][:top]
+
+
+def completion(model: TextModel, text: str, rank: int) -> str:
+    """Return the rest of a word as the C form suggests it: one beginning, then the likeliest symbol each time.
+
+    Args:
+        model: of text.
+        text: so far.
+        rank: 0 begins with the likeliest symbol, 1 with the next.
+    """
+    state = model.start()
+    for symbol in encode(text).tolist():
+        state = model.step(state, symbol)
+    word = ""
+    while len(word) < _ROOM:
+        chances = model.probabilities(state)
+        if word:
+            best = int(np.argmax(chances))
+            if not IN_WORD[best]:
+                break
+        else:
+            best = int(np.argsort(-np.where(IN_WORD, chances, -1.0), kind="stable")[rank])
+        word += decode(best)
+        state = model.step(state, best)
+    return word
+
+
+def device_words(model: TextModel, text: str, top: int = 3) -> list[str]:
+    """Return whole words as a device suggests them with the C form."""
+    begun = len(text) - len(text.rstrip(_LETTERS))
+    start = text[len(text) - begun :]
+    return [start + completion(model, text, rank) for rank in range(top)]

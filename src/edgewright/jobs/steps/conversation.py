@@ -1,0 +1,292 @@
+"""`conversation`: days of visits to a dialogue that looks things up, turn by turn, as a device holds them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+import numpy as np
+
+from edgewright.core.formatting import plural
+from edgewright.core.toml_tables import convert_table, read_toml
+from edgewright.jobs.manuals import ManualConfig, read_manual
+from edgewright.jobs.offline import run_offline
+from edgewright.jobs.steps import Step, Work
+from edgewright.jobs.steps.flow import share_by_group
+from edgewright.language.dialogue.conversation import WAIT, Conversation
+from edgewright.language.dialogue.validation import model_of, read_dialogue, vocabulary
+from edgewright.language.documents.judging import SectionQuestion, plain
+from edgewright.nlp.dialogue import DialogueOutput
+from edgewright.nlp.documents.retrieval import Retriever
+from edgewright.nlp.utterance.parse import Understanding
+from edgewright.schema.errors import InputError
+from edgewright.schema.job import JobFigure, Mark, StepRecord, Stretch, Timeline
+
+_ANSWER, _REFUSAL, _TALK = "answer", "refusal", "talk"
+# Of the time between two visits, as much is drawn: time-outs of a table happen in it.
+_DRAWN_S = 400.0
+
+
+class Config(ManualConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Days; further keys are those of what is read.
+
+    Attributes:
+        flow: step that made the flow.
+        script: of a day, a file of the job's folder.
+        days: with other questions each.
+        seed: of the questions.
+    """
+
+    flow: str = "flow"
+    script: str = "day.toml"
+    days: Annotated[int, msgspec.Meta(ge=1)] = 20
+    seed: int = 0
+
+
+class _Turn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Something that is said and leads to a state, or a question that is drawn."""
+
+    say: str = ""
+    state: str = ""
+    ask: Literal["", "answer", "refusal"] = ""
+
+
+class _Visit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    at: Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+    turns: Annotated[tuple[_Turn, ...], msgspec.Meta(min_length=1)]
+
+
+class _Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    turn_s: Annotated[float, msgspec.Meta(gt=0)] = 30.0
+    visits: Annotated[tuple[_Visit, ...], msgspec.Meta(min_length=1)]
+
+
+@dataclass(frozen=True)
+class _Line:
+    """What is said at a moment.
+
+    Attributes:
+        time: seconds since the first visit.
+        drawn: the same on the time line, where pauses are short.
+        text: itself.
+        expected: lane of what should come of it.
+        question: with its section, of questions.
+        state: that something else should lead to.
+    """
+
+    time: float
+    drawn: float
+    text: str
+    expected: str
+    question: SectionQuestion | None = None
+    state: str = ""
+
+
+@dataclass(frozen=True)
+class _Exchange:
+    """A line with what the dialogue did."""
+
+    line: _Line
+    outputs: tuple[DialogueOutput, ...]
+    seconds: float
+
+    @property
+    def did(self) -> str:
+        """Lane of what came of it."""
+        found = [one.retrieved for one in self.outputs if one.retrieved is not None]
+        return _TALK if not found else _ANSWER if found[-1].answered else _REFUSAL
+
+    @property
+    def right(self) -> bool:
+        question = self.line.question
+        if question is None:
+            return bool(self.outputs) and self.did == _TALK and self.outputs[-1].after == self.line.state
+        if self.did != _ANSWER or not question.section:
+            return self.did == self.line.expected
+        found = [one.retrieved for one in self.outputs if one.retrieved is not None]
+        return question.section in map(plain, found[-1].found[0].path)
+
+
+def _conversation(config: Config, work: Work) -> StepRecord:
+    manual = read_manual(config, work)
+    script = convert_table(read_toml(work.folder / config.script, "a script"), _Script, config.script)
+    table = work.out / config.flow / "flow.toml"
+    if not table.is_file():
+        raise InputError(f"a step {config.flow!r} of kind 'flow' before", "none", f"{work.folder.name} job.toml")
+    days: list[tuple[_Exchange, ...]] = []
+    with work.listener.doing("Talking to the manual", config.days) as advance:
+        for day in range(config.days):
+            rng = np.random.default_rng([config.seed, 41, day])
+            days.append(_held(table, _lines(script, manual.questions, manual.others, rng, config.script)))
+            advance(1)
+        drawn = min(days, key=lambda taken: sum(one.right for one in taken))
+        process = run_offline(["language", "chat", table, "--json"], _typed(drawn))
+    same = _transcript(process.output) == [_step(output) for one in drawn for output in one.outputs]
+    return _record(config, work, table, days, drawn, process.figures(), same)
+
+
+def _lines(
+    script: _Script, questions: Sequence[SectionQuestion], others: Sequence[SectionQuestion], rng: np.random.Generator,
+    where: str,
+) -> list[_Line]:  # fmt: skip
+    """Return the lines of a day, with its questions drawn."""
+    asks: list[str] = [turn.ask for visit in script.visits for turn in visit.turns]
+    drawn = {}
+    for kind, pool in ((_ANSWER, questions), (_REFUSAL, others)):
+        if len(pool) < asks.count(kind):
+            raise InputError(f"{asks.count(kind)} questions for ask = '{kind}'", str(len(pool)), where)
+        drawn[kind] = iter([pool[place] for place in rng.permutation(len(pool))[: asks.count(kind)].tolist()])
+    made: list[_Line] = []
+    first = _seconds(script.visits[0].at)
+    begin = 0.0
+    for visit in script.visits:
+        start = _seconds(visit.at) - first
+        if made:
+            if start < made[-1].time + script.turn_s:
+                raise InputError("visits in order, each after the one before", visit.at, where)
+            begin = made[-1].drawn + script.turn_s + min(_DRAWN_S, start - made[-1].time - script.turn_s)
+        for place, turn in enumerate(visit.turns):
+            time_s, drawn_s = start + place * script.turn_s, begin + place * script.turn_s
+            if turn.ask:
+                question = next(drawn[turn.ask])
+                made.append(_Line(time_s, drawn_s, question.text, turn.ask, question))
+            elif turn.say and turn.state:
+                made.append(_Line(time_s, drawn_s, turn.say, _TALK, None, turn.state))
+            else:
+                raise InputError("turns with `ask`, or `say` and `state`", "neither", f"{where}, visit {visit.at}")
+    return made
+
+
+def _seconds(at: str) -> float:
+    hour, minute = at.split(":")
+    return 3600.0 * int(hour) + 60.0 * int(minute)
+
+
+def _held(table: Path, lines: Sequence[_Line]) -> tuple[_Exchange, ...]:
+    """Hold the dialogue of a day, from its beginning."""
+    model = model_of(table)
+    understanding = Understanding.load(model) if model else None
+    checked, _ = read_dialogue(table, vocabulary(understanding.spec) if understanding else None)
+    taken = []
+    with Retriever(checked.table, table.parent) as look:
+        conversation = Conversation(checked, look, understanding)
+        opening = tuple(conversation.talk.begin(0.0))
+        for line in lines:
+            begun = time.process_time()
+            # Time passes as in a pipe of `language chat`: by a line of its own.
+            waited = () if line.time == 0 else conversation.take(f"{WAIT} 0", line.time).outputs
+            outputs = conversation.take(line.text, line.time).outputs
+            taken.append(_Exchange(line, (*opening, *waited, *outputs), time.process_time() - begun))
+            opening = ()
+            if conversation.talk.over:
+                break
+    return tuple(taken)
+
+
+def _typed(taken: Sequence[_Exchange]) -> list[str]:
+    """Return the lines of a day as `language chat` takes them over a pipe."""
+    lines, now = [], 0.0
+    for one in taken:
+        lines += [f"{WAIT} {one.line.time - now!r}"] if one.line.time > now else []
+        lines.append(one.line.text)
+        now = one.line.time
+    return lines
+
+
+def _transcript(output: str) -> list[object]:
+    found = [json.loads(line) for line in output.splitlines()]
+    return [{name: value for name, value in one.items() if name != "heard"} for one in found]
+
+
+def _step(output: DialogueOutput) -> object:
+    return json.loads(msgspec.json.encode(output))
+
+
+def _record(
+    config: Config, work: Work, table: Path, days: Sequence[Sequence[_Exchange]], drawn: Sequence[_Exchange],
+    measured: Sequence[JobFigure], same: bool,
+) -> StepRecord:  # fmt: skip
+    every = [one for day in days for one in day]
+    asked = {lane: [one for one in every if one.line.expected == lane] for lane in (_ANSWER, _REFUSAL)}
+    # What is said besides is the same every day.
+    asked[_TALK] = [one for one in days[0] if one.line.expected == _TALK]
+    figures = []
+    for lane, name, title in (
+        (_ANSWER, "answered", "questions answered from the right section"),
+        (_REFUSAL, "refused", "questions to other documents that are refused"),
+        (_TALK, "talk", f"the {len(asked[_TALK])} other sentences of a day that lead to the state they should"),
+    ):
+        some = asked[lane]
+        if some:
+            groups = np.array([one.line.question.group if one.line.question else one.line.text for one in some])
+            found = share_by_group([one.right for one in some], groups)
+            figures.append(JobFigure(name=name, title=title, value=found.value, interval=found))
+    files = sum(path.stat().st_size for path in table.parent.iterdir())
+    seconds = [one.seconds for one in every]
+    word = "gives the same transcript" if same else "gives another transcript"
+    place = f"runs/{work.folder.name}/{config.flow}/flow.toml"
+    return StepRecord(
+        command=f"edgewright language chat {place} --json < lines.txt",
+        says=(
+            f"{plural(len(days), 'day')} of {len(drawn)} turns, {sum(map(len, days)):,} in all; every day draws other "
+            "questions. Drawn is the day with the fewest right turns. `edgewright language chat` in a process of its "
+            f"own {word} of it.",
+        ),
+        figures=(
+            *figures,
+            JobFigure(name="p99", title="processor time of a turn, 99 of 100 within",
+                      value=float(np.quantile(seconds, 0.99)), unit="s"),
+            JobFigure(name="files", title="table, index and model on the device", value=files, unit="B"),
+            *measured,
+        ),
+        timeline=_timeline(drawn, config.script),
+        passed=same,
+    )  # fmt: skip
+
+
+def _timeline(taken: Sequence[_Exchange], script: str) -> Timeline:
+    ends = [min(after.line.drawn, one.line.drawn + _DRAWN_S) for one, after in pairwise(taken)]
+    turn = min(after - one.line.drawn for one, after in zip(taken, ends, strict=False)) if ends else 30.0
+    truth = tuple(Stretch(label=one.line.expected, start=one.line.drawn, end=one.line.drawn + turn) for one in taken)
+    answers = tuple(Stretch(label=one.did, start=one.line.drawn, end=one.line.drawn + turn) for one in taken)
+    states, marks, before = list[Stretch](), list[Mark](), 0.0
+    for number, one in enumerate(taken):
+        kind = "alarm" if one.right else "false alarm" if one.did == _ANSWER else "missed"
+        if one.line.expected != _TALK or not one.right:
+            marks.append(Mark(time=one.line.drawn + turn / 2, kind=kind, text=one.line.text))
+        for output in one.outputs:
+            # What happened in a pause lies behind the turn before it.
+            last = taken[number - 1].line if number else one.line
+            at = min(last.drawn + output.time - last.time, one.line.drawn)
+            if at > before:
+                _add(states, Stretch(label=output.before, start=before, end=at))
+            before = at
+    end = taken[-1].line.drawn + turn
+    final = taken[-1].outputs[-1].after if taken[-1].outputs else ""
+    if final and end > before:
+        _add(states, Stretch(label=final, start=before, end=end))
+    return Timeline(
+        title=f"{script}, pauses of more than {_DRAWN_S:.0f} s cut short", seconds=end,
+        labels=(_ANSWER, _REFUSAL, _TALK), truth=truth, answers=answers, states=tuple(states), marks=tuple(marks),
+        keys=("expected", "came", "states"),
+        note=(
+            "Green triangles are answers from the right section and right refusals, red ones answers from another "
+            "section or to a question of other documents; a cross is a turn that is refused or taken otherwise."
+        ),
+    )  # fmt: skip
+
+
+def _add(states: list[Stretch], one: Stretch) -> None:
+    """Append a stretch, or lengthen the last one of the same state."""
+    if states and states[-1].label == one.label and states[-1].end == one.start:
+        one = msgspec.structs.replace(states.pop(), end=one.end)
+    states.append(one)
+
+
+STEP = Step(Config, "A day of conversation", _conversation)
