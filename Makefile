@@ -31,7 +31,9 @@ $(DEMO) $(STAMP): requirements.lock pyproject.toml tools/install.py
 	$(BIN)/python tools/install.py $(if $(findstring demo,$@),demo,dev)
 	@touch $@ $(DEMO)
 
-test: lint types contracts docs unit
+# Types are one process, which keeps one core: the tests run beside it.
+test: lint contracts docs
+	@$(MAKE) --no-print-directory -j 2 types unit
 
 test-all: test slow faults faults-fleet
 

@@ -49,6 +49,7 @@ def test_the_quiz_asks_as_approved(name: str, lesson: Ask) -> None:
     assert text == path.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LESSONS)
 def test_every_mode_describes_a_real_run(name: str, lesson: Ask) -> None:
     trace = lesson(name).trace

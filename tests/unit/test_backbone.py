@@ -81,7 +81,10 @@ def test_frozen_layers_give_what_the_file_gave(form: str, files: dict[str, Path]
 
 
 @pytest.mark.parametrize("optimiser", ["adamw", "prodigy", "schedule_free_adamw"])
-@pytest.mark.parametrize(("freeze", "still"), [(0.0, 0), (0.5, 4), (1.0, 7)])
+@pytest.mark.parametrize(
+    ("freeze", "still"),
+    [pytest.param(0.0, 0, marks=pytest.mark.slow), (0.5, 4), pytest.param(1.0, 7, marks=pytest.mark.slow)],
+)
 def test_the_first_share_of_the_layers_stays_as_it_was(
     freeze: float, still: int, optimiser: str, files: dict[str, Path]
 ) -> None:
@@ -101,6 +104,7 @@ def test_a_part_of_the_layers_is_a_map(files: dict[str, Path], before: NetworkCl
     np.testing.assert_allclose(model.layer_outputs(X)[0].values, before.layer_outputs(X)[1].values, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_fitted_network_needs_no_file(files: dict[str, Path], tmp_path: Path) -> None:
     file = Path(shutil.copy(files["float.onnx"], tmp_path / "moved.onnx"))
     model = NetworkClassifier((table(file), {"kind": "dense", "units": 5}), epochs=2).fit(X, Y)
@@ -115,6 +119,7 @@ def test_a_fitted_network_needs_no_file(files: dict[str, Path], tmp_path: Path) 
     assert smaller.predict(X).shape == (60,)
 
 
+@pytest.mark.slow
 def test_windows_and_rows_have_backbones_too() -> None:
     for name, shape in (("keras-conv1d", (3, 32)), ("keras-dense", (6,))):
         samples = RNG.normal(size=(40, *shape)).astype(np.float32)

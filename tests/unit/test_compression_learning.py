@@ -135,6 +135,7 @@ def test_a_pruned_network_learns_again(rows: NetworkClassifier) -> None:
     assert after > before and after > np.mean(rows.predict(X) == Y) - 0.05
 
 
+@pytest.mark.slow
 def test_zeros_stay_zero_while_the_rest_learns(windows: NetworkClassifier) -> None:
     masks = prune.smallest(windows, 0.75)
     start = masked(windows.parameters_, masks)
@@ -189,6 +190,7 @@ def test_the_training_sees_the_rounding_of_the_integer_form(which: str, request:
     assert np.abs(here - there).mean() < 0.5 * np.abs(plain - there).mean() + 1e-3
 
 
+@pytest.mark.slow
 def test_training_with_rounding_rescues_few_bits(rows: NetworkClassifier) -> None:
     told, found = lesson(rows, X, Y, None), qat.find_ranges(rows, X)
     levels, channels = 1, _ALWAYS
@@ -200,6 +202,7 @@ def test_training_with_rounding_rescues_few_bits(rows: NetworkClassifier) -> Non
     assert after > before + 0.02
 
 
+@pytest.mark.slow
 def test_a_regression_is_tuned_on_its_own_scale() -> None:
     y = 1000.0 + 40 * np.tanh(X[:, 0]) + 20 * X[:, 1]
     model = NetworkRegressor(({"kind": "dense", "units": 16},), epochs=20, batch=32, learning_rate=0.01).fit(X, y)
@@ -224,6 +227,7 @@ def test_a_student_comes_closer_to_its_teacher(rows: NetworkClassifier) -> None:
         taught(plain, teacher[:10])
 
 
+@pytest.mark.slow
 def test_two_classes_and_numbers_can_be_taught() -> None:
     two = (Y == 1).astype(int)
     model = NetworkClassifier(({"kind": "dense", "units": 6},), epochs=8, batch=32, learning_rate=0.01).fit(X, two)

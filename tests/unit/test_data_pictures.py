@@ -156,6 +156,7 @@ def test_too_many_pictures_for_memory_are_refused_before_they_fill_it(
         load_data({"kind": "pictures", "path": str(folder), "height": 16, "width": 16}, seed=0)
 
 
+@pytest.mark.slow
 def test_a_check_of_many_pictures_holds_them_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgewright.core.parts._BYTES", 2**20)
     folder = write_pictures(tmp_path / "shapes", each=150)

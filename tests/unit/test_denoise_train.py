@@ -64,6 +64,7 @@ def test_same_seed_same_file_and_nobody_on_two_sides(trained: tuple[Path, Path, 
         asked("train", clean, "--noise", "white", *SMALL, "--out", out)
 
 
+@pytest.mark.slow
 def test_score_leaves_out_who_trained_and_names_what_is_worse(trained: tuple[Path, Path, dict[str, object]]) -> None:
     clean, out, _ = trained
     score = json.loads(asked("score", out, clean, "--noise", "white", "--json"))

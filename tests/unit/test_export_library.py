@@ -132,6 +132,7 @@ def test_two_models_and_two_contexts_each_interleave_in_one_image(tmp_path: Path
     assert [line for line in together if line.startswith("1")] == second
 
 
+@pytest.mark.slow
 def test_a_macro_places_every_table(tmp_path: Path) -> None:
     need("gcc", "objdump")
     put({**rows("one"), **quantised("two")}, tmp_path)

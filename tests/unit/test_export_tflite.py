@@ -54,6 +54,7 @@ def test_float_files_answer_as_the_graph(name: str) -> None:
         np.testing.assert_allclose(engine(file, samples), wanted, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_float_ends_round_and_scale_as_we_do(name: str) -> None:
     need_tflm()

@@ -25,8 +25,14 @@ from support import shared_data
 
 pytestmark = pytest.mark.numbers
 
-INT8 = ("ad01_int8", "kws_ref_model", "pretrainedResnet_quant", "str_ww_ref_model", "vww_96_int8")
-FLOAT = ("ad01_fp32", "pretrainedResnet", "vww_96_float")
+INT8 = (
+    "ad01_int8",
+    "kws_ref_model",
+    "pretrainedResnet_quant",
+    "str_ww_ref_model",
+    pytest.param("vww_96_int8", marks=pytest.mark.slow),
+)
+FLOAT = ("ad01_fp32", "pretrainedResnet", pytest.param("vww_96_float", marks=pytest.mark.slow))
 
 
 def file(name: str) -> Path:

@@ -19,6 +19,7 @@ class _Falls:
 
 
 def test_an_interrupt_that_was_dropped_is_raised_again(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = signal.signal(signal.SIGINT, signal.default_int_handler)  # a program in the background ignores it
     before = sys.unraisablehook
     reached = False
     with pytest.raises(KeyboardInterrupt), heard():
@@ -28,6 +29,7 @@ def test_an_interrupt_that_was_dropped_is_raised_again(capsys: pytest.CaptureFix
         until = time.monotonic() + 60
         while time.monotonic() < until:
             time.sleep(0.01)
+    signal.signal(signal.SIGINT, asked)
     assert reached
     assert sys.unraisablehook is before
     assert "Traceback" not in capsys.readouterr().err

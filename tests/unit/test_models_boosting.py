@@ -36,6 +36,7 @@ def test_probabilities_are_those_of_scikit_learn(limits: tuple[float, ...]) -> N
     np.testing.assert_allclose(answers, model.predict_proba(X), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_amounts_are_those_of_scikit_learn() -> None:
     model = Boosting("regression").fit(X, AMOUNT)
     peer = HistGradientBoostingRegressor(max_iter=30, max_leaf_nodes=16, early_stopping=False, random_state=0)

@@ -65,6 +65,7 @@ def test_parquet_files_are_labelled_by_their_names(cli: Cli) -> None:
     assert "50 rows a second" in Path("data.md").read_text()
 
 
+@pytest.mark.slow
 def test_durations_of_a_parquet_file_are_its_times() -> None:
     found = look(OwnDataRequest(path=str(shared_data("pamap2-excerpt") / "pamap2_subject102_exerpt.parquet")))
     assert (found.roles.target, found.roles.time) == ("activity", "time")

@@ -74,6 +74,7 @@ def test_every_form_stands_in_the_folder_and_in_the_table(everything: tuple[Path
     assert any(row.front for row in record.rows)
 
 
+@pytest.mark.slow
 def test_what_each_way_saves(everything: tuple[Path, CompressRecord]) -> None:
     row = {row.name: row for row in everything[1].rows}
     assert row["structured-50"].macs <= row["float"].macs / 2
@@ -85,6 +86,7 @@ def test_what_each_way_saves(everything: tuple[Path, CompressRecord]) -> None:
     assert any("compressed bytes only" in note for note in everything[1].notes)
 
 
+@pytest.mark.slow
 def test_the_chosen_form_answers_and_can_be_loaded(everything: tuple[Path, CompressRecord]) -> None:
     folder, record = everything
     assert read_record(folder) == record
@@ -357,6 +359,7 @@ def test_the_choice_is_made_on_validation() -> None:
     assert chosen_row((row, better, small), 0.001) == (better, False)
 
 
+@pytest.mark.slow
 def test_damaged_records_are_refused(everything: tuple[Path, CompressRecord], tmp_path: Path) -> None:
     content = (everything[0] / "compress.json").read_bytes()
     for damaged, text in (

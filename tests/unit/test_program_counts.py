@@ -26,7 +26,7 @@ from support import shared_data
 
 MODELS = (
     "ad01_fp32", "ad01_int8", "kws_ref_model", "kws_ref_model_float32", "pretrainedResnet", "pretrainedResnet_quant",
-    "str_ww_ref_model", "vww_96_int8",
+    "str_ww_ref_model", pytest.param("vww_96_int8", marks=pytest.mark.slow),
 )  # fmt: skip
 # Counted on an emulated Cortex-M4.
 COUNTED = {"kws_ref_model": 3_417_720, "pretrainedResnet_quant": 13_755_640, "ad01_int8": 287_563}

@@ -133,6 +133,7 @@ def test_real_numbers_are_refused_on_a_stream_of_bytes() -> None:
         NetworkStream(one.network).push(np.full((2, CHANNELS), np.nan, np.float32))
 
 
+@pytest.mark.slow
 def test_steps_that_are_exported_are_no_part_of_the_stream_around_the_model(
     made_run: Path, tmp_path: Path, cli: Cli
 ) -> None:
@@ -208,6 +209,7 @@ batch = 8
 """
 
 
+@pytest.mark.slow
 def test_a_state_before_the_output_cannot_learn_on_a_device_and_says_what_to_add(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -101,6 +101,7 @@ def test_a_float_gru_is_written_out_for_litert_and_tflm() -> None:
         np.testing.assert_allclose(answers, wanted, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_gru_over_a_long_window_gives_the_bytes_of_litert_and_tflm() -> None:
     need_tflm()
     x = np.random.default_rng(6).standard_normal((8, 3, 300)).astype(np.float32)

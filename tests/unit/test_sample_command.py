@@ -37,6 +37,7 @@ def test_a_sample_is_a_table_with_a_target_that_says_that_it_is_simulated(kind: 
     assert out.read_bytes() != before
 
 
+@pytest.mark.slow
 def test_sentences_lead_to_the_command_that_trains_on_them(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -130,6 +130,7 @@ def test_raw_frames_grey_and_wrong_settings(tmp_path: Path) -> None:
         short_source(f"camera:{path}").open(("acc_x",))
 
 
+@pytest.mark.slow
 def test_an_agent_answers_a_camera_as_the_desk_does(tmp_path: Path, cli: Cli) -> None:
     run = trained(tmp_path, epochs=2)
     path = tmp_path / "door.mjpeg"

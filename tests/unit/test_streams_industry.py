@@ -15,6 +15,7 @@ from plant import ModbusPlant, OpcuaPlant, free_port
 from stream_rows import drain, notices, opened, until_notice, values
 
 
+@pytest.mark.slow
 def test_variables_of_an_opcua_server_are_rows_and_a_text_is_missing() -> None:
     plant = OpcuaPlant(free_port(), speed=1.5, state="on")
     stream = opened(f"opcua:{plant.url}?rate=50&nodes={plant.nodes}", "state", "speed")
@@ -27,6 +28,7 @@ def test_variables_of_an_opcua_server_are_rows_and_a_text_is_missing() -> None:
     plant.stop()
 
 
+@pytest.mark.slow
 def test_an_opcua_server_that_goes_is_told_once_and_found_again() -> None:
     port = free_port()
     plant = OpcuaPlant(port, speed=1.5)

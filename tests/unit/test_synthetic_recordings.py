@@ -101,6 +101,7 @@ def test_the_folder_is_sought_beside_the_file_and_its_place_changes_no_hash(tmp_
     assert read_config(str(file), ('training.synthetic="made"',)).training.synthetic == "made"
 
 
+@pytest.mark.slow
 def test_a_network_learns_from_them(tmp_path: Path) -> None:
     config = configured(recordings(tmp_path / "made"))
     layers = ({"kind": "conv1d", "filters": 2, "kernel": 9, "stride": 9}, {"kind": "global_max_pool"})

@@ -58,6 +58,7 @@ def test_every_epoch_sees_another_change() -> None:
     assert np.abs(changes.drawn(BANDS, rng) - changes.drawn(BANDS, rng)).max() > 0.1
 
 
+@pytest.mark.slow
 def test_a_network_learns_what_a_moved_resonance_does_not_change() -> None:
     """Two words, a rising and a falling resonance, of speakers higher than any of the training."""
     rng = np.random.default_rng(5)
