@@ -43,6 +43,8 @@ def test_a_how_to_runs_its_job_whole(page: str, tmp_path: Path) -> None:
     spec = read_job(examples() / name)
     assert [step.kind for step in record.steps] == [step["kind"] for step in spec.steps]
     assert record.passed
+    assert any(step.choice is not None for step in record.steps), "a decision record of what was chosen"
+    assert "## Decision" in (made / "decision.md").read_text(encoding="utf-8")
     figures = {(step.name, figure.name) for step in record.steps for figure in step.figures}
     assert {(target.step, target.figure) for target in spec.targets} <= figures
     assert "<svg" in (made / "job.html").read_text(encoding="utf-8")

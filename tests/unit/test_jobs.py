@@ -11,7 +11,8 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.jobs.catalogue import examples, read_job, shipped_jobs
-from edgewright.schema.job import JobRecord, Mark, Stretch, Timeline
+from edgewright.jobs.workflow import decision_text
+from edgewright.schema.job import Choice, JobFigure, JobRecord, Mark, Stretch, Timeline
 from edgewright.trace.timeline import timeline_html
 from support import left_out
 
@@ -106,7 +107,7 @@ def record_of(folder: Path) -> JobRecord:
 
 
 def test_a_job_leaves_its_run_its_record_and_one_page(done: Path) -> None:
-    assert sorted(path.name for path in done.iterdir()) == ["desk", "job.html", "job.json"]
+    assert sorted(path.name for path in done.iterdir()) == ["decision.md", "desk", "job.html", "job.json"]
     record = record_of(done)
     assert [step.name for step in record.steps] == ["run", "replay"]
     assert record.passed
@@ -117,6 +118,28 @@ def test_a_job_leaves_its_run_its_record_and_one_page(done: Path) -> None:
     # Both targets are shown, the one that was missed too.
     assert page.count(">reached<") == 1
     assert page.count(">missed<") == 1
+
+
+def test_a_job_leaves_a_decision_record(done: Path) -> None:
+    text = (done / "decision.md").read_text()
+    parts = [line for line in text.splitlines() if line.startswith("#")]
+    assert parts[0] == "# desk: Is \\<somebody> at the desk?"
+    assert parts[1:] == ["## Context", "## Options measured", "## Decision", "## Consequences"]
+    assert "Status: accepted" in text
+    # No step of this job chose; the target that is missed, the limits and the commands are its consequences.
+    assert "no step chose" in text
+    assert "asked at most .100" in text
+    assert "Six simulated places." in text
+    assert "edgewright device run desk" in text
+    assert 'href="decision.md"' in (done / "job.html").read_text()
+    choice = Choice(
+        question="Which rule?", chosen="one threshold", why="more do not help",
+        options=(JobFigure(name="a", title="one threshold", value=0.9), JobFigure(name="b", title="a tree", value=0.9)),
+    )  # fmt: skip
+    step = msgspec.structs.replace(record_of(done).steps[0], choice=choice)
+    chosen = decision_text(msgspec.structs.replace(record_of(done), steps=(step,)))
+    assert "| a tree | .900 |" in chosen
+    assert "Which rule? One threshold. More do not help." in chosen
 
 
 def test_a_replay_tells_what_the_agent_decided_of_those_who_judge(done: Path) -> None:

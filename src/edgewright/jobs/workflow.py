@@ -20,7 +20,9 @@ from edgewright.pipeline.listener import Listener
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.job import JobRecord, JobSpec, StepRecord
 from edgewright.schema.trace_flow import encode_record
-from edgewright.trace.job_view import job_page
+from edgewright.search.advise.document import markdown_of
+from edgewright.trace.job_decision import decision_sections
+from edgewright.trace.job_view import DECISION, job_page
 
 STEPS = "edgewright.jobs.steps"
 RECORD, PAGE = "job.json", "job.html"
@@ -28,7 +30,7 @@ RECORD, PAGE = "job.json", "job.html"
 
 @dataclass(frozen=True)
 class JobResult:
-    """What a job left: its folder with `job.json`, `job.html` and what its steps wrote."""
+    """What a job left: its folder with `job.json`, `job.html` and its decision record, and what its steps wrote."""
 
     folder: Path
     record: JobRecord
@@ -77,7 +79,14 @@ def run_job(folder: Path, *, data: Path | None, out: Path, force: bool = False, 
         )  # fmt: skip
         write_atomic(made.work / RECORD, encode_record(whole))
         write_atomic(made.work / PAGE, job_page(whole).encode())
+        write_atomic(made.work / DECISION, decision_text(whole).encode())
     return JobResult(made.final, whole)
+
+
+def decision_text(record: JobRecord) -> str:
+    """Return the decision record of a job in Markdown."""
+    status = "accepted" if record.passed else "a check failed"
+    return markdown_of(f"{record.name}: {record.title}", status, decision_sections(record))
 
 
 def _steps(spec: JobSpec, folder: Path) -> list[tuple[StepConfig, Step[Any]]]:

@@ -131,6 +131,22 @@ class JobChart(Part, frozen=True, kw_only=True):
     unit: str = ""
 
 
+class Choice(Part, frozen=True, kw_only=True):
+    """A decision of a step.
+
+    Attributes:
+        question: that it answers.
+        options: what was measured of each, titled as the option; none where only one was tried.
+        chosen: option that goes on.
+        why: what decided, in a sentence.
+    """
+
+    question: str
+    options: tuple[JobFigure, ...] = ()
+    chosen: str
+    why: str
+
+
 class StepRecord(Part, frozen=True, kw_only=True):
     """What a step did.
 
@@ -141,6 +157,7 @@ class StepRecord(Part, frozen=True, kw_only=True):
         figures: measured.
         timeline: of a replay.
         charts: line charts.
+        choice: what it decided; None for nothing.
         folder: of what it left, within the job's folder; empty for nothing.
         passed: whether its check said yes.
         seconds: it took.
@@ -154,6 +171,7 @@ class StepRecord(Part, frozen=True, kw_only=True):
     figures: tuple[JobFigure, ...] = ()
     timeline: Timeline | None = None
     charts: tuple[JobChart, ...] = ()
+    choice: Choice | None = None
     folder: str = ""
     passed: bool = True
     seconds: float = 0.0

@@ -12,6 +12,9 @@ from edgewright.trace.html import Shown, blocks_html, sections_page
 from edgewright.trace.timeline import timeline_html
 from edgewright.trace.view_blocks import Chart, Curve
 
+DECISION = "decision.md"
+"""File of the decision record beside a job's page."""
+
 
 def job_blocks(record: JobRecord) -> tuple[Block, ...]:
     """Return what is printed."""
@@ -25,7 +28,8 @@ def job_blocks(record: JobRecord) -> tuple[Block, ...]:
 
 def job_page(record: JobRecord) -> str:
     """Return one self-contained page."""
-    shown: list[Shown] = [("overview", "Overview", blocks_html(_overview(record), level=3))]
+    link = Markup('<p>The decision record: <a href="{0}">{0}</a></p>').format(DECISION)
+    shown: list[Shown] = [("overview", "Overview", blocks_html(_overview(record), level=3) + link)]
     for step in record.steps:
         body = blocks_html(_step(step), level=3)
         if step.timeline is not None:
@@ -77,15 +81,31 @@ def _overview(record: JobRecord) -> list[Block]:
     return made
 
 
-def _target_row(record: JobRecord, target: Target) -> tuple[str, ...] | None:
+def missed_targets(record: JobRecord) -> list[tuple[Target, str, str, str]]:
+    """Return each target that is missed, with its name in words, what was measured, and its unit."""
+    made = []
+    for target in record.targets:
+        figure = _figure_of(record, target)
+        if figure is None:
+            made.append((target, f"{target.step}: {target.figure}", "not measured", ""))
+        elif target_word(figure, target) == "missed":
+            made.append((target, f"{target.step}: {figure.title}", measured_text(figure), figure.unit))
+    return made
+
+
+def _figure_of(record: JobRecord, target: Target) -> JobFigure | None:
     step = next((one for one in record.steps if one.name == target.step), None)
-    figure = next((one for one in step.figures if one.name == target.figure), None) if step else None
+    return next((one for one in step.figures if one.name == target.figure), None) if step else None
+
+
+def _target_row(record: JobRecord, target: Target) -> tuple[str, ...] | None:
+    figure = _figure_of(record, target)
     if figure is None:
-        return (f"{target.step}: {target.figure}", "not measured", _bound(target, ""), "missed")
+        return (f"{target.step}: {target.figure}", "not measured", bound_text(target, ""), "missed")
     return (
         f"{target.step}: {figure.title}",
         measured_text(figure),
-        _bound(target, figure.unit),
+        bound_text(target, figure.unit),
         target_word(figure, target),
     )
 
@@ -97,7 +117,8 @@ def target_word(figure: JobFigure, target: Target) -> str:
     return "reached" if low and high else "missed"
 
 
-def _bound(target: Target, unit: str) -> str:
+def bound_text(target: Target, unit: str) -> str:
+    """Return what a target asks for."""
     made = [f"at least {_value(target.minimum, unit)}"] if target.minimum is not None else []
     made += [f"at most {_value(target.maximum, unit)}"] if target.maximum is not None else []
     return ", ".join(made)

@@ -64,7 +64,7 @@ class _Drawing:
         yield self.name(self.line.keys[2], top)
         for number, one in enumerate(self.line.states):
             yield self.bar(one, top + _BAR * (number % 2), "series-3", self.line.keys[2].removesuffix("s"))
-            if (self.at(one.end) - self.at(one.start)) > _LETTER * len(one.label):
+            if (self.at(one.end) - self.at(one.start)) > _LETTER * (len(one.label) + 1):
                 # The other half of the lane is free behind it.
                 yield _figure(self.at(one.start) + 2, top + _BAR * (1 - number % 2) + 8, one.label, "start")
 

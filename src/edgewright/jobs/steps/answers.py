@@ -9,7 +9,7 @@ from edgewright.jobs.steps import Step, Work
 from edgewright.language.documents.index import write_index
 from edgewright.language.documents.judging import Judgement, PlainSearch, Sections, judge, plain
 from edgewright.nlp.documents.search import DocumentIndex
-from edgewright.schema.job import JobFigure, StepRecord
+from edgewright.schema.job import Choice, JobFigure, StepRecord
 from edgewright.schema.trace import Interval
 
 _TOP = 5
@@ -55,6 +55,12 @@ def _answers(config: Config, work: Work) -> StepRecord:
             *((f"{len(manual.others):,} questions that the documents do not answer.",) if manual.others else ()),
         ),
         figures=tuple(figures),
+        choice=Choice(
+            question="What searches the documents?",
+            options=tuple(one for one in figures if one.name in (f"recall@{_TOP}", "peer")),
+            chosen="the index of edgewright language index",
+            why="weights and limits are its defaults; the full-text search is measured beside it",
+        ),
         folder=folder.name,
     )
 

@@ -19,7 +19,7 @@ from edgewright.language.pronunciation.sound import STEP_S, step_time
 from edgewright.language.pronunciation.takes import Take, read_corpus
 from edgewright.language.pronunciation.training import CoachRequest, train_coach
 from edgewright.schema.coach import CoachScore
-from edgewright.schema.job import JobFigure, Mark, StepRecord, Stretch, Timeline
+from edgewright.schema.job import Choice, JobFigure, Mark, StepRecord, Stretch, Timeline
 from edgewright.schema.trace import Interval
 
 _RIGHT, _OTHER = "as in the prompt", "another phone"
@@ -67,6 +67,10 @@ def _coach(config: Config, work: Work) -> StepRecord:
             f"{file.name}",
         ),
         figures=figures(score),
+        choice=Choice(
+            question="From which mistake on is a phone told?", chosen=f"from {trained.file.spec.phone_limit:.2f} on",
+            why=f"5 % of the right phones of the {len(learnt.limits)} speakers that chose it lie beyond",
+        ),
         timeline=example(trained.file, trained.judges[0], config.seed),
     )  # fmt: skip
 

@@ -235,8 +235,8 @@ def _record(
         command=f"edgewright language chat {place} --json < lines.txt",
         says=(
             f"{plural(len(days), 'day')} of {len(drawn)} turns, {sum(map(len, days)):,} in all; every day draws other "
-            "questions. Drawn is the day with the fewest right turns. `edgewright language chat` in a process of its "
-            f"own {word} of it.",
+            "questions. Drawn is the day with the fewest right turns. The command edgewright language chat, in a "
+            f"process of its own, {word} of it.",
         ),
         figures=(
             *figures,

@@ -19,7 +19,7 @@ from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.jobs.steps.shield import TABLE
 from edgewright.pipeline.folder import judged_of
 from edgewright.schema.errors import InputError
-from edgewright.schema.job import JobFigure, Mark, StepRecord, Stretch, Timeline
+from edgewright.schema.job import Choice, JobFigure, Mark, StepRecord, Stretch, Timeline
 from edgewright.training.metrics import wilson
 
 
@@ -126,7 +126,11 @@ def _record(
         key=lambda one: (one.lost > 0, sum(a > b >= 0 for a, b in zip(one.wanted, one.taken, strict=True))),
     )
     return StepRecord(
-        command=f"edgewright jobs run {name}", says=says, figures=tuple(figures), timeline=_timeline(spec, drawn)
+        command=f"edgewright jobs run {name}", says=says, figures=tuple(figures), timeline=_timeline(spec, drawn),
+        choice=Choice(
+            question="Does the policy act alone?", options=tuple(figures[:2]), chosen="no, behind the shield",
+            why=f"{plural(crashes[0], 'collision')} without and {crashes[1]} with it in the same episodes",
+        ),
     )  # fmt: skip
 
 

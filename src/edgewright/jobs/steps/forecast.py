@@ -7,7 +7,7 @@ from edgewright.jobs.steps import Step, Work
 from edgewright.language.forecasting.backtest import score_forecaster
 from edgewright.language.forecasting.judging import JudgedForecast, judge_forecast
 from edgewright.monitor.forecaster import write_forecaster
-from edgewright.schema.job import JobChart, JobCurve, JobFigure, StepRecord
+from edgewright.schema.job import Choice, JobChart, JobCurve, JobFigure, StepRecord
 
 
 class Config(SeriesConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,14 +26,7 @@ def _forecast(config: Config, work: Work) -> StepRecord:
     ratio = judged.ratio(series.start)
     spec = judged.made.spec
     asked = f"edgewright forecast DATA.csv --column {series.column} --horizon {config.horizon}"
-    return StepRecord(
-        command=f"{asked} --season {','.join(named) or 'none'}",
-        says=(
-            f"{spec.name}, seasons of {' and '.join(named) or 'no'} rows, fitted on {series.start:,} rows; "
-            f"{len(judged.origins):,} forecasts of {config.horizon} rows each from the {config.judge:,} rows after "
-            f"them. The best naive forecast there is {judged.naive_name}.",
-        ),
-        figures=(
+    figures = (
             JobFigure(
                 name="ratio", title="error in units of the best naive forecast", value=ratio.value, interval=ratio,
                 unit="1",
@@ -47,6 +40,18 @@ def _forecast(config: Config, work: Work) -> StepRecord:
                           value=row["held"] / row["of"])
                 for row in scores["coverage"]
             ),
+    )  # fmt: skip
+    return StepRecord(
+        command=f"{asked} --season {','.join(named) or 'none'}",
+        says=(
+            f"{spec.name}, seasons of {' and '.join(named) or 'no'} rows, fitted on {series.start:,} rows; "
+            f"{len(judged.origins):,} forecasts of {config.horizon} rows each from the {config.judge:,} rows after "
+            f"them. The best naive forecast there is {judged.naive_name}.",
+        ),
+        figures=figures,
+        choice=Choice(
+            question="Which forecast?", options=figures[1:3], chosen=spec.name,
+            why="a backtest on the rows before those that judge chose its form; the naive one is measured beside it",
         ),
         charts=(_chart(series, judged),),
         folder=folder.name,

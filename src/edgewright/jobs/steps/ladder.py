@@ -8,7 +8,7 @@ import msgspec
 
 from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.pipeline.config import shipped
-from edgewright.schema.job import JobFigure, StepRecord
+from edgewright.schema.job import Choice, JobFigure, StepRecord
 from edgewright.schema.trace_flow import encode_record
 from edgewright.search.ladder.measurement import Ladder
 from edgewright.search.ladder.model_comparison import PATIENCE
@@ -54,6 +54,12 @@ def _ladder(config: Config, work: Work) -> StepRecord:
         command=f"edgewright ladder {config.pipeline} --patience {config.patience}",
         says=tuple(text for text in (record.verdict, record.stopped, record.power, *record.notes) if text),
         figures=figures,
+        choice=Choice(
+            question="How simple may the model be?",
+            options=figures,
+            why=record.verdict,
+            chosen=next((rung.title for rung in record.rungs if rung.chosen), "none"),
+        ),
         folder=folder.name,
     )
 

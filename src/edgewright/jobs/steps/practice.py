@@ -171,11 +171,11 @@ def _record(
         command=f"edgewright coach listen COACH SENTENCE --log {place}",
         says=(
             f"{plural(len(read), 'sentence')} of {plural(len(speakers), 'speaker')} whom the coach has never heard, "
-            f"{seconds:.0f} s of sound, one after the other into the reader of `edgewright coach listen`, 50 ms at a "
+            f"{seconds:.0f} s of sound, one after the other into the reader of edgewright coach listen, 50 ms at a "
             "time. A fifth of the words has a phone changed in the prompt.",
             *([f"{plural(lost, 'sentence')} ended before all words were heard"] if lost else []),
             f"The log on this machine, {place}, has a line and the sound of each sentence; "
-            f"`edgewright coach progress {place}` prints its days.",
+            f"edgewright coach progress {place} prints its days.",
         ),
         figures=(
             JobFigure(name="words", title="words read", value=sum(one.words for one in read), unit="1"),

@@ -14,7 +14,7 @@ from edgewright.language.texts.corpus import read_corpus
 from edgewright.language.texts.training import KINDS, JudgedModel, TextTraining, train_text
 from edgewright.nlp.texts.model_file import write_text_model
 from edgewright.nlp.texts.suggest import suggest
-from edgewright.schema.job import JobFigure, StepRecord
+from edgewright.schema.job import Choice, JobFigure, StepRecord
 
 TYPED = "judged.txt"
 """File of the text that judged a model, beside it."""
@@ -74,6 +74,22 @@ def _suggest(config: Config, work: Work) -> StepRecord:
         command=f"edgewright language train-text {config.texts or 'TEXTS'} --out {name}.text --size {config.size}",
         says=tuple(says),
         figures=tuple(figures),
+        choice=Choice(
+            question=f"Which model suggests words within {config.size}?",
+            options=tuple(
+                JobFigure(
+                    name=one.name,
+                    title=f"{one.name} of {one.bytes:,} bytes",
+                    value=one.bits.value,
+                    interval=one.bits,
+                    unit="bits a byte",
+                )
+                for one in made.judged
+                if one.bits is not None
+            ),
+            chosen=f"the {chosen.name} of {chosen.bytes:,} bytes",
+            why="it has the fewest bits a byte on the validation articles",
+        ),
         folder=folder.name,
     )
 

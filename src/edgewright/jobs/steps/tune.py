@@ -6,7 +6,7 @@ import shlex
 
 from edgewright.core.formatting import percent
 from edgewright.jobs.steps import Step, StepConfig, Work
-from edgewright.schema.job import JobFigure, StepRecord
+from edgewright.schema.job import Choice, JobFigure, StepRecord
 from edgewright.trace.tuning_view import tuning_sentence
 from edgewright.workflows.tuning.request import TuningRequest
 from edgewright.workflows.tuning.selection import Cost
@@ -48,6 +48,10 @@ def _tune(config: Config, work: Work) -> StepRecord:
                 name="false_alarms", title=f"false alarms a {record.per}", value=judged.false_rate.value,
                 interval=judged.false_rate, unit="1",
             ),
+        ),
+        choice=Choice(
+            question="When does an answer become an alarm?", chosen=tuning_sentence(record),
+            why=f"of {len(record.points):,} settings it costs least on the validation people",
         ),
         folder=tuned.folder.name,
     )  # fmt: skip

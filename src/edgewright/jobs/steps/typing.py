@@ -18,7 +18,7 @@ from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.jobs.steps.suggest import TYPED
 from edgewright.language.texts.keystrokes import by_model
 from edgewright.nlp.texts.model_file import read_text_model
-from edgewright.nlp.texts.suggest import device_words
+from edgewright.nlp.texts.suggest import BEFORE, device_words
 from edgewright.schema.errors import InputError
 from edgewright.schema.job import JobFigure, Mark, StepRecord, Stretch, Timeline
 from edgewright.training.metrics import SHARE, Numbers
@@ -98,20 +98,20 @@ def _typing(config: Config, work: Work) -> StepRecord:
             advance(1)
         lines = [before + passage[: word.begin + word.typed]
                  for (before, passage), words in zip(passages, typed, strict=True) for word in words]  # fmt: skip
-        lines = [line[-200:].replace("\n", " ") for line in lines]
+        lines = [line.replace("\n", " ") for line in lines]
         process = run_offline(["language", "suggest", "--model", file], lines)
-    worst = min(range(len(typed)), key=lambda number: _saved(typed[number]))
+    middle = sorted(range(len(typed)), key=lambda number: _saved(typed[number]))[len(typed) // 2]
     every = [word for words in typed for word in words]
     return StepRecord(
         command=f"edgewright language suggest --model runs/{work.folder.name}/{config.model}/{file.name}",
         says=(
             f"{plural(len(passages), 'passage')} of the articles that neither trained nor chose, {len(every)} words, a "
             f"key every {config.key_s:g} s; a word is chosen as soon as it is one of three suggestions. They are those "
-            "of the exported C code, which the proof compares. Drawn is the passage that saves least.",
+            "of the exported C code, which the proof compares. Drawn is the passage in the middle by what it saves.",
         ),
         figures=(
             _share("saved", "keystrokes saved", typed, _saved),
-            _share("searched", "the same with the search of `language suggest`", by_search, _saved),
+            _share("searched", "the same with the search of language suggest", by_search, _saved),
             _share("chosen", "words that are chosen", typed, lambda words: _mean([word.chosen for word in words])),
             _share("next_word", "words that are chosen before their first character", typed,
                    lambda words: _mean([word.chosen and not word.typed for word in words])),
@@ -120,12 +120,12 @@ def _typing(config: Config, work: Work) -> StepRecord:
             JobFigure(name="model", title="model on the device", value=file.stat().st_size, unit="B"),
             *process.figures(),
         ),
-        timeline=_timeline(passages[worst][1], typed[worst], config.key_s),
+        timeline=_timeline(passages[middle][1], typed[middle], config.key_s),
     )  # fmt: skip
 
 
 def _passages(text: str, config: Config) -> list[tuple[str, str]]:
-    """Return passages, each with the text before it.
+    """Return passages, each with the characters before it that count.
 
     Raises:
         InputError: the text has too few of so many words.
@@ -136,7 +136,7 @@ def _passages(text: str, config: Config) -> list[tuple[str, str]]:
         words = list(_WORD.finditer(text, match.start()))[: config.words] if match.start() >= end else []
         if len(words) == config.words:
             end = words[-1].end()
-            found.append((text[: match.start()], text[match.start() : end]))
+            found.append((text[max(0, match.start() - BEFORE) : match.start()], text[match.start() : end]))
     if len(found) < config.passages:
         wanted = f"{config.passages} passages of {config.words} words"
         raise InputError(wanted, str(len(found)), "the articles that judge", "Set passages, or words, lower")

@@ -11,7 +11,8 @@ import numpy as np
 from edgewright.nlp.texts.alphabet import decode, encode
 from edgewright.nlp.texts.contract import TextModel
 
-_BEFORE = 200
+BEFORE = 200
+"""Characters of a text, from its end, that count."""
 _EXPANDED = 120
 _LONGEST = 24
 # Characters of a completion in C at most.
@@ -40,7 +41,7 @@ def suggest(model: TextModel, text: str, top: int = 3) -> list[Suggestion]:
         text: so far; its last 200 characters count.
         top: at most so many.
     """
-    codes = encode(text)[-_BEFORE:]
+    codes = encode(text)[-BEFORE:]
     state = model.start()
     for symbol in codes:
         state = model.step(state, int(symbol))

@@ -21,8 +21,19 @@ _FIRST = re.compile(r"^(?:([#>])|([+-])(?= )|([0-9]+)(?=[.)] ))")
 def markdown(record: Advice) -> str:
     """Return the record in Markdown, in the form of an architecture decision record."""
     status = "accepted" if record.met else "not every need is met"
-    lines = [f"# {_safe(title_of(record))}", "", f"Status: advised, {status}"]
-    for name, blocks in sections(record):
+    return markdown_of(title_of(record), f"advised, {status}", sections(record))
+
+
+def markdown_of(title: str, status: str, parts: Sequence[tuple[str, Sequence[Block]]]) -> str:
+    """Return a decision record in Markdown.
+
+    Args:
+        title: of the record.
+        status: of the decision.
+        parts: name and blocks of each section.
+    """
+    lines = [f"# {_safe(title)}", "", f"Status: {status}"]
+    for name, blocks in parts:
         lines += ["", f"## {name}"]
         for block in blocks:
             lines += ["", *written(block)]
