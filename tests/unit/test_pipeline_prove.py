@@ -22,6 +22,7 @@ from edgewright.graph.extract import integer_network
 from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
 from edgewright.schema.proof import ProofRecord
+from edgewright.workflows.proof import workflow
 from edgewright.workflows.proof.workflow import prove_place
 from foreign import MODELS
 from integer_layers import need_litert, to_tflite
@@ -99,10 +100,7 @@ def test_the_command_shows_and_prints_the_record(folder: Path, cli: Cli) -> None
     assert record.version == 1 and record.passed
 
 
-@pytest.mark.slow
-def test_a_run_whose_model_was_changed_is_refused_with_stage_row_and_values(
-    folder: Path, tmp_path: Path, cli: Cli, capsys: Capture
-) -> None:
+def _with_a_changed_scale(folder: Path, tmp_path: Path) -> Path:
     from edgewright.graph.onnx_writer import to_onnx
 
     path = tmp_path / "changed"
@@ -114,12 +112,34 @@ def test_a_run_whose_model_was_changed_is_refused_with_stage_row_and_values(
     name = next(name for name in node.inputs if name in graph.constants)
     constants = {**graph.constants, name: graph.constants[name] * np.float32(1.01)}
     (path / "model.onnx").write_bytes(to_onnx(msgspec.structs.replace(graph, constants=constants)))
+    return path
+
+
+@pytest.mark.slow
+def test_a_run_whose_model_was_changed_is_refused_with_stage_row_and_values(
+    folder: Path, tmp_path: Path, cli: Cli, capsys: Capture
+) -> None:
+    path = _with_a_changed_scale(folder, tmp_path)
     cli("prove", path, "--data", folder.parent.parent / "rows.csv", code=2)
     np.save(tmp_path / "rows.npy", np.ones((3, 2), np.float32))
     assert run(["prove", str(path), "--data", str(tmp_path / "rows.npy")]) == 1
     out, err = capsys.readouterr()
     assert "NOT PROVEN" in out and "First difference: stage scale" in out and "the form that differs" in out
     assert re.search("differ at stage scale, row 0, [ab]: ", err) and err.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_stages_that_compute_much_are_proven_on_fewer_samples_of_all_data(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    whole = prove_place(str(folder))
+    monkeypatch.setattr(workflow, "_PERTURBED", 400)
+    record = prove_place(str(folder))
+    assert record.passed and 0 < record.samples < whole.samples and 0 < record.constructed < whole.constructed
+    assert any("values to compute a sample" in note for note in record.notes)
+    np.save(tmp_path / "rows.npy", np.ones((300, 2), np.float32))
+    broken = prove_place(str(_with_a_changed_scale(folder, tmp_path)), data=str(tmp_path / "rows.npy"))
+    assert broken.samples < 300 and broken.breaks is not None and broken.breaks.stage == "scale"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -38,6 +39,7 @@ from edgewright.proof.tolerance import (
     wide_digits,
 )
 from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Graph
 from edgewright.schema.proof import AbsentForm, FileRecord, ProofRecord
 from edgewright.workflows.proof.adaptation import adaptation_proof
 from edgewright.workflows.proof.adversarial import with_constructed
@@ -49,8 +51,9 @@ from edgewright.workflows.proof.stream import stream_proof
 from edgewright.workflows.proof.subject import read_subject, with_artefacts
 
 ROWS = 1000
-# All stages of all forms are held at once: more values than this a form, and fewer rows are taken.
-_VALUES = 30_000_000
+# All stages of all forms are held at once: more values than this a form, and fewer rows are taken. The same where the
+# stages before the network compute more than this, `DRAWS` times with perturbed results.
+_VALUES, _PERTURBED = 30_000_000, 200_000_000
 
 
 def prove_place(
@@ -270,17 +273,45 @@ def _feature_names(estimator: object, names: tuple[str, ...] | None) -> tuple[st
 
 
 def _bounded(subject: Subject, chosen: Chosen) -> tuple[Chosen, tuple[str, ...]]:
-    """Fewer samples where their stages would not fit into memory."""
+    """Fewer samples where their stages would not fit into memory, or their tolerances would take minutes."""
     graph = subject.reference
     stages = all_values(graph, float_part(graph) if "float" in subject.graphs else subject.network)
     one: Samples = chosen.samples[:1]
     values: Stages = compile_graph(graph, tuple(stages.values()))(one)
-    each = one.size + sum(array.size for array in values.values())
-    maximum = max(1, _VALUES // each)
-    if len(chosen.samples) <= maximum:
+    held = one.size + sum(array.size for array in values.values())
+    maximum, each, word = max(1, _VALUES // held), held, "values"
+    perturbed = _perturbed(graph, one)
+    if (fewer := max(1, _PERTURBED // max(1, perturbed))) < maximum:
+        maximum, each, word = fewer, perturbed, "values to compute"
+    total = len(chosen.samples)
+    if total <= maximum:
         return chosen, ()
-    note = f"{each:,} values a sample: the first {maximum:,} of {len(chosen.samples):,} samples are used"
-    made = None if chosen.constructed is None else chosen.constructed[:maximum]
-    return replace(chosen, samples=chosen.samples[:maximum], origins=chosen.origins[:maximum], constructed=made), (
-        note,
+    kept = _spread(chosen, maximum)
+    made = None if chosen.constructed is None else chosen.constructed[kept]
+    origins = tuple(chosen.origins[row] for row in kept)
+    return replace(chosen, samples=chosen.samples[kept], origins=origins, constructed=made), (
+        f"{each:,} {word} a sample: {maximum:,} of {total:,} samples are used",
     )
+
+
+def _perturbed(graph: Graph, one: Samples) -> int:
+    """Count the values that a sample's tolerances perturb."""
+    first = preprocessing(graph)
+    sizes: list[int] = []
+
+    def count(values: NDArray[Any], *_: NDArray[Any]) -> NDArray[Any]:
+        sizes.append(values.size)
+        return values
+
+    if first:
+        with_perturbed_results(graph, tuple(first.values()), count, count)(one)
+    return sum(sizes)
+
+
+def _spread(chosen: Chosen, maximum: int) -> NDArray[np.int64]:
+    """Choose rows from all of the data, which are in an order, and the first synthetic ones of every kind."""
+    total = len(chosen.samples)
+    odd = np.zeros(total, bool) if chosen.constructed is None else chosen.constructed
+    data, constructed = np.flatnonzero(~odd), np.flatnonzero(odd)
+    count = max(1, maximum * len(data) // total)
+    return np.sort(np.concatenate([data[np.arange(count) * len(data) // count], constructed[: maximum - count]]))
