@@ -10,16 +10,18 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.anomalies import families, nab, skab
-from benchmarks.anomalies.reference import windowed_gaussian
+from benchmarks.anomalies import nab, skab
 from benchmarks.table import markdown, verdict
 from edgewright.core import catalogue
 from edgewright.monitor.detector_stream import state_bytes
 from edgewright.monitor.detectors import kind
 from edgewright.monitor.detectors.own_past import OwnPastConfig
+from edgewright.workflows.detection import own_past_choice as families
+from edgewright.workflows.detection.early_alarms import Series, Weights, benchmark_score
 from edgewright.workflows.detection.fit import DETECTORS, learn
 from edgewright.workflows.detection.own_start import judge, left_out
 from edgewright.workflows.detection.rows import Stretch
+from edgewright.workflows.detection.windowed_gaussian import windowed_gaussian
 
 # Of families, and of groups of files, that no choice has seen.
 NAB_LEAST, NAB_BYTES, SKAB_LEAST, SKAB_FALSE = 66.0, 2_000, 0.81, 0.2
@@ -49,7 +51,7 @@ def _nab() -> int:
         ranges[one.name] = families.alarms(families.scores(one, OwnPastConfig(bins=0)))
     reference = json.loads((nab.FOLDER / "reference_scores_this_selection.json").read_text())
     rows = [
-        [name, *(f"{nab.benchmark_score(alarms, given, weights)[0]:.1f}" for weights in profiles.values())]
+        [name, *(f"{benchmark_score(alarms, given, weights)[0]:.1f}" for weights in profiles.values())]
         for name, alarms in (
             ("own_past, one setting", with_rest),
             ("own_past without a refractory time", without),
@@ -77,21 +79,21 @@ def _nab() -> int:
     return int(worst > 1e-9 or not reached)
 
 
-def _by_family(given: list[nab.Series], alarms: dict[str, NDArray[np.bool_]], weights: nab.Weights) -> dict[str, float]:
+def _by_family(given: list[Series], alarms: dict[str, NDArray[np.bool_]], weights: Weights) -> dict[str, float]:
     """Score of each family."""
     names = dict.fromkeys(families.family(s.name) for s in given)
     parts = {name: [s for s in given if families.family(s.name) == name] for name in names}
-    return {name: nab.benchmark_score(alarms, part, weights)[0] for name, part in parts.items()}
+    return {name: benchmark_score(alarms, part, weights)[0] for name, part in parts.items()}
 
 
-def _scorer(given: list[nab.Series], profiles: dict[str, nab.Weights]) -> float:
+def _scorer(given: list[Series], profiles: dict[str, Weights]) -> float:
     """Largest difference to the published scores of the windowed Gaussian, over all streams and profiles."""
     found = {s.name: windowed_gaussian(s.values) >= 1 for s in given}
     worst = 0.0
     for profile, weights in profiles.items():
         with (nab.FOLDER / f"windowedGaussian_{profile}_scores.csv").open(newline="") as file:
             record = {row["File"]: float(row["Score"]) for row in csv.DictReader(file)}
-        each = nab.benchmark_score(found, given, weights)[1]
+        each = benchmark_score(found, given, weights)[1]
         worst = max(worst, *(abs(each[name] - record[name]) for name in each))
     return worst
 

@@ -9,22 +9,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.anomalies import families, nab, skab
-from benchmarks.anomalies.reference import windowed_gaussian
+from benchmarks.anomalies import nab, skab
 
 from c99_examples import WARNINGS, call, need
 from edgewright.export._c_detector import write_detector_c99
 from edgewright.monitor.detector_stream import state_bytes
 from edgewright.monitor.detectors import kind
 from edgewright.monitor.detectors.own_past import OwnPastConfig
+from edgewright.workflows.detection import own_past_choice as families
+from edgewright.workflows.detection.early_alarms import STANDARD, Series, benchmark_score, normalised, score, worth
 from edgewright.workflows.detection.own_start import judge
+from edgewright.workflows.detection.windowed_gaussian import windowed_gaussian
 from support import shared_data
-
-_STANDARD = nab.Weights(1.0, 0.11, 1.0)
 
 
 @cache
-def streams() -> tuple[nab.Series, ...]:
+def streams() -> tuple[Series, ...]:
     """Return the 258,545 rows of the benchmark, read once; nobody writes into them."""
     found = tuple(nab.streams(shared_data("nab")))
     for series in found:
@@ -33,16 +33,16 @@ def streams() -> tuple[nab.Series, ...]:
 
 
 def test_no_alarm_is_0_and_every_window_at_its_first_row_is_100() -> None:
-    value = nab.worth(4000, ((1000, 1399), (2500, 2899)), _STANDARD)
-    silent = nab.score(np.zeros(4000, np.bool_), value, _STANDARD)
-    assert nab.normalised(silent, value.windows, _STANDARD) == 0
+    value = worth(4000, ((1000, 1399), (2500, 2899)), STANDARD)
+    silent = score(np.zeros(4000, np.bool_), value, STANDARD)
+    assert normalised(silent, value.windows, STANDARD) == 0
     first = np.zeros(4000, np.bool_)
     first[[1000, 2500]] = True
-    assert nab.normalised(nab.score(first, value, _STANDARD), value.windows, _STANDARD) == pytest.approx(100)
+    assert normalised(score(first, value, STANDARD), value.windows, STANDARD) == pytest.approx(100)
 
 
 def test_probation_late_alarms_and_false_ones() -> None:
-    value = nab.worth(10_000, ((2000, 2999),), _STANDARD)
+    value = worth(10_000, ((2000, 2999),), STANDARD)
     # 15 % of at most 5,000 rows are not scored.
     assert (value.window[:750] == -2).all()
     assert value.window[750] == -1
@@ -55,7 +55,7 @@ def test_probation_late_alarms_and_false_ones() -> None:
     assert value.gain[2000] > value.gain[2500] > value.gain[2999] > 0
     every = np.zeros(10_000, np.bool_)
     every[2000:3000] = True
-    assert nab.score(every, value, _STANDARD) == pytest.approx(1.0)
+    assert score(every, value, STANDARD) == pytest.approx(1.0)
 
 
 @pytest.mark.slow
@@ -73,9 +73,9 @@ def test_the_published_scores_of_every_row_are_reproduced() -> None:
         found = np.array([float(row["anomaly_score"]) for row in rows])
         np.testing.assert_allclose(windowed_gaussian(series[name].values), found, atol=2e-12)
         for profile, own in weights.items():
-            value = nab.worth(len(found), series[name].windows, own)
+            value = worth(len(found), series[name].windows, own)
             reported = float(_published(folder, profile)[name]["Score"])
-            assert nab.score(found >= 1, value, own) == pytest.approx(reported, abs=5e-12)
+            assert score(found >= 1, value, own) == pytest.approx(reported, abs=5e-12)
             seen += 1
     assert seen == 9
 
@@ -93,12 +93,12 @@ def test_the_published_scores_of_all_streams_are_reproduced_to_the_last_digit() 
     alarms = {s.name: windowed_gaussian(s.values) >= 1 for s in given}
     printed = {"standard": 36.72, "reward_low_FP_rate": 14.44, "reward_low_FN_rate": 45.91}
     for profile, weights in nab.profiles(folder).items():
-        whole, each = nab.benchmark_score(alarms, given, weights)
+        whole, each = benchmark_score(alarms, given, weights)
         assert round(whole, 2) == printed[profile]
         for name, row in _published(folder, profile).items():
             assert each[name] == pytest.approx(float(row["Score"]), abs=5e-12)
             own = next(s for s in given if s.name == name)
-            window = nab.worth(len(own.time), own.windows, weights).window
+            window = worth(len(own.time), own.windows, weights).window
             counts = [int((alarms[name] == odd).__and__(side).sum())
                       for odd, side in ((True, window >= 0), (False, window == -1), (True, window == -1),
                                         (False, window >= 0))]  # fmt: skip
@@ -114,7 +114,7 @@ def test_one_setting_keeps_above_the_windowed_gaussian_in_every_family_of_nab() 
     weights = nab.profiles(folder)["standard"]
     given = list(streams())
     alarms = {s.name: families.alarms(families.scores(s, OwnPastConfig())) for s in given}
-    whole, each = nab.benchmark_score(alarms, given, weights)
+    whole, each = benchmark_score(alarms, given, weights)
     assert whole == pytest.approx(73.65, abs=0.05)
     published = _published(folder, "standard")
     own, other = (dict.fromkeys(map(families.family, each), 0.0) for _ in range(2))
@@ -135,11 +135,12 @@ def test_a_family_is_judged_by_a_setting_that_never_saw_it(monkeypatch: pytest.M
     table[5, 0], table[30, 1] = 3.0, 3.0
     table[4:7, 0] += 1
     table[29:32, 1] += 1
-    given = [nab.Series(f"{name}/x.csv", np.zeros(1), np.zeros(1), ()) for name in ("realTweets", "realTraffic")]
+    given = [Series(f"{name}/x.csv", np.zeros(1), np.zeros(1), ()) for name in ("realTweets", "realTraffic")]
     monkeypatch.setattr(families, "_columns", lambda *_: (table, np.full(2, 4.0)))
-    found = families.left_out(given, _STANDARD)
+    found = families.left_out(given, STANDARD)
     assert found.each == {"realTweets": 50.0, "realTraffic": 50.0}
     assert found.score == 50.0
+    assert found.windows == {"realTweets": 4, "realTraffic": 4}
     assert found.settings == len(table)
 
 
@@ -184,6 +185,4 @@ def test_own_past_in_c_raises_the_same_alarms_as_python_on_nab(bins: int, reache
         alarms[series.name] = np.array(found)
         np.testing.assert_array_equal(alarms[series.name], families.alarms(families.scores(series, config)))
     weights = nab.profiles(folder)["standard"]
-    assert nab.benchmark_score(alarms, list(streams()), weights)[0] == pytest.approx(
-        reached, abs=0.05 if bins else 0.01
-    )
+    assert benchmark_score(alarms, list(streams()), weights)[0] == pytest.approx(reached, abs=0.05 if bins else 0.01)

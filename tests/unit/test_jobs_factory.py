@@ -137,6 +137,52 @@ def test_a_family_is_judged_by_what_is_best_on_the_others(monkeypatch: pytest.Mo
         own_start.left_out(given, 500)
 
 
+def streams(folder: Path, families: tuple[str, ...], rows: int = 1500) -> Path:
+    """Write streams of a channel that swings, each with a jump of some rows, as NAB lies in a folder."""
+    rng = np.random.default_rng(6)
+    windows = {}
+    for number, name in enumerate(families):
+        values = np.sin(np.arange(rows) / 20) + rng.normal(0, 0.1, rows)
+        times = [
+            str(moment).replace("T", " ") for moment in np.datetime64("2014-04-01T00:00:00") + 300 * np.arange(rows)
+        ]
+        first = 900 + 50 * number
+        values[first : first + 60] += 8
+        windows[f"{name}/a.csv"] = [[times[first], times[first + 59]]]
+        (folder / "data" / name).mkdir(parents=True)
+        lines = ["timestamp,value", *(f"{time},{value:.4f}" for time, value in zip(times, values, strict=True))]
+        (folder / "data" / name / "a.csv").write_text("\n".join(lines))
+    (folder / "combined_windows.json").write_bytes(msgspec.json.encode(windows))
+    return folder
+
+
+STREAMS = """
+title = "What is odd?"
+shows = "Streams."
+minutes = 0.1
+[[steps]]
+kind = "streams"
+data = { kind = "nab" }
+"""
+
+
+@pytest.mark.slow
+def test_streams_are_judged_by_the_choice_of_other_families(tmp_path: Path, cli: Cli) -> None:
+    (tmp_path / "hall").mkdir()
+    (tmp_path / "hall" / "job.toml").write_text(STREAMS)
+    data = streams(tmp_path / "data", ("pump", "fan"))
+    record = cli.json("jobs", "run", tmp_path / "hall", "--data", data, "--out", tmp_path / "runs")
+    (step,) = record["steps"]
+    figures = {one["name"]: one for one in step["figures"]}
+    assert figures["score"]["value"] > 60
+    assert figures["score"]["interval"]["low"] <= figures["score"]["value"]
+    assert figures["worst"]["value"] <= figures["score"]["value"]
+    assert "2 streams with 2 windows" in step["says"][0]
+    alone = streams(tmp_path / "alone", ("pump",))
+    said = cli("jobs", "run", tmp_path / "hall", "--data", alone, "--out", tmp_path / "runs", code=2)
+    assert "streams of two families" in said
+
+
 @pytest.fixture(scope="module")
 def wear(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a job on fifteen machines whose sensor tells how much is left."""

@@ -23,7 +23,7 @@ from edgewright.nlp.texts.model_file import read_text_model
 from edgewright.nlp.texts.ngram import NgramModel
 from edgewright.nlp.texts.suggest import suggest
 from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.search.curves.split_check import check_split, coverage, trainings
+from edgewright.search.curves.split_check import check_split, check_widths, coverage, trainings
 from edgewright.search.curves.text_learner import TextLearner
 from edgewright.studio.chat.contract import Message, Sampling
 from edgewright.studio.chat.models.text import ServedText
@@ -196,6 +196,26 @@ def test_the_law_promises_twice_the_articles(articles: list[Article]) -> None:
     assert 0 <= share.low < share.high <= 1.0001
     with pytest.raises(UnknownNameError, match="Known: gru, ngram"):
         TextLearner("manuals", articles, "lstm")
+
+
+def test_the_law_of_parameters_promises_the_widest_network(
+    articles: list[Article], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner, asked = TextLearner("manuals", articles, "gru", 1), []
+
+    def judge(share: float, repeat: int, *, pool: float = 1.0, width: float = 1.0) -> float:
+        asked.append((share, pool, width))
+        return float(1.5 + 60 * learner.parameters(width) ** -0.5 * (1 + 0.01 * (repeat - 1)))
+
+    monkeypatch.setattr(learner, "judge", judge)
+    seen: list[int] = []
+    check = check_widths(learner, seen.append)
+    assert len(seen) == len(asked)
+    assert {pair[:2] for pair in asked} == {(1.0, 1.0)}
+    assert [point.size for point in check.points] == [learner.parameters(width) for width in (0.25, 0.5, 1.0)]
+    assert check.whole.size == learner.parameters(2.0)
+    assert check.is_inside
+    assert check.predicted.value == pytest.approx(check.measured, abs=0.05)
 
 
 @pytest.mark.slow

@@ -11,6 +11,8 @@ import msgspec
 
 from edgewright.data.contract import PublicSet
 from edgewright.data.load import find_kind
+from edgewright.data.public import names as public_names
+from edgewright.data.public import public_set
 from edgewright.pipeline.config import read_config, shipped
 from edgewright.pipeline.listener import Listener
 from edgewright.schema.config import PipelineConfig
@@ -82,11 +84,11 @@ class Work:
         where = f"{self.folder.name} job.toml"
         if self.data is None:
             named = f" with {', '.join(names)}" if names else ""
-            raise InputError(f"texts in --data DIR{named}", "no --data", where, "The README of the job says where from")
+            raise InputError(f"texts in --data DIR{named}", "no --data", where, _origins(names))
         found = [self.data / name for name in names] or [self.data]
         for path in found:
             if not path.exists():
-                raise InputError("texts", "nothing there", str(path), "The README of the job says where from")
+                raise InputError("texts", "nothing there", str(path), _origins((path.name,)))
         return found
 
     def run_of(self, name: str) -> Ran:
@@ -102,6 +104,13 @@ class Work:
         if name and name not in self.runs:
             raise UnknownNameError("run", name, self.runs, where)
         return self.runs[name] if name else list(self.runs.values())[-1]
+
+
+def _origins(folders: tuple[str, ...]) -> str:
+    """Return what to download into which folder of the data."""
+    known = {part.folder: part.url for part in map(public_set, public_names()) if part.url}
+    listed = ", ".join(f"{known[name]} into DIR/{name}" for name in folders if name in known)
+    return f"Download {listed}" if listed else "Name a folder of texts"
 
 
 class StepConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

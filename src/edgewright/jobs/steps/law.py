@@ -10,9 +10,10 @@ import numpy as np
 from edgewright.core.formatting import percent
 from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.language.texts.corpus import read_corpus
+from edgewright.pipeline.listener import Listener
 from edgewright.schema.job import JobChart, JobCurve, JobFigure, StepRecord
-from edgewright.search.curves.measure import record_of
-from edgewright.search.curves.split_check import SplitCheck, check_split, coverage, trainings
+from edgewright.search.curves.measure import WIDTHS, record_of
+from edgewright.search.curves.split_check import SplitCheck, check_split, check_widths, coverage, trainings
 from edgewright.search.curves.text_learner import TextLearner
 
 
@@ -39,25 +40,26 @@ def _law(config: Config, work: Work) -> StepRecord:
     checks: list[SplitCheck] = []
     with work.listener.doing("Training on parts of the texts", sum(map(trainings, learners))) as advance:
         checks += [check_split(learner, advance) for learner in learners]
+    widths = _widths(learners[0], work.listener) if learners[0].scalable else None
     kept = coverage(checks)
     first, learner = checks[0], learners[0]
     ahead = record_of((*first.points, first.whole), 2 * learner.samples, None)
     exponents = [check.exponent for check in checks]
-    widths = [(check.predicted.high - check.predicted.low) / check.predicted.value for check in checks]
-    lines = [
-        f"{one.name}: predicted {check.predicted.value:.3f} ({check.predicted.low:.3f} to {check.predicted.high:.3f}), "
-        f"measured {check.measured:.3f}{'' if check.is_inside else ', OUTSIDE'}"
-        for one, check in zip(learners, checks, strict=True)
-    ]
+    spans = [(check.predicted.high - check.predicted.low) / check.predicted.value for check in checks]
+    lines = [_line(one.name, check) for one, check in zip(learners, checks, strict=True)]
     says = (
         f"The law of {learner.model} keeps its promise of twice the data in {sum(c.is_inside for c in checks)} of "
-        f"{len(checks)} splits; intervals of 90 % span {percent(float(np.mean(widths)))} of the loss.",
+        f"{len(checks)} splits; intervals of 90 % span {percent(float(np.mean(spans)))} of the loss.",
         *lines,
+        *([] if widths is None else [_line(f"{learner.name} by parameters", widths)]),
     )
     return StepRecord(
         command=f"edgewright curve TEXTS --texts --rung {config.model} --check",
         says=says,
-        charts=(_chart(learner.name, first),),
+        charts=(
+            _chart(learner.name, first, "characters"),
+            *([] if widths is None else [_chart(learner.name, widths, "parameters")]),
+        ),
         figures=(
             JobFigure(name="inside", title="splits whose loss at twice the data lies in the 90 % interval",
                       value=kept.value, interval=kept),
@@ -67,22 +69,46 @@ def _law(config: Config, work: Work) -> StepRecord:
                       value=float(np.mean(exponents)), unit="1"),
             JobFigure(name="predicted", title=f"bits per byte of {learner.name} promised at {ahead.at:,.0f} characters",
                       value=ahead.predicted.value, interval=ahead.predicted, unit="bits"),
+            *([] if widths is None else _figures(learner.name, widths)),
         ),
     )  # fmt: skip
 
 
-def _chart(name: str, check: SplitCheck) -> JobChart:
-    """Return the curve of a split: measured, and the prediction from half of the data with its interval."""
+def _widths(learner: TextLearner, listener: Listener) -> SplitCheck:
+    with listener.doing("Training networks of other widths", sum(repeats for _, repeats in WIDTHS)) as advance:
+        return check_widths(learner, advance)
+
+
+def _line(name: str, check: SplitCheck) -> str:
+    return (
+        f"{name}: predicted {check.predicted.value:.3f} ({check.predicted.low:.3f} to {check.predicted.high:.3f}), "
+        f"measured {check.measured:.3f}{'' if check.is_inside else ', OUTSIDE'}"
+    )
+
+
+def _figures(name: str, check: SplitCheck) -> list[JobFigure]:
+    """Return what parameters are worth: the law's promise, what came of it, and how fast the loss falls."""
+    size = f"{check.whole.size:,.0f} parameters"
+    return [
+        JobFigure(name="predicted_wide", title=f"bits per byte of {name} promised at {size} by smaller networks",
+                  value=check.predicted.value, interval=check.predicted, unit="bits"),
+        JobFigure(name="measured_wide", title=f"bits per byte of {name} at {size}", value=check.measured, unit="bits"),
+        JobFigure(name="exponent_wide", title="exponent of the law of parameters", value=check.exponent, unit="1"),
+    ]  # fmt: skip
+
+
+def _chart(name: str, check: SplitCheck, unit: str) -> JobChart:
+    """Return a curve: measured, and the prediction of its end from the points before, with the interval."""
     half, whole, predicted = check.points[-1], check.whole, check.predicted
     measured = tuple((point.size, point.mean) for point in (*check.points, whole))
     curves = [JobCurve(name="measured", points=measured)]
     for label, value in (("predicted", predicted.value), ("low, 90 %", predicted.low), ("high, 90 %", predicted.high)):
         curves.append(JobCurve(name=label, points=((half.size, half.mean), (whole.size, value))))
     label = (
-        f"{name}: {half.mean:.3f} at {half.size:,.0f} characters predict {predicted.value:.3f} at {whole.size:,.0f}; "
+        f"{name}: {half.mean:.3f} at {half.size:,.0f} {unit} predict {predicted.value:.3f} at {whole.size:,.0f}; "
         f"measured {whole.mean:.3f}."
     )
-    return JobChart(title="bits per byte", x_title="characters", curves=tuple(curves), label=label)
+    return JobChart(title="bits per byte", x_title=unit, curves=tuple(curves), label=label)
 
 
 STEP = Step(Config, "What more text is worth", _law)

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgewright.schema.curve import CurvePoint
 from edgewright.schema.trace import Interval
-from edgewright.search.curves.measure import Learner, shares_of
+from edgewright.search.curves.measure import WIDTHS, Learner, shares_of
 from edgewright.search.curves.noise import law_of, predict_interval
 
 LEVEL = 0.9
@@ -56,6 +56,25 @@ def check_split(learner: Learner, advance: Callable[[int], None] = lambda _: Non
     predicted = predict_interval(law, learner.samples, level=LEVEL)
     whole = _point(learner, 1.0, len(points[-1].errors), 1.0, advance)
     return SplitCheck(tuple(points), predicted, whole, law.exponent)
+
+
+def check_widths(learner: Learner, advance: Callable[[int], None] = lambda _: None) -> SplitCheck:
+    """Predict from the narrower networks on all of the data, then measure the widest; sizes are parameters.
+
+    Args:
+        learner: whose width can be scaled.
+        advance: hears of every training.
+    """
+    sizes = []
+    for width, repeats in WIDTHS:
+        errors = []
+        for repeat in range(repeats):
+            errors.append(learner.judge(1.0, repeat, width=width))
+            advance(1)
+        sizes.append(CurvePoint(size=float(learner.parameters(width)), errors=tuple(errors)))
+    *points, whole = sizes
+    law = law_of(points)
+    return SplitCheck(tuple(points), predict_interval(law, whole.size, level=LEVEL), whole, law.exponent)
 
 
 def trainings(learner: Learner) -> int:

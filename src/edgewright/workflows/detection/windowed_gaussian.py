@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from benchmarks.anomalies.nab import Array
+from edgewright.workflows.detection.early_alarms import Array
 
 _WINDOW, _STEP = 6400, 100
 

@@ -6,16 +6,17 @@ what is good on one of these alone is chance. What is scored is the family that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.anomalies.nab import Series, Weights, Worth, worth
 from edgewright.monitor.detector_stream import pause
 from edgewright.monitor.detectors.own_past import Channel, OwnPast, OwnPastConfig, fit
+from edgewright.schema.errors import InputError
+from edgewright.workflows.detection.early_alarms import Series, Weights, Worth, normalised, worth
 from edgewright.workflows.detection.threshold import episodes
 
 # Rows without another alarm, as a share of those seen: the one setting that belongs to the file of a detector.
@@ -30,7 +31,7 @@ RANGES = ((0.1, 0.5), (0.2, 0.5), (0.4, 0.5), (0.2, 1.0))
 RESTS = (0.03, 0.05, 0.08)
 LIMITS = tuple(np.geomspace(1.0, 10.0, 24).tolist())
 # How much each form of the streams counts in the choice.
-_FORMS = {"as they are": 1.0, "backwards": 1.0, "every second row": 0.5, "every other second row": 0.5}
+FORMS = {"as they are": 1.0, "backwards": 1.0, "every second row": 0.5, "every other second row": 0.5}
 Array = NDArray[np.float64]
 
 
@@ -41,12 +42,14 @@ class Apart:
     Attributes:
         score: of all streams, each scored by the setting chosen without its family.
         each: score of each family, by name.
+        windows: labelled in each family.
         same: how many of the choices are the setting that is chosen on all families.
         settings: how many were tried.
     """
 
     score: float
     each: dict[str, float]
+    windows: dict[str, int]
     same: int
     settings: int
 
@@ -71,25 +74,35 @@ def family(name: str) -> str:
     return "artificial" if folder.startswith("artificial") else folder
 
 
-def left_out(given: Sequence[Series], weights: Weights) -> Apart:
-    """Each family by the setting that is best on the others, in the mean with the next limits below and above."""
+def left_out(given: Sequence[Series], weights: Weights, advance: Callable[[int], None] = lambda _: None) -> Apart:
+    """Judge each family by the setting that is best on the others, in the mean with the next limits below and above.
+
+    Args:
+        given: streams of several families.
+        weights: of alarms.
+        advance: hears of each stream in each of the `FORMS`.
+
+    Raises:
+        InputError: one family, or one without a labelled window.
+    """
     names = [family(series.name) for series in given]
-    forms = {form: _columns([_as(series, form) for series in given], weights) for form in _FORMS}
+    if len(set(names)) < 2:
+        raise InputError("streams of two families", "one", "the data", "Put the files of a family into one folder")
+    forms = {form: _columns([_as(series, form) for series in given], weights, advance) for form in FORMS}
     whole, windows = forms["as they are"]
     best = _chosen(forms, names, "")
-    total, same, each = 0.0, 0, {}
+    total, same, each, counts = 0.0, 0, {}, {}
     for held in dict.fromkeys(names):
         own = [place for place, name in enumerate(names) if name == held]
+        if not windows[own].any():
+            raise InputError("a labelled window in each family", "none", held, "Leave its streams out")
         setting = _chosen(forms, names, held)
         found = float(whole[setting, own].sum())
-        each[held] = _told(found, float(windows[own].sum()), weights)
+        counts[held] = int(windows[own].sum())
+        each[held] = normalised(found, counts[held], weights)
         total += found
         same += setting == best
-    return Apart(_told(total, float(windows.sum()), weights), each, same, len(whole))
-
-
-def _told(total: float, windows: float, weights: Weights) -> float:
-    return 100 * (total + windows * weights.missed) / (windows * (weights.found + weights.missed))
+    return Apart(normalised(total, int(windows.sum()), weights), each, counts, same, len(whole))
 
 
 def _chosen(forms: dict[str, tuple[Array, Array]], names: Sequence[str], held: str) -> int:
@@ -98,7 +111,7 @@ def _chosen(forms: dict[str, tuple[Array, Array]], names: Sequence[str], held: s
     mean = np.zeros(len(next(iter(forms.values()))[0]))
     for form, (table, windows) in forms.items():
         count = float(windows[others].sum())
-        mean += _FORMS[form] * (table[:, others].sum(1) + count) / count
+        mean += FORMS[form] * (table[:, others].sum(1) + count) / count
     by_limit = mean.reshape(-1, len(LIMITS))
     smooth = (by_limit[:, :-2] + by_limit[:, 1:-1] + by_limit[:, 2:]) / 3
     row, location = np.unravel_index(int(smooth.argmax()), smooth.shape)
@@ -120,10 +133,13 @@ def _as(series: Series, form: str) -> Series:
     return Series(series.name, series.time[kept], series.values[kept], windows)
 
 
-def _columns(given: Sequence[Series], weights: Weights) -> tuple[Array, Array]:
+def _columns(given: Sequence[Series], weights: Weights, advance: Callable[[int], None]) -> tuple[Array, Array]:
     """Raw score of every setting on every stream, shape (settings, streams), and the windows of each stream."""
     values = [worth(len(s.time), s.windows, weights) for s in given]
-    columns = [_column(s, value, weights) for s, value in zip(given, values, strict=True)]
+    columns = []
+    for series, value in zip(given, values, strict=True):
+        columns.append(_column(series, value, weights))
+        advance(1)
     return np.stack(columns, 1), np.array([value.windows for value in values], np.float64)
 
 
@@ -159,7 +175,7 @@ def _measured(series: Series, pace: tuple[float, float, float], short: float) ->
 
 
 def _score(odd: NDArray[np.int64], rest: float, value: Worth, weights: Weights) -> float:
-    """As `nab.score`, from the rows that are odd."""
+    """As `early_alarms.score`, from the rows that are odd."""
     best: dict[int, float] = {}
     false, at = 0.0, 0
     while at < len(odd):
