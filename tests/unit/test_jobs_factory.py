@@ -17,6 +17,7 @@ from edgewright.device.agent.settings import read_settings
 from edgewright.device.agent.startup import run_agent
 from edgewright.device.sources import short_source
 from edgewright.jobs.catalogue import examples, read_job
+from edgewright.jobs.steps.plan import clock_of
 from edgewright.models.rules import Rules
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
@@ -25,7 +26,7 @@ from edgewright.schema.device_config import PackageEntry
 from edgewright.schema.errors import InputError
 from edgewright.workflows.detection import own_start
 from edgewright.workflows.detection.rows import Stretch
-from edgewright.workflows.intervals import Fold, Side, band_of
+from edgewright.workflows.intervals import Fold, Folds, Side, band_of
 from edgewright.workflows.maintenance import Policy, by_age, plans_of
 from plant import OpcuaPlant, free_port
 from support import shared_data
@@ -111,6 +112,18 @@ def test_a_window_keeps_the_risk_and_gives_away_less_than_an_age() -> None:
     ages = by_age(fold, rows, 0.05)
     assert len({plan.closes for plan in ages}) == 1
     assert np.mean([plan.unused for plan in ages]) > 30
+
+
+def test_a_plan_speaks_of_the_time_that_the_data_have() -> None:
+    def words(rate: float | None, unit: str = "rows") -> tuple[str, float]:
+        return clock_of(Folds(folds=(), rows={"a": 400, "b": 500, "c": 600}, rate=rate, unit=unit))
+
+    assert words(None, "cycles") == ("cycles", 1)
+    # 500 rows, one in five minutes, are 42 hours; one an hour 21 days; one a second 8 minutes.
+    assert words(1 / 300) == ("hours", 12)
+    assert words(1 / 3600) == ("days", 24)
+    assert words(1.0) == ("minutes", 60)
+    assert words(1000.0) == ("seconds", 1000)
 
 
 def test_a_family_is_judged_by_what_is_best_on_the_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,11 +80,20 @@ class Fold(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Folds(msgspec.Struct, frozen=True, kw_only=True):
-    """All folds; `rows` is how many rows each group has."""
+    """All folds.
+
+    Attributes:
+        folds: in turn.
+        rows: how many each group has.
+        rate: rows a second; None where the data have no time.
+        unit: what a row is, by the name of the target: 'cycles' of 'cycles_left'; 'rows' of others.
+    """
 
     version: int = 1
     folds: tuple[Fold, ...]
     rows: dict[str, int]
+    rate: float | None = None
+    unit: str = "rows"
 
 
 @dataclass(frozen=True)
@@ -132,7 +141,13 @@ def forecast_folds(config: PipelineConfig, data: str | None, request: FoldReques
             advance(1)
     every = [one.groups for one in material.dataset.recordings if one.groups is not None]
     lengths = zip(*np.unique(np.concatenate(every), return_counts=True), strict=True)
-    return Folds(folds=tuple(made), rows={str(name): int(count) for name, count in lengths})
+    word, found, _ = material.dataset.target_name.rpartition("_left")
+    return Folds(
+        folds=tuple(made),
+        rows={str(name): int(count) for name, count in lengths},
+        rate=material.dataset.rate,
+        unit=word if found else "rows",
+    )
 
 
 def _together(sides: Sequence[Side]) -> Side:

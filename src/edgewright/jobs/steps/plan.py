@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 import numpy as np
@@ -14,7 +14,10 @@ from edgewright.jobs.steps.intervals import FOLDS, read_folds
 from edgewright.schema.errors import InputError
 from edgewright.schema.job import JobChart, JobCurve, JobFigure, StepRecord
 from edgewright.training.metrics import group_interval, wilson
+from edgewright.workflows.intervals import Folds
 from edgewright.workflows.maintenance import Plan, Policy, by_age, plans_of
+
+_UNITS = (("days", 86_400.0), ("hours", 3600.0), ("minutes", 60.0), ("seconds", 1.0))
 
 
 class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,14 +28,32 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
         risk: share of machines that may fail before their window closes.
         notice: rows from the decision until the window opens.
         length: rows that the window is open.
-        unit: what a row is.
     """
 
     intervals: str = "intervals"
     risk: Annotated[float, msgspec.Meta(gt=0, lt=0.5)] = 0.05
     notice: Annotated[int, msgspec.Meta(ge=0)] = 10
     length: Annotated[int, msgspec.Meta(ge=1)] = 10
-    unit: str = "rows"
+
+
+class Clock(NamedTuple):
+    """In what a plan is told: so many rows are one `unit`."""
+
+    unit: str
+    rows: float
+
+    def of(self, rows: float) -> float:
+        """Return rows in the unit."""
+        return rows / self.rows
+
+
+def clock_of(folds: Folds) -> Clock:
+    """Return the largest of days, hours, minutes and seconds of which a life has two; what a row is without a rate."""
+    if folds.rate is None:
+        return Clock(folds.unit, 1.0)
+    life = float(np.median([*folds.rows.values()])) / folds.rate
+    unit, seconds = next((pair for pair in _UNITS if life >= 2 * pair[1]), _UNITS[-1])
+    return Clock(unit, seconds * folds.rate)
 
 
 def _plan(config: Config, work: Work) -> StepRecord:
@@ -44,27 +65,29 @@ def _plan(config: Config, work: Work) -> StepRecord:
     ages = [plan for fold in folds.folds for plan in by_age(fold, folds.rows, config.risk)]
     late = [plan for plan in plans if plan.closes < plan.opens]
     example = sorted(plans, key=lambda plan: plan.unused)[len(plans) // 2]
-    gain = _unused(ages).value - _unused(plans).value
+    clock = clock_of(folds)
+    gain = _unused(ages, clock).value - _unused(plans, clock).value
     return StepRecord(
         says=(
-            f"For {example.group} the decision falls at {_row(example.decided)}: maintain it from {example.opens} to "
-            f"{example.closes} {config.unit}; it fails at {example.failed}.",
-            f"A maintenance at a fixed age with the same risk gives away {gain:.0f} {config.unit} more of each life.",
+            f"For {example.group} the decision falls at {_moment(example.decided, clock)}: maintain it from "
+            f"{_moment(example.opens, clock)} to {_moment(example.closes, clock)} {clock.unit}; it fails at "
+            f"{_moment(example.failed, clock)}.",
+            f"A maintenance at a fixed age with the same risk gives away {gain:.3g} {clock.unit} more of each life.",
             f"{len(late)} of {len(plans)} windows close before parts are there.",
         ),
         figures=(
             _failed("failed", f"machines that fail before their window closes (asked: {percent(config.risk)})", plans),
-            _figure("unused", f"{config.unit} of life given away", plans),
+            _figure("unused", f"{clock.unit} of life given away", plans, clock),
             _failed("failed_by_age", "the same by a fixed age: failed", ages),
-            _figure("unused_by_age", f"by a fixed age: {config.unit} given away", ages),
+            _figure("unused_by_age", f"by a fixed age: {clock.unit} given away", ages, clock),
             JobFigure(name="late", title="windows that close before they open", value=len(late) / len(plans)),
         ),
-        charts=(_chart(plans, config.unit),),
+        charts=(_chart(plans, clock),),
     )
 
 
-def _row(decided: int | None) -> str:
-    return "no time" if decided is None else str(decided)
+def _moment(row: int | None, clock: Clock) -> str:
+    return "no time" if row is None else f"{clock.of(row):.4g}"
 
 
 def _failed(name: str, title: str, plans: Sequence[Plan]) -> JobFigure:
@@ -72,24 +95,24 @@ def _failed(name: str, title: str, plans: Sequence[Plan]) -> JobFigure:
     return JobFigure(name=name, title=title, value=found.value, interval=found)
 
 
-def _unused(plans: Sequence[Plan]) -> JobFigure:
-    values, names = np.array([float(plan.unused) for plan in plans]), np.array([plan.group for plan in plans])
+def _unused(plans: Sequence[Plan], clock: Clock) -> JobFigure:
+    values, names = np.array([clock.of(plan.unused) for plan in plans]), np.array([plan.group for plan in plans])
     found = group_interval(names, lambda drawn: float(values[drawn].mean()), within=(0.0, np.inf))
     return JobFigure(name="", title="", value=found.value, interval=found, unit="1")
 
 
-def _figure(name: str, title: str, plans: Sequence[Plan]) -> JobFigure:
-    return msgspec.structs.replace(_unused(plans), name=name, title=title)
+def _figure(name: str, title: str, plans: Sequence[Plan], clock: Clock) -> JobFigure:
+    return msgspec.structs.replace(_unused(plans, clock), name=name, title=title)
 
 
-def _chart(plans: Sequence[Plan], unit: str) -> JobChart:
+def _chart(plans: Sequence[Plan], clock: Clock) -> JobChart:
     ordered = sorted(plans, key=lambda plan: plan.failed)
 
     def curve(name: str, values: Sequence[float]) -> JobCurve:
-        return JobCurve(name=name, points=tuple((float(n), float(v)) for n, v in enumerate(values, 1)))
+        return JobCurve(name=name, points=tuple((float(n), clock.of(v)) for n, v in enumerate(values, 1)))
 
     return JobChart(
-        title=f"Failure and maintenance window, {unit} since new",
+        title=f"Failure and maintenance window, {clock.unit} since new",
         x_title="machines, by length of life",
         curves=(
             curve("fails", [plan.failed for plan in ordered]),
