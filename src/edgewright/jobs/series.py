@@ -53,6 +53,13 @@ class JobSeries:
     step: float
     request: ForecastRequest
 
+    def when(self, row: int) -> str:
+        """Return the day of the data and the time since it began, or the row where nobody knows the step."""
+        if not self.step:
+            return f"row {row:,}"
+        days, seconds = divmod(row * self.step, 86_400.0)
+        return f"day {days + 1:.0f} at {seconds // 3600:02.0f}:{seconds % 3600 // 60:02.0f}"
+
     @property
     def unit(self) -> tuple[str, float]:
         """What an axis of time counts, and rows of one."""
