@@ -14,9 +14,9 @@ from edgewright.core.neighbours.index_file import Neighbours, begin, write_index
 from edgewright.core.predictor import package_path
 from edgewright.data.load import WITHOUT, load_data
 from edgewright.data.targets import as_text
-from edgewright.jobs.steps import Step, StepConfig, Work
+from edgewright.jobs.steps import Ran, Step, StepConfig, Work
 from edgewright.pipeline.folder import judged_of
-from edgewright.pipeline.material import prepare
+from edgewright.pipeline.material import Material, prepare
 from edgewright.schema.data import Samples
 from edgewright.schema.errors import InputError
 from edgewright.schema.job import JobFigure, StepRecord
@@ -48,9 +48,7 @@ def _few_shot(config: Config, work: Work) -> StepRecord:
     new = ran.config.data.get(WITHOUT)
     if not isinstance(new, list | tuple) or len(new) < config.labels:
         raise InputError(f"{config.labels} labels or more in [data] without", f"{len(new or ())}", ran.config.name)
-    data = {key: value for key, value in ran.config.data.items() if key != WITHOUT}
-    whole = msgspec.structs.replace(ran.config, data=data)
-    material = prepare(whole, ran.data, load_data(data, seed=whole.seed, path=ran.data))
+    material = with_new_labels(ran)
     samples, sides = material.samples, material.sides
     package = package_path(judged_of(ran.folder))
     index = begin(package.read_bytes(), str(package), config.space)
@@ -81,6 +79,13 @@ def _few_shot(config: Config, work: Work) -> StepRecord:
         ),
         folder=folder.name,
     )  # fmt: skip
+
+
+def with_new_labels(ran: Ran) -> Material:
+    """Return what a run works on, with the labels that `[data] without` keeps from it."""
+    data = {key: value for key, value in ran.config.data.items() if key != WITHOUT}
+    whole = msgspec.structs.replace(ran.config, data=data)
+    return prepare(whole, ran.data, load_data(data, seed=whole.seed, path=ran.data))
 
 
 def _of(samples: Samples, side: NDArray[np.int64], label: str) -> NDArray[np.int64]:
