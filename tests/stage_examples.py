@@ -139,6 +139,10 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     ],
     "log_mel": [("sound", {"mels": 20}), ("sound", {"mels": 12, "scale": "slaney", "fft": 512, "flatten": True})],
     "mfcc": [("sound", {"mels": 20}), ("sound", {"mels": 20, "coefficients": 5, "flatten": True})],
+    "takes": [
+        ("words", {"label": "walking"}),
+        ("words", {"label": "walking", "tempos": [1.0], "every": 1}),
+    ],
     "polynomial": [("whole rows", {}), ("whole rows", {"interaction_only": True})],
     "select": [("whole rows", {"k": 3}), ("whole rows", {"k": 4, "score": "anova"})],
     "pca": [("whole rows", {"components": 3}), ("whole rows", {"components": 0.9})],
@@ -188,11 +192,24 @@ def sound(n: int, rng: np.random.Generator) -> Floats:
     )
 
 
+def said(n: int, rng: np.random.Generator) -> Floats:
+    """Coefficients by frames, (n, 6, 40): each second window has the word of `targets`, the others have other sound."""
+    values = 0.1 * rng.normal(size=(n, 6, 40))
+    word, start = 3.0 * rng.normal(size=(6, 16)), rng.integers(2, 22, n)
+    for i in range(n):
+        values[i, :, start[i] : start[i] + 16] += word if i % 2 == 0 else 3.0 * rng.normal(size=(6, 16))
+        values[i, 0, start[i] : start[i] + 16] = 9.0
+    values[:, 0, 0] = np.arange(n) % 2 == 0
+    return values.astype(np.float32)
+
+
 def arriving(words: str) -> tuple[Floats, Context]:
     """Return samples for an example, with missing values unless they are 'whole', and their context."""
     rng = np.random.default_rng(7)
     if words == "sound":
         X, labels, rate = sound(60, rng), "microphone", 8000.0
+    elif words == "words":
+        X, labels, rate = said(50, rng), "c0 c1 c2 c3 c4 c5", 25.0
     elif words == "pictures":
         X, labels, rate = rng.integers(0, 256, (40, 3, 10, 13)).astype(np.float32), "red green blue", 0.0
     elif words.endswith("windows"):
