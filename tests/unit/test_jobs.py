@@ -250,6 +250,8 @@ def test_a_time_line_draws_every_stretch_and_escapes_labels() -> None:
     assert "1 alarm, 1 missed" in html
     assert "a cross is a missed event" in html
     assert "Squares" not in html
+    assert html.index("alarm: there") < html.index("missed: there")
+    assert "paper" not in html, "an edge hides the marks beside it"
 
 
 def test_a_time_line_has_names_of_its_own_and_no_lane_without_stretches() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgewright.trace.charts import running_axis
+from edgewright.trace.charts import round_marks, running_axis
 
 
 def test_marks_that_read_alike_are_written_once() -> None:
@@ -11,3 +11,8 @@ def test_marks_that_read_alike_are_written_once() -> None:
     assert len(axis.marks) > 2
     assert axis.labels() == [(40.0, "0")]
     assert [text for _, text in running_axis((0.0, 4.0), 40.0, 400.0, "count").labels()] == ["0", "1", "2", "3", "4"]
+
+
+def test_a_value_a_hair_below_zero_makes_no_mark_below_zero() -> None:
+    assert round_marks(-0.0007, 62.0) == [0.0, 20.0, 40.0, 60.0, 80.0]
+    assert round_marks(-1.0, 62.0)[0] == -20.0

@@ -114,13 +114,13 @@ def running_axis(values: Sequence[float], start: float, end: float, unit: str, *
 
 
 def round_marks(low: float, high: float, wanted: int = 4) -> list[float]:
-    """Round numbers from at most `low` to at least `high`: steps of 1, 2 or 5 times a power of ten."""
+    """Round numbers around `low` and `high`, to a thousandth of a step: steps of 1, 2 or 5 times a power of ten."""
     span = (high - low) or abs(high) or 1.0
     raw = span / wanted
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(power * m for m in (1, 2, 5, 10) if power * m >= raw * 0.999)
-    begin = math.floor(low / step + 1e-9)
-    end = math.ceil(high / step - 1e-9)
+    begin = math.floor(low / step + 1e-3)
+    end = math.ceil(high / step - 1e-3)
     return [round(i * step, 12) for i in range(begin, max(end, begin + 1) + 1)]
 
 

@@ -70,16 +70,16 @@ class _Drawing:
 
     def marks(self, top: float) -> Iterator[str]:
         yield self.name("events", top)
-        for mark in self.line.marks:
+        # Edges would hide neighbours; what went wrong lies above right alarms.
+        for mark in sorted(self.line.marks, key=lambda one: [*_SHAPES].index(one.kind)):
             yield self._mark(mark, top + _BAR)
 
     def _mark(self, mark: Mark, y: float) -> str:
         shape, colour = _SHAPES[mark.kind]
         told = f"{mark.kind}: {mark.text} at {self.moment(mark.time)} {self.unit}"
-        fill, edge = ("none", colour) if mark.kind == "missed" else (f"var(--{colour})", "paper")
+        paint = f'stroke="var(--{colour})" stroke-width="2"' if mark.kind == "missed" else f'fill="var(--{colour})"'
         return (
-            f'<path d="{shape}" transform="translate({self.at(mark.time):.1f} {y:.1f})" fill="{fill}" '
-            f'stroke="var(--{edge})" stroke-width="2">'
+            f'<path d="{shape}" transform="translate({self.at(mark.time):.1f} {y:.1f})" {paint}>'
             f"<title>{escape(told)}</title></path>"
         )
 

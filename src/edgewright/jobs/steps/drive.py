@@ -145,15 +145,17 @@ def _timeline(spec: EnvironmentSpec, drawn: Drive) -> Timeline:
     ]
     end = len(done) * spec.period
     if drawn.crashed:
-        marks.append(Mark(time=end, kind="alarm", text="collision"))
+        marks.append(Mark(time=end, kind="false alarm", text="collision"))
     return Timeline(
-        title="an episode with faults: what the policy wanted (truth), what was done (answer)",
+        title=f"The episode {'with faults ' if drawn.lost else ''}that the shield weakened most",
         seconds=end,
         labels=tuple(spec.actions),
         truth=_stretches(wanted, spec.period),
         answers=_stretches(done, spec.period),
         states=_stretches(list(drawn.states), spec.period),
         marks=tuple(marks),
+        keys=("wanted by the policy", "done", "states"),
+        note="At a square perception fails; a red triangle is a collision.",
     )
 
 

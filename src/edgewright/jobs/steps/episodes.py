@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from edgewright.core.formatting import plural
+from edgewright.core.formatting import percent, plural
 from edgewright.jobs.simulation.environment import Environment, read_environment
 from edgewright.jobs.simulation.planner import PlanTask, label
 from edgewright.jobs.simulation.processes import in_processes
@@ -60,13 +60,14 @@ def _episodes(config: Config, work: Work) -> StepRecord:
             advance(1)
     # The steps behind read what this one wrote.
     work.data = folder / ROWS
-    shares = ", ".join(f"{name} {count / rows:.0%}" for name, count in sorted(counts.items()))
+    shares = ", ".join(f"{name} {percent(count / rows)}" for name, count in sorted(counts.items()))
     return StepRecord(
         command=f"edgewright jobs run {work.folder.name}",
         says=(
             f"{plural(rows, 'decision')} of {plural(len(tasks), 'episode')}, labelled by trying each action for "
             f"{plural(config.ahead, 'decision')} in a copy of the simulator: {shares}. "
-            f"{config.explore:.0%} of decisions are taken by chance, which ended {plural(crashed, 'episode')} badly.",
+            f"{percent(config.explore)} of decisions are taken by chance, which ended {plural(crashed, 'episode')} "
+            "badly.",
         ),
         figures=(JobFigure(name="rows", title="labelled decisions", value=rows, unit="1"),),
         folder=folder.name,

@@ -60,7 +60,7 @@ def _unusual(config: Config, work: Work) -> StepRecord:
             f"A day is unusual where the sum of {config.rows} rows is further from its forecast than on all but "
             f"{plural(len(usual[0]) // config.every, 'day')} of the {len(usual[0])} before those that judge.",
             *(
-                _said(series, config, half, day, usual, before)
+                f"{_said(series, config, half, day, usual, before)}; this day is before those that judge"
                 for day in np.flatnonzero(np.abs(before).max(axis=1) > limit).tolist()
             ),
             *(_said(series, config, series.start, day, judging, found) for day in np.flatnonzero(flagged).tolist()),
@@ -111,7 +111,7 @@ def _said(series: JobSeries, config: Config, start: int, day: int, days: tuple[F
     first = start + day * config.horizon + begin
     forecast, came = (float(one[day, part].sum()) for one in days)
     when = f"From {series.when(first)} to {series.when(first + config.rows)}"
-    return f"{when} {came:.0f} came, {forecast:.0f} were expected."
+    return f"{when} {came:.0f} came, {forecast:.0f} were expected"
 
 
 def _chart(series: JobSeries, config: Config, scores: Floats) -> JobChart:
