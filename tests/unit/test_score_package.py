@@ -245,6 +245,27 @@ def test_options_and_paths_that_cannot_be_read_are_refused(made: RunResult, tmp_
 
 
 @pytest.mark.slow
+def test_a_plain_copy_of_the_set_is_read_by_its_loader_though_its_columns_fit(tmp_path: Path, cli: Cli) -> None:
+    folder = tmp_path / "har-wisdm-watch"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for person in range(1600, 1606):
+        rows = [
+            [str(person), code, *(f"{one:.3f}" for one in rng.normal(5 * (code == "B"), 1, 3))]
+            for code in "AB" for _ in range(60)
+        ]  # fmt: skip
+        write_rows(folder / f"data_{person}_accel_watch.csv", rows, header="subject,activity,x,y,z")
+    toml = tmp_path / "small.toml"
+    toml.write_text(
+        f'name = "small"\nrefit = false\n[data]\nkind = "wisdm_watch"\npath = "{folder}"\n'
+        'activities = ["walking", "jogging"]\n[model]\nkind = "tree"\n'
+    )
+    made = run_small(toml, tmp_path / "runs")
+    assert cli.json("score", str(made.folder), "--data", str(folder))["figures"]
+    assert "got 'A', 'B'" in refused(cli, str(made.folder), "--data", str(folder), "--kind", "csv")
+
+
+@pytest.mark.slow
 def test_renamed_headers_of_a_public_set_are_the_same(tmp_path: Path, cli: Cli) -> None:
     header = "Type,Air temperature [K],Process temperature [K],Rotational speed [rpm],Torque [Nm],Tool wear [min]"
     rng = np.random.default_rng(0)

@@ -87,8 +87,10 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, request: Sc
     own = str(loader.get("kind", ""))
     kind = set_of(request) or request.kind
     location = None if kind and request.data == kind else request.data
-    if not kind and own in public.names() and not _fits(manifest, request):
-        kind = own
+    if not kind and own in public.names():
+        # A plain copy of the set can have the package's columns, and codes in place of its labels.
+        copy = Path(request.data).name == public.public_set(own).folder
+        kind = own if copy or not _fits(manifest, request) else ""
     if kind in listing(public.SETS, "TEXT"):
         raise InputError(
             f"rows, as the package {manifest.name!r} reads them", f"{kind}, a set of texts", "--data",
