@@ -154,8 +154,9 @@ def test_a_replay_tells_what_the_agent_decided_of_those_who_judge(done: Path) ->
     assert line.seconds == 239
     assert line.labels == ("away", "there")
     assert [one.label for one in line.truth] == ["away", "there"] * 3
-    # The state table followed the decisions.
-    assert [one.label for one in line.states] == ["lit", "dark"] * 2 + ["lit"]
+    # The state table followed the decisions, from its initial state on.
+    assert [one.label for one in line.states] == ["dark", "lit"] * 3
+    assert line.states[0].start == 0
     assert [mark.text for mark in line.marks][:2] == ["lamp on", "lamp off"]
     changes = [one.start for one in line.answers]
     assert changes == pytest.approx([0, 40, 80, 120, 160, 200], abs=1)

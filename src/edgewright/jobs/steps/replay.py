@@ -63,8 +63,10 @@ class _Tape:
         return float(self.time[-1])
 
     def stretches_of(self, kind: str) -> tuple[Stretch, ...]:
-        """From each event of a kind to the next: its label, or the state that a table went to."""
-        found = [(str(event.detail.get("to", event.label)), event.time) for event in self.events if event.kind == kind]
+        """From each event of a kind to the next: its label, or the table's state, also before the first event."""
+        events = [event for event in self.events if event.kind == kind]
+        found = [(str(event.detail["from"]), 0.0) for event in events[:1] if "from" in event.detail]
+        found += [(str(event.detail.get("to", event.label)), event.time) for event in events]
         return tuple(
             Stretch(label=label, start=start, end=end)
             for (label, start), (_, end) in pairwise([*found, ("", self.end)])
