@@ -12,7 +12,8 @@ import pytest
 from cli_runner import Cli
 from edgewright.jobs.catalogue import examples, read_job, shipped_jobs
 from edgewright.jobs.workflow import decision_text
-from edgewright.schema.job import Choice, JobFigure, JobRecord, Mark, Stretch, Timeline
+from edgewright.schema.job import Choice, JobFigure, JobRecord, Mark, StepRecord, Stretch, Target, Timeline
+from edgewright.trace.job_view import bound_text, job_page
 from edgewright.trace.timeline import timeline_html
 from support import left_out
 
@@ -281,3 +282,18 @@ def test_a_step_that_fails_late_keeps_what_the_others_made(desk: Path, tmp_path:
     made = tmp_path / "runs" / "desk"
     assert (made / "desk" / "trace.json").is_file()
     assert "lamp.toml" in (made / "job.html").read_text()
+
+
+def test_a_page_keeps_names_small_and_bounds_short() -> None:
+    figure = JobFigure(name="coverage", title="truth inside", value=0.904)
+    step = StepRecord(
+        name="intervals", kind="intervals", title="Intervals", figures=(figure,),
+        says=("intervals/turbofan.edge carries them", "the worst holds 41 %.", "realTweets: 81.0"),
+    )  # fmt: skip
+    target = Target(step="intervals", figure="coverage", minimum=0.88, maximum=0.92)
+    page = job_page(JobRecord(name="j", title="t", shows="s", limits=(), targets=(target,), steps=(step,)))
+    assert ".880 to .920" in page
+    for said in ("intervals/turbofan.edge carries them.", "The worst holds 41 %.", "realTweets: 81.0."):
+        assert f">{said}" in page
+    assert bound_text(Target(step="a", figure="b", maximum=5), "1") == "at most 5"
+    assert bound_text(Target(step="a", figure="b", minimum=5), "1") == "at least 5"

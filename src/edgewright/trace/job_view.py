@@ -119,9 +119,11 @@ def target_word(figure: JobFigure, target: Target) -> str:
 
 def bound_text(target: Target, unit: str) -> str:
     """Return what a target asks for."""
-    made = [f"at least {_value(target.minimum, unit)}"] if target.minimum is not None else []
-    made += [f"at most {_value(target.maximum, unit)}"] if target.maximum is not None else []
-    return ", ".join(made)
+    if target.minimum is not None and target.maximum is not None:
+        return f"{_value(target.minimum, unit)} to {_value(target.maximum, unit)}"
+    if target.maximum is not None:
+        return f"at most {_value(target.maximum, unit)}"
+    return "" if target.minimum is None else f"at least {_value(target.minimum, unit)}"
 
 
 def measured_text(figure: JobFigure) -> str:
@@ -139,13 +141,20 @@ def _value(value: float, unit: str) -> str:
 
 
 def _step(step: StepRecord) -> list[Block]:
-    made: list[Block] = [Paragraph(text=f"{text[:1].upper()}{text[1:].removesuffix('.')}.") for text in step.says]
+    made: list[Block] = [Paragraph(text=_sentence(text)) for text in step.says]
     if step.figures:
         rows = tuple((figure.title, measured_text(figure)) for figure in step.figures)
         made.append(Grid(headers=("figure", "measured (95 %)"), rows=rows, figures=(1,), caption=""))
     if step.command:
         made.append(Code(text=step.command, language="shell"))
     return made
+
+
+def _sentence(text: str) -> str:
+    """Begin with a capital, unless with a name such as `intervals/turbofan.edge`, and end with a full stop."""
+    if text.split(" ", 1)[0].rstrip(",.;").isalpha():
+        text = text[:1].upper() + text[1:]
+    return f"{text.removesuffix('.')}."
 
 
 def _limits(record: JobRecord) -> list[Block]:
