@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from edgewright.features.takes import Takes
-from edgewright.schema.data import Floats
+from edgewright.pipeline import simplest
+from edgewright.pipeline.config import read_config
+from edgewright.pipeline.fitting import fit_stages
+from edgewright.pipeline.material import prepare
+from edgewright.pipeline.plan import parts
+from edgewright.schema.data import Column, Floats
 from edgewright.schema.errors import InputError
 
 _FRAMES, _SIZE = 50, 8
@@ -76,3 +83,32 @@ def test_what_are_no_takes_is_said() -> None:
         Takes(label="cal").fit(X, y)
     with pytest.raises(InputError, match="takes that are more like each other"):
         Takes(label="call").fit(X, y)
+
+
+def test_recordings_that_validate_are_no_takes() -> None:
+    rng = np.random.default_rng(5)
+    word = _word(rng)
+    said = [_said(word + 0.3 * rng.normal(size=word.shape), 6, 1.0, rng) for _ in range(70)]
+    X = np.stack([*said, *(_said(_word(rng), 8, 1.0, rng) for _ in range(40))])
+    y = np.array(["call"] * 70 + ["other"] * 40)
+    known = prepare(read_config("demo"), None).samples
+    columns = tuple(Column(name=f"mfcc {i}") for i in range(_SIZE))
+    samples = msgspec.structs.replace(known, X=X, y=y, columns=columns, rate=50.0)
+    stages = parts(({"kind": "takes", "label": "call"},), "here")
+    train = np.r_[0:3, 70:110]
+    every = np.arange(len(X))
+    flow = fit_stages(samples, every, stages, "classification", 0, None, lambda _: None, train)
+    assert len(flow.steps[0][1].takes_) == 3
+    with pytest.raises(InputError, match="70 of 110 windows"):
+        fit_stages(samples, every, stages, "classification", 0, None, lambda _: None)
+
+
+def test_one_column_with_thresholds_learns_a_class_of_a_few_samples_among_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    material = prepare(read_config("demo"), None)
+    X = np.random.default_rng(6).normal(size=(400, 6, 100)).astype(np.float32)
+    y = np.where(np.arange(400) < 24, "call", "other")
+    X[:24] += 50.0
+    material = replace(material, samples=msgspec.structs.replace(material.samples, X=X, y=y))
+    monkeypatch.setattr(simplest, "_ROWS", 20)
+    answers = simplest.simplest_answers(material, np.r_[12:400], np.arange(4), 0)
+    assert list(answers) == ["call"] * 4

@@ -43,8 +43,10 @@ class TakesConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=
 class Takes(SampleTransformer):
     """(n, coefficients, frames) -> (n, 1): 0 for other sound, 1 for a take beside the two that are most like it.
 
-    The distance to a take is the mean squared one of its frames, at the best place and tempo. Coefficient 0, which is
-    the loudness, decides where a take begins and ends, and takes no part in the distance.
+    The nearest of the three does not count: a take is no proof of itself, so the takes among the training windows are
+    as like the others as a new one would be. The distance to a take is the mean squared one of its frames, at the best
+    place and tempo. Coefficient 0, which is the loudness, decides where a take begins and ends, and takes no part in
+    the distance.
 
     Args:
         label: class whose training windows are the takes.
@@ -78,14 +80,11 @@ class Takes(SampleTransformer):
         return tags
 
     def formula(self, x: Value) -> Value:
-        """Likeness to the three takes that a window is most like."""
+        """Likeness to the second and third of the three takes that a window is most like."""
         far, near = (np.asarray(values, np.float64) for values in (self.far_, self.near_))
         alike = (self._distances(x) - far.astype(np.float32)) * (1.0 / (near - far)).astype(np.float32)
-        groups = np.asarray(self.groups_, np.int64)
-        mean = np.zeros((len(far), len(groups)), np.float32)
-        for column, rows in enumerate(groups):
-            mean[rows, column] = 1.0 / len(rows)
-        return largest(matmul(alike, mean), 1, keep=True)
+        three = take(alike, np.asarray(self.groups_, np.int64), 1)
+        return largest((total(three, 2) - largest(three, 2)) * np.float32(0.5), 1, keep=True)
 
     def _distances(self, x: Value) -> Value:
         """(n, coefficients, frames) -> (n, takes), by the best tempo and place."""
@@ -184,8 +183,9 @@ STAGE = Stage(
     build=_build,
     state=("shape_", "takes_", "far_", "near_", "groups_"),
     why=_why,
+    taught=True,
     formula=(
         "d[t] = min over tempos and places of mean over frames |x - take t|^2; "
-        "y = max over takes of the mean of (far - d) / (far - near) over it and the two most like it"
+        "y = max over takes of the mean of (far - d) / (far - near) over it and the two most like it, less the largest"
     ),
 )

@@ -56,6 +56,7 @@ class Stage(Generic[C]):
         equivalent: table of the stage -> import and call of scikit-learn that do the same; None where none does.
         read_back: arguments of an estimator and its context -> keys of the table that other arguments say; None where
             the arguments are the keys. What a table cannot say is found by building it again.
+        taught: learns the target as a model does, from training samples without those that validate.
     """
 
     config: type[C]
@@ -66,6 +67,7 @@ class Stage(Generic[C]):
     title: str = ""
     equivalent: Callable[[Mapping[str, Any]], tuple[str, str]] | None = None
     read_back: Callable[[Mapping[str, Any], Context], Mapping[str, Any]] | None = None
+    taught: bool = False
 
 
 @runtime_checkable

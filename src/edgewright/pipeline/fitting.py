@@ -174,17 +174,20 @@ def fit_stages(
     seed: int,
     extra: Floats | None,
     on_card: Callable[[StageRecord], None],
+    taught_on: NDArray[np.int64] | None = None,
 ) -> Flow:
     """Fit every stage on the training samples and applies it to all.
 
     Args:
         samples: all samples.
-        train: indices of the training samples.
+        train: indices of the training samples, and of those that validate.
         stages: in order.
         task: 'classification' or 'regression'.
         seed: of the run.
         extra: augmented copies of training samples, None for none.
         on_card: receives the card of each title as soon as its stages are done.
+        taught_on: indices of the training samples alone, for stages that learn the target as a model does; `train` when
+            None.
 
     Raises:
         InputError: a stage cannot take what arrives, naming the stage.
@@ -198,7 +201,9 @@ def fit_stages(
         settings: dict[str, object] = {}
         dropped: tuple[tuple[str, str], ...] = ()
         for part in members:
-            cost, estimator = _fit_one(part, flow, samples.y, train)
+            cost, estimator = _fit_one(
+                part, flow, samples.y, taught_on if part.stage.taught and taught_on is not None else train
+            )
             costs.append(cost)
             whys.append(part.stage.why(estimator))
             formulas.append(part.stage.formula)

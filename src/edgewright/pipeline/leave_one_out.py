@@ -113,7 +113,16 @@ def _leave_out(job: Job, material: Material, name: str, found: _Scores) -> bool:
     answers, simplest = always, always
     if task == "regression" or len(classes) > 1:
         part = with_sides(job.config, material, sides)
-        flow = fit_stages(part.samples, part.fitted_on, job.plan.stages, task, seed, part.extra, quiet.listener.stage)
+        flow = fit_stages(
+            part.samples,
+            part.fitted_on,
+            job.plan.stages,
+            task,
+            seed,
+            part.extra,
+            quiet.listener.stage,
+            part.sides.train,
+        )
         model = learn(quiet, part, flow)
         answers = as_target(model, answers_of(model, flow, sides.test, task), task)
         simplest = always if is_simplest(job) else simplest_answers(material, sides.train, sides.test, seed)

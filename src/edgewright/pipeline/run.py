@@ -137,8 +137,9 @@ def run_pipeline(
         began = time.perf_counter()
         with job.listener.doing("Fitting stages"):
             flow = fit_stages(
-                material.samples, material.fitted_on, plan.stages, material.task, config.seed, material.extra, job.card
-            )
+                material.samples, material.fitted_on, plan.stages, material.task, config.seed, material.extra, job.card,
+                material.sides.train,
+            )  # fmt: skip
         _check_layers(plan, material.task, flow)
         material = answerable(job, material, flow)
         fit_s, scaling = time.perf_counter() - began, _grow(job, flow, data)

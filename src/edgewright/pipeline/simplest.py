@@ -23,6 +23,8 @@ _AS_SIMPLE = ("majority", "threshold")
 _ROWS, _VALUES = 20_000, 2_000_000
 
 Rows = NDArray[np.int64]
+# Of each class so many are taken at least, where there are as many.
+_RARE = 20
 
 
 def is_simplest(job: Job) -> bool:
@@ -45,7 +47,12 @@ def simplest_answers(material: Material, train: Rows, test: Rows, seed: int) -> 
     Returns:
         Labels as text, or amounts; shape (len(test),).
     """
-    train = some(material, train, seed)
+    drawn, y = some(material, train, seed), material.samples.y
+    if material.task == "classification" and len(drawn) < len(train):
+        # Of a class of a few samples among many thousands none may be among those drawn.
+        rare = [name for name in np.unique(y[train]) if np.sum(y[drawn] == name) < _RARE]
+        drawn = np.unique(np.concatenate([drawn, *(train[y[train] == name][:_RARE] for name in rare)]))
+    train = drawn
     known, asked = _plain(material, train), _plain(material, test)
     fill = SimpleImputer(strategy="median", keep_empty_features=True).fit(known)
     model = Threshold(material.task, seed).fit(fill.transform(known), material.samples.y[train])

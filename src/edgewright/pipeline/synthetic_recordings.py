@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgewright.data.load import load_data
-from edgewright.data.samples import cut
+from edgewright.data.samples import cut_in_parts
 from edgewright.data.synthetic import is_synthetic
 from edgewright.data.targets import encode_target
 from edgewright.schema.config import PipelineConfig
@@ -37,7 +38,8 @@ def synthetic_samples(config: PipelineConfig, samples: Samples, task: str) -> tu
         raise InputError("a folder of synthetic recordings", f"no folder {path!r}", _KEY,
                          "Make it, for words with `edgewright synth speech`")  # fmt: skip
     dataset = load_data({"kind": "folder"}, seed=config.seed, path=path, where=_KEY)
-    made = cut(dataset, config.window)
+    # They may have one label: the data have the others.
+    [made] = cut_in_parts(dataset, config.window, sys.maxsize)
     measured = np.flatnonzero(~is_synthetic(made.sessions))
     if len(measured):
         raise InputError("synthetic recordings alone", f"the measured {made.sessions[measured[0]]!r}", f"{_KEY} {path}",
