@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgewright.data.headers import read_text
 from edgewright.data.targets import MISSING
-from edgewright.schema.data import Recording
+from edgewright.schema.data import Labels, Recording
 from edgewright.schema.errors import InputError, UnknownNameError
 
 _PART = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -89,11 +90,12 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Marks(msgspec.Struct, frozen=True, kw_only=True):
-    """All labels of a labels file; `samples`: start and end are called samples there."""
+    """All labels of a labels file; `samples`: start and end are called samples there; `named`: by name of the file."""
 
     marks: tuple[Mark, ...]
     samples: bool
     where: str
+    named: dict[str, list[Mark]]
 
 
 def read_marks(path: Path) -> Marks:
@@ -108,7 +110,10 @@ def read_marks(path: Path) -> Marks:
         Mark(**{part: str(columns[name][i]) for part, name in found.items() if name}, place=f"{path.name} line {line}")
         for i, line in enumerate(lines)
     )
-    return Marks(marks=marks, samples="sample" in found["start"].lower(), where=path.name)
+    named: defaultdict[str, list[Mark]] = defaultdict(list)
+    for mark in marks:
+        named[name_in(mark.file)].append(mark)
+    return Marks(marks=marks, samples="sample" in found["start"].lower(), where=path.name, named=named)
 
 
 def column_parts(columns: Sequence[str], where: str) -> dict[str, str]:
@@ -152,9 +157,11 @@ def marked(
     """
     if marks is None:
         return recording
-    chosen = marks.marks
-    if any(mark.file for mark in chosen):
-        chosen = tuple(mark for mark in chosen if names_recording(mark.file, recording.name))
+    chosen: Sequence[Mark] = marks.marks
+    if marks.named.keys() - {""}:
+        # Only marks of this name are compared: a folder may hold ten thousand recordings.
+        found = marks.named.get(name_in(recording.name), ())
+        chosen = [mark for mark in found if names_recording(mark.file, recording.name)]
     elif not alone:
         raise InputError("a column file that names the labelled recording", "none", marks.where)
     return label_rows(recording, chosen, unit=unit, samples=marks.samples, rate=rate, origin=origin)
@@ -189,10 +196,15 @@ def label_rows(
         InputError: for events that are turned round, overlap, or lie outside the recording; the line is named.
     """
     rows = len(recording.values)
+    target: Labels = np.full(rows, "", dtype=f"U{max([len(mark.label) for mark in marks], default=1) or 1}")
+    whole = len(marks) == 1 and not marks[0].start and not marks[0].end and rows > 0
+    if whole:
+        # One text for all rows: a row's own would take several times the bytes of a sample of sound.
+        label = "" if marks[0].label.lower() in MISSING else marks[0].label
+        target = np.broadcast_to(np.array(label), rows)
     counted = counts_samples(recording, unit=unit, samples=samples, rate=rate)
-    places = places_of(recording, counted=counted, rate=rate)
-    target = np.full(rows, "", dtype=f"U{max([len(mark.label) for mark in marks], default=1) or 1}")
-    for mark in marks:
+    places = np.empty(0) if whole else places_of(recording, counted=counted, rate=rate)
+    for mark in () if whole else marks:
         start, end = (0.0, np.inf) if not mark.start and not mark.end else span_of(mark, origin, counted)
         inside = (places >= start) & (places < end)
         if not inside.any():

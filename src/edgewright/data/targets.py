@@ -33,7 +33,7 @@ def as_text(y: Any) -> Labels:  # noqa: ANN401 - text or numbers
     """Label as text: whole numbers without a point ('3'), true and false in lower case, NaN as ''."""
     values = np.asarray(y)
     if values.dtype.kind in "US":
-        return np.asarray(values.astype(np.str_))
+        return np.asarray(values.astype(np.str_, copy=False))
     if values.dtype.kind == "b":
         return np.where(values, "true", "false")
     if values.dtype.kind in "iu":

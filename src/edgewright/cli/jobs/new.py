@@ -17,29 +17,45 @@ from edgewright.schema.errors import InputError
 def command(
     options: OwnDataOptions,
     name: str = argument(metavar="FOLDER"),
-    data: str = option(metavar="PATH", required=True, help="A CSV, Parquet or WAV file, or a folder."),
+    data: str = option(metavar="PATH", help="A CSV, Parquet or WAV file, or a folder."),
+    word: str = option(help="A wake word, for a job that needs no data but espeak-ng."),
+    voice: tuple[str, ...] = option(
+        help="Voice of espeak-ng for the wake word; may be repeated.  [default: English ones]"
+    ),
+    takes: Path | None = option(metavar="DIR", help="Folder in which you say the wake word in three WAV files."),
     yes: bool = option("--yes", "-y", help="Take what the data suggest, without questions."),
 ) -> None:
-    """Make the FOLDER of a job from your own data: pipeline, steps and device, each file commented.
+    """Make the FOLDER of a job from your own data, or for a wake word: pipeline, steps and device.
 
     Looks at the data as `edgewright init` does and asks at most five questions on a terminal.
     Next: edgewright jobs run.
     """
     with loading():
-        from edgewright.core.files import write_together
         from edgewright.data.targets import as_text, task_of
-        from edgewright.jobs.new import job_files
+        from edgewright.jobs.new import job_files, wake_files
 
     folder = Path(name)
     if folder.exists():
         raise InputError("a folder that does not exist yet", "one that does", str(folder), "Choose another name")
+    if bool(data) == bool(word):
+        raise InputError("either --data or --word", "both" if data else "neither", "jobs new")
+    if word:
+        made = wake_files(folder.name, word, voice, takes)
+        _write(folder, {folder / file: text.encode() for file, text in made.items()})
+        return
     proposal, files = first_pipeline(options, data, yes, folder)
     targets = [one.target for one in proposal.found.dataset.recordings if one.target is not None]
     classes = bool(targets) and task_of(targets[0], proposal.config.task) == "classification"
     counts = Counter(label for target in targets if classes for label in as_text(target).tolist() if label)
     made = job_files(proposal, folder.name, Path(data).name, tuple(label for label, _ in counts.most_common()))
-    folder.mkdir(parents=True)
-    write_together(files | {folder / file: text.encode() for file, text in made.items()})
     echo_choices(proposal)
+    _write(folder, files | {folder / file: text.encode() for file, text in made.items()})
+
+
+def _write(folder: Path, files: dict[Path, bytes]) -> None:
+    from edgewright.core.files import write_together
+
+    folder.mkdir(parents=True)
+    write_together(files)
     click.echo(f"wrote {', '.join(sorted(path.name for path in folder.iterdir()))} to {click.format_filename(folder)}")
     click.echo(f"next: edgewright jobs run {click.format_filename(folder)}")

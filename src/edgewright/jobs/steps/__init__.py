@@ -50,6 +50,7 @@ class Work:
         data: folder of the data, or of folders of public sets; None loads what the pipelines name.
         listener: hears what is being done.
         runs: by name of their step.
+        changes: of the keys of every later pipeline, such as who judges the recordings that a step made.
     """
 
     folder: Path
@@ -57,10 +58,11 @@ class Work:
     data: Path | None
     listener: Listener
     runs: dict[str, Ran] = field(default_factory=dict)
+    changes: tuple[str, ...] = ()
 
     def pipeline(self, name: str, changes: tuple[str, ...] = ()) -> PipelineConfig:
-        """Return a pipeline of the job's folder, or a shipped one, with changes of its keys."""
-        return read_config(name if name in shipped() else str(self.folder / name), changes)
+        """Return a pipeline of the job's folder, or a shipped one, with changes by steps and by the caller."""
+        return read_config(name if name in shipped() else str(self.folder / name), (*self.changes, *changes))
 
     def data_of(self, config: PipelineConfig) -> str | None:
         """Return the path of a pipeline's data: of its public set among others, else the one that was named."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -33,6 +35,9 @@ from edgewright.training.metrics import SHARE
 from edgewright.workflows.tuning.grid import matched
 from edgewright.workflows.tuning.streams import Labelled, parts_of, stretches
 
+Part = tuple[str, int, int]
+"""A group, its first row in a recording and the one behind its last."""
+
 
 class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A replay.
@@ -41,11 +46,13 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
         run: step whose package answers, as it was judged, with the tuned decision; the newest when empty.
         device: configuration of the agent, without packages and source.
         tolerance: seconds after an event in which an alarm belongs to it.
+        most: recordings of one group; 0 for all.
     """
 
     run: str = ""
     device: str = "device.toml"
     tolerance: float = 10.0
+    most: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,7 @@ class _Tape:
 def _replay(config: Config, work: Work) -> StepRecord:
     ran = work.run_of(config.run)
     dataset = load_data(ran.config.data, seed=ran.config.seed, path=ran.data)
-    parts = _unseen(ran, dataset)
+    parts = _fewest(unseen(ran, dataset), config.most)
     configured = _settings(work.folder / config.device, ran)
     tapes = []
     with work.listener.doing("Replaying recordings", len(parts)) as advance:
@@ -105,7 +112,7 @@ def _replay(config: Config, work: Work) -> StepRecord:
     return _record(config, ran, tapes)
 
 
-def _unseen(ran: Ran, dataset: DataSet) -> list[tuple[Recording, tuple[str, int, int]]]:
+def unseen(ran: Ran, dataset: DataSet) -> list[tuple[Recording, Part]]:
     """Return recordings, with group and rows of each, whose samples judge and do nothing else."""
     material = prepare(ran.config, ran.data, dataset)
     samples, sides = material.samples, material.sides
@@ -124,6 +131,17 @@ def _unseen(ran: Ran, dataset: DataSet) -> list[tuple[Recording, tuple[str, int,
     return [(one, part) for one in dataset.recordings for part in parts_of(one) if part[0] in judging]
 
 
+def _fewest(parts: list[tuple[Recording, Part]], most: int) -> list[tuple[Recording, Part]]:
+    """Return the first so many recordings of each group; all for 0."""
+    seen: Counter[str] = Counter()
+    kept = []
+    for recording, part in parts:
+        seen[part[0]] += 1
+        if not 0 < most < seen[part[0]]:
+            kept.append((recording, part))
+    return kept
+
+
 def _settings(path: Path, ran: Ran) -> Configured:
     """Return the agent's settings with the package of the run as it was judged; nothing leaves the device."""
     configured = read_settings(path)
@@ -132,7 +150,7 @@ def _settings(path: Path, ran: Ran) -> Configured:
     return msgspec.structs.replace(configured, settings=settings, ways=())
 
 
-def _played(recording: Recording, part: tuple[str, int, int], dataset: DataSet, configured: Configured) -> _Tape:
+def _played(recording: Recording, part: Part, dataset: DataSet, configured: Configured) -> _Tape:
     group, start, end = part
     period = 1 / dataset.rate if dataset.rate else 1.0
     clock = np.arange(start, end) * period if recording.time is None else recording.time[start:end]

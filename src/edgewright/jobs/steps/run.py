@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from edgewright.core.formatting import measure_word
@@ -19,18 +20,24 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         pipeline: file of the job's folder, or a shipped pipeline.
         set: changes of its keys, such as 'adapt.layer=output'.
+        data: folder of recordings that an earlier step made, such as 'words/compared', in place of the job's data.
+        synthetic: folder of recordings that an earlier step made and that train, too, such as 'words/takes'.
         classes: labels whose F1 is a figure of its own.
     """
 
     pipeline: str = "pipeline.toml"
     set: tuple[str, ...] = ()
+    data: str = ""
+    synthetic: str = ""
     classes: tuple[str, ...] = ()
 
 
 def _run(config: Config, work: Work) -> StepRecord:
-    pipeline = work.pipeline(config.pipeline, config.set)
-    command = " ".join(["edgewright run", config.pipeline, *(f"--set {change}" for change in config.set)])
-    data = work.data_of(pipeline)
+    made = (f"training.synthetic={work.out / config.synthetic}",) if config.synthetic else ()
+    pipeline = work.pipeline(config.pipeline, (*config.set, *made))
+    told = (*work.changes, *config.set, *((f"training.synthetic={config.synthetic}",) if made else ()))
+    command = " ".join(["edgewright run", config.pipeline, *(f"--set {shlex.quote(change)}" for change in told)])
+    data = str(work.out / config.data) if config.data else work.data_of(pipeline)
     result = run_pipeline(pipeline, data=data, out=work.out, listener=work.listener, command=command)
     if result.package is None:
         raise CheckFailedError(f"the run {pipeline.name} has no package: {result.refused}")

@@ -1,0 +1,100 @@
+"""`alarms`: whole recordings of those who judge, through the device's network and the tuned decision."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from edgewright.core.formatting import plural
+from edgewright.core.package import read_package
+from edgewright.core.predictor import Predictor, package_path
+from edgewright.data.load import load_data
+from edgewright.jobs.group_figures import with_and_without
+from edgewright.jobs.steps import Step, StepConfig, Work
+from edgewright.jobs.steps.replay import unseen
+from edgewright.pipeline.folder import judged_of
+from edgewright.pipeline.variants import recording_engine
+from edgewright.schema.errors import InputError
+from edgewright.schema.job import JobFigure, StepRecord
+from edgewright.schema.trace import Interval
+from edgewright.training.metrics import SHARE, Numbers
+from edgewright.workflows.detection.threshold import rate
+from edgewright.workflows.tuning.grid import Tally, judged
+from edgewright.workflows.tuning.streams import tapes_of
+
+_HOUR = 3600.0
+
+
+class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A judgement of alarms.
+
+    Attributes:
+        run: step whose package answers, as it was judged, by the decision that a step `tune` chose; the newest when
+            empty.
+    """
+
+    run: str = ""
+
+
+def _alarms(config: Config, work: Work) -> StepRecord:
+    ran = work.run_of(config.run)
+    if ran.decision is None or not ran.decision.alarms:
+        raise InputError("a tuned decision", "none", f"{work.folder.name} job.toml", "Put a step 'tune' before")
+    dataset = load_data(ran.config.data, seed=ran.config.seed, path=ran.data)
+    parts = unseen(ran, dataset)
+    package = read_package(package_path(judged_of(ran.folder)))
+    form = package.manifest.default
+    predictor = Predictor(package, form=form, engine=recording_engine(package.model(form)).name)
+    heard = msgspec.structs.replace(dataset, recordings=tuple({one.name: one for one, _ in parts}.values()))
+    people = sorted({group for _, (group, _, _) in parts})
+    with work.listener.doing("Listening", len(heard.recordings)) as advance:
+        tapes, _ = tapes_of(predictor, heard, ran.decision.alarms, people, advance)
+    window = package.manifest.window
+    tolerance = tapes[0].step if window is None else tapes[0].step * (window.samples + window.step) / window.step
+    tallies: dict[str, list[Tally]] = {}
+    for tape, tally in zip(tapes, judged(tapes, ran.decision, package.manifest.labels, tolerance).tallies, strict=True):
+        tallies.setdefault(tape.group, []).append(tally)
+    return record_of(ran.folder.name, ran.decision.alarms, tallies)
+
+
+def record_of(name: str, alarms: tuple[str, ...], tallies: dict[str, list[Tally]]) -> StepRecord:
+    """Return what alarms say of those who judge.
+
+    Args:
+        name: of the run.
+        alarms: labels that call for somebody.
+        tallies: of the recordings of each of them.
+    """
+    groups = sorted(tallies)
+    events, missed, false, seconds = (
+        np.array([sum(getattr(tally, key) for tally in tallies[group]) for group in groups], np.float64)
+        for key in ("events", "missed", "false", "exposure")
+    )
+    hours = float(seconds.sum()) / _HOUR
+    called = np.flatnonzero(events)
+
+    def share(rows: Numbers) -> float:
+        return float(missed[called[rows]].sum() / events[called[rows]].sum())
+
+    value, low, high = rate(int(false.sum()), hours)
+    alarmed = Interval(value=value, low=low, high=high, method="Byar")
+    figures = [JobFigure(name="events", title=f"times {', '.join(alarms)} was said", value=int(events.sum()), unit="1")]
+    if len(called):
+        worst = int((missed[called] / events[called]).argmax())
+        names = [groups[row] for row in called]
+        figures += with_and_without("missed", "missed", names, worst, share, SHARE, joint=", ")
+    figures += [
+        JobFigure(name="false_alarms", title="false alarms an hour", value=value, interval=alarmed, unit="1"),
+        JobFigure(name="hours", title="hours of other sound", value=hours, unit="1"),
+    ]
+    each = "; ".join(
+        f"{group} {lost:g} of {said:g}, {plural(int(wrong), 'false alarm')} in {length / 60:.3g} min"
+        for group, said, lost, wrong, length in zip(groups, events, missed, false, seconds, strict=True)
+    )
+    return StepRecord(
+        command=f"edgewright score {name}", figures=tuple(figures),
+        says=(f"Missed by who judged: {each}.",) if len(groups) <= 12 else (f"{len(groups)} judged.",),
+    )  # fmt: skip
+
+
+STEP = Step(Config, "Alarms of those who judge", _alarms)

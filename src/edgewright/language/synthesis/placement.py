@@ -1,0 +1,112 @@
+"""Words where a microphone that always listens hears them: anywhere in a window, or one after the other in a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgewright.data.noises.pink import coloured
+from edgewright.language.synthesis.speech import recorded_sound
+from edgewright.schema.data import Floats
+
+Range = tuple[float, float]
+
+# Decibels from a word down to the noise around it, in windows that train and in streams.
+_WINDOW_SNR, _STREAM_SNR = (8.0, 45.0), (20.0, 40.0)
+# Tempo and level of a copy of somebody's own recording.
+_TEMPO, _LEVEL_DB = (0.85, 1.18), (-12.0, 6.0)
+# Of the loudest frame: what is quieter at the ends of a recording is no word.
+_QUIET, _FRAME_S, _MARGIN_S = 0.1, 0.01, 0.05
+
+
+def window_of(sound: Floats, samples: int, rng: np.random.Generator, *, whole: bool) -> Floats:
+    """Return silence of so many samples with a sound anywhere in it; without `whole` up to half of it is cut off."""
+    spare = samples - len(sound)
+    slack = 0 if whole else min(samples, len(sound)) // 2
+    start = int(rng.integers(min(0, spare) - slack, max(0, spare) + slack + 1))
+    made = np.zeros(samples, np.float32)
+    first, last = max(0, start), min(samples, start + len(sound))
+    made[first:last] = sound[first - start : last - start]
+    return made
+
+
+def recorded_window(sound: Floats, samples: int, rate: int, rng: np.random.Generator, *, whole: bool) -> Floats:
+    """Return a window with a sound as somebody recorded it: through a microphone, half of them in a room."""
+    return recorded_sound(window_of(sound, samples, rng, whole=whole), rate, rng)[:samples]
+
+
+def noisy_window(sound: Floats, samples: int, rng: np.random.Generator, *, whole: bool) -> Floats:
+    """Return a window with a sound that was recorded already, and further noise."""
+    return with_noise(window_of(sound, samples, rng, whole=whole), _power(sound), _WINDOW_SNR, rng)
+
+
+def take_window(sound: Floats, samples: int, rng: np.random.Generator) -> Floats:
+    """Return a window with a sound that was recorded already, in a quiet place."""
+    return with_noise(window_of(sound, samples, rng, whole=True), _power(sound), _STREAM_SNR, rng)
+
+
+def noise_window(samples: int, rng: np.random.Generator) -> Floats:
+    """Return a window in which nobody speaks."""
+    return with_noise(np.zeros(samples, np.float32), 10.0 ** rng.uniform(-4.0, -2.0), (10.0, 30.0), rng)
+
+
+def stream_of(
+    sounds: Sequence[Floats], pauses: Range, rate: int, rng: np.random.Generator
+) -> tuple[Floats, list[tuple[int, int]]]:
+    """Return sounds one after the other, with noise in the pauses and behind them.
+
+    Args:
+        sounds: in order.
+        pauses: shortest and longest between two of them, seconds; the longest begins and ends the stream.
+        rate: samples a second.
+        rng: of pauses and noise.
+
+    Returns:
+        The stream, and the first sample of each sound and the one behind its last.
+    """
+    longest = np.zeros(round(pauses[1] * rate), np.float32)
+    parts, places, at = [longest], [], len(longest)
+    for number, sound in enumerate(sounds):
+        if number:
+            pause = np.zeros(round(rng.uniform(*pauses) * rate), np.float32)
+            parts.append(pause)
+            at += len(pause)
+        parts.append(sound)
+        places.append((at, at + len(sound)))
+        at += len(sound)
+    power = _power(np.concatenate(sounds))
+    return with_noise(np.concatenate([*parts, longest]), power, _STREAM_SNR, rng), places
+
+
+def copy_of(sound: Floats, rng: np.random.Generator) -> Floats:
+    """Return somebody's recording slower or faster, and louder or quieter."""
+    tempo = rng.uniform(*_TEMPO)
+    at = np.arange(round(len(sound) / tempo)) * tempo
+    gain = 10.0 ** (rng.uniform(*_LEVEL_DB) / 20.0)
+    return np.asarray(np.clip(gain * np.interp(at, np.arange(len(sound)), sound), -1.0, 1.0), np.float32)
+
+
+def trimmed(sound: Floats, rate: int) -> Floats:
+    """Return a recording without the quiet before and after its word."""
+    frame = max(1, round(_FRAME_S * rate))
+    count = len(sound) // frame
+    if not count:
+        return sound
+    level = np.sqrt(np.square(sound[: count * frame].reshape(count, frame)).mean(axis=1))
+    loud = np.flatnonzero(level > _QUIET * level.max())
+    if not len(loud):
+        return sound
+    margin = round(_MARGIN_S * rate)
+    return sound[max(0, loud[0] * frame - margin) : (loud[-1] + 1) * frame + margin]
+
+
+def with_noise(sound: Floats, power: float, snr: Range, rng: np.random.Generator) -> Floats:
+    """Return a sound with noise between white and brown, so many decibels below a power."""
+    hiss = coloured(rng.standard_normal(len(sound)), float(rng.uniform(0.0, 2.0)))
+    level = np.sqrt(power) * 10.0 ** (-rng.uniform(*snr) / 20.0) / hiss.std()
+    return np.asarray(np.clip(sound + level * hiss, -1.0, 1.0), np.float32)
+
+
+def _power(sound: Floats) -> float:
+    return float(np.mean(np.square(sound, dtype=np.float64)))
