@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +18,8 @@ from benchmarks.table import ROOT
 from edgewright.core.package import read_package
 from edgewright.core.predictor import Predictor, package_path
 from edgewright.data.load import load_data
+from edgewright.jobs.catalogue import read_job
+from edgewright.jobs.steps import Work, words
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.fitting import fit_stages
 from edgewright.pipeline.listener import Listener
@@ -40,6 +43,7 @@ class Problem:
         folder: of the public set.
         changes: of the pipeline's keys.
         windows: table of the same samples as windows, where the pipeline has features in their place.
+        words: changes of the first step of the job of this pipeline, which makes the samples; none where it does not.
     """
 
     name: str
@@ -47,6 +51,7 @@ class Problem:
     folder: str
     changes: tuple[str, ...] = ()
     windows: dict[str, Any] = field(default_factory=dict)
+    words: dict[str, Any] = field(default_factory=dict)
 
 
 PROBLEMS = (
@@ -59,6 +64,7 @@ PROBLEMS = (
         "health, heartbeats", "examples/health/pipeline.toml", "mitdb",
         windows={"kind": "mitdb", "part": "DS1", "average": 4},
     ),
+    Problem("wake word, voices alone", "examples/wake-word/pipeline.toml", "", words={"apart": False, "takes": 0}),
 )  # fmt: skip
 
 
@@ -97,9 +103,23 @@ class Samples:
 
 def samples_of(problem: Problem, seed: int = 1) -> Samples:
     """Read, split and prepare a problem, and run its pipeline once."""
+    with tempfile.TemporaryDirectory() as room:
+        data, changes = _made(problem, Path(room)) if problem.words else (str(DATA / problem.folder), ())
+        return _samples(problem, data, changes, seed)
+
+
+def _made(problem: Problem, room: Path) -> tuple[str, tuple[str, ...]]:
+    """Return where the first step of a job wrote its samples, and what it says of the split."""
+    folder = (ROOT / problem.pipeline).parent
+    step = msgspec.convert({**read_job(folder).steps[0], **problem.words}, words.Config)
+    work = Work(folder, room, DATA, Listener())
+    words.STEP.run(step, work)
+    return str(work.data), work.changes
+
+
+def _samples(problem: Problem, data: str, changes: tuple[str, ...], seed: int) -> Samples:
     name = problem.pipeline if not problem.pipeline.endswith(".toml") else str(ROOT / problem.pipeline)
-    config = read_config(name, ("refit=false", "compression.max_drop=1", *problem.changes))
-    data = str(DATA / problem.folder)
+    config = read_config(name, ("refit=false", "compression.max_drop=1", *problem.changes, *changes))
     material = prepare(config, data)
     stages = resolve(config).stages
     flow = fit_stages(material.samples, material.fitted_on, stages, material.task, config.seed, None, lambda _: None)
