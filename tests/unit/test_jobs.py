@@ -10,9 +10,13 @@ import numpy as np
 import pytest
 
 from cli_runner import Cli
+from edgewright.core.decision import Decider
 from edgewright.jobs.catalogue import examples, read_job, shipped_jobs
+from edgewright.jobs.steps.replay import delay
 from edgewright.jobs.workflow import decision_text
+from edgewright.schema.device import DecisionSpec
 from edgewright.schema.job import Choice, JobFigure, JobRecord, Mark, StepRecord, Stretch, Target, Timeline
+from edgewright.schema.package import WindowSpec
 from edgewright.trace.job_view import bound_text, job_page
 from edgewright.trace.timeline import timeline_html
 from support import left_out
@@ -164,6 +168,22 @@ def test_a_replay_tells_what_the_agent_decided_of_those_who_judge(done: Path) ->
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("smoothing", "debounce"), [(1, 1), (5, 1), (1, 2), (3, 2)])
+def test_answers_dated_back_change_where_the_truth_does(smoothing: int, debounce: int) -> None:
+    # Windows of 12 rows, one every 4; the truth changes at row 200 + phase, and a window answers by most of its rows.
+    window, late = WindowSpec(samples=12, step=4, rate=1.0), []
+    spec = DecisionSpec(smoothing=smoothing, debounce=debounce)
+    for phase in range(4):
+        decider = Decider(spec, ["before", "after"])
+        for end in range(12, 400, 4):
+            share = min(1.0, max(0.0, (end - 200 - phase) / 12))
+            sure = np.array([share < 0.5, share >= 0.5], np.float32)
+            decision = decider.push(sure, float(end))
+            if decision is not None and decision.label == 1:
+                late.append(end - 200 - phase)
+    assert np.mean(late) == pytest.approx(delay(window, spec), abs=1.0)
+
+
 def test_a_single_threshold_is_proven_on_an_emulated_processor(done: Path) -> None:
     from edgewright.workflows.proof.workflow import prove_place
 

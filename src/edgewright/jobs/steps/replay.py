@@ -6,7 +6,7 @@ import csv
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
@@ -27,10 +27,11 @@ from edgewright.jobs.steps import Ran, Step, StepConfig, Work
 from edgewright.pipeline.folder import judged_of
 from edgewright.pipeline.material import prepare
 from edgewright.schema.data import DataSet, Recording
-from edgewright.schema.device import Event
+from edgewright.schema.device import DecisionSpec, Event
 from edgewright.schema.device_config import PackageEntry
 from edgewright.schema.errors import InputError
 from edgewright.schema.job import JobFigure, Mark, StepRecord, Stretch, Timeline
+from edgewright.schema.package import WindowSpec
 from edgewright.training.metrics import SHARE
 from edgewright.workflows.tuning.grid import matched
 from edgewright.workflows.tuning.streams import Labelled, parts_of, stretches
@@ -47,12 +48,14 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
         device: configuration of the agent, without packages and source.
         tolerance: seconds after an event in which an alarm belongs to it.
         most: recordings of one group; 0 for all.
+        smoothing: windows whose answers are averaged in place of the tuned decision, which alarms; 0 keeps that.
     """
 
     run: str = ""
     device: str = "device.toml"
     tolerance: float = 10.0
     most: Annotated[int, msgspec.Meta(ge=0)] = 0
+    smoothing: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,8 @@ class _Tape:
 
 def _replay(config: Config, work: Work) -> StepRecord:
     ran = work.run_of(config.run)
+    if config.smoothing:
+        ran = replace(ran, decision=DecisionSpec(smoothing=config.smoothing))
     dataset = load_data(ran.config.data, seed=ran.config.seed, path=ran.data)
     parts = _fewest(unseen(ran, dataset), config.most)
     configured = _settings(work.folder / config.device, ran)
@@ -218,12 +223,18 @@ def _right(name: str, title: str, names: NDArray[np.str_], judged: Sequence[tupl
 
 
 def _delay(ran: Ran) -> float:
-    """Return by how many seconds an answer comes after the middle of what it rests on; 0 for rows."""
     manifest = read_package(package_path(ran.folder)).manifest
-    window, decision = manifest.window, ran.decision or manifest.decision
+    return delay(manifest.window, ran.decision or manifest.decision)
+
+
+def delay(window: WindowSpec | None, decision: DecisionSpec) -> float:
+    """Return by how many seconds an answer is behind what it rests on, middle to middle; 0 for rows.
+
+    It rests on a window, or on those that are averaged or agree, and holds for a step.
+    """
     if window is None or not window.rate:
         return 0.0
-    return (window.samples / 2 + window.step * (decision.debounce - 1 + (decision.smoothing - 1) / 2)) / window.rate
+    return (window.samples / 2 + window.step * (decision.debounce - 1 + decision.smoothing / 2)) / window.rate
 
 
 def _alarm_figures(tapes: Sequence[_Tape], alarms: Sequence[str], tolerance: float) -> list[JobFigure]:
