@@ -196,22 +196,12 @@ def label_rows(
         InputError: for events that are turned round, overlap, or lie outside the recording; the line is named.
     """
     rows = len(recording.values)
-    target: Labels = np.full(rows, "", dtype=f"U{max([len(mark.label) for mark in marks], default=1) or 1}")
-    whole = len(marks) == 1 and not marks[0].start and not marks[0].end and rows > 0
-    if whole:
+    if rows and len(marks) == 1 and _whole(marks[0]):
         # One text for all rows: a row's own would take several times the bytes of a sample of sound.
-        label = "" if marks[0].label.lower() in MISSING else marks[0].label
-        target = np.broadcast_to(np.array(label), rows)
-    counted = counts_samples(recording, unit=unit, samples=samples, rate=rate)
-    places = np.empty(0) if whole else places_of(recording, counted=counted, rate=rate)
-    for mark in () if whole else marks:
-        start, end = (0.0, np.inf) if not mark.start and not mark.end else span_of(mark, origin, counted)
-        inside = (places >= start) & (places < end)
-        if not inside.any():
-            raise InputError(f"an event within {recording.name}", f"{mark.start}..{mark.end}", mark.place)
-        if (target[inside] != "").any():
-            raise InputError("events that do not overlap", f"{mark.start}..{mark.end}", mark.place)
-        target[inside] = "" if mark.label.lower() in MISSING else mark.label
+        target: Labels = np.broadcast_to(np.array(_label(marks[0])), rows)
+    else:
+        counted = counts_samples(recording, unit=unit, samples=samples, rate=rate)
+        target = _event_labels(recording, marks, places_of(recording, counted=counted, rate=rate), origin, counted)
     group = next((mark.group for mark in marks if mark.group), "")
     session = next((mark.session for mark in marks if mark.session), "")
     return msgspec.structs.replace(
@@ -220,6 +210,30 @@ def label_rows(
         groups=np.broadcast_to(np.array(group), rows) if group else recording.groups,
         sessions=np.broadcast_to(np.array(session), rows) if session else recording.sessions,
     )
+
+
+def _event_labels(
+    recording: Recording, marks: Sequence[Mark], places: NDArray[np.float64], origin: float, counted: bool
+) -> Labels:
+    target = np.full(len(places), "", dtype=f"U{max([len(mark.label) for mark in marks], default=1) or 1}")
+    for mark in marks:
+        start, end = (0.0, np.inf) if _whole(mark) else span_of(mark, origin, counted)
+        inside = (places >= start) & (places < end)
+        if not inside.any():
+            raise InputError(f"an event within {recording.name}", f"{mark.start}..{mark.end}", mark.place)
+        if (target[inside] != "").any():
+            raise InputError("events that do not overlap", f"{mark.start}..{mark.end}", mark.place)
+        target[inside] = _label(mark)
+    return target
+
+
+def _whole(mark: Mark) -> bool:
+    """Return whether a mark is of the whole recording."""
+    return not mark.start and not mark.end
+
+
+def _label(mark: Mark) -> str:
+    return "" if mark.label.lower() in MISSING else mark.label
 
 
 def counts_samples(recording: Recording, *, unit: LabelUnit, samples: bool, rate: float | None) -> bool:

@@ -56,6 +56,7 @@ class Select(SampleTransformer):
 
     kind = "select"
     takes = (1,)
+    needs_target = True
 
     kept_: NDArray[np.int64] = field(init=False)
     scores_: NDArray[np.float64] = field(init=False)
@@ -65,11 +66,6 @@ class Select(SampleTransformer):
     task: str = "classification"
     seed: int = 0
     names: tuple[str, ...] = ()
-
-    def __sklearn_tags__(self) -> Any:  # noqa: ANN401 - scikit-learn's own type, untyped
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        return tags
 
     @property
     def dropped_(self) -> tuple[tuple[str, str], ...]:

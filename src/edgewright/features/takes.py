@@ -63,6 +63,7 @@ class Takes(SampleTransformer):
 
     kind = "takes"
     takes = (2,)
+    needs_target = True
 
     takes_: NDArray[np.float32] = field(init=False)
     far_: NDArray[np.float32] = field(init=False)
@@ -73,11 +74,6 @@ class Takes(SampleTransformer):
     tempos: tuple[float, ...] = (0.8, 0.9, 1.0, 1.1, 1.25)
     every: int = 2
     names: tuple[str, ...] = ()
-
-    def __sklearn_tags__(self) -> Any:  # noqa: ANN401 - scikit-learn's own type, untyped
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        return tags
 
     def formula(self, x: Value) -> Value:
         """Likeness to the second and third of the three takes that a window is most like."""

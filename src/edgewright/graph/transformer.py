@@ -64,6 +64,7 @@ class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc] 
         kind: name of the stage, for messages.
         takes: number of axes of a sample that are accepted: 1 for rows, 2 for windows, 3 for pictures.
         missing: whether missing values (NaN, infinite) may arrive.
+        needs_target: whether it cannot be fitted without labels or numbers.
         shape_: shape of one sample, as fitted.
         feature_names_in_: names of the columns it was fitted on, where it was fitted on a frame.
     """
@@ -71,6 +72,7 @@ class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc] 
     kind: ClassVar[str] = ""
     takes: ClassVar[tuple[int, ...]] = (1, 2)
     missing: ClassVar[bool] = False
+    needs_target: ClassVar[bool] = False
 
     shape_: list[int]
     feature_names_in_: NDArray[np.object_]
@@ -142,6 +144,7 @@ class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc] 
         tags.input_tags.two_d_array = 1 in self.takes
         tags.input_tags.three_d_array = 2 in self.takes
         tags.transformer_tags.preserves_dtype = []
+        tags.target_tags.required = self.needs_target
         return tags
 
     def _learn(self, X: Floats, y: Any) -> None:  # noqa: ANN401 - labels or numbers

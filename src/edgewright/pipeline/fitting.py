@@ -194,6 +194,7 @@ def fit_stages(
     """
     flow = Flow(samples.X, extra, first_context(samples, task, seed))
     first = np.arange(min(len(flow.X), _SHOWN), dtype=np.int64)
+    alone = train if taught_on is None else taught_on
     for title, members in groupby(stages, key=lambda part: part.title):
         shape_in = flow.context.shape
         before = flow.array(first) if isinstance(flow.X, SpooledRows) else flow.X
@@ -201,9 +202,7 @@ def fit_stages(
         settings: dict[str, object] = {}
         dropped: tuple[tuple[str, str], ...] = ()
         for part in members:
-            cost, estimator = _fit_one(
-                part, flow, samples.y, taught_on if part.stage.taught and taught_on is not None else train
-            )
+            cost, estimator = _fit_one(part, flow, samples.y, alone if part.stage.taught else train)
             costs.append(cost)
             whys.append(part.stage.why(estimator))
             formulas.append(part.stage.formula)

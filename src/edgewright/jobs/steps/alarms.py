@@ -20,6 +20,7 @@ from edgewright.schema.trace import Interval
 from edgewright.training.metrics import SHARE, Numbers
 from edgewright.workflows.detection.threshold import rate
 from edgewright.workflows.tuning.grid import Tally, judged
+from edgewright.workflows.tuning.request import usual_tolerance
 from edgewright.workflows.tuning.streams import tapes_of
 
 _HOUR = 3600.0
@@ -49,8 +50,7 @@ def _alarms(config: Config, work: Work) -> StepRecord:
     people = sorted({group for _, (group, _, _) in parts})
     with work.listener.doing("Listening", len(heard.recordings)) as advance:
         tapes, _ = tapes_of(predictor, heard, ran.decision.alarms, people, advance)
-    window = package.manifest.window
-    tolerance = tapes[0].step if window is None else tapes[0].step * (window.samples + window.step) / window.step
+    tolerance = usual_tolerance(package.manifest, tapes[0])
     tallies: dict[str, list[Tally]] = {}
     for tape, tally in zip(tapes, judged(tapes, ran.decision, package.manifest.labels, tolerance).tallies, strict=True):
         tallies.setdefault(tape.group, []).append(tally)

@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,7 @@ import msgspec
 import numpy as np
 
 from edgewright.core.formatting import plural
-from edgewright.core.riff import read_wav, wav_bytes
+from edgewright.core.riff import wav_bytes
 from edgewright.data.load import load_data
 from edgewright.data.sets.speechocean import TEXT
 from edgewright.data.sources.wav import wav_files
@@ -24,14 +25,14 @@ from edgewright.data.targets import as_text
 from edgewright.jobs.simulation.processes import in_processes
 from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.jobs.steps.coach import recordings_of
-from edgewright.language.pronunciation.takes import sound_files
+from edgewright.language.pronunciation.takes import sound_at_rate, sound_files
 from edgewright.language.synthesis.placement import (
+    STREAM_SNR,
     copy_of,
     noise_window,
     noisy_window,
     recorded_window,
     stream_of,
-    take_window,
     trimmed,
 )
 from edgewright.language.synthesis.speech import VOICES, resampled, speak
@@ -91,17 +92,6 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     takes: Annotated[int, msgspec.Meta(ge=0)] = 0
     copies: Annotated[int, msgspec.Meta(ge=1)] = 60
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0
-
-
-class _Word(msgspec.Struct, frozen=True):
-    """A word that a voice says."""
-
-    text: str
-    voices: tuple[str, ...]
-    speakers: int
-    copies: int
-    rate: int
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -180,15 +170,11 @@ def _voices(config: Config, work: Work, samples: int) -> list[_Sound]:
     if not others or config.word in others:
         got = "none" if not others else f"the wake word {config.word!r}"
         raise InputError("other words", got, str(path))
-    tasks = [
-        _Word(text, config.voices or VOICES, config.speakers, config.repeats if text == config.word else 1,
-              config.rate, config.seed)
-        for text in (config.word, *others)
-    ]  # fmt: skip
+    words = [config.word, *others]
     found: list[_Sound] = []
-    with work.listener.doing("Saying words", len(tasks)) as advance:
-        for task, said in zip(tasks, in_processes(_said, tasks), strict=True):
-            label = task.text if config.apart or task.text == config.word else OTHER
+    with work.listener.doing("Saying words", len(words)) as advance:
+        for word, said in zip(words, in_processes(partial(_said, config), words), strict=True):
+            label = word if config.apart or word == config.word else OTHER
             found += [_Sound(label, voice, values, made=True) for voice, values in said]
             advance(1)
     long = np.mean([len(one.values) > samples for one in found if one.label == config.word])
@@ -198,11 +184,12 @@ def _voices(config: Config, work: Work, samples: int) -> list[_Sound]:
     return found
 
 
-def _said(word: _Word) -> list[tuple[str, Floats]]:
-    """Return the name of each voice, and what it says."""
+def _said(config: Config, word: str) -> list[tuple[str, Floats]]:
+    """Return the name of each voice, and how it says a word."""
+    copies = config.repeats if word == config.word else 1
     with tempfile.TemporaryDirectory() as folder:
-        made = speak([word.text], word.voices, word.copies, word.seed, Path(folder), speakers=word.speakers,
-                     rate=word.rate)  # fmt: skip
+        made = speak([word], config.voices or VOICES, copies, config.seed, Path(folder), speakers=config.speakers,
+                     rate=config.rate)  # fmt: skip
     return [(str(one.groups[0]), one.values[:, 0]) for one in made.recordings if one.groups is not None]
 
 
@@ -241,14 +228,9 @@ def _sentences(config: Config, folder: Path) -> list[_Sound]:
     sounds = sorted(sound_files(folder).items())
     kept = [path for name, path in sounds if config.word.lower() not in texts.get(name, "").lower()]
     return [
-        _Sound(OTHER, (_READERS, _OTHER_READERS)[number % 2], _read(path.read_bytes(), path.name, config.rate))
+        _Sound(OTHER, (_READERS, _OTHER_READERS)[number % 2], sound_at_rate(path.read_bytes(), path.name, config.rate))
         for number, path in enumerate(kept)
     ]
-
-
-def _read(data: bytes, name: str, rate: int) -> Floats:
-    sound = read_wav(data, name)
-    return resampled(np.asarray(sound.values.mean(axis=1), np.float32), sound.rate, rate)
 
 
 def _roles(config: Config, voices: Sequence[_Sound], people: Sequence[_Sound]) -> dict[str, Role]:
@@ -282,7 +264,7 @@ def _takes(
     rest = list(people)
     if config.own:
         path = work.folder / config.own
-        sounds = [_read(data, name, config.rate) for name, data in wav_files(path)]
+        sounds = [sound_at_rate(data, name, config.rate) for name, data in wav_files(path)]
         rest += [_Sound(config.word, _OWN, trimmed(sound, config.rate)) for sound in sounds]
         if len(sounds) > config.takes:
             roles[_OWN] = "judge"
@@ -377,7 +359,8 @@ def _write_compared(
     folder = _Folder(path, config.rate)
     rng = np.random.default_rng([config.seed, 4])
     for one in takes:
-        folder.add(take_window(one.values, samples, rng), f"takes of {one.group}", [("", "", one.label)])
+        values = noisy_window(one.values, samples, rng, whole=True, snr=STREAM_SNR)
+        folder.add(values, f"takes of {one.group}", [("", "", one.label)])
     said = {name for name, _, _, label, group, _ in written.rows if label == config.word and roles[group] == "train"}
     folder.link(written, config.word, said)
     folder.close()

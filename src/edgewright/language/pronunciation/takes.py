@@ -96,14 +96,14 @@ def read_sound(path: Path) -> Floats:
     return sound_at_rate(data, str(path))
 
 
-def sound_at_rate(data: bytes, where: str) -> Floats:
-    """Return the sound of the bytes of a WAV file at 16 kHz, its channels averaged: shape (samples,).
+def sound_at_rate(data: bytes, where: str, rate: int = RATE) -> Floats:
+    """Return the sound of the bytes of a WAV file at a rate, here 16 kHz, its channels averaged: shape (samples,).
 
     Raises:
         InputError: they are none.
     """
     sound = read_wav(data, where)
-    return resampled(np.asarray(sound.values.mean(axis=1), np.float32), sound.rate, RATE)
+    return resampled(np.asarray(sound.values.mean(axis=1), np.float32), sound.rate, rate)
 
 
 def read_corpus(folder: Path, most: int = 0) -> Corpus:

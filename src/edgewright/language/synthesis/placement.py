@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewright.data.noises.pink import coloured
-from edgewright.language.synthesis.speech import recorded_sound
+from edgewright.language.synthesis.speech import RECORDED_SNR, hiss, recorded_sound
 from edgewright.schema.data import Floats
 
 Range = tuple[float, float]
 
-# Decibels from a word down to the noise around it, in windows that train and in streams.
-_WINDOW_SNR, _STREAM_SNR = (8.0, 45.0), (20.0, 40.0)
+# Decibels from a word down to the noise around it in streams, which are recorded in quiet places.
+STREAM_SNR = (20.0, 40.0)
 # Tempo and level of a copy of somebody's own recording.
 _TEMPO, _LEVEL_DB = (0.85, 1.18), (-12.0, 6.0)
 # Of the loudest frame: what is quieter at the ends of a recording is no word.
@@ -36,14 +35,11 @@ def recorded_window(sound: Floats, samples: int, rate: int, rng: np.random.Gener
     return recorded_sound(window_of(sound, samples, rng, whole=whole), rate, rng)[:samples]
 
 
-def noisy_window(sound: Floats, samples: int, rng: np.random.Generator, *, whole: bool) -> Floats:
-    """Return a window with a sound that was recorded already, and further noise."""
-    return with_noise(window_of(sound, samples, rng, whole=whole), _power(sound), _WINDOW_SNR, rng)
-
-
-def take_window(sound: Floats, samples: int, rng: np.random.Generator) -> Floats:
-    """Return a window with a sound that was recorded already, in a quiet place."""
-    return with_noise(window_of(sound, samples, rng, whole=True), _power(sound), _STREAM_SNR, rng)
+def noisy_window(
+    sound: Floats, samples: int, rng: np.random.Generator, *, whole: bool, snr: Range = RECORDED_SNR
+) -> Floats:
+    """Return a window with a sound that was recorded already, and further noise so many decibels below it."""
+    return with_noise(window_of(sound, samples, rng, whole=whole), _power(sound), snr, rng)
 
 
 def noise_window(samples: int, rng: np.random.Generator) -> Floats:
@@ -76,7 +72,7 @@ def stream_of(
         places.append((at, at + len(sound)))
         at += len(sound)
     power = _power(np.concatenate(sounds))
-    return with_noise(np.concatenate([*parts, longest]), power, _STREAM_SNR, rng), places
+    return with_noise(np.concatenate([*parts, longest]), power, STREAM_SNR, rng), places
 
 
 def copy_of(sound: Floats, rng: np.random.Generator) -> Floats:
@@ -102,10 +98,8 @@ def trimmed(sound: Floats, rate: int) -> Floats:
 
 
 def with_noise(sound: Floats, power: float, snr: Range, rng: np.random.Generator) -> Floats:
-    """Return a sound with noise between white and brown, so many decibels below a power."""
-    hiss = coloured(rng.standard_normal(len(sound)), float(rng.uniform(0.0, 2.0)))
-    level = np.sqrt(power) * 10.0 ** (-rng.uniform(*snr) / 20.0) / hiss.std()
-    return np.asarray(np.clip(sound + level * hiss, -1.0, 1.0), np.float32)
+    """Return a sound with noise so many decibels below a power."""
+    return np.asarray(np.clip(sound + hiss(len(sound), power, snr, rng), -1.0, 1.0), np.float32)
 
 
 def _power(sound: Floats) -> float:

@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.core.riff import read_wav, wav_bytes
 from edgewright.data.noises.pink import coloured
@@ -33,6 +34,8 @@ _VARIANTS = (
 )  # fmt: skip
 # Share of recordings that are made in a room that is heard, and of those that end with the word.
 _ROOMS, _TRIMMED = 0.5, 0.8
+RECORDED_SNR = (8.0, 45.0)
+"""Decibels from a word down to the noise of a recording."""
 _SECONDS = 30.0
 _VOICE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,59}")
 # Of full scale; espeak-ng writes a file of zeros for signs that it does not say.
@@ -139,9 +142,14 @@ def recorded_sound(sound: Floats, rate: int, rng: np.random.Generator) -> Floats
         x = _longer(sound, round(pause * rate))
     x = microphone.apply(microphone.MicrophoneConfig(), _window(x, rate), rng)[0, 0]
     loud = np.sqrt(power / max(float(np.mean(x[: len(sound)] ** 2)), 1e-20))
-    hiss = coloured(rng.standard_normal(len(x)), float(rng.uniform(0.0, 2.0)))
-    x = loud * x + hiss * np.sqrt(power) * 10.0 ** (-rng.uniform(8.0, 45.0) / 20.0) / hiss.std()
+    x = loud * x + hiss(len(x), power, RECORDED_SNR, rng)
     return np.asarray(0.5 * x / np.abs(x).max(), np.float32)
+
+
+def hiss(samples: int, power: float, snr: tuple[float, float], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return noise between white and brown, so many decibels below a power; from least to most of `snr`."""
+    noise = coloured(rng.standard_normal(samples), float(rng.uniform(0.0, 2.0)))
+    return np.asarray(noise * np.sqrt(power) * 10.0 ** (-rng.uniform(*snr) / 20.0) / noise.std(), np.float64)
 
 
 def _longer(sound: Floats, samples: int) -> Floats:
