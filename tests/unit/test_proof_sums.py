@@ -125,6 +125,22 @@ def test_a_mean_that_is_wrong_by_a_thousandth_is_found(
     assert not record.passed and record.breaks is not None and record.breaks.stage == STAGE
 
 
+def test_what_a_sum_loses_before_the_network_is_allowed_behind_it() -> None:
+    """One sound at many levels is the same behind the stage: answers have no range that would allow anything."""
+    builder = Builder("sums", (1, 6000))
+    made = loudness(Term(builder, builder.input))
+    builder.stage(STAGE, made.name)
+    builder.boundary(made.name)
+    weights = np.abs(np.random.default_rng(2).normal(0, 1, (6000, 1))).astype(np.float32)
+    end = builder.op("MatMul", reshape(made * made, (0, 6000)).name, builder.constant(weights))
+    graph = builder.finish({PREDICTION: (end, "float32", (1,))})
+    x = sounds(6000)[:1] * np.geomspace(0.5, 2, 40, dtype=np.float32)[:, None, None]
+    answers = [form.run(x, x)[PREDICTION] for form in (form_of("a", graph), form_of("b", graph, sequential=True))]
+    assert np.abs(answers[0] / answers[1] - 1).max() > 2e-5, "the case shows what it is for"
+    assert proven(graph, x, 0).passed
+    assert not proven(graph, x, 0, factor=1.001).passed
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("pipeline", "folder", "rows", "changes"),

@@ -46,17 +46,27 @@ def ends(graph: Graph) -> dict[str, str]:
     return found or {v.name: v.name for v in graph.outputs}
 
 
-def with_perturbed_results(graph: Graph, values: Sequence[str], move: Function, move_sum: Function) -> Run:
+def with_perturbed_results(
+    graph: Graph, values: Sequence[str], move: Function, move_sum: Function, *, until: Sequence[str] = ()
+) -> Run:
     """Prepare a graph in which every result on the way to some of its values goes through a function.
 
     Args:
         graph: with one input.
         values: that are given.
+        until: values on whose way results go through it, and none behind them; `values` when empty.
         move: of a result, such as `perturbed_results` of `proof.tolerance`.
         move_sum: of a sum or mean, the same of its terms' sizes, and its terms, such as `perturbed_sums`.
     """
+    wanted = set(until or values)
+    for node in reversed(graph.nodes):
+        if not wanted.isdisjoint(node.outputs):
+            wanted.update(node.inputs)
     nodes: list[Node] = []
     for node in graph.nodes:
+        if wanted.isdisjoint(node.outputs):
+            nodes.append(node)
+            continue
         exact = tuple(name and f"{name} exact" for name in node.outputs)
         nodes.append(msgspec.structs.replace(node, outputs=exact))
         if node.op in _SUMS:

@@ -203,10 +203,12 @@ def measure_tolerance_reference(subject: Subject, chosen: Chosen) -> ToleranceRe
     first = preprocessing(graph)
     if first:
         generator = np.random.default_rng(0)
+        # What stages before the network lose goes through the network; what its layers lose has a share of their size.
         chance = with_perturbed_results(
-            graph, tuple(first.values()), perturbed_results(generator), perturbed_sums(generator)
-        )
-        moved += [renamed(chance(chosen.samples), first) for _ in range(DRAWS)]
+            graph, tuple(stages.values()), perturbed_results(generator), perturbed_sums(generator),
+            until=tuple(first.values()),
+        )  # fmt: skip
+        moved += [renamed(chance(chosen.samples), stages) for _ in range(DRAWS)]
     odd = chosen.constructed
     data = slice(None) if odd is None else ~odd
     spread, digits = spreads({stage: values[data] for stage, values in given.items()}), last_digits(given, moved)
