@@ -199,7 +199,7 @@ def test_people_who_judge_keep_three_takes_back_and_those_who_train_never_say_th
     compared = load_data({"kind": "folder"}, seed=0, path=str(tmp_path / "out" / "words" / "compared"))
     said = [group_of(one) for one in compared.recordings if "go" in as_text(one.target) and len(one.values) == 6000]
     assert sorted(said) == sorted([*mine] * 3)
-    assert len(compared.recordings) == len(data.recordings) + 9 - 10 * 4
+    assert len(compared.recordings) == len(data.recordings) + 9 - 10 * 4 * 2
 
 
 @pytest.mark.slow
@@ -265,6 +265,8 @@ def test_a_folder_for_a_wake_word_is_made(tmp_path: Path, cli: Cli) -> None:
     words, run = read_job(tmp_path / "plain").steps[:2]
     assert (words["speakers"], "own" in words, "synthetic" in run) == (200, False, False)
     assert "either --data or --word" in cli("jobs", "new", tmp_path / "none", code=2)
+    beside = cli("jobs", "new", tmp_path / "none", "--data", "x.csv", "--voice", "de", code=2)
+    assert "got --voice beside --data" in beside
 
 
 def test_the_job_leaves_the_people_who_judge_out_of_training() -> None:

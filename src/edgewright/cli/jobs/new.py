@@ -39,6 +39,9 @@ def command(
         raise InputError("a folder that does not exist yet", "one that does", str(folder), "Choose another name")
     if bool(data) == bool(word):
         raise InputError("either --data or --word", "both" if data else "neither", "jobs new")
+    if data and (voice or takes):
+        given = "--voice" if voice else "--takes"
+        raise InputError("--voice and --takes beside --word", f"{given} beside --data", "jobs new", "Say --word WORD")
     if word:
         made = wake_files(folder.name, word, voice, takes)
         _write(folder, {folder / file: text.encode() for file, text in made.items()})

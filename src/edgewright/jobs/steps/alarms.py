@@ -54,14 +54,14 @@ def _alarms(config: Config, work: Work) -> StepRecord:
     tallies: dict[str, list[Tally]] = {}
     for tape, tally in zip(tapes, judged(tapes, ran.decision, package.manifest.labels, tolerance).tallies, strict=True):
         tallies.setdefault(tape.group, []).append(tally)
-    return record_of(ran.folder.name, ran.decision.alarms, tallies)
+    return record_of(work.folder.name, ran.decision.alarms, tallies)
 
 
 def record_of(name: str, alarms: tuple[str, ...], tallies: dict[str, list[Tally]]) -> StepRecord:
     """Return what alarms say of those who judge.
 
     Args:
-        name: of the run.
+        name: of the job.
         alarms: labels that call for somebody.
         tallies: of the recordings of each of them.
     """
@@ -92,7 +92,7 @@ def record_of(name: str, alarms: tuple[str, ...], tallies: dict[str, list[Tally]
         for group, said, lost, wrong, length in zip(groups, events, missed, false, seconds, strict=True)
     )
     return StepRecord(
-        command=f"edgewright score {name}", figures=tuple(figures),
+        command=f"edgewright jobs run {name}", figures=tuple(figures),
         says=(f"Missed by who judged: {each}.",) if len(groups) <= 12 else (f"{len(groups)} judged.",),
     )  # fmt: skip
 

@@ -36,6 +36,9 @@ from edgewright.training.metrics import SHARE
 from edgewright.workflows.tuning.grid import matched
 from edgewright.workflows.tuning.streams import Labelled, parts_of, stretches
 
+# Labels of a time line that fit below each other; of more, answers that call for nobody share one.
+_ROWS, _REST = 12, "any other"
+
 Part = tuple[str, int, int]
 """A group, its first row in a recording and the one behind its last."""
 
@@ -191,16 +194,19 @@ def _record(config: Config, ran: Ran, tapes: Sequence[_Tape]) -> StepRecord:
         dated = [tape.judged(back) for tape in tapes]
         told.append(("right_dated", f"the same, answers dated back {back:.3g} s", dated))
     figures = [figure for name, title, one in told for figure in _right(name, title, names, one)]
-    worst = min(range(len(tapes)), key=lambda place: judged[place][1] / judged[place][0] if judged[place][0] else 1.0)
-    drawn = tapes[worst]
     alarms = ran.decision.alarms if ran.decision else ()
+    # A recording without an event shows no miss, however wrong its answers are.
+    calling = [place for place, tape in enumerate(tapes) if _alarms(tape, alarms)[0]] or list(range(len(tapes)))
+    worst = min(calling, key=lambda place: judged[place][1] / judged[place][0] if judged[place][0] else 1.0)
+    drawn = tapes[worst]
     if alarms:
         figures += _alarm_figures(tapes, alarms, config.tolerance)
     people = len(set(names.tolist()))
     hours = sum(tape.end for tape in tapes) / 3600
     says = (
         f"{plural(len(tapes), 'recording')} of {plural(people, 'group')}, {hours:.3g} hours, that took no part in "
-        f"training or choosing. Drawn is {drawn.name}, the one with the fewest right answers.",
+        f"training or choosing. Drawn is {drawn.name}, the one with the fewest right answers"
+        f"{' of those with an event' if len(calling) < len(tapes) else ''}.",
     )
     return StepRecord(
         command=f"edgewright device run {ran.folder.name} --config {config.device} --source replay:recording.csv",
@@ -287,7 +293,10 @@ def _timeline(tape: _Tape, alarms: Sequence[str], tolerance: float) -> Timeline:
         if "table" in event.detail and event.label != event.detail["to"]
     ]
     answers = tape.stretches_of("decision")
-    labels = dict.fromkeys([*(one.label for one in tape.truth), *(one.label for one in answers)])
+    known = dict.fromkeys([*(one.label for one in tape.truth), *alarms])
+    if len({*known, *(one.label for one in answers)}) > _ROWS:
+        answers = tuple(one if one.label in known else msgspec.structs.replace(one, label=_REST) for one in answers)
+    labels = dict.fromkeys([*known, *(one.label for one in answers)])
     return Timeline(
         title=tape.name,
         seconds=tape.end,

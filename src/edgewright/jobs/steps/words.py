@@ -45,6 +45,8 @@ OTHER = "other"
 RECORDINGS, TAKES, COMPARED = "recordings", "takes", "compared"
 _READERS, _OTHER_READERS, _OWN, _NOISE = "readers", "other readers", "own recordings", "noise"
 _STREAM = 20
+# Microphones and rooms that hear each word of a voice.
+_HEARD = 2
 # Of the voices every fifth judges and the next one validates where no person does.
 _FIFTH = 5
 
@@ -311,7 +313,8 @@ def _windows(one: _Sound, config: Config, samples: int, rng: np.random.Generator
     """Yield a window with a word, or windows of a sentence, half a window after each other."""
     whole = one.label == config.word
     if one.made:
-        yield recorded_window(one.values, samples, config.rate, rng, whole=whole)
+        for _ in range(_HEARD):
+            yield recorded_window(one.values, samples, config.rate, rng, whole=whole)
         return
     starts = range(0, max(1, len(one.values) - samples // 2), samples // 2) if len(one.values) > 2 * samples else (0,)
     for start in starts:
@@ -374,8 +377,8 @@ def _record(
     says = [f"{spoken} of espeak-ng say {plural(said, 'word')}, {config.word!r} {plural(config.repeats, 'time')} each."]
     judges = sorted(group for group, role in roles.items() if role == "judge")
     if config.data:
-        validate = ", ".join(sorted(group for group, role in roles.items() if role == "validate"))
-        says.append(f"{', '.join(judges)} judge and {validate} validates; no person's {config.word!r} trains.")
+        validate = sorted(group for group, role in roles.items() if role == "validate")
+        says.append(f"Who judge: {', '.join(judges)}. Who validate: {', '.join(validate)}.")
     else:
         says.append(f"No person judges: figures are of {len(judges)} voices of espeak-ng that did not train.")
     if takes:
