@@ -169,7 +169,7 @@ def test_without_people_voices_that_do_not_train_judge(job: Path, tmp_path: Path
     labels = {str(label) for one in data.recordings for label in np.unique(as_text(one.target))}
     assert labels == {"", "go", "other"}
     said = [one for one in data.recordings if group_of(one).startswith("espeak-ng") and len(one.values) == 6000]
-    assert len(said) == 6 * 5
+    assert len(said) == 6 * 5 * 2
 
 
 @pytest.mark.slow
