@@ -54,9 +54,9 @@ def with_perturbed_results(
     Args:
         graph: with one input.
         values: that are given.
-        until: values on whose way results go through it, and none behind them; `values` when empty.
         move: of a result, such as `perturbed_results` of `proof.tolerance`.
         move_sum: of a sum or mean, the same of its terms' sizes, and its terms, such as `perturbed_sums`.
+        until: values on whose way results go through a function, and none behind them; `values` when empty.
     """
     wanted = set(until or values)
     for node in reversed(graph.nodes):
