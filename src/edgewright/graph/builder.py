@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 import numpy as np
 
 from edgewright.schema.graph import Array, Attribute, Graph, Node, StageMark, Value
 
 
-def prune(graph: Graph) -> Graph:
-    """Leave out nodes and constants that no output and no stage end depends on."""
-    needed = {v.name for v in graph.outputs} | {mark.value for mark in graph.stages} | {graph.boundary}
-    kept: list[Node] = []
+def leading_to(graph: Graph, values: Iterable[str]) -> tuple[Node, ...]:
+    """Return the nodes on the way to some values, in order."""
+    needed, kept = set(values), list[Node]()
     for node in reversed(graph.nodes):
         if needed.intersection(node.outputs):
             needed.update(node.inputs)
             kept.append(node)
+    return tuple(kept[::-1])
+
+
+def prune(graph: Graph) -> Graph:
+    """Leave out nodes and constants that no output and no stage end depends on."""
+    ends = {v.name for v in graph.outputs} | {mark.value for mark in graph.stages} | {graph.boundary}
+    nodes = leading_to(graph, ends)
+    needed = ends.union(*(node.inputs for node in nodes))
     constants = {name: array for name, array in graph.constants.items() if name in needed}
-    return msgspec.structs.replace(graph, nodes=tuple(kept[::-1]), constants=constants)
+    return msgspec.structs.replace(graph, nodes=nodes, constants=constants)
 
 
 class Builder:

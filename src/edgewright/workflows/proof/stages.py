@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgewright.core.executor import Run, compile_graph
 from edgewright.core.operators import Function
+from edgewright.graph.builder import leading_to
 from edgewright.graph.extract import value_names
 from edgewright.graph.mask import NO_LABEL, without_mask
 from edgewright.graph.stages import network_values, preprocessing
@@ -58,13 +59,10 @@ def with_perturbed_results(
         move_sum: of a sum or mean, the same of its terms' sizes, and its terms, such as `perturbed_sums`.
         until: values on whose way results go through a function, and none behind them; `values` when empty.
     """
-    wanted = set(until or values)
-    for node in reversed(graph.nodes):
-        if not wanted.isdisjoint(node.outputs):
-            wanted.update(node.inputs)
+    moved = {name for node in leading_to(graph, until or values) for name in node.outputs}
     nodes: list[Node] = []
     for node in graph.nodes:
-        if wanted.isdisjoint(node.outputs):
+        if moved.isdisjoint(node.outputs):
             nodes.append(node)
             continue
         exact = tuple(name and f"{name} exact" for name in node.outputs)
