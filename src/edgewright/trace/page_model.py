@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.executor import compile_graph
+from edgewright.graph.builder import leading_to
 from edgewright.schema.graph import Array, Graph, Node
 from edgewright.trace.page_operators import LOWERED, SAME
 
@@ -44,7 +45,7 @@ def page_model(graph: Graph) -> PageModel:
     Args:
         graph: with one input, as it is exported.
     """
-    nodes = _needed(graph)
+    nodes = leading_to(graph, [_answer(graph)])
     missing = sorted({node.op for node in nodes if node.op not in LOWERED})
     if missing:
         return PageModel(missing=tuple(missing))
@@ -59,7 +60,7 @@ def packed(values: bytes) -> str:
 
 def value_shapes(graph: Graph) -> dict[str, tuple[int, ...]]:
     """Return the shape of every value for one sample, without the batch axis."""
-    values = _values(graph, _needed(graph))
+    values = _values(graph, leading_to(graph, [_answer(graph)]))
     return {name: tuple(value.shape[1:]) for name, value in values.items()}
 
 
@@ -67,16 +68,7 @@ def _answer(graph: Graph) -> str:
     return "probabilities" if graph.labels else graph.outputs[0].name
 
 
-def _needed(graph: Graph) -> list[Node]:
-    needed, kept = {_answer(graph)}, list[Node]()
-    for node in reversed(graph.nodes):
-        if needed.intersection(node.outputs):
-            needed.update(node.inputs)
-            kept.append(node)
-    return kept[::-1]
-
-
-def _values(graph: Graph, nodes: list[Node]) -> dict[str, Array]:
+def _values(graph: Graph, nodes: Sequence[Node]) -> dict[str, Array]:
     names = [node.outputs[0] for node in nodes]
     zeros = np.zeros((1, *graph.inputs[0].shape), graph.inputs[0].dtype)
     return {**graph.constants, graph.inputs[0].name: zeros, **compile_graph(graph, names)(zeros)}
@@ -85,7 +77,7 @@ def _values(graph: Graph, nodes: list[Node]) -> dict[str, Array]:
 class _Packer:
     """Numbers the values and writes the lines."""
 
-    def __init__(self, graph: Graph, nodes: list[Node], values: dict[str, Array]) -> None:
+    def __init__(self, graph: Graph, nodes: Sequence[Node], values: dict[str, Array]) -> None:
         self.graph, self.values = graph, values
         self.lines: list[str] = []
         self.weights: list[NDArray[np.generic]] = []
