@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edgewright.core.decision import Decider, Decision, check_decision
 from edgewright.schema.device import DecisionSpec, Event
@@ -126,6 +129,29 @@ def test_an_alarm_is_two_events_and_a_decision_one() -> None:
     made = decider.push(np.array(REST, np.float32), 3.0)
     assert made is not None
     assert [event.kind for event in decider.events(made)] == ["decision"]
+
+
+SPECS = st.builds(
+    DecisionSpec, smoothing=st.integers(1, 5), debounce=st.integers(1, 3), threshold=st.sampled_from((0.0, 0.4, 0.6)),
+    thresholds=st.sampled_from(({}, {"fall": 0.3}, {"fall": 0.9, "walk": 0.5})), alarms=st.just(("fall",)),
+    refractory=st.sampled_from((0.0, 3.0)),
+)  # fmt: skip
+
+
+@given(spec=SPECS, seed=st.integers(0, 2**16), cuts=st.tuples(st.integers(0, 30), st.integers(0, 30)))
+def test_many_answers_at_once_are_decided_as_one_after_the_other(
+    spec: DecisionSpec, seed: int, cuts: tuple[int, int]
+) -> None:
+    rng = np.random.default_rng(seed)
+    answers = rng.dirichlet((0.5, 0.5, 0.5), 30).astype(np.float32)
+    answers[rng.random(30) < 0.1] = rng.choice((0.0, math.nan, math.inf))
+    times = np.arange(30.0).tolist()
+    one, all_ = Decider(spec, LABELS), Decider(spec, LABELS)
+    pushed = [made for row, time in zip(answers, times, strict=True) if (made := one.push(row, time))]
+    parts = [slice(*edges) for edges in pairwise((0, *sorted(cuts), 30))]
+    assert [made for part in parts for made in all_.push_all(answers[part], times[part])] == pushed
+    np.testing.assert_array_equal(all_.means, one.means)
+    assert all_.decided == one.decided
 
 
 @pytest.mark.parametrize(

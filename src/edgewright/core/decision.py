@@ -8,9 +8,11 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
+from itertools import pairwise
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.schema.data import Floats
 from edgewright.schema.device import DecisionSpec, Event
@@ -122,16 +124,36 @@ class Decider:
             for position in range(1, len(self._last)):
                 total += self._last[position]
             self.means = total / np.float32(len(self._last))
-            label = self._chosen()
-        if label < 0:
-            self._candidate, self._row = -1, 0
-            return None
-        self._row = min(self._row + 1, self.spec.debounce) if label == self._candidate else 1
-        self._candidate = label
-        if self._row < self.spec.debounce or label == self.decided:
-            return None
-        self.decided = label
-        return Decision(label=label, confidence=float(self.means[label]), time=time, alarm=self._alarm(label, time))
+            label = int(self._chosen(self.means[None])[0])
+        return self._debounced(label, self.means, time)
+
+    def push_all(self, answers: Floats, times: Sequence[float]) -> list[Decision]:
+        """Take the answers to the next windows, as `push` takes each, but sooner done.
+
+        Args:
+            answers: probabilities, shape (windows, labels), float32.
+            times: of each window's last row.
+
+        Returns:
+            The new decisions.
+        """
+        values = np.array(answers, np.float32)
+        sure = np.isfinite(values).all(1) & (values.max(1, initial=0.0) > 0)
+        edges = sorted({0, *(np.flatnonzero(sure[1:] != sure[:-1]) + 1).tolist(), len(values)})
+        made: list[Decision] = []
+        for start, end in pairwise(edges):
+            if not sure[start]:
+                self.gap()
+                continue
+            earlier = np.array(self._last, np.float32).reshape(-1, len(self.labels))
+            means = self._averaged(np.concatenate((earlier, values[start:end])))[len(earlier) :]
+            with np.errstate(all="ignore"):
+                labels = self._chosen(means).tolist()
+            found = map(self._debounced, labels, means, times[start:end])
+            made += [decision for decision in found if decision is not None]
+            self._last.extend(values[start:end])
+            self.means = means[-1]
+        return made
 
     def events(
         self, decision: Decision, *, stream: str = "", wall: float | None = None, doubt: float | None = None
@@ -150,13 +172,35 @@ class Decider:
             for kind in (("decision", "alarm") if decision.alarm else ("decision",))
         )
 
-    def _chosen(self) -> int:
-        reached = (self._own > 0) & (self.means >= self._own)
-        if reached.any():
-            shares = np.divide(self.means, self._own, out=np.zeros_like(self.means), where=reached)
-            return int(shares.argmax())
-        best = int(self.means.argmax())
-        return best if self._own[best] == 0 and self.means[best] >= self._threshold else -1
+    def _averaged(self, values: Floats) -> Floats:
+        smoothing = min(self.spec.smoothing, len(values))
+        total = np.zeros_like(values)
+        with np.errstate(all="ignore"):
+            for age in reversed(range(smoothing)):
+                total[age:] += values[: len(values) - age]
+            return total / np.minimum(np.arange(1, len(values) + 1), smoothing).astype(np.float32)[:, None]
+
+    def _chosen(self, means: Floats) -> NDArray[np.int64]:
+        """Return the label that each row of means chooses, -1 for none."""
+        best = means.argmax(1)
+        sure = (self._own[best] == 0) & (means.max(1) >= self._threshold)
+        chosen = np.where(sure, best, -1)
+        reached = (self._own > 0) & (means >= self._own)
+        if not reached.any():
+            return chosen
+        shares = np.divide(means, self._own, out=np.zeros_like(means), where=reached)
+        return np.where(reached.any(1), shares.argmax(1), chosen)
+
+    def _debounced(self, label: int, means: Floats, time: float) -> Decision | None:
+        if label < 0:
+            self._candidate, self._row = -1, 0
+            return None
+        self._row = min(self._row + 1, self.spec.debounce) if label == self._candidate else 1
+        self._candidate = label
+        if self._row < self.spec.debounce or label == self.decided:
+            return None
+        self.decided = label
+        return Decision(label=label, confidence=float(means[label]), time=time, alarm=self._alarm(label, time))
 
     def _alarm(self, label: int, time: float) -> bool:
         if label not in self._alarms:

@@ -119,14 +119,11 @@ def tally(tape: Tape, alarms: Sequence[tuple[str, float]], tolerance: float) -> 
 def decisions(tape: Tape, spec: DecisionSpec, labels: Sequence[str]) -> list[Decision]:
     """All decisions over a tape, from a fresh start."""
     decider = Decider(spec, labels)
-    made = []
+    made: list[Decision] = []
     for index, (probabilities, times) in enumerate(tape.pieces):
         if index:
             decider.gap()
-        for row, time in zip(probabilities, times.tolist(), strict=True):
-            found = decider.push(row, time)
-            if found is not None:
-                made.append(found)
+        made += decider.push_all(probabilities, times.tolist())
     return made
 
 
@@ -135,10 +132,10 @@ def alarms_of(made: Sequence[Decision], spec: DecisionSpec, labels: Sequence[str
 
     The decider itself is asked: it is given each decision as a sure answer.
     """
-    sure = np.eye(len(labels), dtype=np.float32)
+    sure = np.eye(len(labels), dtype=np.float32)[np.array([one.label for one in made], np.int64)]
     decider = Decider(DecisionSpec(alarms=spec.alarms, refractory=spec.refractory), labels)
-    found = [decider.push(sure[one.label], one.time) for one in made]
-    return [(labels[one.label], one.time) for one in found if one is not None and one.alarm]
+    found = decider.push_all(sure, [one.time for one in made])
+    return [(labels[one.label], one.time) for one in found if one.alarm]
 
 
 def judged(tapes: Sequence[Tape], spec: DecisionSpec, labels: Sequence[str], tolerance: float) -> Tried:
