@@ -178,5 +178,8 @@ def test_what_cannot_be_decided_by_is_refused(settings: dict[str, Any], where: s
 def test_answers_of_another_model_are_refused() -> None:
     with pytest.raises(InputError, match="3 probabilities, got 2"):
         Decider(DecisionSpec(), LABELS).push(np.zeros(2, np.float32), 0.0)
+    for times, width in (([0.0], 2), ([0.0, 1.0], 3)):
+        with pytest.raises(InputError, match=r"probabilities of shape \(., 3\), got \(1, .\)"):
+            Decider(DecisionSpec(), LABELS).push_all(np.zeros((1, width), np.float32), times)
     with pytest.raises(InputError, match="a model with classes"):
         Decider(DecisionSpec(), ())

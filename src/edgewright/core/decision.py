@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import msgspec
 import numpy as np
@@ -115,15 +115,12 @@ class Decider:
         values = np.array(probabilities, np.float32).reshape(-1)
         if len(values) != len(self.labels):
             raise InputError(f"{len(self.labels)} probabilities", str(len(values)), "decision")
-        if not (np.isfinite(values).all() and values.max() > 0):
+        if not _answered(values):
             self.gap()
             return None
         self._last.append(values)
         with np.errstate(all="ignore"):
-            total = self._last[0].copy()
-            for position in range(1, len(self._last)):
-                total += self._last[position]
-            self.means = total / np.float32(len(self._last))
+            self.means = _mean(self._last, np.float32(len(self._last)))
             label = int(self._chosen(self.means[None])[0])
         return self._debounced(label, self.means, time)
 
@@ -136,18 +133,23 @@ class Decider:
 
         Returns:
             The new decisions.
+
+        Raises:
+            InputError: for another number of probabilities, or of times.
         """
         values = np.array(answers, np.float32)
-        sure = np.isfinite(values).all(1) & (values.max(1, initial=0.0) > 0)
+        shape = (len(times), len(self.labels))
+        if values.shape != shape:
+            raise InputError(f"probabilities of shape {shape}", str(values.shape), "decision")
+        sure = _answered(values)
         edges = sorted({0, *(np.flatnonzero(sure[1:] != sure[:-1]) + 1).tolist(), len(values)})
         made: list[Decision] = []
         for start, end in pairwise(edges):
             if not sure[start]:
                 self.gap()
                 continue
-            earlier = np.array(self._last, np.float32).reshape(-1, len(self.labels))
-            means = self._averaged(np.concatenate((earlier, values[start:end])))[len(earlier) :]
             with np.errstate(all="ignore"):
+                means = self._means(values[start:end])
                 labels = self._chosen(means).tolist()
             found = map(self._debounced, labels, means, times[start:end])
             made += [decision for decision in found if decision is not None]
@@ -172,13 +174,15 @@ class Decider:
             for kind in (("decision", "alarm") if decision.alarm else ("decision",))
         )
 
-    def _averaged(self, values: Floats) -> Floats:
-        smoothing = min(self.spec.smoothing, len(values))
-        total = np.zeros_like(values)
-        with np.errstate(all="ignore"):
-            for age in reversed(range(smoothing)):
-                total[age:] += values[: len(values) - age]
-            return total / np.minimum(np.arange(1, len(values) + 1), smoothing).astype(np.float32)[:, None]
+    def _means(self, values: Floats) -> Floats:
+        """Return the mean behind each of the next windows; zeros, which change no sum, stand before the first."""
+        smoothing, known = self.spec.smoothing, len(self._last)
+        before = np.zeros((smoothing, len(self.labels)), np.float32)
+        if known:
+            before[-known:] = self._last
+        rows = np.concatenate((before, values))
+        counts = np.minimum(known + np.arange(1, len(values) + 1), smoothing).astype(np.float32)
+        return _mean([rows[place : place + len(values)] for place in range(1, smoothing + 1)], counts[:, None])
 
     def _chosen(self, means: Floats) -> NDArray[np.int64]:
         """Return the label that each row of means chooses, -1 for none."""
@@ -210,6 +214,19 @@ class Decider:
             return False
         self._alarmed[label] = time
         return True
+
+
+def _answered(probabilities: Floats) -> NDArray[np.bool_]:
+    """Return whether probabilities along the last axis are an answer: all finite, one above 0."""
+    return np.asarray(np.isfinite(probabilities).all(-1) & (probabilities.max(-1, initial=0.0) > 0))
+
+
+def _mean(rows: Sequence[Floats], count: Floats | np.float32) -> Floats:
+    """Add from the oldest to the newest, and divide once."""
+    total = rows[0].copy()
+    for row in islice(rows, 1, None):
+        total += row
+    return np.asarray(total / count, np.float32)
 
 
 def own_thresholds(spec: DecisionSpec, labels: Sequence[str]) -> Floats:
