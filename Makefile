@@ -61,8 +61,13 @@ ALONE := echo "once more, alone:" && $(BIN)/pytest $(REMEMBER) -rA --last-failed
 unit: install
 	$(BIN)/pytest $(ALL) -m "not slow and not heavy" -n 2 || { $(ALONE) -m "not slow and not heavy"; }
 
+# DRAW of the slow and of the heavy tests run, drawn by the commit: the next commit draws others.
+DRAW := 1
+slow faults: export EDGEWRIGHT_DRAW = $(DRAW) $(shell git rev-parse HEAD 2>/dev/null)
+
 # Many of these wait for a browser, a server or an emulator: three at once keep two cores busy.
 slow: install
+	@echo "slow tests: $$EDGEWRIGHT_DRAW"
 	$(BIN)/pytest $(ALL) -m "slow and not heavy" -n 3 || { $(ALONE) -m "slow and not heavy"; }
 
 # conftest.py brings JAX and polars, which do not start without AVX; networks are trained outside the emulator. Workers of
@@ -186,14 +191,11 @@ bench-fpga: install
 
 # SHARE of the states after a cut or a kill that are opened again, drawn by chance.
 SHARE := 1
-# HEAVY of the heavy tests run, drawn by the commit: the next commit draws others.
-HEAVY := 1
 
 # Faults at full length: simulated fleets, agents that are killed again and again; then power cuts and kills: every state
 # that they may leave of a device's store, opened again.
-faults: export EDGEWRIGHT_HEAVY = $(HEAVY) $(shell git rev-parse HEAD 2>/dev/null)
 faults: install
-	@echo "heavy tests: $$EDGEWRIGHT_HEAVY"
+	@echo "heavy tests: $$EDGEWRIGHT_DRAW"
 	$(BIN)/pytest $(ALL) -m heavy -n 3 || { $(ALONE) -m heavy; }
 	$(BIN)/python -m benchmarks.faults --share $(SHARE)
 

@@ -46,16 +46,17 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Order and draw tests.
 
-    Tests with a browser come last: Playwright leaves its event loop behind in the process that it was used in. Of heavy
-    ones, those run that EDGEWRIGHT_HEAVY, a share and a text like '0.3 c0ffee', draws by their names.
+    Tests with a browser come last: Playwright leaves its event loop behind in the process that it was used in. Of slow
+    and heavy ones, those run that EDGEWRIGHT_DRAW, a share and a text like '0.4 c0ffee', draws by their names.
     """
-    share, _, seed = os.environ.get("EDGEWRIGHT_HEAVY", "1").partition(" ")
-    left = [
+    share, _, seed = os.environ.get("EDGEWRIGHT_DRAW", "1").partition(" ")
+    left = {
         item for item in items
-        if item.get_closest_marker("heavy") and zlib.crc32(f"{seed} {item.nodeid}".encode()) >= float(share) * 2**32
-    ]  # fmt: skip
+        if (item.get_closest_marker("slow") or item.get_closest_marker("heavy"))
+        and zlib.crc32(f"{seed} {item.nodeid}".encode()) >= float(share) * 2**32
+    }  # fmt: skip
     if left:
-        config.hook.pytest_deselected(items=left)
+        config.hook.pytest_deselected(items=list(left))
         items[:] = [item for item in items if item not in left]
     items.sort(key=lambda item: "browser" in Path(str(item.fspath)).parts)
 

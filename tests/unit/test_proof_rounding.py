@@ -16,13 +16,13 @@ from edgewright.pipeline.pipeline import Pipeline
 from edgewright.preprocessing.gravity import Gravity
 from edgewright.preprocessing.scale import Scale
 from edgewright.proof.form import Form
+from edgewright.proof.perturbed_graph import with_perturbed_results
 from edgewright.proof.tolerance import DRAWS, last_digits, perturbed_readings, perturbed_results, perturbed_sums
 from edgewright.schema.data import Floats
 from edgewright.schema.proof import ProofRecord
 from edgewright.workflows.proof.forms import Subject, forms_of
 from edgewright.workflows.proof.forms.c99 import Files, c_form
 from edgewright.workflows.proof.rows import Chosen
-from edgewright.workflows.proof.stages import with_perturbed_results
 from edgewright.workflows.proof.subject import subject_of
 from edgewright.workflows.proof.workflow import prove_subject
 

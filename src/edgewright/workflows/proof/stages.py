@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.executor import Run, compile_graph
-from edgewright.core.operators import Function
-from edgewright.graph.builder import leading_to
+from edgewright.core.executor import compile_graph
 from edgewright.graph.extract import value_names
 from edgewright.graph.mask import NO_LABEL, without_mask
 from edgewright.graph.stages import network_values, preprocessing
 from edgewright.proof.form import LABEL, OUTPUT, PREDICTION, PROBABILITIES, Stages
-from edgewright.schema.graph import Graph, Node, Value
+from edgewright.schema.graph import Graph, Value
 from edgewright.schema.integer import IntegerNetwork
-
-# Operator that moves a result, and that of a sum with the sum of its terms' sizes and one of its terms' arrays.
-_MOVE, _MOVE_SUM = "MovedResult", "MovedSum"
-_SUMS = ("ReduceSum", "ReduceMean")
 
 
 def boundary_value(graph: Graph, samples: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -45,39 +39,6 @@ def ends(graph: Graph) -> dict[str, str]:
     found = {name: name for name in known if any(v.name == name for v in graph.outputs)}
     # A model from elsewhere with several outputs keeps their names.
     return found or {v.name: v.name for v in graph.outputs}
-
-
-def with_perturbed_results(
-    graph: Graph, values: Sequence[str], move: Function, move_sum: Function, *, until: Sequence[str] = ()
-) -> Run:
-    """Prepare a graph in which every result on the way to some of its values goes through a function.
-
-    Args:
-        graph: with one input.
-        values: that are given.
-        move: of a result, such as `perturbed_results` of `proof.tolerance`.
-        move_sum: of a sum or mean, the same of its terms' sizes, and its terms, such as `perturbed_sums`.
-        until: values on whose way results go through a function, and none behind them; `values` when empty.
-    """
-    moved = {name for node in leading_to(graph, until or values) for name in node.outputs}
-    nodes: list[Node] = []
-    for node in graph.nodes:
-        if moved.isdisjoint(node.outputs):
-            nodes.append(node)
-            continue
-        exact = tuple(name and f"{name} exact" for name in node.outputs)
-        nodes.append(msgspec.structs.replace(node, outputs=exact))
-        if node.op in _SUMS:
-            (name,), (terms, *axes) = node.outputs, node.inputs
-            sizes, total = f"{name} sizes", f"{name} total"
-            nodes.append(Node(op="Abs", inputs=(terms,), outputs=(sizes,)))
-            nodes.append(msgspec.structs.replace(node, inputs=(sizes, *axes), outputs=(total,)))
-            nodes.append(Node(op=_MOVE_SUM, inputs=(exact[0], total, terms), outputs=(name,)))
-            continue
-        pairs = zip(exact, node.outputs, strict=True)
-        nodes += [Node(op=_MOVE, inputs=(inside,), outputs=(name,)) for inside, name in pairs if name]
-    moving = {_MOVE: move, _MOVE_SUM: move_sum}
-    return compile_graph(msgspec.structs.replace(graph, nodes=tuple(nodes)), tuple(values), own=moving)
 
 
 def all_values(graph: Graph, network: IntegerNetwork | None) -> dict[str, str]:

@@ -27,6 +27,7 @@ from edgewright.proof.form import (
     Stages,
     ToleranceReference,
 )
+from edgewright.proof.perturbed_graph import with_perturbed_results
 from edgewright.proof.prove import common_form, earliest, prove
 from edgewright.proof.tolerance import (
     DRAWS,
@@ -46,7 +47,7 @@ from edgewright.workflows.proof.adversarial import with_constructed
 from edgewright.workflows.proof.forms import Subject, forms_of
 from edgewright.workflows.proof.provers import ProofRequest, prover_of
 from edgewright.workflows.proof.rows import Chosen, choose_rows
-from edgewright.workflows.proof.stages import all_values, boundary_value, renamed, with_perturbed_results
+from edgewright.workflows.proof.stages import all_values, boundary_value, renamed
 from edgewright.workflows.proof.stream import stream_proof
 from edgewright.workflows.proof.subject import read_subject, with_artefacts
 
