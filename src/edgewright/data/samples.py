@@ -285,16 +285,25 @@ def _labels(rows: _Rows, first: NDArray[np.int64], end: int, window: WindowConfi
     """
     if window.within == "label" and not rows.amounts:
         return rows.y[first], np.ones(len(first), dtype=np.bool_)
-    inside = first[:, None] + np.arange(min(window.samples, end - int(first[0])))
-    kept = rows.labelled[inside].mean(axis=1) >= 0.5
+    start, length = int(first[0]), min(window.samples, end - int(first[0]))
+    known, first = rows.labelled[start:end], first - start
+    kept = _counted(known, first, length) / length >= 0.5
+    y = rows.y[start:end]
     if rows.amounts:
-        return _amount(rows.y[inside], rows.labelled[inside], window.target), kept
-    classes, codes = np.unique(rows.y, return_inverse=True)
-    counts = np.zeros((len(first), len(classes)), dtype=np.int64)
-    for index in range(len(classes)):
-        if labelled(classes[index : index + 1])[0]:
-            counts[:, index] = (codes[inside] == index).sum(axis=1)
+        inside = first[:, None] + np.arange(length)
+        return _amount(y[inside], known[inside], window.target), kept
+    # A label stands for many rows: those at which it changes name all of them.
+    change = np.flatnonzero(np.append(True, y[1:] != y[:-1]))
+    classes, codes = np.unique(y[change], return_inverse=True)
+    codes = np.repeat(codes, np.diff(np.append(change, len(y))))
+    counts = np.stack([_counted((codes == code) & known, first, length) for code in range(len(classes))], axis=1)
     return classes[counts.argmax(axis=1)], kept
+
+
+def _counted(rows: NDArray[np.bool_], first: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+    """Return how many of so many rows from each first one are true."""
+    total = np.concatenate([[0], np.cumsum(rows)])
+    return np.asarray(total[first + length] - total[first])
 
 
 def _amount(y: NDArray[np.float64], known: NDArray[np.bool_], target: WindowTarget) -> NDArray[np.float64]:

@@ -125,16 +125,7 @@ def prepare(
             f"target {dataset.target_name or 'of the data'}",
             "A classifier needs samples of another class",
         )
-    window = config.window.samples if config.window else None
-    mixed = samples
-    if task == "detection":
-        # Sides have the same mix of numbers of objects: no two pictures have the same ones.
-        numbers = np.array([len(some) for some in read_centres(samples.y)], np.float64)
-        mixed = msgspec.structs.replace(samples, y=numbers)
-    if task == "anomaly":
-        sides = split_goods(samples, config.split, seed=config.seed)
-    else:
-        sides = split(mixed, config.split, seed=config.seed, window=window)
+    sides = _sides(config, samples, task)
     extra, extra_y = _augment(config, samples, sides, task)
     missing = sum(int(np.isnan(piece).sum()) for piece in _pieces(samples.X))
     counts = f"{len(dataset.recordings)} recordings" if len(dataset.recordings) > 1 else "one recording"
@@ -163,6 +154,27 @@ def prepare(
     fitted_on = np.sort(np.concatenate([sides.train, sides.validation]))
     digest = sha256(samples)
     return Material(dataset, samples, sides, task, extra, extra_y, fitted_on, record, digest, labels)
+
+
+def cut_and_split(config: PipelineConfig, dataset: DataSet) -> tuple[Samples, Split]:
+    """Cut and split recordings as `prepare` does, and nothing else.
+
+    Raises:
+        InputError: whatever is wrong with the data, with its place.
+    """
+    _, samples, task = _read(config, None, dataset, None)
+    return samples, _sides(config, samples, task)
+
+
+def _sides(config: PipelineConfig, samples: Samples, task: str) -> Split:
+    if task == "anomaly":
+        return split_goods(samples, config.split, seed=config.seed)
+    mixed = samples
+    if task == "detection":
+        # Sides have the same mix of numbers of objects: no two pictures have the same ones.
+        numbers = np.array([len(some) for some in read_centres(samples.y)], np.float64)
+        mixed = msgspec.structs.replace(samples, y=numbers)
+    return split(mixed, config.split, seed=config.seed, window=config.window.samples if config.window else None)
 
 
 def _read(

@@ -25,7 +25,7 @@ from edgewright.device.sources import short_source
 from edgewright.jobs.group_figures import with_and_without
 from edgewright.jobs.steps import Ran, Step, StepConfig, Work
 from edgewright.pipeline.folder import judged_of
-from edgewright.pipeline.material import prepare
+from edgewright.pipeline.material import cut_and_split
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.device import DecisionSpec, Event
 from edgewright.schema.device_config import PackageEntry
@@ -122,8 +122,7 @@ def _replay(config: Config, work: Work) -> StepRecord:
 
 def unseen(ran: Ran, dataset: DataSet) -> list[tuple[Recording, Part]]:
     """Return recordings, with group and rows of each, whose samples judge and do nothing else."""
-    material = prepare(ran.config, ran.data, dataset)
-    samples, sides = material.samples, material.sides
+    samples, sides = cut_and_split(ran.config, dataset)
     if sides.by == "time":
         # The last part of every session judges.
         first = {

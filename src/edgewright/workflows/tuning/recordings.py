@@ -10,7 +10,7 @@ import numpy as np
 
 from edgewright.core.objects import refuse_objects
 from edgewright.data.load import guess, load_data
-from edgewright.pipeline.material import prepare
+from edgewright.pipeline.material import cut_and_split
 from edgewright.pipeline.provenance import remembered
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import DataSet
@@ -90,8 +90,8 @@ def _of_run(config: PipelineConfig, table: dict[str, object], path: str | None, 
     """Return the run's own data, by default of its validation people, and a warning if the model knows them."""
     refuse_objects(config.task, f"edgewright tune {config.name}")
     dataset = load_data(table, seed=config.seed, path=path)
-    material = prepare(config, path, dataset)
-    groups, sides = material.samples.groups, material.sides
+    samples, sides = cut_and_split(config, dataset)
+    groups = samples.groups
     if groups is None or sides.by != "group":
         raise InputError("a run that is split by group", f"one split by {sides.by}", config.name, _DO)
     side = {
