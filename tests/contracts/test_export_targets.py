@@ -59,6 +59,7 @@ def taken(target: str) -> Graph:
     return classifier() if "float" in find_target(target).forms else small("logistic")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SUBJECTS)
 def test_files_have_plain_names_and_the_same_bytes_each_time(kind: str, target: str) -> None:
     chosen, subject = find_target(target), Subject("model", SUBJECTS[kind]())

@@ -33,8 +33,11 @@ def test_settings_are_strict_and_every_one_is_described(name: str) -> None:
 @pytest.mark.parametrize("name", KINDS)
 def test_only_what_was_sent_is_acknowledged_or_an_error_of_the_contract_says_why(name: str) -> None:
     batch = [OutboxItem((1, number), 0, b"{}") for number in range(3)]
+    example = kind(name).example
+    if "timeout" in example.__struct_fields__:
+        example = msgspec.structs.replace(example, timeout=0.5)  # nobody answers
     try:
-        opened = kind(name).open(kind(name).example)
+        opened = kind(name).open(example)
     except EdgewrightError:
         return
     try:

@@ -46,6 +46,9 @@ SECTIONS = {
 }  # fmt: skip
 
 
+LESSONS = ("activity", "latency", pytest.param("scalability", marks=pytest.mark.slow))
+
+
 def steady(part: Any) -> Any:  # noqa: ANN401 - JSON of any shape
     """Return the record without what time and the machine decide: figures named above, and text that quotes them."""
     if isinstance(part, dict):
@@ -55,7 +58,7 @@ def steady(part: Any) -> Any:  # noqa: ANN401 - JSON of any shape
     return re.sub(r"\d[\d.,]* ?(?:µs|ms|s)\b", "#", part) if isinstance(part, str) else part
 
 
-@pytest.mark.parametrize("name", sorted(BANDS))
+@pytest.mark.parametrize("name", LESSONS)
 def test_key_figures_stay_in_their_bands(name: str, lesson: Ask) -> None:
     trace = lesson(name).trace
     assert trace.training is not None
@@ -80,7 +83,7 @@ def test_key_figures_stay_in_their_bands(name: str, lesson: Ask) -> None:
     assert trace.evaluation.calibration_error < 0.12
 
 
-@pytest.mark.parametrize("name", sorted(SECTIONS))
+@pytest.mark.parametrize("name", LESSONS)
 def test_the_terminal_shows_the_sections_in_order(name: str, lesson: Ask) -> None:
     lines = lesson(name).text.splitlines()
     headings = [line.split(" ─")[0] for line in lines if re.match(r"\S.* ─{3,}$", line)]
@@ -88,7 +91,7 @@ def test_the_terminal_shows_the_sections_in_order(name: str, lesson: Ask) -> Non
     assert max(map(len, lines)) <= 100
 
 
-@pytest.mark.parametrize("name", sorted(SECTIONS))
+@pytest.mark.parametrize("name", LESSONS)
 def test_the_terminal_numbers_the_cards_as_in_the_record(name: str, lesson: Ask) -> None:
     asked = lesson(name)
     shown = re.findall(r"^(\d+)\. (.*)$", asked.text, re.MULTILINE)
@@ -97,7 +100,7 @@ def test_the_terminal_numbers_the_cards_as_in_the_record(name: str, lesson: Ask)
         assert " x ".join(f"{n:,}" for n in stage.shape_out) in asked.text
 
 
-@pytest.mark.parametrize("name", sorted(SECTIONS))
+@pytest.mark.parametrize("name", LESSONS)
 def test_the_terminal_shows_every_epoch_the_insight_and_the_verdict(name: str, lesson: Ask) -> None:
     asked = lesson(name)
     flat = " ".join(asked.text.split())

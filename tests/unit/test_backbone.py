@@ -80,7 +80,9 @@ def test_frozen_layers_give_what_the_file_gave(form: str, files: dict[str, Path]
     assert (model.predict(X) == Y).mean() >= 0.9
 
 
-@pytest.mark.parametrize("optimiser", ["adamw", "prodigy", "schedule_free_adamw"])
+@pytest.mark.parametrize(
+    "optimiser", ["adamw", *(pytest.param(name, marks=pytest.mark.slow) for name in ("prodigy", "schedule_free_adamw"))]
+)
 @pytest.mark.parametrize(
     ("freeze", "still"),
     [pytest.param(0.0, 0, marks=pytest.mark.slow), (0.5, 4), pytest.param(1.0, 7, marks=pytest.mark.slow)],

@@ -176,7 +176,7 @@ def test_rounded_weights_have_so_many_levels() -> None:
     assert len(np.unique(np.asarray(rounded_weights(weights, Weighting(None, 7))))) <= 15
 
 
-@pytest.mark.parametrize("which", ["rows", "windows"])
+@pytest.mark.parametrize("which", ["rows", pytest.param("windows", marks=pytest.mark.slow)])
 def test_the_training_sees_the_rounding_of_the_integer_form(which: str, request: pytest.FixtureRequest) -> None:
     model: NetworkClassifier = request.getfixturevalue(which)
     samples = X if which == "rows" else WINDOWS

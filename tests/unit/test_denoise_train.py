@@ -80,6 +80,7 @@ def test_score_leaves_out_who_trained_and_names_what_is_worse(trained: tuple[Pat
     assert any("spectral Wiener" in line for line in score["loses"]) == (over["high"] < 0)
 
 
+@pytest.mark.slow
 def test_score_refuses_people_and_noise_that_it_could_not_keep_apart(
     trained: tuple[Path, Path, dict[str, object]],
 ) -> None:

@@ -81,6 +81,7 @@ def test_a_compiler_that_is_asked_for_strictness_is_strict(tmp_path: Path) -> No
         call(tmp_path, "gcc", *WARNINGS, "-fsyntax-only", "loose.c")
 
 
+@pytest.mark.slow
 def test_objects_need_nothing_but_the_functions_of_math_h(folder: Path, plain: str) -> None:
     needed = {line.split()[-1] for line in call(folder, "nm", "-u", plain).splitlines()}
     assert needed <= MATH | MEMORY

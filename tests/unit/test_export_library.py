@@ -160,6 +160,7 @@ def test_finite_math_is_refused_with_what_to_do(tmp_path: Path) -> None:
     call(tmp_path, "gcc", "-std=c99", "-O2", "-ffast-math", "-c", "n.c")
 
 
+@pytest.mark.slow
 def test_every_generated_file_names_its_licence() -> None:
     for files in (rows("one"), quantised("two"), export("rows"), export("boards")):
         assert all(text.startswith(LICENCE_LINE) for name, text in files.items() if name.endswith((".c", ".h")))

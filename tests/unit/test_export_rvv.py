@@ -36,6 +36,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CModel]:
     return load_together(made, tmp_path_factory.mktemp("networks"), flags=FLAGS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 @pytest.mark.parametrize("name", ALL)
 def test_c99_in_place_of_vectors_gives_the_bytes_of_the_reference(

@@ -67,6 +67,7 @@ def test_float_ends_round_and_scale_as_we_do(name: str) -> None:
         np.testing.assert_array_equal(engine(to_tflite(network, float_ends=True), samples), reals)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_fast_path_of_litert_is_some_steps_away(name: str) -> None:
     network = integer_network(small(name))

@@ -56,6 +56,7 @@ def test_sentences_lead_to_the_command_that_trains_on_them(
     assert "set_temperature" in cli("language", "parse", "please warm the office to twenty", "--model", named[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_a_run_on_a_sample_begins_with_simulated_data(ending: str, cli: Cli, tmp_path: Path) -> None:
     cli("sample", "machine", "--out", tmp_path / f"my.{ending}")

@@ -158,7 +158,7 @@ def marked(
     if marks is None:
         return recording
     chosen: Sequence[Mark] = marks.marks
-    if marks.named.keys() - {""}:
+    if any(marks.named):
         # Only marks of this name are compared: a folder may hold ten thousand recordings.
         found = marks.named.get(name_in(recording.name), ())
         chosen = [mark for mark in found if names_recording(mark.file, recording.name)]

@@ -256,13 +256,12 @@ def examine(dataset: DataSet) -> Quality:
         names, counts = np.unique(as_text(y), return_counts=True)
         count_of = {str(n): int(c) for n, c in zip(names, counts, strict=True)}
         classes = {name: count_of[name] for name in class_names(names)}
-    groups = {str(g) for r in dataset.recordings if r.groups is not None for g in np.unique(r.groups)}
     return Quality(
         rows=sum(len(r.values) for r in dataset.recordings),
         labelled=0 if y is None else int(labelled(y).sum()),
         recordings=len(dataset.recordings),
         columns=len(dataset.columns),
-        groups=len(groups),
+        groups=len(dataset.groups),
         rate=measured_rate(r.time for r in dataset.recordings) or dataset.rate,
         classes=classes,
         findings=worst_first([finding for check in checks for finding in check(dataset)]),

@@ -67,6 +67,15 @@ class DataSet(msgspec.Struct, frozen=True, kw_only=True):
     licence: str = ""
     citation: str = ""
 
+    @property
+    def groups(self) -> list[str]:
+        """People or machines of all recordings."""
+        found: set[str] = set()
+        for names in (one.groups for one in self.recordings if one.groups is not None and len(one.groups)):
+            # A name stands for many rows: those at which it changes name all of them.
+            found.update(map(str, names[np.append(True, names[1:] != names[:-1])].tolist()))
+        return sorted(found)
+
 
 class TextSet(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of text: sentences with their labels, questions with their answers.

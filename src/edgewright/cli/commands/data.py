@@ -136,8 +136,6 @@ def _summary(
     name: str, part: Public, data: DataSet | TextSet, found: Documented, copy: str, folder: Path
 ) -> dict[str, object]:
     """Return what `get` prints: text, numbers, lists and maps by heading."""
-    import numpy as np
-
     from edgewright.schema.data import TextSet
 
     head: dict[str, object] = {"name": name, "title": part.title, "folder": str(folder)}
@@ -149,7 +147,7 @@ def _summary(
     }
     if isinstance(data, TextSet):
         return {**head, "rows": found.rows, "columns": list(data.columns), **tail}
-    groups = sorted({str(g) for r in data.recordings if r.groups is not None for g in np.unique(r.groups)})
+    groups = data.groups
     shown = data.columns if len(data.columns) <= 30 else data.columns[:3]
     listed = [f"{c.name} ({c.unit})" if c.unit else c.name for c in shown]
     if len(shown) < len(data.columns):

@@ -91,8 +91,7 @@ def _groups(ran: Ran, folds: int) -> list[str]:
     Raises:
         InputError: fewer than the folds.
     """
-    recordings = load_data(ran.config.data, seed=ran.config.seed, path=ran.data).recordings
-    names = sorted({str(name) for one in recordings if one.groups is not None for name in np.unique(one.groups)})
+    names = load_data(ran.config.data, seed=ran.config.seed, path=ran.data).groups
     if len(names) < folds:
         raise InputError(f"at least {folds} groups to leave out", str(len(names)), ran.config.name, "Set folds")
     return names

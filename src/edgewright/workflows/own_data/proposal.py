@@ -158,8 +158,7 @@ def look(request: OwnDataRequest) -> OwnData:
     quality = examine(dataset)
     if assumed:
         dataset = msgspec.structs.replace(dataset, rate=ASSUMED_HZ)
-    groups = {str(name) for r in dataset.recordings if r.groups is not None for name in np.unique(r.groups)}
-    return OwnData(preview, roles, dataset, found, quality, assumed, len(groups))
+    return OwnData(preview, roles, dataset, found, quality, assumed, len(dataset.groups))
 
 
 def data_table(preview: Preview, roles: Roles) -> dict[str, object]:

@@ -18,6 +18,7 @@ from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.package import Manifest
 from edgewright.workflows.detection.rows import NORMAL
 from edgewright.workflows.proof.subject import read_subject
+from edgewright.workflows.tuning.streams import parts_of
 
 _DO = "Pass recordings that the run has not seen with --data RECORDINGS"
 
@@ -123,9 +124,7 @@ def _known(dataset: DataSet, people: tuple[str, ...]) -> tuple[str, ...]:
     Raises:
         UnknownNameError: one who is not there.
     """
-    there = {
-        str(name) for r in dataset.recordings for name in (np.unique(r.groups) if r.groups is not None else [r.name])
-    }
+    there = {group for recording in dataset.recordings for group, _, _ in parts_of(recording)} if people else set()
     for name in people:
         if name not in there:
             raise UnknownNameError("person", name, there, dataset.name)
