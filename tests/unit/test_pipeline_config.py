@@ -206,6 +206,10 @@ BASE = 'name = "m"\n[data]\nkind = "wearable"\nrows = 400\npeople = 8\n'
         ('[[model.layers]]\nkind = "dense"\nunits = -3\n', "got -3 - at m.toml model.layers 1 (dense) units"),
         ('[training]\noptimiser = "adm"\n', "no optimiser 'adm'"),
         ('[training]\naugment = [{ kind = "nois" }]\n', "no augmentation 'nois'"),
+        (
+            '[training]\naugment = [{ kind = "speaker" }]\n[[stages]]\nkind = "mfcc"\n',
+            "expected stages whose values 'speaker' can change, got 'mfcc' - at m.toml training.augment",
+        ),
         ('[device]\nprofile = "m4"\n', "no device profile 'm4'"),
         ('[model]\nkind = "shrub"\n', "no model 'shrub'"),
     ],

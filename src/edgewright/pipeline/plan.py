@@ -150,6 +150,20 @@ class Plan:
         return self.model.build(table or self.table, training or self.config.training, task, self.config.seed)
 
 
+def _check_augmentations(config: PipelineConfig) -> None:
+    tables = tuple(dict(table) for table in config.training.augment)
+    stages = [table.get("kind") for table in config.stages]
+    for table, (augmentation, _) in zip(tables, prepare(tables), strict=True):
+        for kind in augmentation.unlike:
+            if kind in stages:
+                raise InputError(
+                    f"stages whose values {table['kind']!r} can change",
+                    f"{kind!r}",
+                    f"{config.name}.toml training.augment",
+                    "Leave one of them out, or take another stage",
+                )
+
+
 def resolve(config: PipelineConfig) -> Plan:
     """Find every part that a configuration names: data, stages, model, layers, optimiser, augmentations, device.
 
@@ -167,6 +181,6 @@ def resolve(config: PipelineConfig) -> Plan:
             for number, layer in enumerate(layers, start=1):
                 read_layer(dict(layer), number)
     optimiser_named(config.training.optimiser)
-    prepare(tuple(dict(table) for table in config.training.augment))
+    _check_augmentations(config)
     title = simulated_title(config.title, config.data)
     return Plan(config, title, stages, model, table, load_profile(config.device.profile))

@@ -66,11 +66,13 @@ class Augmentation(Generic[A]):
             the stages; otherwise samples are changed anew in every epoch, as they reach the network.
         apply: (config, samples of shape (n, channels, ...), generator) -> one changed copy of each, same shape.
         moves: whether what a picture shows lies elsewhere afterwards.
+        unlike: kinds of stages whose values are not what it changes, though they have the same shape.
     """
 
     config: type[A]
     apply: Callable[[A, Floats, np.random.Generator], Floats]
     moves: bool = False
+    unlike: tuple[str, ...] = ()
 
     @property
     def copies(self) -> bool:

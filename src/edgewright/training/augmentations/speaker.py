@@ -73,4 +73,4 @@ def _between(windows: Floats, at: NDArray[np.float64], axis: int) -> Floats:
     return np.asarray(left + share * (right - left), np.float32)
 
 
-AUGMENTATION = Augmentation(config=SpeakerConfig, apply=apply)
+AUGMENTATION = Augmentation(config=SpeakerConfig, apply=apply, unlike=("mfcc",))
