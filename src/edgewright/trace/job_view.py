@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from edgewright.core.formatting import amount, fraction, number, seconds_text
+from edgewright.core.formatting import amount, fraction, number, plural, seconds_text
 from edgewright.schema.job import JobChart, JobFigure, JobRecord, StepRecord, Target
 from edgewright.schema.lesson import Block, Code, Facts, Grid, Heading, Paragraph
 from edgewright.trace.charts import draw, legend, sampled
@@ -72,6 +72,8 @@ def _overview(record: JobRecord) -> list[Block]:
     steps = ", ".join(f"{step.name} ({seconds_text(step.seconds)})" for step in record.steps)
     failed = [step.name for step in record.steps if not step.passed]
     verdict = f"failed: {', '.join(failed)}" if failed else "every check passed"
+    if missed := len(missed_targets(record)):
+        verdict += f"; {missed} of {plural(len(record.targets), 'target')} missed"
     made: list[Block] = [Facts(rows=(("verdict", verdict), ("steps", steps)))]
     rows = tuple(row for target in record.targets if (row := _target_row(record, target)))
     if rows:
