@@ -49,7 +49,8 @@ def table() -> str:
 
 
 def drop(page: Page, name: str, text: str) -> None:
-    """Drop a file on the form."""
+    """Drop a file on the form; nobody hears of it before the script of the page has run."""
+    page.wait_for_load_state()
     carried = page.evaluate_handle(
         "([name, text]) => { const c = new DataTransfer(); c.items.add(new File([text], name)); return c; }",
         [name, text],
