@@ -44,9 +44,7 @@ SECTIONS = {
                     "Evaluation", "Compression", "Device fit", "Data flow", "Prediction trace", "Key insight",
                     "Verdict"],
 }  # fmt: skip
-
-
-LESSONS = ("activity", "latency", pytest.param("scalability", marks=pytest.mark.slow))
+LESSONS = [pytest.param(name, marks=[pytest.mark.slow] * (name == "scalability")) for name in sorted(BANDS)]
 
 
 def steady(part: Any) -> Any:  # noqa: ANN401 - JSON of any shape

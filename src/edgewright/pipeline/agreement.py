@@ -14,18 +14,8 @@ from edgewright.core.parts import parts
 from edgewright.graph.builder import prune
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.variants import Form, asked
-from edgewright.proof.form import Stages
-from edgewright.proof.perturbed_graph import with_perturbed_results
-from edgewright.proof.tolerance import (
-    DRAWS,
-    PROBABILITY,
-    RELATIVE,
-    SPREAD,
-    last_digits,
-    perturbed_readings,
-    perturbed_results,
-    perturbed_sums,
-)
+from edgewright.proof.perturbed_graph import rounded
+from edgewright.proof.tolerance import PROBABILITY, RELATIVE, SPREAD, last_digits, perturbed_readings
 from edgewright.schema.data import Floats
 from edgewright.schema.graph import Graph, Value
 
@@ -94,33 +84,22 @@ def feature_shares(graph: Graph, X: Floats, features: Floats) -> NDArray[np.floa
         return np.zeros(len(X))
     end = Value(name=graph.boundary, shape=tuple(int(n) for n in features.shape[1:]))
     before = prune(msgspec.structs.replace(graph, outputs=(end,), boundary="", labels=(), stages=()))
-    ask = choose(None).load(to_onnx(before))
-
-    def answered(samples: Floats) -> Stages:
-        return {_VALUES: ask(samples)[graph.boundary].reshape(len(samples), -1)}
-
+    name, ask = graph.boundary, choose(None).load(to_onnx(before))
     wanted = features.reshape(len(features), -1)
     spread = wanted.std(axis=0, dtype=np.float64)
     shares = np.zeros(len(X))
     for piece in parts(X.shape):
         samples = np.ascontiguousarray(X[piece], np.float32)
-        digits = last_digits(answered(samples), [answered(each) for each in perturbed_readings(samples)])[_VALUES]
-        shares[piece] = _shares(answered(samples)[_VALUES], wanted[piece], spread, digits)
+        given = ask(samples)
+        digits = last_digits(given, [ask(each) for each in perturbed_readings(samples)])
+        shares[piece] = _shares(given[name], wanted[piece], spread, digits[name])
     beyond = np.flatnonzero(shares > 1.0)
     if 0 < len(beyond) <= _AGAIN:
         samples = np.ascontiguousarray(X[beyond], np.float32)
-        digits = np.minimum(_lost(before, samples), _DIGITS_LEFT * spread)
-        shares[beyond] = _shares(answered(samples)[_VALUES], wanted[beyond], spread, digits)
+        lost = last_digits(compile_graph(before, (name,))(samples), list(rounded(before, (name,), samples)))[name]
+        digits_left = np.minimum(lost.reshape(len(beyond), -1), _DIGITS_LEFT * spread)
+        shares[beyond] = _shares(ask(samples)[name], wanted[beyond], spread, digits_left)
     return shares
-
-
-def _lost(graph: Graph, samples: Floats) -> NDArray[np.float64]:
-    """Return what rounding of every result on the way can change of each value, shape (n, values)."""
-    name, generator = graph.outputs[0].name, np.random.default_rng(0)
-    given = {_VALUES: compile_graph(graph, (name,))(samples)[name]}
-    run = with_perturbed_results(graph, (name,), perturbed_results(generator), perturbed_sums(generator))
-    moved = [{_VALUES: run(samples)[name]} for _ in range(DRAWS)]
-    return last_digits(given, moved)[_VALUES].reshape(len(samples), -1)
 
 
 def _shares(
@@ -128,8 +107,8 @@ def _shares(
 ) -> NDArray[np.float64]:
     """Return the largest difference of each sample as a share of what rounding allows."""
     expected = wanted.astype(np.float64)
-    difference = np.abs(given - expected)
-    allowed = RELATIVE * np.abs(expected) + SPREAD * spread + digits
+    difference = np.abs(given.reshape(expected.shape) - expected)
+    allowed = RELATIVE * np.abs(expected) + SPREAD * spread + digits.reshape(expected.shape)
     # A constant feature has no spread and may be zero: then only equality will do.
     share = np.divide(difference, allowed, out=np.where(difference > 0, np.inf, 0.0), where=allowed > 0)
     return np.asarray(share.max(axis=1), np.float64)

@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.core.executor import Run, compile_graph
 from edgewright.core.operators import Function
 from edgewright.graph.builder import leading_to
+from edgewright.proof.tolerance import DRAWS, perturbed_results, perturbed_sums
 from edgewright.schema.graph import Graph, Node
 
 # Operator that moves a result, and that of a sum with the sum of its terms' sizes and one of its terms' arrays.
 _MOVE, _MOVE_SUM = "MovedResult", "MovedSum"
 _SUMS = ("ReduceSum", "ReduceMean")
+
+
+def rounded(
+    graph: Graph, values: Sequence[str], samples: NDArray[np.float32], *, until: Sequence[str] = ()
+) -> Iterator[dict[str, NDArray[Any]]]:
+    """Yield some values of a graph `DRAWS` times, with other rounding of every result on the way each time.
+
+    Args:
+        graph: with one input.
+        values: that are given.
+        samples: of the input, shape (n, ...).
+        until: as of `with_perturbed_results`.
+    """
+    generator = np.random.default_rng(0)
+    run = with_perturbed_results(graph, values, perturbed_results(generator), perturbed_sums(generator), until=until)
+    return (run(samples) for _ in range(DRAWS))
 
 
 def with_perturbed_results(

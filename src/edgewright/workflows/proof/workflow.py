@@ -27,14 +27,11 @@ from edgewright.proof.form import (
     Stages,
     ToleranceReference,
 )
-from edgewright.proof.perturbed_graph import with_perturbed_results
+from edgewright.proof.perturbed_graph import rounded, with_perturbed_results
 from edgewright.proof.prove import common_form, earliest, prove
 from edgewright.proof.tolerance import (
-    DRAWS,
     last_digits,
     perturbed_readings,
-    perturbed_results,
-    perturbed_sums,
     perturbed_synthetic_readings,
     spreads,
     wide_digits,
@@ -203,13 +200,9 @@ def measure_tolerance_reference(subject: Subject, chosen: Chosen) -> ToleranceRe
     moved = [renamed(run(samples), stages) for samples in perturbed_readings(chosen.samples)]
     first = preprocessing(graph)
     if first:
-        generator = np.random.default_rng(0)
         # What stages before the network lose goes through the network; what its layers lose has a share of their size.
-        chance = with_perturbed_results(
-            graph, tuple(stages.values()), perturbed_results(generator), perturbed_sums(generator),
-            until=tuple(first.values()),
-        )  # fmt: skip
-        moved += [renamed(chance(chosen.samples), stages) for _ in range(DRAWS)]
+        chance = rounded(graph, tuple(stages.values()), chosen.samples, until=tuple(first.values()))
+        moved += [renamed(values, stages) for values in chance]
     odd = chosen.constructed
     data = slice(None) if odd is None else ~odd
     spread, digits = spreads({stage: values[data] for stage, values in given.items()}), last_digits(given, moved)
