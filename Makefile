@@ -15,7 +15,7 @@ export OPENBLAS_NUM_THREADS = 1
 # Where a shell forbids Python to keep bytecode, every process that a test starts would compile again what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-BENCHES := bench-training bench-hapt bench-own-data bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search bench-accelerators bench-mcu bench-fpga bench-federation bench-scenes bench-grocery bench-odd-pictures bench-turbofan bench-speakers bench-patients bench-jobs bench-shadows
+BENCHES := bench-training bench-hapt bench-own-data bench-default bench-intervals bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search bench-accelerators bench-mcu bench-fpga bench-federation bench-scenes bench-grocery bench-odd-pictures bench-turbofan bench-speakers bench-patients bench-jobs bench-shadows
 .PHONY: install demo test test-all lint types contracts docs unit slow test-processors bench $(BENCHES) faults faults-fleet site lock
 
 install: $(STAMP)
@@ -119,6 +119,14 @@ bench-hapt: install
 # Five public sets beside the repository, by `init` and by hand: a quarter of an hour.
 bench-own-data: install
 	$(BIN)/python -m benchmarks.own_data
+
+# What a stranger gets on thirty sets, and peers tuned in an environment of their own: an hour. Records are kept, and peers
+# with a record are not fitted again. SETS names sets with commas: make bench-default SETS=ecg200,gunpoint
+bench-default: install
+	$(BIN)/python -m benchmarks.default $(if $(SETS),--only $(SETS))
+
+bench-intervals: install
+	$(BIN)/python -m benchmarks.intervals
 
 bench-start: install
 	$(BIN)/python -m benchmarks.start

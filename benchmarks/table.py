@@ -24,15 +24,29 @@ class Spent:
     peak_bytes: int
 
 
-def spent(command: Sequence[str], settings: Mapping[str, str] | None = None) -> Spent:
+def spent(
+    command: Sequence[str],
+    settings: Mapping[str, str] | None = None,
+    *,
+    folder: Path | None = None,
+    log: Path | None = None,
+) -> Spent:
     """Run a command to its end and give what it cost.
+
+    Args:
+        command: program and arguments.
+        settings: variables of the environment.
+        folder: that it runs in; the current one by default.
+        log: file that takes everything it prints; without one, errors are shown and the rest is dropped.
 
     Raises:
         subprocess.CalledProcessError: it failed.
     """
     environment = {**os.environ, **ONE_THREAD, **(settings or {})}
     started = time.perf_counter()
-    process = subprocess.Popen(list(command), stdout=subprocess.DEVNULL, env=environment)
+    with (log or Path(os.devnull)).open("wb") as out:
+        errors = subprocess.STDOUT if log else None
+        process = subprocess.Popen(list(command), stdout=out, stderr=errors, env=environment, cwd=folder)
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:

@@ -16,7 +16,7 @@ from edgewright.core.package import vector_files, write_package
 from edgewright.device.agent.process_status import Report
 from edgewright.device.agent.settings import check_settings
 from edgewright.device.agent.startup import run_agent
-from edgewright.device.sources import Source, short_source
+from edgewright.device.sources import Source, Stream, short_source
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.schema.data import Column
@@ -114,7 +114,7 @@ def recording(path: Path, values: Floats, *, begin: float = 0.0, header: str = "
     return path
 
 
-class Given:
+class Given(Stream):
     """A source that gives packets as they are listed, then `more`, and ends."""
 
     kind = "given"

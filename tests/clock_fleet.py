@@ -25,7 +25,7 @@ from edgewright.device.store.tables import STORE_FILE
 from edgewright.fleet.device.state_database import FILE, State
 from edgewright.schema.device import DecisionSpec
 from growing_rows import Rows
-from support import left_out
+from support import below, left_out
 
 COMMAND = str(Path(sys.executable).with_name("edgewright"))
 DAY = 86_400.0
@@ -108,10 +108,9 @@ class Unit:
         self.process.wait()
 
     def processes(self) -> list[int]:
-        """Return the agent, and the model's process."""
+        """Return the launcher, the agent, and the model's process."""
         assert self.process is not None
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return [self.process.pid, *map(int, children)]
+        return [self.process.pid, *below(self.process.pid)]
 
     def said(self) -> str:
         """On its standard error."""

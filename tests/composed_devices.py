@@ -42,7 +42,8 @@ def update(fleet: Composed) -> None:
         until(lambda: "no rollout" in log.read_text() or device.poll() is not None, log.read_text)
         fleet.type("use", {
             "/media/usb": str(fleet.media),
-            "--stages canary:1%,100% --dwell 1h": "--plan /keys/plan.toml --stages all:100% --open all --dwell 0s",
+            "rollout start --fleet /fleet --keys /keys": "rollout start --fleet /fleet --keys /keys "
+            "--plan /keys/plan.toml --stages all:100% --open all --dwell 0s",
         })  # fmt: skip
         until(lambda: "release 1, idle: confirmed" in log.read_text(), log.read_text)
     finally:

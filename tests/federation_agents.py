@@ -8,7 +8,6 @@ import os
 import re
 import socket
 import subprocess
-import sys
 from collections import Counter, defaultdict
 from contextlib import suppress
 from pathlib import Path
@@ -83,13 +82,11 @@ class AgentFleet(ServedFleet):
     def agent(self, package: Path, source: str, *more: str, misbehaves: str = "") -> None:
         """Start the next agent; its store is the folder `d` and its number."""
         number = len(self.agents)
-        command = [COMMAND] if not misbehaves else [sys.executable, "-c", misbehaving_learner.AGENT]
-        command += [
-            "device", "run", str(package), "--fleet", self.url, "--token", self.token, "--name", f"d{number}",
+        command = [
+            COMMAND, "device", "run", str(package), "--fleet", self.url, "--token", self.token, "--name", f"d{number}",
             "--store", f"d{number}", "--source", source, "--poll", "1", *more,
         ]  # fmt: skip
-        tests = str(Path(__file__).parent)
-        environment = {**os.environ, misbehaving_learner.MISBEHAVES: misbehaves, "PYTHONPATH": tests}
+        environment = {**os.environ, **(misbehaving_learner.environment(self.folder, misbehaves) if misbehaves else {})}
         with (self.folder / f"said{number}").open("wb") as said:
             self.agents.append(
                 subprocess.Popen(command, cwd=self.folder, stdout=said, stderr=said, env=environment)

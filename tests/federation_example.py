@@ -27,7 +27,7 @@ def group_of(size: int, *, threshold: int | None = None) -> Group:
     """Return a group that waits ten seconds for its members."""
     begin = Begin(
         context=bytes(range(16)), identity=IDENTITY, member=0, size=size, threshold=threshold or threshold_of(size),
-        layer=b"", passes=1, clip=100_000, deviation=0,
+        layer=b"", passes=1, deviation=0,
     )  # fmt: skip
     return Group(begin=begin, length=LENGTH, answer_s=10.0, deadline=10.0)
 

@@ -16,9 +16,12 @@ from edgewright.core.package import write_package
 from edgewright.fleet.repository import acceptance, changes, metadata, releases
 from edgewright.fleet.repository.acceptance import accept, read_held
 from edgewright.fleet.repository.creation import Quorum, create_fleet
-from edgewright.fleet.repository.folder import Fleet
+from edgewright.fleet.repository.folder import Fleet, open_fleet
 from edgewright.fleet.repository.public_files import read_published
 from edgewright.fleet.repository.publication import prepare_release, publish_plan
+from edgewright.fleet.server.database.engine import open_database
+from edgewright.fleet.server.database.group_commit import Committer
+from edgewright.fleet.server.publishing.restore import begin
 from edgewright.schema.fleet_folder import Change, FleetSettings, Published
 from edgewright.schema.fleet_plan import Plan, Stage, Standing, Standings
 from runtime_example import classifier, parts
@@ -120,3 +123,14 @@ class Judge:
 def judge(made: Fleet) -> Judge:
     """Return a device that was given the fleet's first root."""
     return Judge(made.metadata.parent, (made.metadata / "1.root.json").read_bytes())
+
+
+def register_control(folder: Path, now: float) -> None:
+    """Register a control plane, as the start of a server does; from then on it alone publishes."""
+    database = open_database(folder)
+    committer = Committer(database.writing, thread=False)
+    try:
+        assert begin(open_fleet(folder), database, committer, now)
+    finally:
+        committer.close()
+        database.close()

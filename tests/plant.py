@@ -41,6 +41,11 @@ class OpcuaPlant:
         }
         self._server.start()
 
+    def keep_history(self) -> None:
+        """Keep what the variables were, and let it be read."""
+        for variable in self._made.values():
+            self._server.tloop.post(self._server.aio_obj.historize_node_data_change(variable.aio_obj, count=10_000))
+
     def set(self, **values: float) -> None:
         """Write variables."""
         for name, value in values.items():

@@ -11,11 +11,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from edgewright.fleet.protocol.plans.decision import place
 from edgewright.fleet.repository.folder import Fleet, open_fleet
 from edgewright.fleet.repository.publication import publish_plan
 from edgewright.fleet.server.database.engine import Database, open_database
 from edgewright.fleet.server.database.group_commit import Committer
-from edgewright.fleet.server.database.tables import devices, intents, outcomes, reports
+from edgewright.fleet.server.database.tables import devices, intents, outcomes, reports, rollouts
 from edgewright.fleet.server.publishing.publisher import Publisher
 from edgewright.fleet.server.publishing.restore import begin
 from edgewright.fleet.server.rollouts.offered import RolloutTimes
@@ -197,3 +198,24 @@ class Example:
             for name in names
         ]  # fmt: skip
         self.write(reports, *rows)
+
+
+def within(names: list[str], percent: float, made: Plan | None = None) -> list[str]:
+    """Return the devices that a share reaches."""
+    made = made or plan()
+    return [name for name in names if place(made.salt, made.id, name) < percent]
+
+
+def row(example: Example) -> Any:  # noqa: ANN401 - a row
+    with example.database.reading() as connection:
+        return connection.execute(sa.select(rollouts).order_by(rollouts.c.started_at.desc())).first()
+
+
+def go(example: Example, seconds: float, alive: list[str]) -> list[str]:
+    """Let time pass with a round every ten minutes, in which some devices report; return what happened."""
+    happened = []
+    for _ in range(round(seconds / 600.0)):
+        example.now += 600.0
+        example.speak(alive)
+        happened += [event.what for event in example.scheduler.tick() if event.what != "renewed"]
+    return happened

@@ -34,4 +34,5 @@ def plan(canary: float = 50.0, classes: bool = True, failed: float = 0.2) -> Pla
             drift=0.5, alarms=20.0,
         ),
         silence=HOUR / 2,
+        unconfirmed=5.0,  # stages of few devices; the default plan has tests of its own
     )  # fmt: skip

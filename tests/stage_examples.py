@@ -39,6 +39,11 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("pictures", {"height": 1, "width": 26}),
     ],
     "colours": [("pictures", {}), ("pictures", {"step": 16, "every": 3})],
+    "orientations": [
+        ("pictures", {}),
+        ("pictures", {"cells": 2, "directions": 4, "normalise": "none"}),
+        ("pictures", {"cells": 1, "floor": 0.2}),
+    ],
     "resample": [("windows", {"rate": 48.0}), ("windows", {"rate": 25.0, "samples": 60})],
     "impute": [
         ("rows", {"strategy": "mean"}),
@@ -143,6 +148,7 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("words", {"label": "walking"}),
         ("words", {"label": "walking", "tempos": [1.0], "every": 1}),
     ],
+    "kernels": [("whole windows", {"keep": 40, "pool": 200}), ("whole windows", {"keep": 3, "pool": 50})],
     "polynomial": [("whole rows", {}), ("whole rows", {"interaction_only": True})],
     "select": [("whole rows", {"k": 3}), ("whole rows", {"k": 4, "score": "anova"})],
     "pca": [("whole rows", {"components": 3}), ("whole rows", {"components": 0.9})],
@@ -160,6 +166,7 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
             },
         ),
         ("whole rows", {"parts": [{"kind": "select", "k": 2}, {"kind": "polynomial"}]}),
+        ("pictures", {"parts": [{"kind": "orientations", "cells": 2}, {"kind": "colours"}]}),
     ],
 }
 

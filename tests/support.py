@@ -83,3 +83,9 @@ def small_disk(place: Path, size: str) -> Iterator[Path]:
 def environment() -> dict[str, str]:
     """Of a process that imports what tests share."""
     return {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "OMP_NUM_THREADS": "1"}
+
+
+def below(process: int) -> list[int]:
+    """Return the processes below one."""
+    children = [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    return children + [more for child in children for more in below(child)]

@@ -27,8 +27,9 @@ from edgewright.schema.trace import (
     TrainingRecord,
     VariantRecord,
 )
-from edgewright.trace.insight import key_insight, verdict
+from edgewright.trace.insight import key_insight
 from edgewright.trace.observations import observe
+from edgewright.trace.readiness import verdict
 from edgewright.training.metrics import wilson
 
 NAMES = (
@@ -128,8 +129,8 @@ def evaluation() -> EvaluationRecord:
     """Two thousand samples of five people."""
     return EvaluationRecord(
         samples=2_000, split_by="group",
-        accuracy=Interval(value=0.8795, low=0.842, high=0.911, method="bootstrap by group"),
-        macro_f1=Interval(value=0.874, low=0.833, high=0.907, method="bootstrap by group"),
+        accuracy=Interval(value=0.8795, low=0.842, high=0.911, method="t interval by group, 4 degrees of freedom"),
+        macro_f1=Interval(value=0.874, low=0.833, high=0.907, method="t interval by group, 4 degrees of freedom"),
         majority=0.412, calibration_error=0.021, labels=LABELS,
         confusion=((560, 4, 61), (12, 790, 22), (98, 44, 409)),
         classes=(ClassRow(label="running", precision=0.836, recall=0.896, f1=0.865, support=625,

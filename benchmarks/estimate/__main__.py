@@ -8,6 +8,7 @@ recurrent networks. With --write the coefficients and the misses that come with 
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -19,16 +20,18 @@ import numpy as np
 from benchmarks.estimate.detectors import DetectorSubject
 from benchmarks.estimate.fitting import Pair, fit_core, fit_more
 from benchmarks.estimate.held_out import held_out
-from benchmarks.estimate.recurrent import OWN, recurrent_held_out
+from benchmarks.estimate.kernels import OWN as OF_KERNELS
+from benchmarks.estimate.recurrent import OWN as OF_STATES
+from benchmarks.estimate.recurrent import recurrent_held_out
 from benchmarks.estimate.subjects import Subject
-from benchmarks.estimate.truth import Fitted, detectors, drawn, parts, recurrent, truths
+from benchmarks.estimate.truth import Fitted, Part, detectors, drawn, kernels, parts, recurrent, truths
 from benchmarks.table import Told, markdown
 from edgewright.export.detector_program import PREFIX
 from edgewright.export.emulator import board
 from edgewright.profiles import cores
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.misses import SHIPPED, Miss, Misses, shipped
-from edgewright.profiles.population import RECURRENT, population_of, strange
+from edgewright.profiles.population import KERNELS, RECURRENT, population_of, strange
 from edgewright.schema.footprint import DETECTOR, Program, Spread
 from edgewright.workflows.estimation.workflow import Truth
 
@@ -52,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--write", action="store_true", help="replace the coefficients and misses of the package")
     parser.add_argument("--detectors", action="store_true", help="with --write: what detectors take more, nothing else")
     parser.add_argument("--recurrent", action="store_true", help="recurrent networks, nothing else")
+    parser.add_argument("--kernels", action="store_true", help="with --write: what counts of patterns take more")
     parser.add_argument("--fit-only", action="store_true", help="judge nothing: programs to judge stay unseen")
     given = parser.parse_args(arguments)
     chosen = given.core or CORES
@@ -61,12 +65,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report = Told()
     for core in chosen:
         if given.write:
-            if not given.detectors and not given.recurrent:
+            alone = [name for name in ("detectors", "recurrent", "kernels") if getattr(given, name)]
+            if not alone:
                 _write_programs(core, given.truths)
-            if not given.recurrent:
+            if not alone or given.detectors:
                 _write_detectors(core, given.truths)
-            if not given.detectors:
-                _write_recurrent(core, given.truths)
+            if not alone or given.recurrent:
+                _write_more(core, given.truths, recurrent, OF_STATES)
+            if not alone or given.kernels:
+                _write_more(core, given.truths, kernels, OF_KERNELS)
         if given.fit_only:
             continue
         if not given.recurrent:
@@ -130,13 +137,15 @@ def _by_first_block(found: list[Found]) -> list[tuple[list[Found], list[Found]]]
     ]
 
 
-def _write_recurrent(core: str, kept: Path | None) -> None:
-    """Fit what layers with a state take more on a core, and keep the misses of such networks, as of other programs."""
+def _write_more(
+    core: str, kept: Path | None, programs: Callable[[float], tuple[Part, ...]], own: re.Pattern[str]
+) -> None:
+    """Fit what programs with kinds of their own take more on a core, and keep their misses, as of other programs."""
     first, near, table = core == CORES[0], _near(core), cores.core(core)
-    found = list(truths(core, drawn(recurrent(1.0 if first else SHARE), core), kept))
+    found = list(truths(core, drawn(programs(1.0 if first else SHARE), core), kept))
 
     def fit(pairs: list[Pair]) -> cores.Core:
-        return fit_more(table, pairs, OWN.match, near)
+        return fit_more(table, pairs, own.match, near)
 
     _save(fit([(subject.exactly(core), truth) for subject, truth in found]))
     _keep(core, _by_number(found), fit)
@@ -196,9 +205,9 @@ def _keep(core: str, folds: list[tuple[list[Found], list[Found]]], fit: Callable
 
 
 def _fit_of(miss: Miss) -> str:
-    """Return which fit a miss is of: that of detectors, of recurrent networks, or, empty, of all other programs."""
+    """Return which fit a miss is of: that of programs with kinds of their own, or, empty, of all others."""
     sort = miss.kind.partition(" ")[2]
-    return sort if sort in (DETECTOR, RECURRENT) else ""
+    return sort if sort in (DETECTOR, KERNELS, RECURRENT) else ""
 
 
 def _made_with(core: str) -> str:

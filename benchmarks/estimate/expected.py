@@ -26,6 +26,7 @@ _RUN = {
     "lanes rounded twice": 2.0, "lanes zero point": 1.0, "call sigmoid15": 130.0, "call tanh15": 130.0,
     "call sigmoid_of_sum": 30.0, "call tanh_of_sum": 30.0, "lstm mac": 6.0, "lstm tap": 9.0, "lstm row": 20.0,
     "lstm unit": 700.0, "gru mac": 6.0, "gru tap": 9.0, "gru row": 40.0, "gru unit": 200.0,
+    "kernel value": 20.0, "kernel row": 80.0, "kernel row value": 25.0, "kernel": 30.0, "kernel place": 12.0,
 }  # fmt: skip
 _CODE = {"": 60.0, "add": 4.0, "answer": 8.0, "compare": 8.0, "div": 12.0, "function": 24.0, "load": 6.0, "mul": 4.0,
          "store": 4.0, "turn": 4.0, "short turn": 6.0, "dual instruction": 3.8, "lanes instruction": 3.5,
@@ -35,7 +36,7 @@ _CODE = {"": 60.0, "add": 4.0, "answer": 8.0, "compare": 8.0, "div": 12.0, "func
 _OWN = f"{OWN_FLOATS} "
 _LIBRARY = {
     "has errno": 40.0, "has expf": 400.0, "has logf": 400.0, "has sqrtf": 60.0, "has long copy": 250.0,
-    "has tanhf": 500.0, "has lstm": 400.0, "has gru": 400.0,
+    "has tanhf": 500.0, "has lstm": 400.0, "has gru": 400.0, "has round_values": 120.0, "has count_kernels": 500.0,
 }  # fmt: skip
 
 # Kinds that only detectors have, or that differ in them: instructions, bytes of code and bytes of stack.
@@ -52,7 +53,8 @@ _DETECTOR = {
 _FLOATS = frozenset({
     "add", "mul", "div", "compare", "dense mac", "mirrored pair", "fft product", "fft point", "fft bin", "fft quad",
     "fft wave", "smooth row", "sum term", "softmax entry", "call max", "call min", "call sigmoid", "call to_byte",
-    "call expf", "call logf", *(f"{op} {kind}" for op in ("lstm", "gru") for kind in ("tap", "mac", "row", "unit")),
+    "call expf", "call logf", "kernel value", "kernel",
+    *(f"{op} {kind}" for op in ("lstm", "gru") for kind in ("tap", "mac", "row", "unit")),
 })  # fmt: skip
 BY_LIBRARY = 20.0
 

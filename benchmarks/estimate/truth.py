@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from benchmarks.estimate.detectors import DetectorSubject, drawn_detectors
+from benchmarks.estimate.kernels import kernel_programs
 from benchmarks.estimate.random_networks import branched_networks, odd_networks, random_networks, wide_networks
 from benchmarks.estimate.recurrent import recurrent_networks
 from benchmarks.estimate.simple import simple_subjects
@@ -53,6 +54,11 @@ def detectors(share: float) -> tuple[Part, ...]:
 def recurrent(share: float) -> tuple[Part, ...]:
     """Return what coefficients of layers with a state are fitted on, or so much of it."""
     return (Part("recurrent", recurrent_networks, round(100 * share), 41),)
+
+
+def kernels(share: float) -> tuple[Part, ...]:
+    """Return what coefficients of counts of patterns are fitted on, or so much of it."""
+    return (Part("kernels", kernel_programs, round(30 * share), 47),)
 
 
 # Pipelines of windows, of which one of five is compiled in floats, too.

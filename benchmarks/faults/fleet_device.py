@@ -141,6 +141,9 @@ class Fleet:
         for at in range(offset, end, 1000):
             yield data[at : min(end, at + 1000)]
 
+    def spoilt(self, release: Release) -> str:
+        return "the fleet"
+
     def report(self, report: object) -> Any:  # noqa: ANN401
         raise NotImplementedError
 

@@ -46,6 +46,8 @@ class Recorder(apsw.VFS):
         self.steps: list[Operation] = []
         self.told: Callable[[], object] = lambda: None
         """Called after every promise."""
+        self.beside: Callable[[], None] | None = None
+        """What another process does after a promise and before a renaming, where no transaction is written."""
         self._fatal = fatal
         self._databases: set[str] = set()
         self._seen: dict[str, Seen] = {}
@@ -61,6 +63,7 @@ class Recorder(apsw.VFS):
         """Record what a user may rely on from now on."""
         self.note(Operation("mark", promise=promise))
         self.told()
+        self._others()
 
     def name_of(self, path: Path | str) -> str | None:
         """Name within the folder ('' for the folder itself); None for what is not in it."""
@@ -108,6 +111,7 @@ class Recorder(apsw.VFS):
 
     def renaming(self, old: str, new: str) -> None:
         """Before a renaming: what is known goes with the name."""
+        self._others()
         self.note(Operation("rename", old, other=new))
         for name in [n for n in self._seen if n == old or n.startswith(f"{old}/")]:
             self._seen[new + name.removeprefix(old)] = self._seen.pop(name)
@@ -119,6 +123,26 @@ class Recorder(apsw.VFS):
         """Before a deletion."""
         self.note(Operation("delete", name))
         self._seen.pop(name, None)
+
+    def _others(self) -> None:
+        """Let other processes open, read and close the files between two steps.
+
+        Raises:
+            RuntimeError: they changed a file of a database that is open here.
+        """
+        if self.beside is None or any(c.txn_state() == apsw.SQLITE_TXN_WRITE for c in apsw.connections()):
+            return
+        before = self._shapes()
+        self.beside()
+        changed = [name for name, shape in self._shapes().items() if shape != before[name]]
+        if changed:
+            raise RuntimeError(f"a process that wrote nothing changed {', '.join(changed)}, which is open here")
+
+    def _shapes(self) -> dict[str, tuple[int, int, int]]:
+        """Return the shapes of the files of databases; to open and close one here would drop the locks on it."""
+        paths = {name: self.folder / name for name in sorted(self._databases)}
+        shapes = {name: path.stat() if path.exists() else None for name, path in paths.items()}
+        return {name: (s.st_ino, s.st_size, s.st_mtime_ns) if s else (0, 0, 0) for name, s in shapes.items()}
 
     def _note(self, step: Operation) -> None:
         if len(self.steps) == self._fatal:

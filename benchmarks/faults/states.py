@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.faults.forking import apart
 from benchmarks.faults.model import WAYS, Disk, Operation, Way, lay
-from benchmarks.faults.recorder import recorded
 from benchmarks.faults.workload import Workload
 
 _FAST = Path("/dev/shm")  # noqa: S108 - the flushes of the program under test are real; here they cost nothing
@@ -70,21 +70,29 @@ def states(start: dict[str, bytes], steps: Sequence[Operation], seed: int, share
 
 def record(workload: Workload) -> tuple[dict[str, bytes], list[Operation]]:
     """Return files before the first step, and all steps and promises of a workload."""
+
+    def act() -> list[Operation]:
+        with workload.recorder(folder) as recorder:
+            workload.use(folder, recorder)
+            return list(recorder.steps)
+
     with scratch() as folder:
         workload.prepare(folder)
         start = files_of(folder)
-        with recorded(folder, disk=workload.disk) as recorder:
-            workload.use(folder, recorder)
-            return start, list(recorder.steps)
+        return start, apart(act) if workload.load else act()
 
 
 def recovery(workload: Workload, state: State) -> list[Operation]:
     """Return the steps of a start that finds this state."""
-    with scratch() as folder:
+
+    def act() -> list[Operation]:
         lay(state.files, folder)
-        with recorded(folder, disk=workload.disk) as recorder:
+        with workload.recorder(folder) as recorder:
             workload.recover(folder, recorder)
             return list(recorder.steps)
+
+    with scratch() as folder:
+        return apart(act) if workload.load else act()
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

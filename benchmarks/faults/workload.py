@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.faults.recorder import Recorder
+from benchmarks.faults.recorder import Recorder, recorded
 
 KIND = "benchmarks.faults.workloads"
 """The package of those that a single device is made of."""
+
+
+Load = Callable[[Path], AbstractContextManager[Callable[[], None]]]
+"""Of a folder: what goes on around a program while the context lasts, and what happens beside it between two steps."""
 
 
 def _nothing(folder: Path) -> None:
@@ -40,6 +45,9 @@ class Workload:
         disk: bytes of the disk; 0: as much as there is.
         share: of its states that are looked at where all are asked for, drawn by chance: each may take long to check.
         kills: most steps at which it is killed; 0: all. A run up to each of them may take long.
+        loads: by name: every fault is tried under each of these loads, too.
+        load: the load of this one; None for none.
+        seed: of the ways that are drawn by chance, so that a variant leaves other states.
     """
 
     what: str
@@ -50,6 +58,34 @@ class Workload:
     disk: int = 0
     share: float = 1.0
     kills: int = 0
+    loads: Mapping[str, Load] = field(default_factory=dict)
+    load: Load | None = None
+    seed: int = 0
+
+    def variants(self) -> list[Workload]:
+        """Return this one and the same under each load; the loads share the states and kills, each has others."""
+        among = len(self.loads)
+        under = [
+            replace(
+                self, what=f"{self.what}, {name}", load=load, seed=number, share=self.share / among,
+                kills=-(-self.kills // among),
+            )
+            for number, (name, load) in enumerate(self.loads.items(), 1)
+        ]  # fmt: skip
+        return [self, *under]
+
+    @contextmanager
+    def recorder(self, folder: Path, fatal: int = -1) -> Iterator[Recorder]:
+        """Provide the recorder of a folder, under the load of this workload.
+
+        Args:
+            folder: in which it works.
+            fatal: as of `Recorder`.
+        """
+        around = self.load(folder) if self.load else nullcontext()
+        with around as beside, recorded(folder, fatal, self.disk) as recorder:
+            recorder.beside = beside
+            yield recorder
 
 
 def workloads(package: str = KIND) -> dict[str, Workload]:

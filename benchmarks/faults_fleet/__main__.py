@@ -8,4 +8,4 @@ from benchmarks.faults.__main__ import main
 
 if __name__ == "__main__":
     cases = ("benchmarks.faults.cases", "benchmarks.faults_fleet.cases")
-    sys.exit(main(sys.argv[1:], "benchmarks.faults_fleet.workloads", cases))
+    sys.exit(main(sys.argv[1:], "benchmarks.faults_fleet.workloads", cases, "benchmarks.faults_fleet.processes"))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import sqlalchemy as sa
@@ -26,7 +26,7 @@ from edgewright.fleet.repository.folder import Fleet, open_fleet
 from edgewright.fleet.repository.public_files import write_targets
 from edgewright.fleet.repository.publication import publish_plan
 from edgewright.fleet.server import enrollments, reports
-from edgewright.fleet.server.control_plane import open_plane
+from edgewright.fleet.server.control_plane import Plane, open_plane
 from edgewright.fleet.server.database.tables import tokens
 from edgewright.fleet.server.publishing import restore
 from edgewright.fleet.server.retention import prune
@@ -47,13 +47,16 @@ _DEVICES = 2
 def made() -> dict[str, bytes]:
     """Return files of a fleet with two releases and their ways back; its keys are made once in a process."""
     with tempfile.TemporaryDirectory() as location:
-        clock = HandClock()
-        quorums = dict.fromkeys((ROOT, TARGETS, RELEASES), Quorum(keys=1, threshold=1))
-        folder = Path(location) / "fleet"
-        fleet, _ = create_fleet(folder, FleetSettings(name="faults", products=(PRODUCT,)), quorums, None, clock.day)
-        for counter in (1, 3):
-            _release(fleet, counter, clock.day)
+        create(Path(location) / "fleet", (1, 3), HandClock().day)
         return files_of(Path(location))
+
+
+def create(folder: Path, counters: Sequence[int], now: float) -> None:
+    """Create a fleet with a release and its way back for each odd counter."""
+    quorums = dict.fromkeys((ROOT, TARGETS, RELEASES), Quorum(keys=1, threshold=1))
+    fleet, _ = create_fleet(folder, FleetSettings(name="faults", products=(PRODUCT,)), quorums, None, now)
+    for counter in counters:
+        _release(fleet, counter, now)
 
 
 def lay_fleet(folder: Path) -> None:
@@ -93,6 +96,9 @@ class Control:
         now: seconds since 1970; by default when the fleet was made.
     """
 
+    attend: ClassVar[Callable[[Plane], Callable[[], None]]] = staticmethod(lambda plane: lambda: None)
+    """What a load does with each control plane that was opened, until what it returns is called."""
+
     def __init__(self, folder: Path, now: float = 0.0) -> None:
         self.clock = HandClock()
         self.clock.day = now or self.clock.day
@@ -108,6 +114,7 @@ class Control:
         self._made.publisher.publish()
         seen = restore.from_folder(self.fleet.metadata.parent)
         restore.check(self.database, restore.published(seen, (self.fleet.metadata / "1.root.json").read_bytes()))
+        self._leave = Control.attend(self.plane)
 
     def plan(self, counter: int) -> bytes:
         """Return signs a plan of two stages offline; it waits to be taken in."""
@@ -163,6 +170,7 @@ class Control:
 
     def close(self) -> None:
         """Let go of the database."""
+        self._leave()
         self.plane.close()
 
     def _random(self, count: int) -> bytes:

@@ -8,7 +8,8 @@ from edgewright.schema.fleet_plan import Cohort, Stage
 
 HOUR = 3600.0
 PLANS: dict[str, tuple[str, PlanOptions]] = {
-    "default": ("`canary:1%,10%,50%,100% --dwell 1h`, as without options", PlanOptions()),
+    "default": ("without options: faults that show within 24 hours", PlanOptions()),
+    "urgent": ("`--find-within 1h`", PlanOptions(find_within=HOUR)),
     "two-stages": ("`half:50%,100%`", PlanOptions(stages=stages("half:50%,100%", HOUR))),
     "windows": (
         "stages of 1 hour, activation from 10:00 to 12:00 only, hold-out of 20 %",

@@ -55,7 +55,10 @@ class Speaker:
 
     def report(self) -> bytes:
         """Return the next request, whole."""
-        body = msgspec.json.encode(report_of(self.nonce, self.sequence))
+        return self.signed(msgspec.json.encode(report_of(self.nonce, self.sequence)))
+
+    def signed(self, body: bytes) -> bytes:
+        """Return the request with this body."""
         digest = f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
         parameters = _PARAMETERS.format(self.name)
         base = f'"@method": POST\n"@path": {_PATH}\n"content-digest": {digest}\n"@signature-params": {parameters}'

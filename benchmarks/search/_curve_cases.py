@@ -20,14 +20,14 @@ from pathlib import Path
 from benchmarks.language.picture_pair import coarse_names, grid, shelf
 from benchmarks.language.row import DATA
 from edgewright.language.utterances import read
+from edgewright.race.metrics import choose
+from edgewright.race.problem import Fold, Indices, Problem
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.search.curves.intent_learner import IntentLearner
 from edgewright.search.curves.measure import Learner
 from edgewright.search.curves.rung_learner import RungLearner, draw_subset, pieces_of
 from edgewright.search.ladder.measurement import Ladder
-from edgewright.search.ladder.metrics import choose
 from edgewright.search.ladder.setup import problem_and_config
-from edgewright.search.problem import Fold, Indices, Problem
 
 HALF = 0.5
 MAJORITY = "majority"

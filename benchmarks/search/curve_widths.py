@@ -17,14 +17,14 @@ from pathlib import Path
 from benchmarks.language.row import DATA
 from benchmarks.search._curve_records import curve, kept
 from benchmarks.table import markdown
+from edgewright.race.metrics import choose
+from edgewright.race.problem import problem_of_pipeline
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.errors import InputError
 from edgewright.search.curves.measure import Learner
 from edgewright.search.curves.noise import FEWEST_WRONG, INTERVAL_FACTOR, LEVEL, MAX_RELATIVE_WIDTH
 from edgewright.search.curves.rung_learner import RungLearner
-from edgewright.search.ladder.metrics import choose
 from edgewright.search.ladder.setup import problem_and_config
-from edgewright.search.problem import problem_of_pipeline
 
 POOLS = (0.5, 0.25)
 _RUNGS = ("linear", "tree", "neighbours", "threshold")

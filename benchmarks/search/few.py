@@ -14,13 +14,14 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # o
 
 from benchmarks.language.row import DATA
 from benchmarks.search._curve_cases import quiet
+from edgewright.race.judge import ComparisonCriteria
+from edgewright.race.metrics import METRICS, codes
+from edgewright.race.problem import Problem
+from edgewright.race.stages import part_of
 from edgewright.schema.config import PipelineConfig, WindowConfig
-from edgewright.search.ladder.features import part_of
 from edgewright.search.ladder.measurement import Ladder
-from edgewright.search.ladder.metrics import METRICS, codes
-from edgewright.search.ladder.model_comparison import ComparisonCriteria, LadderState, choose_with_few
+from edgewright.search.ladder.model_comparison import LadderState, choose_with_few
 from edgewright.search.ladder.setup import problem_and_config
-from edgewright.search.problem import Problem
 
 RUNGS = ("majority", "threshold", "rules", "linear", "tree", "forest", "small_network")
 METRIC = "balanced-accuracy"

@@ -21,8 +21,9 @@ from edgewright.schema.integer import IntegerNetwork
 from integer_layers import LAYERS, some
 
 FLAGS = (*STRICT, "-O1", "-ffp-contract=off")
-# What C makes of several operators; tests/unit/test_export_c99_flash.py and _foreign.py are about them.
-FUSED = {"PowerSpectrum", "WalkTrees"}
+# What C makes of several operators; tests/unit/test_export_c99_flash.py, _foreign.py and test_features_kernels.py are
+# about them.
+FUSED = {"CountKernels", "PowerSpectrum", "SumTrees", "WalkTrees"}
 
 
 @pytest.fixture(autouse=True)

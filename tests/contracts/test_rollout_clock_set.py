@@ -33,6 +33,7 @@ def test_a_release_that_dies_silently_is_noticed_after_the_clock_was_ahead(examp
     happened = set()
     for _ in range(100):
         example.now += 100.0
+        heard(example, names[10:])
         happened |= {one.what for one in example.scheduler.tick()}
     assert "halted" in happened
 

@@ -246,3 +246,50 @@ def test_a_command_that_needs_the_folder_says_so(words: tuple[str, ...], cli: Cl
     text = cli("fleet", *words, "--url", "https://fleet.example", code=2)
     assert "expected the fleet's own folder, got --url - at fleet " in text
     assert "run it on that machine" in text
+
+
+def test_what_a_plan_finds_is_printed_before_it_is_signed(folder: Path) -> None:
+    here = ("--fleet", str(folder))
+    enrolled_devices(folder, 20)
+    printed = ask("rollout", "start", *here, "--dry-run").stderr
+    assert "found from" in printed
+    assert "kills one device in four is found only in stage 3 '100', after it began on up to 20 devices" in printed
+    assert "shows within 1 d of the activation shows before the next stage begins" in printed
+    assert "takes 3.12 d at least" in printed
+    rows = json.loads(ask("rollout", "start", *here, "--dry-run", "--json", "--find-within", "1h").stdout)
+    assert [(row["name"], row["dwell"], row["tolerated"]) for row in rows] == [
+        ("canary", 7200.0, 0), ("50", 7200.0, 0), ("100", 7200.0, 0)
+    ]  # fmt: skip
+    assert (
+        "WARNING: a fault that shows later than 1 h"
+        in ask("rollout", "start", *here, "--dry-run", "--find-within", "1h").stderr
+    )
+    with pytest.raises(EdgewrightError, match="at least 25 h, to find faults that show within 1 d"):
+        ask("rollout", "start", *here, "--find-within", "24h", "--dwell", "1h")
+    assert not (folder / "public" / "targets" / "plans").exists()
+    ask("rollout", "start", *here, "--id", "usual")
+    seen = json.loads(ask("rollout", "status", *here, "usual", "--json").stdout)
+    assert [row["devices"] for row in seen["rollouts"][0]["detection"]] == [4, 10, 20]
+    assert "found from" in ask("rollout", "status", *here, "usual").stdout
+
+
+def test_a_stated_percentage_is_kept_although_it_marks_the_default_in_a_plan(folder: Path, tmp_path: Path) -> None:
+    enrolled_devices(folder, 200)
+    files = {"stated": "unconfirmed = 1.99\n", "other": "pace = 5.0\n"}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+
+    def quorums(*words: str) -> list[int]:
+        text = ask("rollout", "start", "--fleet", str(folder), "--dry-run", "--json", *words).stdout
+        return [row["quorum"] for row in json.loads(text)]
+
+    assert min(quorums()) > 0 and quorums("--plan", str(tmp_path / "other")) == quorums()
+    for words in (("--unconfirmed", "1.99%"), ("--plan", str(tmp_path / "stated"))):
+        assert set(quorums(*words)) == {0}
+
+
+def test_a_folder_that_no_control_plane_serves_gets_no_database_by_planning(folder: Path) -> None:
+    assert not (folder / "fleet.sqlite").exists()
+    printed = ask("rollout", "start", "--fleet", str(folder), "--dry-run").stderr
+    assert "what the stages find is unknown" in printed
+    assert not (folder / "fleet.sqlite").exists()

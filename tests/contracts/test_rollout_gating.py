@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -155,6 +156,22 @@ def test_an_abort_is_nobodys_failure_and_a_late_confirmation_takes_none_back(exa
     example.end(names[10:], "reverted", "memory")
     with example.database.reading() as connection:
         assert gates_of(connection, plan(), NOW, NOW)[0].said == "fail"
+
+
+def test_bytes_that_a_mirror_damaged_are_no_vote_and_the_device_may_have_the_release_later(example: Example) -> None:
+    """Older agents send an outcome for wrong bytes."""
+    names = example.enrol(5)
+    gate = msgspec.structs.replace(FAILED, quorum=1)
+    example.started(stages=(Stage(name="all", percent=100.0, dwell=HOUR),), gates=(gate,))
+    example.update(names[:3])
+    example.end(names[3:], "refused", "damaged")
+    for _ in range(12):
+        example.now += 600.0
+        example.speak(names)
+        assert not {one.what for one in example.scheduler.tick()} & {"halted", "finished"}
+    assert row(example).state == "running"
+    assert "2 have not asked yet" in row(example).holds
+    assert ask_for(example, names[4]).go
 
 
 def test_classes_are_compared_with_the_devices_own_answers_before(example: Example) -> None:

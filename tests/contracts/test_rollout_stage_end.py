@@ -8,39 +8,18 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.protocol.plans.decision import place
+from edgewright.fleet.protocol.plans.detection import BY_SIZE, tolerated, watched_s
 from edgewright.fleet.protocol.plans.options import DEFAULT_GATES, PlanOptions, make_plan
 from edgewright.fleet.protocol.plans.validation import check, check_new
 from edgewright.fleet.repository.acceptance import settle
 from edgewright.fleet.repository.publication import prepare_release, publish_plan
-from edgewright.fleet.server.database.tables import audit, rollouts
+from edgewright.fleet.server.database.tables import audit
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Gate, Plan, Stage
 from fleet_folder import package
-from rollout_example import BLANK, FAILED, HOUR, NOW, STAGES, Example, plan
+from rollout_example import BLANK, FAILED, HOUR, NOW, STAGES, Example, go, plan, row, within
 
 WEEK = 7 * 24 * HOUR
-
-
-def within(names: list[str], percent: float, made: Plan | None = None) -> list[str]:
-    """Return the devices that a share reaches."""
-    made = made or plan()
-    return [name for name in names if place(made.salt, made.id, name) < percent]
-
-
-def row(example: Example) -> Any:  # noqa: ANN401 - a row
-    with example.database.reading() as connection:
-        return connection.execute(sa.select(rollouts).order_by(rollouts.c.started_at.desc())).first()
-
-
-def go(example: Example, seconds: float, alive: list[str]) -> list[str]:
-    """Let time pass with a round every ten minutes, in which some devices report; return what happened."""
-    happened = []
-    for _ in range(round(seconds / 600.0)):
-        example.now += 600.0
-        example.speak(alive)
-        happened += [event.what for event in example.scheduler.tick() if event.what != "renewed"]
-    return happened
 
 
 @pytest.mark.parametrize(("dead", "end"), [(1, "stage"), (2, "halted"), (4, "halted")])
@@ -273,3 +252,71 @@ def test_a_package_is_started_again_after_an_abort_and_the_audit_trail_says_so(e
     )
     with pytest.raises(InputError, match="expected a new package"):
         prepare_release(example.fleet, package(example.folder, "1"), example.now, product="main")
+
+
+@pytest.mark.parametrize(("dead", "first", "last"), [(0, "stage", "stage"), (1, None, "halted"), (3, "halted", None)])
+def test_a_small_stage_tolerates_no_missing_device(
+    example: Example, dead: int, first: str | None, last: str | None
+) -> None:
+    """A stage of ten whose tolerance follows from its size: one silent device holds it, and halts it after as long."""
+    everybody = example.enrol(120)
+    example.started(unconfirmed=BY_SIZE)
+    canary = within(everybody, 10.0)[:10]
+    example.speak(within(everybody, 10.0)[10:], quarantined=True)
+    living = [name for name in everybody if name not in canary[:dead]]
+    example.allow(canary[:dead])
+    example.update(canary[dead:])
+    assert go(example, HOUR - 600.0, living) == []
+    assert go(example, 1800.0, living)[:1] == ([first] if first else [])
+    if first is None:
+        assert "9 of 10 devices have reported that they are healthy" in row(example).holds
+        assert go(example, HOUR, living) == [last]
+
+
+def test_a_device_that_comes_back_ends_the_stage_that_waits_for_it(example: Example) -> None:
+    everybody = example.enrol(100)
+    example.started(unconfirmed=BY_SIZE)
+    canary = within(everybody, 10.0)
+    example.update(canary)
+    living = [name for name in everybody if name not in canary[:1]]
+    assert go(example, HOUR + 1800.0, living) == []
+    assert go(example, 600.0, everybody) == ["stage"]
+
+
+def test_as_many_may_be_missing_as_are_silent_on_the_old_release(example: Example) -> None:
+    everybody = example.enrol(900)
+    example.started(unconfirmed=BY_SIZE)
+    canary = within(everybody, 10.0)
+    others = [name for name in everybody if name not in canary]
+    example.update(canary)
+    assert tolerated(BY_SIZE, len(canary)) < 3
+    silent = {*canary[:3], *others[: len(others) // 20]}  # 5 %, of both
+    assert go(example, HOUR + 600.0, [name for name in everybody if name not in silent])[-1:] == ["stage"]
+
+
+def test_a_stage_waits_until_its_devices_have_run_the_release_for_its_time(example: Example) -> None:
+    """They begin late, as in a maintenance window: a stage of 3 hours watches each device for two."""
+    stages = (Stage(name="canary", percent=10.0, dwell=3 * HOUR), STAGES[-1])
+    everybody = example.enrol(100)
+    example.started(unconfirmed=BY_SIZE, stages=stages)
+    canary = within(everybody, 10.0)
+    watched = watched_s(3 * HOUR, plan().silence)
+    assert watched > HOUR
+    example.speak(canary, quarantined=True)
+    assert go(example, 3 * HOUR - 600.0, everybody) == []
+    example.speak(canary, quarantined=False)
+    example.update(canary)
+    assert go(example, watched - 600.0, everybody) == []
+    assert "0 have run the release for" in row(example).holds
+    assert go(example, 1200.0, everybody) == ["stage"]
+
+
+def test_a_fault_that_shows_within_the_time_is_found_in_a_stage_that_began_late(example: Example) -> None:
+    stages = (Stage(name="canary", percent=10.0, dwell=3 * HOUR), STAGES[-1])
+    everybody = example.enrol(100)
+    example.started(unconfirmed=BY_SIZE, stages=stages)
+    canary = within(everybody, 10.0)
+    assert go(example, 2.5 * HOUR, [name for name in everybody if name not in canary]) == []
+    example.update(canary)
+    assert go(example, HOUR, everybody) == []
+    assert go(example, 2 * HOUR, [name for name in everybody if name not in canary])[:1] == ["halted"]

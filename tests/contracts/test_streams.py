@@ -196,6 +196,11 @@ def test_an_open_source_keeps_the_contract(name: str, tmp_path: Path) -> None:
             assert packet.time.dtype == np.float64
             assert packet.sequence is None or packet.sequence.dtype == np.int64
             assert (np.diff(packet.time) > 0).all() or len(packet.time) < 2
+        # It goes on where it was, or says what it loses.
+        position = json.loads(json.dumps(stream.position()))
+        assert position is not None or stream.loses
+        assert position is None or stream.reached or name in ("mqtt", "http")
+        stream.stored(position)
         if not stream.ended():
             begun = time.monotonic()
             stream.read(0.1)

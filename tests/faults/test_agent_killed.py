@@ -15,7 +15,7 @@ import pytest
 
 from agent_example import RATE, Floats, package, parsed
 from agent_example import signal as rows_of
-from edgewright.device.store.stream_state import STATE_FILE
+from edgewright.device.store import status
 
 COMMAND = str(Path(sys.executable).with_name("edgewright"))
 PERIOD, REFRACTORY, LONG = 10.0, 25.0, 3.0
@@ -96,7 +96,7 @@ def test_killed_again_and_again_it_raises_no_alarm_twice_and_none_for_nothing(tm
             append(tmp_path, values, at, at + 250)
             at += 250
     assert (tmp_path / "said").read_text() == ""
-    assert (tmp_path / "store" / STATE_FILE).exists()
+    assert status.beside(tmp_path / "store").source is not None
     alarms = [event for event in events_of(tmp_path) if event["kind"] == "alarm"]
     on = [event["time"] for event in alarms if event["label"] == "on"]
     long = [event["time"] for event in alarms if event["label"] == "busy for long"]

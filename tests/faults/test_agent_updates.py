@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -15,8 +14,8 @@ import pytest
 from agent_example import package
 from board_fleet import COMMAND, ServedFleet
 from edgewright.fleet.device.state_database import State
+from faulty_agent import wheel
 from fleet_servers import until
-from support import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 
@@ -33,29 +32,6 @@ while True:
 """
 # It imports and answers test vectors, and then fails in its first step.
 BROKEN = "\ndef follow(*_):\n    raise SystemExit('edgewright: this agent is broken')\n"
-
-
-def wheel(folder: Path, version: str, name: str = "", more: str = "") -> Path:
-    """Build a wheel of this repository under another version, with more code in one module; its folder."""
-    source = folder / f"source-{version}"
-    for part in ("pyproject.toml", "README.md", "LICENSE"):
-        source.mkdir(exist_ok=True)
-        shutil.copy(ROOT / part, source / part)
-    for part in ("src", "examples"):
-        shutil.copytree(ROOT / part, source / part, ignore=shutil.ignore_patterns("__pycache__"))
-    project = source / "pyproject.toml"
-    project.write_text(project.read_text().replace('version = "0.1.0"', f'version = "{version}"', 1))
-    if more:
-        module = source / "src/edgewright/fleet/device" / name
-        module.write_text(module.read_text() + more)
-    made = folder / f"wheels-{version}"
-    subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--no-index", "--no-deps", "--no-build-isolation", "-q", "-w", str(made),
-         str(source)],
-        check=True, timeout=300,
-    )  # fmt: skip
-    shutil.rmtree(source)
-    return made
 
 
 class Fleet(ServedFleet):

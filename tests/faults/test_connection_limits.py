@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from edgewright.fleet.server.connection_limits import Connection, capacity, client_of, too_many
+from edgewright.fleet.server.connection_limits import OpenConnections, capacity, client_of
 from fleet_plane import fleet_folder
 
 SERVER = """
@@ -77,25 +77,106 @@ def test_half_open_connections_of_one_host_keep_nobody_from_the_api(tmp_path: Pa
     assert max(waits) < SLOWEST, waits
 
 
-def connections(client: str, count: int, idle: int, received: int, first: int = 0) -> list[Connection]:
-    return [Connection(client, first + number, idle + number, received) for number in range(count)]
+class Ends:
+    """A connection that notes whether it was closed."""
+
+    def __init__(self, address: str) -> None:
+        self.address, self.ended = address, False
+
+    def end(self) -> None:
+        self.ended = True
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def opened(connections: OpenConnections, address: str, count: int, *, polled: bool = True) -> list[Ends]:
+    added = [Ends(address) for _ in range(count)]
+    for connection in added:
+        connections.add(connection)
+        if polled:
+            connections.note_data(connection, complete=True)
+    return added
+
+
+def ended(connections: list[Ends]) -> list[int]:
+    return [number for number, connection in enumerate(connections) if connection.ended]
 
 
 def test_a_client_keeps_its_busiest_connections_and_others_keep_all() -> None:
-    found = connections("attacker", 300, 0, 1) + connections("device", 50, 60_000, 500, first=1000)
-    gone = too_many(found, 800, shared=False)
-    assert {one.client for one in gone} == {"attacker"}
-    assert [one.file for one in gone] == list(range(100, 300))  # an eighth stays: those that were heard last
-    assert too_many(found, 800, shared=True) == []  # a proxy's address is not one client
+    connections = OpenConnections(800, shared=False)
+    attacker, devices = opened(connections, "attacker", 300), opened(connections, "device", 50)
+    others = [opened(connections, f"{number}", 1)[0] for number in range(130)]  # 480 are 60 %
+    assert ended([*attacker, *devices, *others]) == []
+    connections.note_data(attacker[0], complete=True)
+    attacker += opened(connections, "attacker", 1)
+    assert ended(attacker) == list(range(1, 202))  # an eighth stays: those that were heard last
+    assert ended([*devices, *others]) == []
+    assert (len(connections), connections.closed) == (280, 201)
+    proxied = OpenConnections(800, shared=True)  # a proxy's address is not one client
+    assert ended(opened(proxied, "proxy", 800)) == []
 
 
-def test_silent_connections_go_first_and_a_full_server_makes_room() -> None:
-    found = connections("a", 80, 20_000, 0) + connections("b", 80, 9_000, 0, first=1000)
-    assert {one.client for one in too_many(found, 800, shared=False)} == {"a"}
-    many = [one for client in range(95) for one in connections(str(client), 10, client, 1, first=100 * client)]
-    gone = too_many(many, 1000, shared=False)
-    assert len(gone) == 150  # down to 80 %
-    assert min(one.idle_ms for one in gone) >= max(one.idle_ms for one in many if one not in gone)
+def test_silent_connections_end_after_ten_seconds_and_a_full_server_closes_the_most_idle() -> None:
+    clock = Clock()
+    connections = OpenConnections(100, shared=False, clock=clock)
+    silent, polled = opened(connections, "a", 5, polled=False), opened(connections, "b", 5)
+    clock.now = 6.0
+    connections.note_data(polled[0], complete=False)  # the first bytes of another request
+    connections.note_data(silent[0], complete=False)  # a byte now and then does not help
+    connections.note_data(silent[1], complete=True)
+    clock.now = 11.0
+    connections.end_silent()
+    assert (ended(silent), ended(polled), connections.closed) == ([0, 2, 3, 4], [], 0)
+    clock.now = 16.5
+    connections.end_silent()
+    assert ended(polled) == [0]
+    devices = [opened(connections, f"{number}", 1)[0] for number in range(95)]
+    assert (len(connections), ended(devices)) == (100, [])
+    opened(connections, "new", 3)
+    assert (len(connections), connections.closed, ended(polled), ended(silent)) == (100, 3, [0, 1, 2, 3], [0, 2, 3, 4])
+
+
+def test_silent_connections_of_many_clients_together_have_an_eighth_of_a_crowded_server() -> None:
+    connections = OpenConnections(800, shared=False)
+    devices = [opened(connections, f"device-{number}", 1)[0] for number in range(480)]
+    silent = [opened(connections, f"{number}", 1, polled=False)[0] for number in range(1000)]
+    assert ended(devices) == []
+    assert ended(silent) == list(range(900))
+    for connection in [*devices, *silent]:
+        connections.remove(connection)
+    assert len(connections) == 0
+
+
+def test_silent_connections_of_one_client_end_no_handshake_of_another() -> None:
+    connections = OpenConnections(800, shared=False)
+    devices = [opened(connections, f"device-{number}", 1)[0] for number in range(480)]
+    honest = [opened(connections, f"new-{number}", 1, polled=False)[0] for number in range(20)]
+    attackers = [opened(connections, f"attacker-{number}", 500, polled=False) for number in range(6)]
+    assert ended([*devices, *honest]) == []
+    assert [500 - len(ended(attacker)) for attacker in attackers] == 6 * [12]
+    connections.note_data(attackers[0][-1], complete=True)
+    attackers[0] += opened(connections, "attacker-0", 1, polled=False)
+    assert 501 - len(ended(attackers[0])) == 13
+    proxied = OpenConnections(800, shared=True)
+    assert ended(opened(proxied, "proxy", 100, polled=False)) == []
+    for connection in [*devices, *honest, *(one for attacker in attackers for one in attacker)]:
+        connections.remove(connection)
+    assert not (connections._open or connections._clients or connections._silent or connections._silent_of)
+
+
+def test_an_answer_that_goes_on_is_not_closed_before_idle_connections() -> None:
+    connections = OpenConnections(100, shared=False)
+    loading, idle = (opened(connections, name, 1)[0] for name in ("loading", "idle"))
+    connections.note_sent(loading)
+    others = [opened(connections, f"{number}", 1)[0] for number in range(99)]
+    assert (loading.ended, idle.ended, ended(others)) == (False, True, [])
+    connections.note_sent(idle)  # has ended
+    assert len(connections) == 100
 
 
 def test_addresses_of_one_client_and_the_files_that_stay_reserved() -> None:

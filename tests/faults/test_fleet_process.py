@@ -26,6 +26,7 @@ from edgewright.schema.fleet_plan import Release, TrialLimits
 from edgewright.schema.fleet_report import Vitals
 from fleet_servers import PATIENCE, until
 from growing_rows import Rows
+from support import below
 
 pytestmark = pytest.mark.slow
 
@@ -55,32 +56,22 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
         made.close()
 
 
-def children(process: int) -> list[int]:
-    found = []
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            text = status.read_text()
-        except OSError:
-            continue
-        if f"\nPPid:\t{process}\n" in text:
-            found.append(int(status.parent.name))
-    return found
-
-
 def test_a_device_enrols_updates_goes_back_and_is_killed(fleet: Fleet) -> None:
     device = fleet.start("r0.edge", "--token", fleet.token)
     fleet.wait("release 0, idle: no rollout")
-    resident = Path(f"/proc/{device.pid}/status").read_text()
-    assert int(re.findall(r"VmRSS:\s+(\d+) kB", resident)[0]) <= 48 * 1024
-    assert "numpy" not in Path(f"/proc/{device.pid}/maps").read_text()
+    launcher, agent = device.pid, below(device.pid)[0]
+    for process, most in ((launcher, 40), (agent, 48)):
+        resident = Path(f"/proc/{process}/status").read_text()
+        assert int(re.findall(r"VmRSS:\s+(\d+) kB", resident)[0]) <= most * 1024
+        assert "numpy" not in Path(f"/proc/{process}/maps").read_text()
     plan = fleet.roll_out("r1.edge", "seconds = 4.0")
     fleet.wait("release 1, idle: confirmed")
 
-    # Killed, it takes its child along, and the next start goes on where it was.
-    (child,) = children(device.pid)
+    # Killed, it takes the agent and the model's process along, and the next start goes on where it was.
+    agent, model = below(device.pid)
     device.kill()
     device.wait()
-    until(lambda: not Path(f"/proc/{child}").exists())
+    until(lambda: not Path(f"/proc/{agent}").exists() and not Path(f"/proc/{model}").exists())
     device = fleet.start()
     fleet.wait("release 1, idle: release 1 is active")
 
@@ -102,7 +93,7 @@ def test_a_device_enrols_updates_goes_back_and_is_killed(fleet: Fleet) -> None:
     (fleet.folder / "said").write_bytes(b"")
     device = fleet.start()
     fleet.wait("release 1, idle")
-    until(lambda: children(device.pid))
+    until(lambda: len(below(device.pid)) == 2)
 
 
 def test_wrong_use_is_said_in_a_line(tmp_path: Path) -> None:
@@ -197,13 +188,13 @@ def test_a_process_that_cannot_begin_says_why(tmp_path: Path) -> None:
         assert "nonsense" in str(child.ended())
 
 
-def test_vectors_pass_fail_or_are_damaged(tmp_path: Path) -> None:
+def test_vectors_pass_fail_or_are_no_package(tmp_path: Path) -> None:
     assert run_vectors(package(tmp_path / "good.edge"), TrialLimits()).ok
     wrong = run_vectors(package(tmp_path / "wrong.edge", wrong=0.5), TrialLimits())
     assert (wrong.ok, wrong.because) == (False, "vectors")
     (tmp_path / "bad.edge").write_bytes(b"PK\x03\x04 nonsense")
     damaged = run_vectors(tmp_path / "bad.edge", TrialLimits())
-    assert (damaged.ok, damaged.because) == (False, "damaged")
+    assert (damaged.ok, damaged.because) == (False, "vectors")
     assert "bad.edge" in damaged.detail
     slow = run_vectors(tmp_path / "good.edge", TrialLimits(), wall=0.01)
     assert (slow.ok, slow.because) == (False, "latency")

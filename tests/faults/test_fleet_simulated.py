@@ -51,10 +51,27 @@ def test_a_canary_of_one_per_cent_is_halted_within_two_poll_periods_and_taken_ba
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["bad-model", "crash-loop"])
-def test_a_canary_of_one_device_under_the_default_plan_is_halted_when_its_time_is_over(fault: str) -> None:
+def test_a_bad_release_is_halted_in_the_first_stage_of_the_default_plan(fault: str) -> None:
     result = simulate(Settings(plan=PlanOptions(), devices=100, fault=fault))
     assert not violated(result), [one for one in result.held if not one.held]
-    assert result.exposed == 1
+    assert 0 < result.exposed == result.canary < 30
+
+
+@pytest.mark.slow
+def test_a_fault_that_shows_after_hours_reaches_the_first_stage_only() -> None:
+    result = simulate(Settings(plan=PlanOptions(), devices=60, fault="dies-after-hours", wait=900.0))
+    assert not violated(result), [one for one in result.held if not one.held]
+    assert 0 < result.exposed == result.canary < 25
+
+
+@pytest.mark.slow
+def test_the_urgent_plan_misses_what_its_preview_says_that_it_misses() -> None:
+    """Stages of two hours pass a fault that shows after three to five; the watch after the end takes it back."""
+    urgent = PlanOptions(find_within=HOUR)
+    result = simulate(Settings(plan=urgent, devices=60, fault="dies-after-hours", wait=900.0))
+    assert result.exposed > result.canary
+    assert result.halted is not None
+    assert {row.within for row in result.detection} == {HOUR}
 
 
 @pytest.mark.slow

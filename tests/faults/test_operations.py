@@ -21,6 +21,9 @@ import msgspec
 import psycopg
 import pytest
 
+from edgewright.fleet.repository.acceptance import read_held
+from edgewright.fleet.repository.folder import open_fleet
+from edgewright.fleet.repository.offline import role_of
 from edgewright.fleet.server.api.client import local_client
 from edgewright.fleet.server.database import copy
 from edgewright.schema.fleet_api import DevicePage
@@ -123,11 +126,25 @@ def goes_on(folder: Path, device: Device) -> None:
 
 def test_every_block_has_a_name_that_a_test_runs() -> None:
     assert set(blocks()) == {
-        "backup", "migrate", "rehearsal", "restore-sqlite", "restore-postgresql", "restore-machine",
+        "backup", "migrate", "rehearsal", "restore-sqlite", "restore-postgresql", "restore-machine", "stolen-key",
     }  # fmt: skip
     text = Path(__file__).read_text(encoding="utf-8")
     for name in blocks():
         assert f'run("{name}"' in text
+
+
+@pytest.mark.slow
+@pytest.mark.heavy
+def test_a_stolen_key_is_answered_by_one_command(tmp_path: Path) -> None:
+    folder, device = started(tmp_path)
+    key = role_of(read_held(open_fleet(folder)), "rollouts").keyids[0]
+    (folder / "keys" / "offline").rename(tmp_path / "usb")
+    text = run("stolen-key", tmp_path, {"3f9c2b71": key[:16], "/media/usb": str(tmp_path / "usb")})
+    assert "would replace" in text and "key.stolen" in text
+    assert role_of(read_held(open_fleet(folder)), "rollouts").keyids[0] != key
+    with served(folder) as address:
+        heard(address, device)
+    assert "aborted" in rollout("status", folder)
 
 
 @pytest.mark.slow

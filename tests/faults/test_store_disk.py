@@ -17,7 +17,7 @@ import pytest
 from edgewright.device.store import reader, status, stream_state
 from edgewright.device.store.store import Store
 from edgewright.schema.errors import OutputError
-from edgewright.schema.store import Limits
+from edgewright.schema.store import Limits, SourcePlace
 from store_example import HandClock, config, event, opened, put_rows
 from support import environment, small_disk
 
@@ -88,11 +88,12 @@ def test_a_young_store_on_a_full_disk_keeps_every_unsent_alarm(tmp_path: Path) -
 
 def test_what_was_learnt_and_calm_items_go_before_any_alarm(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "8m") as disk, opened(disk / "s", ballast=MIB) as store:
-        learnt = disk / "s" / stream_state.STATE_FILE
         store.append_events([event("alarm", "x" * 2000, number) for number in range(200)])
         store.append_events([event("decision", "x" * 2000, number) for number in range(200)])
         store.commit()
-        learnt.write_bytes(bytes(256 << 10))
+        place = SourcePlace(version=1, source="csv rows.csv", position={"rows": 7})
+        store.remember({"stream\n": bytes(256 << 10)}, place)
+        store.commit()
         store.committer.wear.checkpoint(store.age(), always=True)
         fill(disk)
         alarms = 200
@@ -107,7 +108,10 @@ def test_what_was_learnt_and_calm_items_go_before_any_alarm(tmp_path: Path) -> N
         held = [write for write in store.committer.pending.writes if write.table == "outbox" and not write.rank]
         assert after.waiting[0] + len(held) == alarms
         assert alarms > 400
-        assert not learnt.exists()
+        assert not stream_state.load(store.database)
+        kept = stream_state.place(store.database)
+        assert kept is not None
+        assert kept.position == {"rows": 7}
         assert after.waiting.get(4, 0) == len(sequences(store, "decision")) == 0
         assert {entry.priority: entry.items for entry in after.dropped}[4] == 200
         assert all(entry.priority for entry in after.dropped)

@@ -53,8 +53,9 @@ def test_the_full_disk_is_full_and_the_ballast_goes_and_comes_back() -> None:
     assert ballast == ["create", "write", "truncate", "write", "truncate", "write"]
 
 
-@pytest.mark.parametrize("weaker", ["synchronous=FULL", "synchronous=EXTRA"])
-def test_a_store_that_flushes_less_is_seen(monkeypatch: pytest.MonkeyPatch, weaker: str) -> None:
+# Of the identity, which is flushed with EXTRA, a second copy stops most of the damage.
+@pytest.mark.parametrize(("weaker", "share"), [("synchronous=FULL", 0.03), ("synchronous=EXTRA", 0.1)])
+def test_a_store_that_flushes_less_is_seen(monkeypatch: pytest.MonkeyPatch, weaker: str, share: float) -> None:
     real = database.Database.execute
 
     def weak(self: database.Database, sql: str, arguments: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
@@ -64,7 +65,7 @@ def test_a_store_that_flushes_less_is_seen(monkeypatch: pytest.MonkeyPatch, weak
     workload = workloads()["store"]
     start, steps = record(workload)
     monkeypatch.undo()
-    assert len(check_all(states(start, steps, 3, 0.03), workload.check).wrong) > 5
+    assert len(check_all(states(start, steps, 3, share), workload.check).wrong) > 5
 
 
 def test_the_model_keeps_what_was_flushed_and_nothing_else() -> None:

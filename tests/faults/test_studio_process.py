@@ -90,7 +90,7 @@ def test_a_missing_extra_is_named(tmp_path: Path) -> None:
     )
     import sys
 
-    for missing in ("starlette", "granian", "python_multipart"):
+    for missing in ("starlette", "uvicorn", "httptools", "python_multipart"):
         done = subprocess.run(
             [sys.executable, "-c", code, missing, str(tmp_path / "runs")], capture_output=True, text=True, check=False,
             timeout=PATIENCE,

@@ -38,7 +38,37 @@ def test_a_simulation_names_gain_and_people(cli: Cli, run: Path) -> None:
     assert found["losing"] == []
     assert found["gain"]["value"] == pytest.approx((odd["after"] - odd["before"]) / 2)
     assert found["state_bytes"] <= 2048
-    assert "gain" in cli("adapt", "simulate", run, "--examples", "15")
+    assert found["gain_without_best"]["value"] == 0.0
+    walk = next(one for one in found["classes"] if one["label"] == "walk")
+    assert walk["gain"]["value"] == pytest.approx(walk["after"]["value"] - walk["before"]["value"])
+    assert found["shipped"] is None
+    printed = cli("adapt", "simulate", run, "--examples", "15")
+    assert f"mean gain without {ODD}, who gains most: 0.000" in printed
+    assert "earlier fit" not in printed
+
+
+@pytest.mark.slow
+def test_the_package_that_ships_is_judged_and_its_losers_are_named(cli: Cli, tmp_path: Path) -> None:
+    config = read_config(str(write_worn(tmp_path, "output")), ("refit=true",))
+    folder = run_pipeline(config, out=tmp_path / "runs").folder
+    assert (folder / "judged").is_dir()
+    found = cli.json("adapt", "simulate", folder, "--examples", "15")
+    assert sorted(one["name"] for one in found["people"]) == ["p6", ODD]
+    shipped = found["shipped"]
+    assert 0 < shipped["before"] <= 1
+    assert shipped["losing"] == []
+    printed = cli("adapt", "simulate", folder, "--examples", "15")
+    assert "the package that ships was fitted on them too" in printed
+    head, *lines = (tmp_path / "worn.csv").read_text().splitlines()
+    cells = [line.split(",") for line in lines]
+    moved = [",".join([*row[:2], *(f"{float(cell) + 0.001:.4f}" for cell in row[2:])]) for row in cells]
+    (tmp_path / "new.csv").write_text("\n".join([head, *moved]) + "\n", encoding="utf-8")
+    other = cli.json("adapt", "simulate", folder, "--data", tmp_path / "new.csv", "--examples", "15")
+    assert other["shipped"] is None
+    assert len(other["people"]) == 8
+    # The package has learned of everybody, the odd one among them: it is better than the fit that had not seen them.
+    mean = sum(one["before"] for one in other["people"] if one["name"] in ("p6", ODD)) / 2
+    assert mean == pytest.approx(shipped["before"], abs=0.02)
 
 
 def test_a_first_stretch_of_time_is_labelled_and_later_rows_are_judged(cli: Cli, run: Path) -> None:

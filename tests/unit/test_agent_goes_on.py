@@ -13,9 +13,7 @@ from edgewright.core.package import write_package
 from edgewright.device.agent.loop import Agent
 from edgewright.device.agent.settings import check_settings
 from edgewright.device.agent.startup import run_agent
-from edgewright.device.agent.store_writer import StoreWriter
-from edgewright.device.store import reader
-from edgewright.device.store.stream_state import STATE_FILE
+from edgewright.device.store import reader, stream_state
 from edgewright.schema.device import Event, Packet
 from runtime_example import numbers, parts
 
@@ -81,6 +79,11 @@ def of_the_stream(folder: Path) -> list[str]:
         events = [stored.event for stored in reader.events(database, limit=100_000, newest=False)]
     kept = [e for e in events if e.kind != "summary" and e.label != "start"]
     return lines([Event(kind=e.kind, time=e.time, label=e.label, score=e.score, detail=e.detail) for e in kept])
+
+
+def states(folder: Path) -> dict[str, bytes]:
+    with reader.look(folder / "store") as database:
+        return stream_state.load(database)
 
 
 def part(folder: Path, values: Floats, begin: int, end: int, rows: int = 50, **settings: Any) -> list[Event]:  # noqa: ANN401
@@ -169,21 +172,21 @@ def test_what_is_another_one_begins_anew(tmp_path: Path, change: str) -> None:
 
 
 @pytest.mark.parametrize("other", [False, True])
-def test_a_kill_after_the_last_save_brings_back_no_state_of_long_ago(
+def test_a_kill_brings_back_no_state_of_long_ago(
     tmp_path: Path, values: Floats, monkeypatch: pytest.MonkeyPatch, other: bool
 ) -> None:
     folder = place(tmp_path / "a")
     part(folder, values, 0, 240)
-    saved = (folder / "store" / STATE_FILE).read_bytes()
-    # From here to the kill nothing is saved: on was decided and told, and the press became busy.
-    monkeypatch.setattr(StoreWriter, "file", lambda *_: None)
-    unsaved = part(folder, values, 240, 400)
-    assert {("alarm", "on"), ("state", "busy")} <= {(e.kind, e.label) for e in unsaved}
-    assert (folder / "store" / STATE_FILE).read_bytes() == saved
+    saved = states(folder)
+    # Nothing is saved at the end, as in a kill: on was decided and told, and the press became busy.
+    monkeypatch.setattr(Agent, "_end", lambda _: None)
+    killed = part(folder, values, 240, 400)
+    assert {("alarm", "on"), ("state", "busy")} <= {(e.kind, e.label) for e in killed}
+    assert states(folder) != saved
     monkeypatch.undo()
-    if other:  # another stream alone is heard meanwhile, and the file is written again
+    if other:  # another stream alone is heard meanwhile
         given(folder, [Packet(stream="b", values=values[:50], time=np.arange(50) / 50.0)], settings=SETTINGS, live=True)
-        assert (folder / "store" / STATE_FILE).read_bytes() != saved
+        assert {key.rpartition("\n")[2] for key in states(folder)} == {"", "b"}
     after = part(folder, values, 410, 740)
     # It is still on, and nobody is told again; off comes when it would have; the time-out waits for all of its time.
     found = [one for one in told(after, "decision", "alarm", "state") if one[0] < 11.6]

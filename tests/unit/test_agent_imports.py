@@ -11,7 +11,10 @@ import pytest
 
 from agent_example import package, recording, signal
 
-DESK = ("jax", "optax", "sklearn", "scipy", "onnx", "polars", "rich", "jinja2", "starlette", "granian", "sktime")
+DESK = (
+    "jax", "optax", "sklearn", "scipy", "onnx", "polars", "rich", "jinja2", "starlette",
+    "uvicorn", "httptools", "sktime",
+)  # fmt: skip
 UNASKED = ("paho", "serial", "cryptography", "http.server", "http.client", "subprocess", "multiprocessing", "asyncio")
 CODE = """
 import json, sys

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
-from agent_example import given, package, packets, reference_of, signal, stretch
+from agent_example import Given, given, package, packets, reference_of, signal, stretch
 from edgewright.device.agent.checkpoint import Checkpoint, SavedState, decoded, encoded, goes_on
+from edgewright.device.store import reader, stream_state
 from edgewright.device.store.store import Store
 from edgewright.device.store.stream_state import LARGEST, STATE_FILE
 from edgewright.monitor.detector_file import write_detector
@@ -22,6 +25,11 @@ Found = tuple[float, str, float | None, object]
 
 def found(events: list[Event], *kinds: str) -> list[Found]:
     return [(e.time, e.label, e.score, {**e.detail}) for e in events if e.kind in kinds]
+
+
+def states(store: Path) -> dict[str, bytes]:
+    with reader.look(store) as database:
+        return stream_state.load(database)
 
 
 def detector(folder: Path, name: str) -> None:
@@ -104,20 +112,20 @@ def test_the_confidence_drifts_at_the_same_block_however_rows_came_and_the_agent
     assert parts == whole
 
 
-def test_recordings_and_encrypted_columns_leave_no_state(tmp_path: Path) -> None:
+def test_recordings_leave_no_state_and_that_of_encrypted_columns_is_sealed(tmp_path: Path) -> None:
     package(tmp_path / "switch.edge")
     detector(tmp_path, "own_past")
     settings = {"detectors": [{"path": "odd.detector"}]}
     given(tmp_path, packets(signal(4.0)), settings=settings)
-    assert not (tmp_path / "store" / STATE_FILE).exists()
+    assert states(tmp_path / "store") == {}
     pytest.importorskip("cryptography")
     (tmp_path / "key").write_bytes(bytes(range(32)))
     (tmp_path / "key").chmod(0o600)
     secret = {"encrypt": ["level"], "key_file": str(tmp_path / "key")}
     given(tmp_path, packets(signal(4.0)), settings={**settings, "store": secret}, live=True)
-    assert not (tmp_path / "store" / STATE_FILE).exists()
+    assert {data[:1] for data in states(tmp_path / "store").values()} == {b"\x01"}
     given(tmp_path, packets(signal(4.0)), settings=settings, live=True)
-    assert (tmp_path / "store" / STATE_FILE).exists()
+    assert {data[:1] for data in states(tmp_path / "store").values()} == {b"\x00"}
 
 
 @pytest.mark.parametrize("damage", [b"", b"nothing", None])
@@ -126,14 +134,16 @@ def test_a_damaged_state_is_as_none(tmp_path: Path, damage: bytes | None) -> Non
     detector(tmp_path, "own_past")
     settings = {"detectors": [{"path": "odd.detector"}]}
     given(tmp_path, packets(signal(4.0)), settings=settings, live=True)
-    path = tmp_path / "store" / STATE_FILE
-    data = path.read_bytes()
-    path.write_bytes(damage if damage is not None else data[:90] + bytes([data[90] ^ 1]) + data[91:])
+    data = states(tmp_path / "store")["stream\n"]
+    wrong = damage if damage is not None else data[:90] + bytes([data[90] ^ 1]) + data[91:]
     with Store.open(tmp_path / "store") as store:
-        assert Checkpoint(store).take("stream\n") is None
+        assert Checkpoint(store, "given").take("stream\n") is not None
+        with store.database.transaction():
+            stream_state.write(store.database, {"learnt\nstream\n": wrong})
+        assert Checkpoint(store, "given").take("stream\n") is None
     _, report = given(tmp_path, packets(signal(4.0), begin=4.0), settings=settings, live=True)
     assert report.rows == 200
-    assert path.read_bytes() != damage
+    assert states(tmp_path / "store")["stream\n"] not in (damage, data)
 
 
 def test_times_that_begin_anew_are_another_stream() -> None:
@@ -143,7 +153,33 @@ def test_times_that_begin_anew_are_another_stream() -> None:
     assert not goes_on(None, 1.0)
 
 
-def test_states_are_exact_and_their_file_is_bounded(tmp_path: Path) -> None:
+def test_states_of_an_older_version_go_on_and_their_file_goes(tmp_path: Path) -> None:
+    package(tmp_path / "switch.edge")
+    values, decision = signal(8.0, period=8.0), {"smoothing": 4, "debounce": 2, "alarms": ["on"]}
+    settings = {"packages": [{"path": "switch.edge", "decision": decision}]}
+    given(tmp_path, stretch(values, 0, 260), settings=settings, live=True)
+    with Store.open(tmp_path / "store") as store:
+        older = Checkpoint(store, "given")
+        kept = {key: older.take(key) for key in states(tmp_path / "store")}
+        # As that version wrote it, without what a state has got since.
+        record: tuple[object, ...] = (
+            2,
+            (store.boot, store.sequence + 1),
+            {key: (one.time, one.state) for key, one in kept.items() if one},
+            {},
+        )
+        data = msgspec.msgpack.encode(record)
+        path = tmp_path / "store" / STATE_FILE
+        path.write_bytes(data + zlib.crc32(data).to_bytes(4, "little"))
+        with store.database.transaction():
+            stream_state.purge(store.database, everything=True)
+    events = given(tmp_path, stretch(values, 260, 300), settings=settings, live=True)[0]
+    assert not [event for event in events if event.kind in ("decision", "alarm")]
+    assert states(tmp_path / "store").keys() == kept.keys()
+    assert not path.exists()
+
+
+def test_states_are_exact_and_bounded(tmp_path: Path) -> None:
     state = {"a": np.array([[1.5, np.nan]], np.float32), "b": [0.1, float("inf"), None, True], "c": np.int64(7)}
     back = decoded(encoded(state))
     assert back["a"].dtype == np.float32
@@ -151,8 +187,8 @@ def test_states_are_exact_and_their_file_is_bounded(tmp_path: Path) -> None:
     assert (back["b"], back["c"]) == (state["b"], 7)
     large = {f"detector\nx\n0\nstream {k}": SavedState(1.0, bytes(1 << 20)) for k in range(9)}
     with Store.open(tmp_path) as store:
-        Checkpoint(store).writing(large)()
-        assert (tmp_path / STATE_FILE).stat().st_size < LARGEST + 100
-        again = Checkpoint(store)
-        assert again.take("detector\nx\n0\nstream 0") is not None
-        assert again.take("detector\nx\n0\nstream 8") is None
+        store.remember(*Checkpoint(store, "given").saved(large, None, Given([]), done=lambda _: None, at_once=True))
+        assert sum(map(len, states(tmp_path).values())) < LARGEST
+        again = Checkpoint(store, "given")
+        assert again.take("detector\nx\n0\nstream 0") is None
+        assert again.take("detector\nx\n0\nstream 8") == large["detector\nx\n0\nstream 8"]

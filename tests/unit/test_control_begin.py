@@ -14,7 +14,7 @@ from edgewright.fleet.server.database import audit_chain
 from edgewright.fleet.server.database.engine import Database, open_database
 from edgewright.fleet.server.database.group_commit import Committer
 from edgewright.fleet.server.database.tables import audit
-from edgewright.fleet.server.publishing import heads
+from edgewright.fleet.server.publishing import heads, restore
 from edgewright.fleet.server.publishing.restore import begin
 from fleet_folder import fleet
 
@@ -44,7 +44,9 @@ def test_the_slower_of_two_servers_goes_on_with_what_the_other_took_in(tmp_path:
     def other() -> None:
         reads.append(1)
         if len(reads) == 2:
-            begun.append(begin(made, second, committers[1], now))
+            # On another machine, where the lock of the folder does not reach.
+            published = restore.published(restore.from_folder(made.metadata.parent), restore.first_root(made))
+            begun.append(restore.take_up(second, committers[1], published, "control", now, what="begun"))
 
     try:
         slow = Overtaken(first.writing, first.readers, other)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from edgewright.fleet.server.database import audit_chain, group_commit
 from edgewright.fleet.server.database.engine import Database, open_database
 from edgewright.fleet.server.database.group_commit import BusyError, Committer
 from edgewright.fleet.server.database.tables import audit
+from edgewright.fleet.server.log import line
 from edgewright.schema.errors import EdgewrightError, InputError, OutputError
 
 
@@ -160,6 +164,44 @@ def test_a_full_disk_is_told_until_something_is_written_again(
     lines = [line for line in capsys.readouterr().err.splitlines() if '"commit.' in line]
     assert ["commit.failed" in line for line in lines] == [True, False]
     assert "full" in lines[0]
+
+
+def test_a_log_that_cannot_be_written_stops_no_commit(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    committer = Committer(database.writing)
+    with Path("/dev/full").open("w", buffering=1) as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        monkeypatch.setattr(committer, "_check", raising)
+        futures = [committer.submit(partial(add, what=str(number))) for number in range(3)]
+        assert all(isinstance(future.exception(10), OutputError) for future in futures)
+        monkeypatch.undo()
+        monkeypatch.setattr(sys, "stderr", full)
+        assert committer.submit(partial(add, what="later")).result(10) == "later"
+        line("info", "closing")
+        monkeypatch.undo()
+        with suppress(OSError):
+            full.close()
+    assert committer.alive
+    committer.close()
+
+
+def raising() -> None:
+    raise OutputError("the files of the database", "none")
+
+
+def test_a_log_that_fails_in_another_way_leaves_nobody_waiting(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*given: object, **more: object) -> None:
+        raise RuntimeError("log")
+
+    monkeypatch.setattr(group_commit, "line", broken)
+    committer = Committer(database.writing, thread=False)
+    monkeypatch.setattr(committer, "_thread", threading.current_thread())
+    monkeypatch.setattr(committer, "_check", raising)
+    waiting: Future[str] = Future()
+    with pytest.raises(RuntimeError, match="log"):
+        committer._commit([group_commit._Request(None, partial(add, what="x"), waiting)])
+    assert isinstance(waiting.exception(0), OutputError)
 
 
 def test_a_write_that_failed_long_ago_is_not_told_any_more(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

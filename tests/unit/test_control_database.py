@@ -20,7 +20,16 @@ from edgewright.fleet.server.database.upgrade import upgrade_file
 from edgewright.schema.errors import InputError
 
 ADDED = {
-    "devices": ("status", "tagged_at", "retries", "retry_release", "retry_after"),
+    "devices": (
+        "status",
+        "tagged_at",
+        "retries",
+        "retry_release",
+        "retry_after",
+        "signed",
+        "transport_faults",
+        "transport_fault",
+    ),
     "operators": ("expires",),
     "vitals": ("processor",),
     "reports": ("processor",),
@@ -33,7 +42,8 @@ def first_revision(connection: sa.Connection) -> None:
     for table, columns in ADDED.items():
         for column in columns:
             connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
-    for table in ("diagnoses", "federations", "federation_members", "federation_groups"):
+    connection.exec_driver_sql("DROP INDEX ix_reports_device_at")
+    for table in ("diagnoses", "federations", "federation_members", "federation_groups", "retention_clock"):
         connection.exec_driver_sql(f"DROP TABLE {table}")
     connection.execute(sa.text("UPDATE alembic_version SET version_num = '0005'"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from edgewright.fleet.server.api.endpoints import devices as pagination
 from edgewright.fleet.server.control_plane import Limits, Plane
 from edgewright.fleet.server.database.tables import devices, intents, items, outcomes, tokens, vitals
 from edgewright.fleet.server.database.tables import reports as history
+from edgewright.fleet.server.monitoring.gauges import Gauges
 from edgewright.fleet.server.rollouts import intents as intent_rules
 from edgewright.schema.fleet_report import Allowed, Report
 from fleet_plane import Client, Device, enrolled, plane_of
@@ -283,33 +285,116 @@ async def test_old_reports_and_items_go_and_the_device_stays(tmp_path: Path) -> 
         await one.report(items=[item(0)])
         clock.now += 100.0
         await one.report(items=[item(1)])
-        assert retention.forget(plane, clock.now) == 2
+        assert retention.Retention(plane).step(clock.now) == 2
         assert [row.sequence for row in rows(plane, history)] == [1]
         assert [row.sequence for row in rows(plane, items)] == [1]
         assert len(rows(plane, devices)) == 1
 
 
-async def test_a_clock_that_is_a_year_ahead_deletes_hours_of_what_was_reported_and_not_all(tmp_path: Path) -> None:
-    clock = Hand(1_800_000_000.0)
+class Ahead(Hand):
+    """A clock whose wall is ahead by some seconds."""
 
-    limits = Limits(keep=50.0)
-    with plane_of(tmp_path, clock=clock, limits=limits) as plane:
-        client = Client(plane)
-        await client.token(seconds=60.0)
-        await client.token(seconds=30 * 86_400.0)
-        one = await enrolled(client)
-        for number in range(20):
-            await one.report(items=[item(number)])
-            clock.now += 3600.0
-        count = len(rows(plane, tokens))
-        wrong = clock.now + 400 * 86_400.0
-        assert retention.forget(plane, wrong) == 2 * 4 + 1
-        assert [row.sequence for row in rows(plane, items)] == list(range(4, 20))
-        assert len(rows(plane, tokens)) == count - 1
-        for _ in range(4):  # as slowly, also where it is right
-            retention.forget(plane, wrong)
-        assert rows(plane, items) == [] and rows(plane, history) == []
-        assert retention.forget(plane, wrong) >= 0
+    ahead = 0.0
+
+    def wall(self) -> float:
+        return self.now + self.ahead
+
+
+async def days(plane: Plane, clock: Hand, count: int) -> None:
+    """Let a device report an item a day."""
+    one = await enrolled(Client(plane))
+    for number in range(count):
+        await one.report(items=[item(number)])
+        clock.now += 86_400.0
+
+
+async def test_a_clock_that_is_a_year_ahead_for_an_hour_deletes_a_day_and_not_all(tmp_path: Path) -> None:
+    clock = Ahead(1_800_000_000.0)
+    with plane_of(tmp_path, clock=clock, limits=Limits(keep=18.5 * 86_400.0)) as plane:
+        await days(plane, clock, 20)
+        first = retention.Retention(plane)
+        first.step(clock.wall())
+        before = len(rows(plane, history))
+        assert before == 19
+        for _ in range(6):
+            clock.ahead = 400 * 86_400.0
+            first.step(clock.wall())
+            retention.Retention(plane).step(clock.wall())  # a start does not make it faster
+            clock.ahead = 0.0
+            clock.now += 600.0
+        assert before - len(rows(plane, history)) == 1
+        first.step(clock.wall())  # the clock is right again
+        assert before - len(rows(plane, history)) == 1
+
+
+async def test_a_smaller_retention_time_applies_at_once_and_goes_on_after_a_start(tmp_path: Path) -> None:
+    clock = Hand(1_800_000_000.0)
+    with plane_of(tmp_path, clock=clock, limits=Limits(keep=30 * 86_400.0)) as plane:
+        await days(plane, clock, 20)
+        before = retention.Retention(plane)
+        clock.now += 3600.0
+        assert before.step(clock.now) == 0
+    with plane_of(tmp_path, clock=clock, limits=Limits(keep=2.5 * 86_400.0)) as plane:
+        with plane.database.reading() as connection:
+            left = retention.backlog(connection, plane.limits.keep, clock.now)
+        assert left == pytest.approx(17.5 * 86_400.0 + 3600.0)
+        overview = await Client(plane).ask("GET", "/v1/fleet/overview", local=True)
+        assert overview.json()["history_due"] == pytest.approx(left)
+        due = next(
+            line
+            for line in Gauges(plane).text().decode().splitlines()
+            if line.startswith("edgewright_fleet_history_due_seconds ")
+        )
+        assert float(due.split()[-1]) == pytest.approx(left)
+        retention.Retention(plane).step(clock.now)
+        assert [row.sequence for row in rows(plane, items)] == [18, 19]
+        with plane.database.reading() as connection:
+            assert retention.backlog(connection, plane.limits.keep, clock.now) == 0.0
+
+
+async def test_a_step_deletes_a_bounded_number_of_rows_and_a_server_goes_on_until_all_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_AT_ONCE", 3)
+    clock = Hand(1_800_000_000.0)
+    with plane_of(tmp_path, clock=clock, limits=Limits(keep=2.5 * 86_400.0)) as plane:
+        await days(plane, clock, 20)
+        clock.now -= 86_400.0  # the last report is new
+        work = retention.start(plane)
+        for _ in range(400):
+            if len(rows(plane, items)) == 3:
+                break
+            time.sleep(0.02)
+        work()
+        assert [row.sequence for row in rows(plane, history)] == [17, 18, 19]
+        assert retention.Retention(plane).step(clock.now) == 0
+
+
+async def test_superseded_files_go_while_reports_go_and_a_few_rows_are_not_deleted_in_a_hurry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pruned: list[float] = []
+
+    def prune(*given: Any) -> int:  # noqa: ANN401 - as the real one
+        pruned.append(given[-1])
+        if len(pruned) == 1:
+            raise OSError(30, "Read-only file system")
+        return 1
+
+    monkeypatch.setattr(retention, "prune", prune)
+    monkeypatch.setattr(retention, "_AT_ONCE", 3)
+    clock = Hand(1_800_000_000.0)
+    with plane_of(tmp_path, clock=clock, limits=Limits(keep=2.5 * 86_400.0)) as plane:
+        await days(plane, clock, 5)
+        work = retention._Work(plane)
+        assert work.run() < retention.EVERY  # full transactions: more is due
+        assert len(pruned) == 1
+        clock.now += 43_200.0
+        assert work.run() == retention.EVERY
+        assert len(pruned) == 1
+        monkeypatch.setattr(retention, "EVERY", 0.0)
+        retention._Work(plane).run()
+        assert len(pruned) == 2
 
 
 @pytest.mark.parametrize("order", ["name", "-name", "last", "-last", "enrolled", "-counter"])

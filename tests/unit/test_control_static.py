@@ -8,8 +8,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.types import Message, Scope
 
+from edgewright.fleet.server.api.static_files import Static
 from edgewright.fleet.server.control_plane import Plane
+from edgewright.fleet.server.monitoring.counters import Counters
 from fleet_plane import Client, plane_of
 
 pytestmark = pytest.mark.anyio
@@ -114,3 +117,24 @@ def test_files_are_only_read(tmp_path: Path) -> None:
     for method in ("POST", "PUT", "DELETE"):
         answer = ask(tmp_path, "/metadata/timestamp.json", method)
         assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+
+
+def test_a_download_holds_no_file_while_its_client_reads_and_never_mixes_two_files(tmp_path: Path) -> None:
+    path = tmp_path / "targets" / "big.edge"
+    path.parent.mkdir()
+    path.write_bytes(BIG)
+    parts: list[bytes] = []
+
+    async def send(message: Message) -> None:
+        open_files = [str(file.readlink()) for file in Path("/proc/self/fd").iterdir() if file.exists()]
+        assert str(path) not in open_files
+        parts.append(message.get("body", b""))
+        if replaced and len(parts) == 3:
+            (tmp_path / "new").write_bytes(b"n" * len(BIG))
+            (tmp_path / "new").replace(path)
+
+    scope: Scope = {"type": "http", "path": "/targets/big.edge", "method": "GET", "headers": []}
+    for replaced in (False, True):
+        parts.clear()
+        asyncio.run(Static(tmp_path, Counters())(scope, None, send))  # type: ignore[arg-type]
+        assert (BIG.startswith(b"".join(parts)), b"".join(parts) == BIG) == (True, not replaced)

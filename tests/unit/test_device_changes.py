@@ -93,8 +93,8 @@ def test_a_retired_device_loses_its_rights_at_once_and_never_returns_under_its_k
 def test_a_token_that_a_retired_device_may_still_hold_is_named(made: Town) -> None:
     unit = Unit(made, "third")
     unit.close()
-    (unit.folder / "update.sqlite").unlink()
-    (unit.folder / "device.key").unlink()
+    for name in ("update.sqlite", "update.copy", "device.key", "device.key.copy"):
+        (unit.folder / name).unlink()
     token = made.token(uses=5)
     with closing(State.open(unit.folder)) as state:
         enrol(unit.folder, state, unit.way, read_token(token), name="third", version="0.1.0")

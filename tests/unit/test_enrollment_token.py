@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,11 +32,22 @@ def test_a_token_comes_from_a_file_or_standard_input_and_not_from_two_places(
         enrollment_token("", str(tmp_path / "none"))
 
 
-@pytest.mark.parametrize(
-    "words", [("fleet", "enroll", "http://127.0.0.1:9"), ("device", "run", "--fleet", "http://127.0.0.1:9")]
-)
-def test_commands_of_a_device_take_the_token_from_a_file(tmp_path: Path, words: tuple[str, ...], cli: Cli) -> None:
-    file, store = tmp_path / "token.txt", tmp_path / "store"
+def test_enrolment_takes_the_token_from_a_file(tmp_path: Path, cli: Cli) -> None:
+    words, store = ("fleet", "enroll", "http://127.0.0.1:9"), tmp_path / "store"
+    file = tmp_path / "token.txt"
     file.write_text("ew1.of-another-form\n")
     assert "expected an enrolment token ew1.SECRET" in cli(*words, "--token-file", file, "--store", store, code=2)
     assert "an enrolment token" in cli(*words, "--store", store, code=2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("more", "told"), [(["--token-file", "-"], "an enrolment token ew1.SECRET"), ([], "expected an enrolment token")]
+)
+def test_an_agent_takes_the_token_that_its_launcher_read(tmp_path: Path, more: list[str], told: str) -> None:
+    command = [sys.executable, "-m", "edgewright", "device", "run", "--fleet", "http://127.0.0.1:9", "--store", "store"]
+    done = subprocess.run(
+        [*command, *more], input="ew1.of-another-form\n", cwd=tmp_path, capture_output=True, text=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode, told in done.stderr, done.stderr.count("\n")) == (2, True, 1), done.stderr

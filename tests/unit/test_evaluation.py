@@ -30,10 +30,10 @@ def test_the_method_of_an_interval_is_what_was_drawn() -> None:
     truth = np.array(["a", "b"] * 6)
     probabilities = np.tile(np.array([[0.9, 0.1]], np.float32), (12, 1))
     four, many = np.repeat(["p", "q", "r", "s"], 3), np.arange(12).astype(str)
-    drawn, few = "bootstrap by", "jackknife by group, t with 3 degrees of freedom, 95 %"
+    few, many_groups = (f"t interval by group, {freedom} degrees of freedom, 95 %" for freedom in (3, 11))
+    sample = "t interval by sample, 11 degrees of freedom, 95 %"
     for groups, method in (
-        (None, f"{drawn} sample"), (np.full(12, "p"), f"{drawn} sample, within one group"), (four, few),
-        (many, f"{drawn} group"),
+        (None, sample), (np.full(12, "p"), f"{sample}, within one group"), (four, few), (many, many_groups),
     ):  # fmt: skip
         record = evaluate_classes(truth, probabilities, ["a", "b"], groups, ROWS, split_by="row", majority=0.5)
         assert record.macro_f1 is not None
@@ -47,7 +47,7 @@ def test_groups_that_are_alike_do_not_make_the_interval_narrower_than_samples_do
     alone = wilson(2 * right, 200)
     assert interval.value == alone.value
     assert interval.low <= alone.low and interval.high >= alone.high
-    assert interval.method == "jackknife by group, t with 1 degrees of freedom, 95 %"
+    assert interval.method == "t interval by group, 1 degrees of freedom, 95 %"
     f1 = macro_f1_interval(np.ones(200, np.int64), answer, 2, np.repeat(["p", "q"], 100))
     assert f1.method == interval.method
     assert f1.high - f1.low > 0.01 or right == 100

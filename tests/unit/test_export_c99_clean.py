@@ -130,7 +130,8 @@ def test_no_function_calls_itself_even_by_way_of_others(folder: Path) -> None:
 
 
 _TABLES = (
-    r"\w*(?:table|weights|recurrent|late|given|bias|multiplier|shift|low|high|cosine|window|scale|radices)"
+    r"\w*(?:table|weights|recurrent|late|given|bias|multiplier|shift|low|high|cosine|window|scale|radices|"
+    r"rows|taps|biases|centres)"
     r"(?:_\d+)?"
 )
 

@@ -13,8 +13,6 @@ from adaptation_data import write_worn
 from adaptation_example import blocks, factory
 from cli_runner import Cli
 from edgewright.core.adaptation.learner import Learner
-from edgewright.core.federation.aggregation import robust_mean
-from edgewright.core.federation.contribution import clipped, noised
 from edgewright.core.federation.layer import (
     Layer,
     apply_change,
@@ -24,26 +22,17 @@ from edgewright.core.federation.layer import (
     local_change,
     parse_layer,
 )
+from edgewright.core.federation.noise import noised
 from edgewright.core.federation.privacy import epsilon_of
-from edgewright.core.federation.rounds import check_settings, deviation_of, new_groups, next_layer
+from edgewright.core.federation.rotation import rotated_length
+from edgewright.core.federation.rounds import deviation_of, new_groups, next_layer
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
 from edgewright.schema.errors import InputError
-from edgewright.schema.federation import FederationSettings, MeanKind
+from edgewright.schema.federation import FederationSettings
 from edgewright.workflows.adaptation.local_fleet import ATTACKS, Examples, Faults, LocalFleet
 
 SETTINGS = FederationSettings(rounds=4, passes=1, clip=0.5)
-
-
-def test_a_clipped_change_has_the_norm_it_may_have() -> None:
-    rng = np.random.default_rng(0)
-    for clip in (1, 17, 5000):
-        change = clipped(rng.integers(-30_000, 30_000, 198), clip)
-        norm = sum(int(one) ** 2 for one in change)
-        assert norm <= clip**2
-        assert norm > (0.9 * clip) ** 2 or clip < 100
-    short = np.array([3, -4])
-    assert np.array_equal(clipped(short, 5), short)
 
 
 def test_noise_has_its_deviation_and_no_mean() -> None:
@@ -75,15 +64,6 @@ def test_no_noise_has_no_epsilon() -> None:
     for noise, delta in ((0.0, 1e-5), (1.0, 0.0), (1.0, 1.0)):
         with pytest.raises(InputError, match="noise above 0"):
             epsilon_of(noise, 1, delta)
-
-
-@pytest.mark.parametrize("kind", ["median", "geometric"])
-def test_two_false_groups_of_five_move_a_robust_mean_little(kind: MeanKind) -> None:
-    rng = np.random.default_rng(1)
-    honest = 100 + rng.normal(0, 5, (3, 20))
-    changes = np.concatenate([honest, np.full((2, 20), -9000.0)])
-    assert np.abs(robust_mean(changes, kind) - honest.mean(axis=0)).max() < 30
-    assert np.abs(robust_mean(changes, "mean") - honest.mean(axis=0)).max() > 3000
 
 
 def test_a_layer_travels_as_bytes_within_its_limits() -> None:
@@ -143,7 +123,8 @@ def test_a_fleet_learns_through_dropouts_and_poisoners(faults: Faults) -> None:
     assert accuracy(factory_layer(one.factory)) < 0.75
     assert accuracy(layer) > 0.9
     assert (sum(counted) == 12 * len(counted)) == (not faults.dropouts and not beyond)
-    assert (beyond > 0) == (faults.attack in ("random", "flip") and faults.poisoners > 0)
+    if faults.attack != "bounded":  # by chance, it hides or not
+        assert (beyond > 0) == (faults.attack == "random" and faults.poisoners > 0)
     assert max(one.bytes_up) < 2000
 
 
@@ -161,7 +142,7 @@ def test_groups_are_drawn_anew_and_hold_everybody() -> None:
     drawn = [new_groups(names, one.factory, layer, SETTINGS, 0.0) for _ in range(5)]
     for groups in drawn:
         assert sorted(name for _, members in groups for name in members) == names
-        assert [group.begin.size for group, _ in groups] == [6, 5]
+        assert [group.begin.size for group, _ in groups] == [5, 6]
         assert all(2 * group.begin.threshold > group.begin.size for group, _ in groups)
     assert len({tuple(groups[0][1]) for groups in drawn}) > 1
 
@@ -178,13 +159,14 @@ def test_a_group_that_failed_moves_nothing() -> None:
 
 def test_members_that_must_stay_bring_all_the_noise() -> None:
     made, settings = factory("output"), msgspec.structs.replace(SETTINGS, noise=2.0, group=8)
-    clip = 0.5 * np.linalg.norm(made.weights)
-    assert deviation_of(made, settings, 8) * math.sqrt(5) >= 2.0 * clip * 0.999
+    length = rotated_length(made.weights.size + made.bias.size)
+    assert deviation_of(length, 2.0, 8) * math.sqrt(5) >= 2.0 * math.sqrt(length)
     # Fewer devices than a group has came: three must stay, and bring the same noise.
     ((group, _),) = new_groups(["a", "b", "c", "d"], made, factory_layer(made), settings, 0.0)
-    assert group.begin.deviation * math.sqrt(3) >= 2.0 * clip * 0.999
-    with pytest.raises(InputError, match="sums that 32 bits hold"):
-        check_settings(made, msgspec.structs.replace(settings, noise=1000.0, clip=4.0, group=64))
+    assert group.begin.deviation * math.sqrt(3) >= 2.0 * math.sqrt(length)
+    # The largest noise of the longest layer in the largest group is within 32 bits.
+    longest = rotated_length(64 * 1024 + 64)
+    assert 2 * 64 * (1 + 6 * deviation_of(longest, 1000.0, 3)) < 1 << 31
 
 
 @pytest.fixture(scope="module")
@@ -208,13 +190,13 @@ def test_the_command_says_what_people_learn_together(cli: Cli, run: Path) -> Non
 
 @pytest.mark.slow
 def test_simulated_devices_learn_before_a_rollout(cli: Cli, run: Path, tmp_path: Path) -> None:
-    words = ("fleet", "simulate", 6, "--federate", run, "--rounds", 1, "--days", 0.7, "--out", tmp_path)
+    words = ("fleet", "simulate", 6, "--federate", run, "--rounds", 1, "--out", tmp_path)
     found = cli.json(*words)
     assert (len(found["learning"]["rounds"]), found["learning"]["people"]) == (1, 6)
     assert found["learning"]["complete"] == found["learning"]["rounds"][0]["counted"] == 6
     assert "Rounds of learning" in (tmp_path / "simulation.html").read_text()
     assert "a share from 0 to 1" in cli("fleet", "simulate", 6, "--federate", run, "--break", "lossy=3", code=2)
-    assert "4 to 1,000,000 devices" in cli("fleet", "simulate", 2, "--federate", run, code=2)
+    assert "5 to 1,000,000 devices" in cli("fleet", "simulate", 2, "--federate", run, code=2)
 
 
 @pytest.mark.slow
@@ -224,7 +206,6 @@ def test_refusals_are_one_line(cli: Cli, run: Path) -> None:
         (("--judge", "p2,p3,p4,p5"), "3 or more people as devices"),
         (("--attack", "flop"), "Did you mean 'flip'"),
         (("--clip", "nan"), "nan is not in the range"),
-        (("--clip", "4", "--noise", "1000", "--devices-in-group", "64"), "sums that 32 bits hold"),
     ):
         said = cli("adapt", "federate", run, *words, code=2)
         assert text in said

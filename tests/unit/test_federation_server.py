@@ -15,10 +15,12 @@ from edgewright.core.federation.layer import parse_layer
 from edgewright.core.federation.messages import (
     Finished,
     Masked,
+    Shares,
     parse_request,
 )
+from edgewright.core.federation.suspicion import suspects
 from edgewright.fleet.server.control_plane import Plane
-from edgewright.fleet.server.database.tables import federation_groups, federation_members
+from edgewright.fleet.server.database.tables import federation_groups, federation_members, federations
 from edgewright.schema.federation import (
     FederationSettings,
 )
@@ -27,8 +29,10 @@ from federation_talkers import (
     PATH,
     SETTINGS,
     Talker,
+    posted,
     standing,
     started,
+    through_a_round,
 )
 from fleet_plane import PRODUCT, Client, enrolled, plane_of
 from threat_unit import Hand
@@ -53,8 +57,8 @@ async def test_rounds_go_on_where_a_server_restarts_and_forget_what_devices_sent
     with plane_of(database_folder, clock=clock) as plane:
         client = Client(plane)
         talkers = [Talker(await enrolled(client), number) for number in range(6)]
-        # Of two rounds, one in ten ends with three classes answered as two.
-        begun = await started(client, msgspec.structs.replace(SETTINGS, rounds=3))
+        # Of three rounds, one in ten ends with three classes answered as two.
+        begun = await started(client, msgspec.structs.replace(SETTINGS, rounds=6))
     seen = begun
     sweeps = 0
     while seen.state == "running":
@@ -67,9 +71,9 @@ async def test_rounds_go_on_where_a_server_restarts_and_forget_what_devices_sent
                     talker.begin()
             seen = await standing(client, begun.id)
             sweeps += 1
-            assert sweeps < 90
+            assert sweeps < 180
             clock.now += 0.5
-    assert [(one.devices, one.counted, one.groups, one.refused) for one in seen.rounds] == [(6, 6, 1, {})] * 3
+    assert [(one.devices, one.counted, one.groups, one.refused) for one in seen.rounds] == [(6, 6, 1, {})] * 6
     assert accuracy(begun.layer) < 0.75 < 0.9 < accuracy(seen.layer)
     with plane_of(database_folder, clock=clock) as plane:
         assert rows(plane, federation_groups) == rows(plane, federation_members) == []
@@ -77,6 +81,102 @@ async def test_rounds_go_on_where_a_server_restarts_and_forget_what_devices_sent
         talkers[0].begin()
         await talkers[0].turn(client)
         assert talkers[0].replies[-1] == Finished(more=False)
+
+
+async def test_a_cheater_is_known_after_restarts_and_shares_a_group_while_others_learn(database_folder: Path) -> None:
+    clock, sweeps = Hand(1_800_000_000.0), 0
+    with plane_of(database_folder, clock=clock) as plane:
+        client = Client(plane)
+        talkers = [Talker(await enrolled(client), number) for number in range(9)]
+        settings = msgspec.structs.replace(SETTINGS, rounds=8, group=3, at_once=9)
+        seen = begun = await started(client, settings)
+    talkers[4].cheats = True
+    while seen.state == "running":
+        with plane_of(database_folder, clock=clock) as plane:
+            client = Client(plane)
+            for talker in talkers:
+                await talker.turn(client)
+                if talker.next is None and talker.replies[-1] == Finished(more=True):
+                    talker.begin()
+            seen = await standing(client, begun.id)
+            sweeps += 1
+            assert sweeps < 240
+            clock.now += 0.5
+    # Each round loses the sum of the cheater's group and no other, and says so.
+    assert [(one.groups, one.beyond, one.counted) for one in seen.rounds] == [(2, 1, 6)] * 8
+    assert [one.suspicion for one in seen.rounds[:-1]] == [{}] * 7
+    assert seen.rounds[-1].suspicion[talkers[4].device.id] == 8
+    assert suspects(seen.rounds[-1].suspicion) == {talkers[4].device.id}
+    assert accuracy(begun.layer) < 0.75 < 0.9 < accuracy(seen.layer)
+
+
+async def test_a_saboteur_of_shares_is_known_and_stays_known_in_the_next_learning(database_folder: Path) -> None:
+    def wrong(message: Any) -> Any:  # noqa: ANN401 - a message
+        if not isinstance(message, Shares):
+            return message
+        return msgspec.structs.replace(message, sealed=dict.fromkeys(message.sealed, bytes(82)))
+
+    with plane_of(database_folder, clock=Hand(1_800_000_000.0)) as plane:
+        client = Client(plane)
+        talkers = [Talker(await enrolled(client), number) for number in range(9)]
+        saboteur = talkers[4].device.id
+        settings = msgspec.structs.replace(SETTINGS, rounds=9, group=3, at_once=9)
+        begun = await started(client, settings)
+        talkers[4].wire = wrong
+        clock = Hand(0.0)
+        for number in range(1, 6):
+            outcome = await through_a_round(client, talkers, begun.id, clock, number)
+            assert (outcome.groups, outcome.failed) == (2, 1)
+        assert suspects(outcome.suspicion) == {saboteur}
+        await client.ask("POST", f"{PATH}/{begun.id}/stop", {}, local=True)
+        empty = await started(client, settings)
+        await client.ask("POST", f"{PATH}/{empty.id}/stop", {}, local=True)
+        again = await started(client, settings)
+        after = await through_a_round(client, talkers, again.id, clock)
+    assert after.suspicion[saboteur] == outcome.suspicion[saboteur] + 1
+
+
+async def test_a_single_group_with_a_cheater_moves_nothing_and_is_counted(database_plane: Plane) -> None:
+    client, clock = Client(database_plane), Hand(0.0)
+    talkers = [Talker(await enrolled(client), number) for number in range(5)]
+    begun = await started(client, msgspec.structs.replace(SETTINGS, rounds=1, at_once=5))
+    talkers[0].cheats = True
+    outcome = await through_a_round(client, talkers, begun.id, clock)
+    assert (outcome.groups, outcome.beyond, outcome.counted, outcome.moved) == (0, 1, 0, 0.0)
+    assert set(outcome.suspicion.values()) == {1}
+    assert (await standing(client, begun.id)).layer == begun.layer
+
+
+async def test_a_round_of_an_earlier_version_ends_without_its_groups(database_folder: Path) -> None:
+    clock = Hand(1_800_000_000.0)
+    with plane_of(database_folder, clock=clock) as plane:
+        client = Client(plane)
+        talkers = [Talker(await enrolled(client), number) for number in range(6)]
+        begun = await started(client)
+        for _ in range(2):
+            for talker in talkers:
+                await talker.turn(client)
+        (row,), (group,) = rows(plane, federations), rows(plane, federation_groups)
+        # As the version wrote them that took robust means of changes.
+        settings = {**msgspec.json.decode(row.settings), "mean": "geometric", "rate": 1.0}
+        body = msgspec.msgpack.decode(group.body)
+        body["begin"] = [12, *body["begin"][1:-1], 123_456, 0]
+
+        def age(connection: sa.Connection) -> None:
+            connection.execute(sa.update(federations).values(settings=msgspec.json.encode(settings).decode()))
+            connection.execute(sa.update(federation_groups).values(body=msgspec.msgpack.encode(body)))
+
+        plane.committer.submit(age).result()
+    with plane_of(database_folder, clock=clock) as plane:
+        client = Client(plane)
+        await talkers[0].turn(client)
+        assert talkers[0].replies[-1] == Finished(more=True)
+        old = await posted(talkers[0].device, client, msgspec.msgpack.encode([1, FACTORY.identity]))
+        assert (old.status_code, "Update the agent" in old.text) == (400, True)
+        clock.now += 11.0
+        seen = await standing(client, begun.id)
+        assert (seen.state, seen.round, seen.layer, seen.settings) == ("running", 2, begun.layer, begun.settings)
+        assert [(one.groups, one.counted) for one in seen.rounds] == [(0, 0)]
 
 
 async def test_devices_that_fall_silent_are_not_waited_for(database_folder: Path) -> None:

@@ -48,6 +48,14 @@ def test_a_false_share_is_found() -> None:
     assert recover(shares, 3, secret.__eq__) == (secret, frozenset({1, 4}))
 
 
+@pytest.mark.parametrize(("size", "false"), [(12, 5), (13, 6), (25, 5), (51, 6)])
+def test_true_shares_are_found_wherever_the_false_ones_are(size: int, false: int) -> None:
+    secret, threshold = secrets.token_bytes(32), size // 2 + 1
+    for wrong in (range(false), range(size - false, size)):
+        shares = split(secret, threshold, range(size)) | {one: secrets.token_bytes(33) for one in wrong}
+        assert recover(shares, threshold, secret.__eq__) == (secret, frozenset(wrong))
+
+
 @pytest.mark.parametrize(
     "silent",
     [{}, {1: Advertise}, {4: Shares}, {0: Masked}, {0: Masked, 3: Masked}, {2: Revealed}, {1: Masked, 2: Revealed}],
@@ -176,7 +184,22 @@ def test_false_shares_are_counted_and_the_sum_is_right() -> None:
 
     group = Devices(group_of(5), {4: Masked}, up=up).run()
     assert (group.step, group.refused) == ("done", {"false share": 4})
+    assert sorted(group.blamed) == [(0, 1), (1,), (1, 2), (1, 3)]  # who held a share, and who dealt it
     assert np.array_equal(total_of(group), changes(5)[:4].sum(axis=0))
+
+
+def test_a_member_whose_shares_open_nothing_brings_its_group_under_suspicion() -> None:
+    def up(number: int, data: bytes) -> bytes:
+        message = parse_request(data)
+        if number == 1 and isinstance(message, Shares):
+            return encode(msgspec.structs.replace(message, sealed=dict.fromkeys(message.sealed, bytes(82))))
+        return data
+
+    group = Devices(group_of(5), {4: Shares}, up=up).run()
+    assert (group.step, group.blamed) == ("failed", ((0, 1, 2, 3),))
+    group = Devices(group_of(5), {1: Masked}, up=up).run()
+    assert (group.step, group.blamed) == ("failed", ((0, 1, 2, 3, 4),))
+    assert Devices(group_of(5), dict.fromkeys((0, 1, 2), Masked)).run().blamed == ()
 
 
 def test_shares_that_were_forged_on_the_way_are_shares_less() -> None:

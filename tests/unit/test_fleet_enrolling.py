@@ -11,14 +11,14 @@ import msgspec
 import pytest
 
 from edgewright.fleet.device.control_client import HttpControl
-from edgewright.fleet.device.enrollment import KEY_FILE, TRUST_FOLDER, device_key, enrol
-from edgewright.fleet.device.state_database import State
+from edgewright.fleet.device.enrollment import TRUST_FOLDER, device_key, enrol
+from edgewright.fleet.device.state_database import KEY_FILE, State
 from edgewright.fleet.device.trust.pinned_root import pinned_root
 from edgewright.fleet.protocol.ports import Answer, Refused, Unreachable
 from edgewright.fleet.protocol.wire.signing import public_bytes, verify
 from edgewright.fleet.protocol.wire.token import Token, read_token
 from edgewright.fleet.protocol.wire.transport import TransportPackages
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_report import Enrolled, Enrolment, Intent
 from signed_fleet import Served, SignedFleet
 
@@ -100,7 +100,7 @@ def test_a_token_says_what_it_is(plane: Plane) -> None:
 @pytest.mark.parametrize("content", [b"", b"no key", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
 def test_a_spoiled_key_is_told_and_left(tmp_path: Path, content: bytes) -> None:
     (tmp_path / KEY_FILE).write_bytes(content)
-    with pytest.raises(InputError, match="an Ed25519 key"):
+    with pytest.raises(OutputError, match="an Ed25519 key"):
         device_key(tmp_path)
     assert (tmp_path / KEY_FILE).read_bytes() == content
 

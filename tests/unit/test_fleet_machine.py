@@ -10,7 +10,7 @@ from benchmarks.faults.fleet_device import BORN, DEVICE, Device, plan
 
 from edgewright.fleet.device import ports
 from edgewright.fleet.protocol.plans.decision import place
-from edgewright.schema.errors import InputError, OutputError
+from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Stage, TrialLimits, Window
 from edgewright.schema.fleet_report import Acknowledged, Allowed
 
@@ -311,10 +311,39 @@ def test_bytes_that_were_not_signed_are_thrown_away_and_fetched_again(device: De
     device.run(60.0)
     assert device.active() == 0
     assert device.process.tests == []
-    assert device.told() == [("refused", 1, "damaged")]
+    assert device.told() == []  # no verdict on the release
+    facts = device.agent.facts()
+    assert facts.phase == "download"
+    assert facts.transport_faults >= 3
+    assert "differ from the signed ones" in facts.transport_fault
     device.fleet.bytes["packages/pump-1.edge"] = right
     device.run(300.0)
     assert device.active() == 1
+    assert device.agent.facts().transport_faults == 0
+
+
+def test_wrong_bytes_are_asked_again_less_and_less_often(device: Device) -> None:
+    device.fleet.publish(plan(1))
+    target = "packages/pump-1.edge"
+    device.fleet.bytes[target] = b"x" * len(device.fleet.bytes[target])
+    device.run(6 * 3600.0)
+    assert device.told() == []
+    assert 5 < device.fleet.reads.count(0) < 30
+
+
+def test_a_package_that_changes_on_the_disk_before_its_test_is_downloaded_again(device: Device) -> None:
+    test = device.process.test
+
+    def damages(slot: str, limits: TrialLimits) -> ports.Tested:
+        device.process.test = test  # type: ignore[method-assign]
+        path = device.slots.path(slot)
+        path.write_bytes(b"?" + path.read_bytes()[1:])
+        return ports.Tested(ok=False, because="vectors", detail="unreadable")
+
+    device.process.test = damages  # type: ignore[method-assign]
+    device.follow(plan(1), 300.0)
+    assert [what for what, _, _ in device.told()] == ["tested", "activated", "confirmed"]
+    assert device.fleet.reads == [0, 0]
 
 
 def test_a_release_that_the_metadata_does_not_name_is_not_fetched(device: Device) -> None:
@@ -348,7 +377,8 @@ def test_a_lost_state_finds_the_floor_in_the_slots_and_the_confirmed_package(dev
     device.follow(plan(6, trial=TrialLimits(seconds=1e6)), 200.0)
     assert device.active() == 6
     device.state.close()
-    (device.folder / "update.sqlite").unlink()
+    for name in ("update.sqlite", "update.copy"):
+        (device.folder / name).unlink()
     device.start()
     assert device.state.held.floor == 4
     assert device.active() == 4
@@ -358,15 +388,23 @@ def test_a_lost_state_finds_the_floor_in_the_slots_and_the_confirmed_package(dev
     assert device.active() == 4
 
 
-def test_a_damaged_state_is_said_and_left(device: Device) -> None:
+@pytest.mark.parametrize("copies", [("update.sqlite",), ("update.copy",), ("update.sqlite", "update.copy")])
+def test_a_device_goes_on_with_a_damaged_state(device: Device, copies: tuple[str, ...]) -> None:
+    """With one whole copy nothing is lost. Without, the floor comes from the slots, and the device enrols again."""
+    device.follow(plan(4), 200.0)
+    before = device.state.held
     device.agent.close()
     device.state.close()
-    path = device.folder / "update.sqlite"
-    data = path.read_bytes()
-    path.write_bytes(b"SQLite format 3\0" + b"\xff" * (len(data) - 16))
-    with pytest.raises(OutputError, match="not recreated automatically"):
-        device.start()
-    assert path.read_bytes()[16:20] == b"\xff" * 4
+    for name in copies:
+        data = (device.folder / name).read_bytes()
+        (device.folder / name).write_bytes(data[:16] + b"\xff" * (len(data) - 16))
+    device.start()
+    assert (device.state.held.floor, device.active()) == (4, 4)
+    assert (device.state.held.plans == before.plans) == (len(copies) == 1)
+    device.follow(plan(3), 200.0)
+    assert device.active() == 4
+    device.follow(plan(5), 200.0)
+    assert device.active() == 5
 
 
 def test_another_product_is_refused(device: Device) -> None:

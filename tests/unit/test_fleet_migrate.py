@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -18,6 +21,7 @@ from edgewright.fleet.server.database.engine import open_address, open_file
 from edgewright.fleet.server.database.tables import metadata
 from edgewright.fleet.server.database.upgrade import upgrade, upgrade_file
 from edgewright.fleet.server.server_registry import alone
+from edgewright.schema.errors import InputError
 from fleet_plane import fleet_folder, plane_of
 from newer_version import NUMBER, newer_revisions
 from postgres_database import fresh_database
@@ -138,6 +142,91 @@ def test_the_first_release_s_tables_become_today_s_over_postgresql() -> None:
         with database.reading() as connection:
             assert compare_metadata(MigrationContext.configure(connection), metadata) == []
         database.close()
+
+
+@pytest.mark.slow
+def test_servers_report_while_a_large_index_is_built_over_postgresql_and_a_cut_build_is_begun_again() -> None:
+    with fresh_database() as address:
+        engine = sa.create_engine(address.replace("postgresql:", "postgresql+psycopg:"))
+        with engine.begin() as connection:
+            connection.exec_driver_sql((FIXTURES / "fleet_schema_0005_postgresql.sql").read_text())
+        failures: list[BaseException] = []
+
+        def migrate() -> None:
+            own = postgres.engine(address, reading=False)
+            try:
+                migration.upgrade(own, address)
+            except sa.exc.OperationalError as error:
+                failures.append(error)
+            finally:
+                own.dispose()
+
+        with psycopg.connect(address) as older, psycopg.connect(address, autocommit=True) as server:
+            older.execute("DELETE FROM reports WHERE id < 0")  # a transaction whose end the build waits for
+            thread = threading.Thread(target=migrate)
+            thread.start()
+            building = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY%%' AND pid <> %s"
+            while not (found := server.execute(building, (server.info.backend_pid,)).fetchone()):
+                assert thread.is_alive()
+                time.sleep(0.02)
+            server.execute("SET lock_timeout = '2s'")
+            server.execute("DELETE FROM reports WHERE id < 0")  # would wait for an ordinary build
+            server.execute("SELECT pg_terminate_backend(%s)", found)
+            thread.join(30.0)
+            assert failures
+            valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('ix_reports_device_at')"
+            assert server.execute(valid).fetchone() in (None, (False,))
+            assert server.execute("SELECT version_num FROM alembic_version").fetchone() == ("0005",)
+            older.rollback()
+            failures.clear()
+            migrate()
+            assert not failures
+            assert server.execute(valid).fetchone() == (True,)
+        engine.dispose()
+        open_address(address).close()
+
+
+@pytest.mark.slow
+def test_a_server_that_starts_while_an_index_is_built_and_a_time_limit_of_statements_stop_no_build() -> None:
+    with fresh_database() as address:
+        with psycopg.connect(address, autocommit=True) as server:
+            server.execute((FIXTURES / "fleet_schema_0005_postgresql.sql").read_text().encode())
+            name = address.rpartition("/")[2]
+            server.execute(f"ALTER DATABASE {name} SET statement_timeout = '2s'".encode())
+        own = postgres.engine(address, reading=False)
+        with (
+            psycopg.connect(address) as older, psycopg.connect(address, autocommit=True) as server,
+            ThreadPoolExecutor(2) as threads,
+        ):  # fmt: skip
+            older.execute("DELETE FROM reports WHERE id < 0")  # a transaction whose end the build waits for
+            migrating = threads.submit(migration.upgrade, own, address)
+            building = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY%%' AND pid <> %s"
+            while not server.execute(building, (server.info.backend_pid,)).fetchone():
+                assert not migrating.done(), migrating.exception()
+                time.sleep(0.02)
+            starting = threads.submit(open_address, address)
+            time.sleep(3.0)  # longer than any statement may take
+            older.rollback()
+            assert isinstance(starting.exception(15.0), InputError)  # of an older revision
+            assert migrating.result(15.0) is None
+        own.dispose()
+        open_address(address).close()
+
+
+def test_a_dry_run_says_how_long_a_large_index_takes(tmp_path: Path, cli: Cli) -> None:
+    folder = fleet_folder(tmp_path / "fleet")
+    path = folder / sqlite.NAME
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript((FIXTURES / "fleet_schema_0005_sqlite.sql").read_text())
+        columns = [(row[1], row[2]) for row in connection.execute("PRAGMA table_info(reports)")]
+        values = ", ".join("5000000" if name == "id" else "''" if "CHAR" in kind else "0" for name, kind in columns)
+        connection.execute(f"INSERT INTO reports VALUES ({values})")  # noqa: S608
+        connection.execute("UPDATE reports SET id = 1")
+        connection.execute(f"INSERT INTO reports VALUES ({values})")  # noqa: S608
+        connection.commit()
+    said = cli("fleet", "migrate", folder, "--dry-run")
+    assert "an index over some 5,000,000 reports: about 20 s, with the backup 600 MB of free space" in said
+    assert revision(path) == "0005"
 
 
 def test_what_came_after_the_first_release_leaves_older_servers_at_work(tmp_path: Path) -> None:

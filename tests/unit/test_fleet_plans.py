@@ -14,7 +14,7 @@ from edgewright.fleet.protocol.plans import parser
 from edgewright.fleet.protocol.plans.decision import Moment, Traits, decide, held_out, listed, place
 from edgewright.fleet.protocol.plans.options import PlanOptions, make_plan
 from edgewright.fleet.protocol.plans.validation import check
-from edgewright.fleet.protocol.plans.windows import is_open, opens_in, parse, say
+from edgewright.fleet.protocol.plans.windows import is_open, open_s, opens_in, parse, say
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Cohort, Gate, Plan, Release, Stage, Standing, Window
 
@@ -268,3 +268,13 @@ def test_the_default_plan_protects() -> None:
     assert {(gate.ratio, gate.quorum) for gate in one.gates} == {(0.0, 2)}
     with pytest.raises(InputError, match="the options"):
         make_plan(PlanOptions(), NEW, BACK, name="No Name", salt="7" * 64, now=START)
+
+
+@pytest.mark.parametrize(
+    "texts", [["02:00-05:00"], ["sat,sun 22:00-04:00", "mon 03:00-06:30"], ["mon 01:00-03:00", "mon 02:00-04:00"], []]
+)
+def test_open_time_is_the_minutes_in_which_a_window_is_open(texts: list[str]) -> None:
+    windows, start = tuple(map(parse, texts)), 1_800_000_000.0 // 60.0 * 60.0
+    for minutes in (0, 90, 1440, 9 * 1440 + 77):
+        counted = 60.0 * sum(is_open(windows, start + 60.0 * minute) for minute in range(minutes))
+        assert open_s(windows, start, start + 60.0 * minutes) == pytest.approx(counted)

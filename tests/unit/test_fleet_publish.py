@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from edgewright.core.package import write_package
 from edgewright.fleet.protocol.layout import package_target
 from edgewright.fleet.repository.folder import open_fleet
 from edgewright.fleet.repository.public_files import read_published, root_hash
-from fleet_folder import judge, package
+from fleet_folder import judge, package, register_control
 from runtime_example import classifier, parts
 
 
@@ -270,7 +271,7 @@ def test_a_folder_that_cannot_be_written_is_left_whole(
 
 def test_what_waits_is_listed_and_taken_back(home: Path, tmp_path: Path, cli: Cli) -> None:
     assert cli("fleet", "waiting", "--fleet", home) == "nothing waits\n"
-    (home / "fleet.sqlite").touch()
+    register_control(home, time.time())
     for seed in "123":
         made = cli.json("fleet", "publish", package(tmp_path, seed), "--fleet", home)
         assert made["change"]["state"] == "waiting"

@@ -18,7 +18,7 @@ from edgewright.fleet.repository.public_files import read_published, root_hash
 from edgewright.fleet.repository.publication import publish_plan
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Release, Standings
-from fleet_folder import Judge, apply, fleet, judge, newest_plan, package, publish
+from fleet_folder import Judge, apply, fleet, judge, newest_plan, package, publish, register_control
 
 NOW = time.time()
 
@@ -153,7 +153,7 @@ def test_a_file_that_was_altered_is_not_built_upon(made: Fleet) -> None:
 
 
 def test_what_a_control_plane_must_take_in_waits_in_order(made: Fleet, tmp_path: Path) -> None:
-    (made.folder / "fleet.sqlite").touch()
+    register_control(made.folder, NOW)
     before = read_published(made)
     from edgewright.fleet.repository.publication import prepare_release
 

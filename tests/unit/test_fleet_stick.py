@@ -98,6 +98,39 @@ def test_a_stick_that_is_taken_out_is_waited_for(tmp_path: Path) -> None:
         Both(fleet, slot).read("stick:x", 0, 1)
 
 
+def test_a_stick_with_a_flipped_byte_is_no_verdict_and_gives_way_to_the_network(tmp_path: Path) -> None:
+    device, fleet, slot = device_with(tmp_path)
+    fleet.online = fleet.fresh = False
+    assert slot.stick is not None
+    slot.stick.publish(plan(1))
+    target = "packages/pump-1.edge"
+    right = slot.stick.bytes[target]
+    slot.stick.bytes[target] = b"?" + right[1:]
+    device.run(600.0)
+    assert (device.active(), device.told()) == (0, [])
+    assert "the USB stick" in device.agent.facts().transport_fault
+    assert slot.stick.reads.count(0) > 2  # asked again
+    fleet.publish(plan(1))
+    fleet.online = fleet.fresh = True
+    device.run(8000.0, most=100.0)
+    assert device.active() == 1
+    assert fleet.reads == [0]
+
+
+def test_a_stick_that_was_wrong_once_is_enough_where_there_is_no_network(tmp_path: Path) -> None:
+    device, fleet, slot = device_with(tmp_path)
+    fleet.online = fleet.fresh = False
+    assert slot.stick is not None
+    slot.stick.publish(plan(1))
+    target = "packages/pump-1.edge"
+    right = slot.stick.bytes[target]
+    slot.stick.bytes[target] = b"?" + right[1:]
+    device.run(60.0)
+    slot.stick.bytes[target] = right
+    device.run(8000.0, most=100.0)
+    assert device.active() == 1
+
+
 def test_a_folder_of_another_machine_is_no_stick(tmp_path: Path) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text(f"dev / ext4 rw 0 0\nhost:/x {tmp_path} nfs4 rw 0 0\ndev {tmp_path}/usb vfat rw 0 0\n")

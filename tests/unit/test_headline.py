@@ -12,12 +12,12 @@ from cli_runner import Cli
 from edgewright.schema.trace import EvaluationRecord, GroupRow, Interval, LeftOutRecord
 from edgewright.studio.summaries import Runs
 from edgewright.trace.headline import headline
-from edgewright.trace.insight import verdict
 from edgewright.trace.questions import quiz
+from edgewright.trace.readiness import verdict
 from studio_example import client, record
 from trace_example import evaluation, trace
 
-METHOD = "Wilson's score interval, each of 3 groups a trial"
+METHOD = "t interval by person, 2 degrees of freedom, 95 %"
 
 
 def of_people() -> EvaluationRecord:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tomllib
 from pathlib import Path
 
@@ -11,14 +12,22 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.pipeline.config import read_config
-from edgewright.workflows.own_data import proposal
+from edgewright.race import entrants
+from edgewright.race.contract import candidates
+
+pytestmark = pytest.mark.usefixtures("two_candidates")
 
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    scores = {"threshold": 0.7, "rules": 0.8, "boosting": 0.9}
-    monkeypatch.setattr(proposal, "validation_score", lambda config, data: scores.get(config.model.kind, 0.9))
+
+
+@pytest.fixture
+def two_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a threshold and a linear model race alone: networks would have to be compiled."""
+    few = {name: candidate for name, candidate in candidates().items() if name in ("threshold", "linear")}
+    monkeypatch.setattr(entrants, "candidates", lambda: few)
 
 
 def table(path: str = "my.csv", *, people: int = 6, rows: int = 120) -> str:
@@ -41,19 +50,22 @@ def test_a_file_becomes_a_pipeline_with_the_reason_of_each_choice(cli: Cli) -> N
     assert made["data"] == {
         "kind": "csv", "path": "my.csv", "target": "label", "group": "person", "ignore": ["UDI"]
     }  # fmt: skip
-    assert (made["model"]["kind"], made["split"]["by"], made["device"]["profile"]) == ("boosting", "group", "cortex-m4")
+    assert (made["split"]["by"], made["device"]["profile"]) == ("group", "cortex-m4")
+    assert made["model"] == {"kind": "linear"}
     assert read_config("pipeline.toml").name == "my"
     found = Path("data.md").read_text()
     assert "Column UDI is left out: counts the rows" in found
-    assert "| a list of rules | 0.800 |" in found
+    assert "on whole groups that were not trained on, of 96 training samples" in found
+    assert re.search(r"\| linear \| 0\.9\d\d \(.*\| chosen \|", found)
+    assert re.search(r"\| threshold \| 0\.[89]\d\d \(", found)
 
 
 def test_few_people_choose_nothing_because_each_of_them_is_left_out(cli: Cli) -> None:
     cli("init", table(), "--yes", "--need", "0.95")
     assert "6 people or machines; those who test are not seen in training. They are few: each" in cli.err
     made = tomllib.loads(Path("pipeline.toml").read_text())
-    assert (made["split"]["leave_one_out_s"], made["need"], made["model"]["kind"]) == (600.0, 0.95, "boosting")
-    assert "Compared on validation samples" not in Path("data.md").read_text()
+    assert (made["split"]["leave_one_out_s"], made["need"], made["model"]["kind"]) == (600.0, 0.95, "linear")
+    assert "## Race" not in Path("data.md").read_text()
     assert "0<x<1" in cli("init", "my.csv", "--yes", "--need", "95", code=2)
 
 

@@ -15,7 +15,7 @@ from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.run import run_pipeline
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import EpochRecord
-from small_pipeline import names, run_small, write_rows
+from small_pipeline import names, rows, run_small, write_rows
 
 NEW_LAYERS = Path(__file__).parents[1] / "contracts" / "new_parts" / "models" / "nn"
 TOML = """\
@@ -85,10 +85,18 @@ def test_it_becomes_a_float_package_where_that_is_asked_for(tmp_path: Path) -> N
     assert read_package(result.package).manifest.default == "float"
 
 
-@pytest.mark.parametrize("kind", ["tree", "forest", "boosting", "rules", "majority"])
+@pytest.mark.parametrize("kind", ["tree", "forest", "boosting", "rules"])
 def test_models_without_weights_become_float_packages(tmp_path: Path, kind: str) -> None:
     result = run_small(pipeline(tmp_path, f'[model]\nkind = "{kind}"'), tmp_path / "runs")
     assert result.package is not None
     assert read_package(result.package).manifest.default == "float"
     assert result.trace.compression is not None
     assert any(note.startswith("no int8 form") for note in result.trace.compression.notes)
+
+
+def test_the_majority_is_no_model(tmp_path: Path) -> None:
+    toml = pipeline(tmp_path, '[model]\nkind = "majority"')
+    write_rows(tmp_path / "rows.csv", rows(count=400))
+    result = run_small(toml, tmp_path / "runs")
+    assert result.package is None
+    assert result.trace.verdict.startswith("no model for ")

@@ -19,9 +19,9 @@ from edgewright.language.labelling.project import Project
 from edgewright.nlp.utterance.model_file import read_language
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
+from edgewright.race.problem import problem_of_pipeline
 from edgewright.schema.errors import CheckFailedError, InputError
 from edgewright.schema.labelling import LabelRecord
-from edgewright.search.problem import problem_of_pipeline
 from label_example import answer, suggested, write_project
 
 LIMIT = 0.05

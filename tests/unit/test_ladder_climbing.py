@@ -10,12 +10,13 @@ from sklearn.metrics import average_precision_score, balanced_accuracy_score
 
 from edgewright.core.state_machine.machine import Machine as StateMachine
 from edgewright.core.state_machine.validation import read_table
+from edgewright.race.candidates.state_machine import CANDIDATE as MACHINE
+from edgewright.race.candidates.state_machine import Machine, states
+from edgewright.race.judge import ComparisonCriteria
+from edgewright.race.metrics import METRICS, average_precision, choose
 from edgewright.schema.errors import CheckFailedError, UnknownNameError
-from edgewright.search.ladder.metrics import METRICS, average_precision, choose
-from edgewright.search.ladder.model_comparison import ComparisonCriteria, LadderState
+from edgewright.search.ladder.model_comparison import LadderState
 from edgewright.search.ladder.rung_run import run_rung
-from edgewright.search.ladder.rungs.state_machine import RUNG as MACHINE
-from edgewright.search.ladder.rungs.state_machine import Machine, states
 from edgewright.search.ladder.setup import problem_and_config
 from ladder_problems import ladder, table
 from small_pipeline import write_rows

@@ -10,12 +10,13 @@ import pytest
 from benchmarks.language.few_shot import _share
 from numpy.typing import NDArray
 
+from edgewright.race.judge import ComparisonCriteria
+from edgewright.race.metrics import METRICS
 from edgewright.schema.device import DecisionSpec
 from edgewright.search.architecture.estimates import Estimate
 from edgewright.search.architecture.report import compare
 from edgewright.search.architecture.trial import TrialScore, Tried
-from edgewright.search.ladder.metrics import METRICS
-from edgewright.search.ladder.model_comparison import ComparisonCriteria, LadderState, choose_with_few, probabilities
+from edgewright.search.ladder.model_comparison import LadderState, choose_with_few, probabilities
 from edgewright.training.metrics import group_interval
 from edgewright.training.permutation_test import power, smallest_p
 from edgewright.workflows.tuning.grid import Tally

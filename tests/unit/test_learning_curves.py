@@ -10,6 +10,8 @@ import msgspec
 import numpy as np
 import pytest
 
+from edgewright.race.metrics import METRICS
+from edgewright.race.problem import Problem
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.curve import CurvePoint, Curves
 from edgewright.schema.errors import InputError
@@ -21,9 +23,7 @@ from edgewright.search.curves.noise import noise_of
 from edgewright.search.curves.page import curves_page
 from edgewright.search.curves.rung_learner import RungLearner, draw_subset, pieces_of
 from edgewright.search.curves.verdict import law_words, single_words
-from edgewright.search.ladder.metrics import METRICS
 from edgewright.search.ladder.setup import problem_and_config
-from edgewright.search.problem import Problem
 from ladder_problems import table
 from small_pipeline import write_rows
 

@@ -8,7 +8,7 @@ import pytest
 from edgewright.data.samples import cut
 from edgewright.pipeline.config import parse
 from edgewright.pipeline.material import prepare
-from edgewright.pipeline.variants import disturbances
+from edgewright.pipeline.plausible_changes import plausible_changes
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Column, DataSet, Recording
 
@@ -81,6 +81,6 @@ def test_recordings_of_one_window_are_not_measured_at_a_lower_rate() -> None:
     dataset = DataSet(name="beats", columns=(Column(name="ecg"),), recordings=recordings, rate=100.0)
     window = WindowConfig(samples=40)
     samples = cut(dataset, window)
-    made = disturbances(dataset, samples, window, frozenset({"person 0"}), np.arange(4))
+    made = plausible_changes(dataset, samples, window, frozenset({"person 0"}), np.arange(4))
     names = [name for name, _, _ in made]
-    assert names == ["gain +5 %", "gain -5 %", "sampling rate +5 %"]
+    assert names == ["signal gain +5 %", "signal gain -5 %", "sampling rate +2 %"]

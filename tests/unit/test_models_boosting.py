@@ -29,7 +29,8 @@ def test_probabilities_are_those_of_scikit_learn(limits: tuple[float, ...]) -> N
     peer = HistGradientBoostingClassifier(
         max_iter=12, max_leaf_nodes=6, min_samples_leaf=20, early_stopping=False, random_state=0
     )
-    np.testing.assert_allclose(model.predict_proba(X), peer.fit(X, y).predict_proba(X), atol=1e-6)
+    # Answers of the leaves are whole numbers of two bytes.
+    np.testing.assert_allclose(model.predict_proba(X), peer.fit(X, y).predict_proba(X), atol=1e-4)
     assert (model.predict(X) == peer.predict(X)).all()
     graph = read_onnx(to_onnx(graph_of([("model", model)], (4,), "boosted", COLUMNS)))
     answers = compile_graph(graph, ["probabilities"])(X)["probabilities"]
@@ -40,7 +41,7 @@ def test_probabilities_are_those_of_scikit_learn(limits: tuple[float, ...]) -> N
 def test_amounts_are_those_of_scikit_learn() -> None:
     model = Boosting("regression").fit(X, AMOUNT)
     peer = HistGradientBoostingRegressor(max_iter=30, max_leaf_nodes=16, early_stopping=False, random_state=0)
-    np.testing.assert_allclose(model.predict(X), peer.fit(X, AMOUNT).predict(X), atol=1e-5)
+    np.testing.assert_allclose(model.predict(X), peer.fit(X, AMOUNT).predict(X), atol=1e-4)
     graph = read_onnx(to_onnx(graph_of([("model", model)], (4,), "boosted", COLUMNS)))
     np.testing.assert_allclose(compile_graph(graph, ["prediction"])(X)["prediction"], model.predict(X), atol=1e-5)
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from edgewright.data.quality import axes, examine
+from edgewright.race.motion import motion_stages
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
 from edgewright.workflows.own_data.framing import choose_framing
-from edgewright.workflows.own_data.recipes import recipes, selected
+from edgewright.workflows.own_data.recipes import Recipe, selected
 
 GENERATOR = np.random.default_rng(0)
 
@@ -83,18 +84,20 @@ def test_windows_with_gravity_get_features_of_the_body() -> None:
     recording = Recording(name="a", values=values, target=made.recordings[0].target)
     columns = tuple(Column(name=name) for name in "xyz")
     dataset = DataSet(name="g", columns=columns, recordings=(recording,), rate=50.0)
-    stages = recipes(dataset, choose_framing(dataset))[0].tables["stages"]
-    assert [stage["kind"] for stage in stages] == ["fill", "gravity", "union", "scale"]
-    plain = recipes(made, choose_framing(made))[0].tables["stages"]
-    assert [stage["kind"] for stage in plain] == ["fill", "union", "scale"]
+    assert [stage["kind"] for stage in motion_stages(dataset, 125)] == ["gravity", "union"]
+    assert [stage["kind"] for stage in motion_stages(made, 125)] == ["union"]
 
 
 def test_so_many_features_are_kept_before_they_are_scaled() -> None:
-    made = stream(rate=50.0)
-    stages = selected(recipes(made, choose_framing(made))[0], 12).tables["stages"]
-    assert [stage["kind"] for stage in stages] == ["fill", "union", "select", "scale"]
-    assert stages[2] == {"kind": "select", "score": "anova", "k": 12}
-    rows = [selected(one, 2).tables["stages"] for one in recipes(made, choose_framing(made, "row"))]
-    assert [[stage["kind"] for stage in one][:2] for one in rows] == [["impute", "select"]] * len(rows)
-    with pytest.raises(InputError, match="rows or windows that features are made of"):
-        selected(recipes(made, choose_framing(made, "recording"))[0], 3)
+    scale = {"kind": "scale", "method": "standard"}
+    stages = [{"kind": "fill"}, *motion_stages(stream(rate=50.0), 125), scale]
+    dense = Recipe("net", "", {"stages": stages, "model": {"layers": [{"kind": "dense", "units": 8}]}})
+    chosen = selected(dense, 12).tables["stages"]
+    assert [stage["kind"] for stage in chosen] == ["fill", "union", "select", "scale"]
+    assert chosen[2] == {"kind": "select", "score": "anova", "k": 12}
+    trees = Recipe("trees", "", {"stages": [{"kind": "impute"}], "model": {"kind": "boosting"}})
+    assert [stage["kind"] for stage in selected(trees, 2).tables["stages"]] == ["impute", "select"]
+    for layer in ("conv1d", "gru"):
+        signals = Recipe("signals", "", {"stages": stages, "model": {"layers": [{"kind": layer}]}})
+        with pytest.raises(InputError, match="rows or windows that features are made of"):
+            selected(signals, 3)

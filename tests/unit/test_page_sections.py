@@ -134,7 +134,7 @@ def test_the_evaluation_shades_by_the_share_of_the_row() -> None:
     assert re.search(r'<td class="f cell right s8">560 <small>90 %</small>', evaluation)
     assert re.search(r'<td class="f cell wrong s1">4 <small>&lt; 1 %</small>', evaluation)
     message = text(evaluation)
-    for part in ("accuracy 87.9 % (95 % CI 84.2 % to 91.1 %)", "bootstrap by group", "running .836 .896 (.870 to .918)",
+    for part in ("accuracy 87.9 % (95 % CI 84.2 % to 91.1 %)", "t interval by", "running .836 .896 (.870 to .918)",
                  "813 walking running 97 % person 21", "person 21 .830", "calibration error 2.1 %"):  # fmt: skip
         assert part.replace("( ", "(") in message.replace("( ", "("), part
 

@@ -12,10 +12,10 @@ from PIL import Image
 
 from cli_runner import Cli
 from edgewright.features.colours import Colours
+from edgewright.race.contract import FEATURES, PLAIN, WINDOWS
 from edgewright.schema.config import TrainingConfig
 from edgewright.search.advise.contract import AdviceRequest
 from edgewright.search.advise.workflow import advise
-from edgewright.search.ladder.contract import FEATURES, PLAIN, WINDOWS
 from edgewright.search.ladder.measurement import Ladder
 from edgewright.search.ladder.setup import problem_and_config
 from ladder_problems import ladder as ladder_of_rows

@@ -233,7 +233,7 @@ def test_what_few_people_tell_of_a_loss_is_said(tmp_path: Path, capsys: pytest.C
     float_row, row = record.rows
     assert (float_row.drop_interval, float_row.p) == (None, None)
     assert row.drop_interval is not None
-    assert row.drop_interval.method.startswith("jackknife by group, t with ")
+    assert row.drop_interval.method.startswith("t interval by group, ")
     assert row.drop_interval.low <= row.drop <= row.drop_interval.high
     assert row.p is not None
     assert "smallest p is" in capsys.readouterr().out

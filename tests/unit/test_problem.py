@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from edgewright.pipeline.config import read_config
+from edgewright.race.problem import folds, problem_of_pipeline
 from edgewright.schema.config import WindowConfig
 from edgewright.search.ladder.setup import problem_and_config
-from edgewright.search.problem import folds, problem_of_pipeline
 from support import shared_data
 
 

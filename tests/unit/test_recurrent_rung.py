@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from edgewright.pipeline.run import run_pipeline
+from edgewright.race.contract import WINDOWS, candidates
+from edgewright.race.stages import config_of
 from edgewright.schema.config import TrainingConfig, WindowConfig
-from edgewright.search.ladder.contract import WINDOWS, ladder_rungs
-from edgewright.search.ladder.features import config_of
 from edgewright.search.ladder.measurement import Ladder
 from edgewright.search.ladder.rung_run import rung_config
 from edgewright.search.ladder.setup import problem_and_config
@@ -38,7 +38,7 @@ def test_single_rows_have_no_recurrent_network(tmp_path: Path) -> None:
 
 
 def test_long_windows_are_shortened_by_a_convolution_first() -> None:
-    tail = ladder_rungs((NAME,))[NAME].tail
+    tail = candidates((NAME,))[NAME].tail
     of = motions(50).configs[WINDOWS]
     assert [layer["kind"] for layer in tail(of).model.layers] == ["gru"]
     long = tail(msgspec.structs.replace(of, window=WindowConfig(samples=500)))
@@ -55,7 +55,7 @@ def test_stages_of_the_pipeline_before_its_features_stay() -> None:
     X = made.problem.samples.X.copy()
     X[0, 0, 0] = np.nan
     holes = replace(made.problem, samples=msgspec.structs.replace(made.problem.samples, X=X))
-    assert config_of(made.config, holes, WINDOWS).stages == ({"kind": "impute"},)
+    assert config_of(made.config, holes, WINDOWS).stages == ({"kind": "fill"},)
 
 
 @pytest.mark.slow

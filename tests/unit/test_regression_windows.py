@@ -137,9 +137,9 @@ def test_errors_have_intervals_by_group_and_a_row_a_group() -> None:
         by_group, by_sample = found.intervals[name], alone.intervals[name]
         assert by_group.value == found.regression[name] == by_sample.value
         assert by_group.low < by_group.value < by_group.high
-        assert by_group.method.startswith("jackknife by group")
-        assert by_sample.method == "bootstrap by sample"
-        # Errors of one engine are alike, so engines drawn anew say how little ten of them tell.
+        assert by_group.method.startswith("t interval by group, 9 degrees")
+        assert by_sample.method.startswith("t interval by sample, 100 blocks")
+        # Errors of one engine are alike, so leaving engines out says how little ten of them tell.
         assert by_group.high - by_group.low > 4 * (by_sample.high - by_sample.low)
     assert [row.group for row in found.groups][:2] == ["engine-9", "engine-8"]
     worst = found.groups[0]
@@ -158,7 +158,7 @@ def test_the_terminal_shows_both() -> None:
     truth, answer, groups = _errors()
     found = evaluate_numbers(truth, answer, groups, split_by="group")
     text = _shown(found)
-    assert "jackknife by group" in text
+    assert "t interval by group" in text
     assert span(found.intervals["rmse"]) in text
     assert "engine-9" in text
     assert "2 groups with smaller errors" in text
@@ -168,6 +168,6 @@ def test_the_page_shows_both(tmp_path: Path) -> None:
     result = _run(tmp_path, "last")
     assert result.page is not None
     page = result.page.read_text()
-    assert "jackknife by group" in page
+    assert "t interval by group" in page
     assert "By group, the worst first" in page
     assert page.count("machine-") >= 3

@@ -96,8 +96,10 @@ def test_three_commands_lead_from_a_sample_to_c(
     monkeypatch.chdir(tmp_path)
     cli("sample", kind, "--out", "my.csv")
     cli("init", "my.csv", "--yes")
-    assert "ready for cortex-m4: " in cli("run", "pipeline.toml")
-    assert "not ready" not in cli.out
+    printed = cli("run", "pipeline.toml")
+    # A sample of few sensors may miss one of them.
+    assert "ready for cortex-m4: " in printed or "ready, with a weakness for cortex-m4: " in printed
+    assert "not ready" not in printed
     cli("export", "runs/my", "--to", "c99", "--out", "firmware")
     assert list((tmp_path / "firmware").glob("*.c"))
 
@@ -169,7 +171,8 @@ def test_three_commands_lead_from_spoken_words_to_c(cli: Cli, tmp_path: Path, mo
     cli("init", "speech", "--yes")
     printed = cli("run", "pipeline.toml")
     assert "Simulated data" in printed.split("Data flow")[0]
-    assert "ready for cortex-m4: " in printed and "not ready" not in printed
+    assert "ready for cortex-m4: " in printed or "ready, with a weakness for cortex-m4: " in printed
+    assert "not ready" not in printed
     cli("export", "runs/speech", "--to", "c99", "--out", "firmware")
     assert list((tmp_path / "firmware").glob("*.c"))
     trace = read_trace(tmp_path / "runs" / "speech" / "trace.json")

@@ -14,7 +14,9 @@ from edgewright.features.pca import Pca
 from edgewright.features.polynomial import Polynomial
 from edgewright.features.select import Select
 from edgewright.models.boosting import Boosting
+from edgewright.models.extra_trees import ExtraTrees
 from edgewright.models.forest import Forest
+from edgewright.models.kernel_machine import KernelMachine
 from edgewright.models.linear import Linear
 from edgewright.models.majority import Majority
 from edgewright.models.neighbours import Neighbours
@@ -27,7 +29,7 @@ from edgewright.preprocessing.scale import Scale
 
 pytestmark = pytest.mark.slow
 
-PLAIN = (Boosting, Forest, Linear, Majority, Neighbours, Rules, Threshold, Tree)
+PLAIN = (Boosting, ExtraTrees, Forest, KernelMachine, Linear, Majority, Neighbours, Rules, Threshold, Tree)
 # Batches are drawn by chance, so weights are not the same as repeated samples; scikit-learn's SGDClassifier is excused
 # from this check too.
 BATCHES = {"check_sample_weight_equivalence_on_dense_data": "batches are drawn by chance"}
@@ -59,8 +61,10 @@ def failed(estimator: BaseEstimator, expected: dict[str, str]) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("kind", [Tree, Forest])
-def test_many_classes_of_few_samples_are_fitted_without_a_warning(kind: type[Tree] | type[Forest]) -> None:
+@pytest.mark.parametrize("kind", [Tree, Forest, ExtraTrees])
+def test_many_classes_of_few_samples_are_fitted_without_a_warning(
+    kind: type[Tree] | type[Forest] | type[ExtraTrees],
+) -> None:
     labels = [f"good {number % 16}" for number in range(24)]
     model = kind().fit(np.arange(24, dtype=np.float32)[:, None], labels)
     assert len(model.classes_) == 16

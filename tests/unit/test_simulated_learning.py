@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from adaptation_example import blocks, factory
+from edgewright.core.adaptation.factory import State
 from edgewright.core.adaptation.learner import Learner
+from edgewright.core.federation.messages import Begin
+from edgewright.core.federation.suspicion import suspects
 from edgewright.fleet.protocol.layout import DAY
 from edgewright.fleet.simulator.fault import check_days
 from edgewright.fleet.simulator.fleet import Settings
@@ -17,6 +22,7 @@ from edgewright.fleet.simulator.result import Result, lines
 from edgewright.fleet.simulator.simulation import simulate
 from edgewright.schema.errors import InputError
 from edgewright.schema.federation import FederationSettings
+from edgewright.workflows.adaptation.local_fleet import ATTACKS, Examples
 from simulated_plan import plan
 
 pytestmark = pytest.mark.slow
@@ -35,9 +41,20 @@ def person(number: int) -> Person:
     return Person(learner.state, hidden, labels)
 
 
-def settings(settings: FederationSettings = SETTINGS, mislabelled: float = 0.0, devices: int = 10) -> Settings:
+def sent_by(attack: str, state: State, begin: Begin) -> Any:  # noqa: ANN401 - an array
+    examples = Examples(state.pool[: state.kept], state.owners[: state.kept] & 127)
+    return ATTACKS[attack](FACTORY, begin, examples, np.random.default_rng(len(begin.context)))
+
+
+def settings(
+    settings: FederationSettings = SETTINGS, mislabelled: float = 0.0, devices: int = 10, poisoners: float = 0.0,
+    attack: str = "flip",
+) -> Settings:  # fmt: skip
     people = [person(number) for number in range(5)]
-    learning = Learning(FACTORY, settings, people, lambda _: b"what was learned " * 64, mislabelled)
+    learning = Learning(
+        FACTORY, settings, people, lambda _: b"what was learned " * 64, mislabelled, poisoners,
+        functools.partial(sent_by, attack),
+    )  # fmt: skip
     return Settings(devices=devices, plan=plan(), learning=learning)
 
 
@@ -73,6 +90,19 @@ def test_owners_who_label_everything_alike_are_halted_in_the_canary() -> None:
     assert any("HALTED" in line.text and "classes" in line.text for line in result.story)
     assert held(result)["exposed"]
     assert 0 < result.exposed <= result.canary
+
+
+@pytest.mark.parametrize("attack", ["flip", "random"])
+def test_attackers_in_the_rounds_are_counted_and_what_is_learned_stays_good(attack: str) -> None:
+    rounds = msgspec.structs.replace(SETTINGS, rounds=5, group=3)
+    result = simulate(msgspec.structs.replace(settings(rounds, 0.0, 15, 0.1, attack), days=0.6))
+    assert result.learning is not None
+    assert "10 % of the devices attack" in result.broken
+    assert held(result)["the fleet learned"]
+    assert result.learning.learned > 0.9 > result.learning.factory
+    beyond = [one.beyond for one in result.learning.rounds]
+    assert all(beyond) if attack == "random" else not any(beyond)
+    assert bool(suspects(result.learning.rounds[-1].suspicion)) == (attack == "random")
 
 
 def test_losses_and_power_cuts_cost_messages_and_members_but_no_device() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -172,3 +173,24 @@ def test_bytes_written_are_counted_and_grouping_spares_flash(tmp_path: Path) -> 
             assert 2 <= pages <= store.database.value("PRAGMA page_count")
             spent[name] = log
     assert spent["single"] > 8 * spent["grouped"]
+
+
+@pytest.mark.parametrize("limits", [Limits(bytes=20_000), Limits(days=0.5)])
+def test_a_smaller_limit_deletes_in_bounded_steps_until_it_is_kept(tmp_path: Path, limits: Limits) -> None:
+    clock = HandClock()
+    store = opened(tmp_path, clock)
+    store.append_events([event(number=number) for number in range(6000)])
+    store.commit()
+    clock.forward(DAY)
+    store.close()
+    with opened(tmp_path, clock, events=limits) as store:
+        clock.forward(3600.0)
+        counts = []
+        for number in range(8):
+            store.append_events([event(number=number)])
+            store.commit()
+            counts.append(int(store.database.value("SELECT count(*) FROM events")))
+    steps = [before - after for before, after in itertools.pairwise([6000, *counts])]
+    assert max(steps) <= 32 * 64
+    assert counts[0] > 3000
+    assert counts[-1] < 300

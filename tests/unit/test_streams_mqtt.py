@@ -77,6 +77,7 @@ def test_with_a_name_the_broker_keeps_what_comes_while_this_end_is_away(broker: 
             stream.read(0.3)
             broker.send("t", '{"a": 1}')
         assert values(drain(stream, len(sent))).ravel().tolist() == sent
+        stream.stored(stream.position())
         stream.close()
         for n in (2, 3, 4):
             broker.send("t", json.dumps({"a": n}))

@@ -137,6 +137,8 @@ def test_a_device_shows_why_and_what_happened(studio: Client, fleet: Watched) ->
 
 def test_a_rollout_shows_stages_gates_and_devices(studio: Client) -> None:
     text = page(studio, ROLLOUT)
+    assert "What the stages find" in text
+    assert text.count("A release that kills one device in") == 3
     steps = re.findall(r'<li class="(\w+)"', text)
     assert steps == ["done", "now", "later"]
     assert text.count('class="state ready">pass') == 3  # two gates, and the health of the devices

@@ -44,7 +44,7 @@ def test_a_line_has_what_the_record_says(runs: Path) -> None:
     assert set(by_place) == {*(f"run-{n}" for n in range(5)), "group/inner"}
     one = by_place["run-0"]
     assert (one.task, one.profile, one.int8, one.size) == ("classification", "phone-arm64", 0.8775, 31_400)
-    assert (one.drop, one.ready, by_place["run-3"].ready) == (0.002, True, False)
+    assert (one.drop, one.readiness, by_place["run-3"].readiness) == (0.002, "ready", "not ready")
     inner = by_place["group/inner"]
     assert (inner.score, inner.int8, inner.size) == (0.93, None, None)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 import pytest
 
 import trace_example as example
 from edgewright.schema.trace import EvaluationRecord, Interval, LeftOutRecord, SimplestRecord
-from edgewright.trace.insight import key_insight, reduction, trace_insight, verdict
+from edgewright.trace.insight import key_insight, reduction, trace_insight
+from edgewright.trace.readiness import NO_MODEL, NOT_READY, READY, WEAK, agrees, state_of, verdict
 
 
 def test_activity_names_columns_accuracy_and_int8() -> None:
@@ -71,8 +73,60 @@ def test_reduction_is_the_stage_that_drops_most() -> None:
 
 def test_verdict_ready() -> None:
     text = verdict(evaluation=example.evaluation(), compression=example.compression(), device=example.device())
+    assert text.startswith("ready, with a weakness for phone-arm64: swapped axes costs 26.5 points; 87.9 % right (95 %")
+    assert text.endswith("int8 within the limit, fits every budget")
+    assert state_of(text) == WEAK
+    steady = msgspec.structs.replace(example.compression(), robustness=example.compression().robustness[:2])
+    text = verdict(evaluation=example.evaluation(), compression=steady, device=example.device())
     assert text.startswith("ready for phone-arm64: 87.9 % right (95 %: 84.2 % to 91.1 %), int8 within the limit")
-    assert "fits every budget, but swapped axes costs 26.5 points" in text
+    assert state_of(text) == READY
+
+
+def _of(confusion: tuple[tuple[int, ...], ...], low: float = 0.0) -> EvaluationRecord:
+    """Return an evaluation with these counts; the majority is the most frequent true class."""
+    total = sum(map(sum, confusion))
+    value = sum(row[place] for place, row in enumerate(confusion)) / total
+    return EvaluationRecord(
+        samples=total, split_by="row", confusion=confusion, majority=max(map(sum, confusion)) / total,
+        accuracy=Interval(value=value, low=low or value - 0.05, high=value + 0.05, method=""),
+    )  # fmt: skip
+
+
+def test_nothing_beats_chance() -> None:
+    noise = _of(((30, 70), (44, 96)))
+    text = verdict(evaluation=noise, device=example.device())
+    assert text.startswith("no model for phone-arm64: nothing beats chance (52.5 % right, always predicting the most")
+    assert "`edgewright check`" in text
+    assert state_of(text) == NO_MODEL
+    # Ten samples cannot show that there is none: 7 of 10 right, where the most frequent class has 5.
+    assert state_of(verdict(evaluation=_of(((3, 2), (1, 4))))) != NO_MODEL
+    assert key_insight(evaluation=noise).sentence.startswith("Nothing beats chance: 52.5 % right")
+    # Of rare failures half are found: less accurate than always 'fine', and far beyond chance.
+    assert state_of(verdict(evaluation=_of(((930, 40), (15, 15))))) == NOT_READY
+    gain = Interval(value=-0.2, low=-0.3, high=-0.1, method="")
+    simple = msgspec.structs.replace(noise, simplest=SimplestRecord(score=0.72, gain=gain))
+    assert state_of(verdict(evaluation=simple)) == NOT_READY
+
+
+def test_an_amount_beats_chance_by_the_variance_it_explains() -> None:
+    record = EvaluationRecord(samples=200, split_by="row", regression={"r2": 0.01, "rmse": 1.0, "mae": 0.8})
+    assert state_of(verdict(evaluation=record)) == NO_MODEL
+    simplest = SimplestRecord(score=0.7, gain=Interval(value=-0.3, low=-0.4, high=-0.2, method=""))
+    assert state_of(verdict(evaluation=msgspec.structs.replace(record, simplest=simplest))) == NOT_READY
+    assert state_of(verdict(evaluation=msgspec.structs.replace(record, regression={"r2": 0.1, "rmse": 1.0}))) == READY
+
+
+def test_noise_seldom_agrees_with_the_truth() -> None:
+    rng = np.random.default_rng(0)
+    alarms = 0
+    for _ in range(1000):
+        counts = np.zeros((3, 3), np.int64)
+        np.add.at(counts, (rng.choice(3, 150, p=[0.6, 0.3, 0.1]), rng.choice(3, 150, p=[0.5, 0.3, 0.2])), 1)
+        alarms += agrees(counts.tolist())
+    # At 1 %, more than 22 of 1,000 have a chance of 1 in 3,000.
+    assert alarms <= 22
+    assert agrees([[50, 0], [0, 5]])
+    assert not agrees([[5, 0], [0, 0]])
 
 
 def test_verdict_says_that_recordings_also_trained() -> None:
@@ -120,4 +174,4 @@ def test_verdict_has_a_floor() -> None:
     many = msgspec.structs.replace(alike, groups=record.groups * 2)
     assert "more may tell" not in verdict(evaluation=many)
     asked = msgspec.structs.replace(record, need=0.95)
-    assert verdict(evaluation=asked) == "not ready: 87.9 % right, 95.0 % was asked for"
+    assert verdict(evaluation=asked) == "not ready: 87.9 % right (95 % CI from 84.2 %), 95.0 % was asked for"

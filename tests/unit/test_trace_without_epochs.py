@@ -44,7 +44,9 @@ class Heard(Listener):
 @pytest.mark.parametrize("kind", ["boosting", "tree"])
 def test_nothing_is_said_of_epochs_and_int8(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "small.toml"
-    path.write_text(TOML.format(path=write_rows(tmp_path / "rows.csv"), kind=kind), encoding="utf-8")
+    path.write_text(
+        TOML.format(path=write_rows(tmp_path / "rows.csv", header="temperature,b,label"), kind=kind), encoding="utf-8"
+    )
     heard = Heard()
     trace = run_pipeline(read_config(str(path), ()), out=tmp_path / "runs", listener=heard).trace
     assert heard.epochs == [0]
@@ -56,9 +58,9 @@ def test_nothing_is_said_of_epochs_and_int8(tmp_path: Path, kind: str) -> None:
     message += text[text.index("\nCompression") : text.index("\nDevice fit")]
     assert [word for word in UNTRUE if word in message] == []
     assert f"{kind} · fitted at once" in message
-    assert "float with disturbed samples" in message
+    assert "float under plausible errors of sensors" in message
     assert max(map(len, message.splitlines())) <= 80
     assert "program on cortex-m4" in message
     page = page_html(trace)
     assert "int8 with disturbed samples" not in page
-    assert "float with disturbed samples" in page
+    assert "float under plausible errors of sensors" in page

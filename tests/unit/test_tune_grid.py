@@ -52,7 +52,7 @@ def test_rates_of_many_people_lie_within_the_interval_too() -> None:
     one = judged(people, decision(("fall",), 1, 1, 0.5, 0.0), LABELS, MINUTE)
     rate = point(one, Cost(), [t.group for t in people], DAY).false_rate
     assert rate.low <= 6.0 <= rate.high
-    assert rate.method == "poisson and jackknife by person, t with 4 degrees of freedom, 95 %"
+    assert rate.method == "poisson and t interval by person, 4 degrees of freedom, 95 %"
     alone = point(one, Cost(), ["all"] * 5, DAY).false_rate
     assert rate.high - rate.low > alone.high - alone.low
 

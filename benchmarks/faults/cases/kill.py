@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.faults.forking import fork
-from benchmarks.faults.recorder import recorded
 from benchmarks.faults.states import Result, record, scratch
 from benchmarks.faults.workload import Workload
 
@@ -45,7 +44,7 @@ def _killed(workload: Workload, folder: Path, fatal: int) -> int:
     if child == 0:
         try:
             os.close(reader)
-            with recorded(folder, fatal, workload.disk) as recorder:
+            with workload.recorder(folder, fatal) as recorder:
                 recorder.told = lambda: os.write(writer, b".")
                 workload.use(folder, recorder)
         finally:

@@ -18,11 +18,12 @@ _STATES = 3000
 def run(workload: Workload, share: float) -> Iterator[tuple[str, Result]]:
     """Power cuts while the program works, and while it recovers from them."""
     start, steps = record(workload)
+    seed = _SEED + 1000 * workload.seed
     chosen: list[State] = []
     every = max(1, round(_AGAIN * share))
 
     def some() -> Iterator[State]:
-        for number, state in enumerate(states(start, steps, _SEED, share)):
+        for number, state in enumerate(states(start, steps, seed, share)):
             if number % every == 0:
                 chosen.append(state)
             yield state
@@ -35,7 +36,7 @@ def run(workload: Workload, share: float) -> Iterator[tuple[str, Result]]:
         some_of_them = min(0.5, _STATES * share / len(chosen) / len(operations) / len(WAYS))
         cut = (
             State(s.point, s.way, s.files, state.before, state.after)
-            for s in states(state.files, operations, _SEED + number, some_of_them)
+            for s in states(state.files, operations, seed + number, some_of_them)
         )
         again.join(check_all(cut, workload.check))
     yield f"{workload.what}: power cut again while it recovers", again

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from benchmarks.faults.forking import fork
 from benchmarks.faults.model import lay
-from benchmarks.faults.recorder import recorded
 from benchmarks.faults.states import Result, State, record, recovery, scratch, states
 from benchmarks.faults.workload import Workload
 
@@ -23,9 +22,10 @@ _FIRST, _SECOND = 60, 10
 def run(workload: Workload, share: float) -> Iterator[tuple[str, Result]]:
     """Lay down the files of a first kill; the process that starts over them is killed at a step of its own."""
     start, steps = record(workload)
+    seed = _SEED + 1000 * workload.seed
     # A kill takes nothing that was written: the machine goes on.
-    killed = [state for state in states(start, steps, _SEED) if state.way == "kept"]
-    chance = random.Random(_SEED)  # noqa: S311 - no secret
+    killed = [state for state in states(start, steps, seed) if state.way == "kept"]
+    chance = random.Random(seed)  # noqa: S311 - no secret
     chosen = chance.sample(killed, min(len(killed), max(2, round(_FIRST * share))))
     result = Result()
     with scratch() as folder:
@@ -52,7 +52,7 @@ def _die(workload: Workload, folder: Path, fatal: int) -> None:
     child = fork()
     if child == 0:
         try:
-            with recorded(folder, fatal, workload.disk) as recorder:
+            with workload.recorder(folder, fatal) as recorder:
                 workload.recover(folder, recorder)
         finally:
             os._exit(3)

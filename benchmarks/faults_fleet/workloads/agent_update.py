@@ -11,8 +11,8 @@ from benchmarks.faults.fleet_device import Device, Fleet, plan
 from benchmarks.faults.recorder import Recorder
 from benchmarks.faults.workload import Workload
 from edgewright.device.store.database import Connect, connect
+from edgewright.fleet.device.agent_choice import AgentChoice
 from edgewright.fleet.device.environments import Environments
-from edgewright.fleet.device.launcher import choose
 from edgewright.fleet.protocol.wheel_set import digest
 from edgewright.schema.fleet_plan import TrialLimits
 from edgewright.schema.fleet_report import Acknowledged
@@ -57,7 +57,7 @@ class Updated(Device):
 
     def environment(self) -> str:
         """Of the agent that the launcher starts."""
-        return choose(self.folder, self.opener) if (self.folder / "update.sqlite").exists() else ""
+        return AgentChoice(self.folder, opener=self.opener).choose()
 
     def prepare(self, slot: str) -> str:
         """Install the wheels of a release."""

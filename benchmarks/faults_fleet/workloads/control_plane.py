@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from benchmarks.faults.recorder import Recorder
 from benchmarks.faults.workload import Workload
 from benchmarks.faults_fleet.control import HOUR, Control, Watcher, lay_fleet
+from benchmarks.faults_fleet.load import LOADS
 from benchmarks.faults_fleet.recorded_sqlite import through
 from edgewright.fleet.protocol.layout import RELEASES, TIMESTAMP, plan_target
 from edgewright.fleet.repository import metadata
@@ -189,4 +190,4 @@ def _alive(control: Control, watcher: Watcher, version: int) -> str:
     return ""
 
 
-WORKLOAD = Workload("control plane at work", use, recover, check, prepare=lay_fleet, share=0.25, kills=50)
+WORKLOAD = Workload("control plane at work", use, recover, check, prepare=lay_fleet, share=0.25, kills=50, loads=LOADS)

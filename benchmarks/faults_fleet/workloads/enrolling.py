@@ -18,8 +18,8 @@ from benchmarks.faults.recorder import Recorder
 from benchmarks.faults.workload import Workload
 from benchmarks.faults_fleet.control import PRODUCT, made
 from edgewright.device.store.database import Connect, connect
-from edgewright.fleet.device.enrollment import KEY_FILE, TRUST_FOLDER, device_key, enrol
-from edgewright.fleet.device.state_database import State
+from edgewright.fleet.device.enrollment import TRUST_FOLDER, device_key, enrol
+from edgewright.fleet.device.state_database import KEY_COPY, KEY_FILE, State
 from edgewright.fleet.device.trust.client import Client
 from edgewright.fleet.protocol.ports import Answer
 from edgewright.fleet.protocol.wire.signing import public_text
@@ -108,7 +108,8 @@ def _id(key: str) -> str:
 
 def _key(folder: Path) -> str:
     """Return the public key that lies there; empty for none."""
-    return public_text(device_key(folder / _STORE)) if (folder / _STORE / KEY_FILE).is_file() else ""
+    present = any((folder / _STORE / name).is_file() for name in (KEY_FILE, KEY_COPY))
+    return public_text(device_key(folder / _STORE)) if present else ""
 
 
 def _join(folder: Path, fleet: Fleet, opener: Connect) -> str:
@@ -169,4 +170,4 @@ def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
     return "" if found == _id(_key(folder)) and had in ("", found) else f"device {found!r} after {had!r}"
 
 
-WORKLOAD = Workload("device enrolling", use, recover, check, prepare=_prepare, share=0.2)
+WORKLOAD = Workload("device enrolling", use, recover, check, prepare=_prepare, share=0.5)

@@ -15,6 +15,7 @@ from edgewright.search.advise.document import battery_text, computing_text, late
 from edgewright.search.advise.page import advice_page
 from edgewright.search.advise.placement import amount_bytes, dollars, joules
 from edgewright.search.ladder.verdict import change, figure
+from edgewright.trace.readiness import NO_MODEL
 
 _WIDE = 100
 # Characters of what a rule list says that are shown; the record has all.
@@ -34,9 +35,10 @@ def advice_lines(record: Advice) -> list[str]:
                       for one in record.existing] or ["no known solution for this data"])  # fmt: skip
     lines += ["", "4 and 5 measured", *_measured(record)]
     lines += _points([f"more data: {record.curve_note}"] if record.curve_note else [])
-    lines += ["", "decision", *_points([f"{record.choice}: {record.choice_why}",
-                                        f"on the {record.place}: {record.place_why}"])]  # fmt: skip
-    lines += _points([f"NOT MET: {one}" for one in record.unmet])
+    lines += ["", "decision", *_points([f"{record.choice}: {record.choice_why}"])]
+    if record.choice == NO_MODEL:
+        return [*lines, "", "go on with", *(f"  {one}" for one in record.commands)]
+    lines += _points([f"on the {record.place}: {record.place_why}", *(f"NOT MET: {one}" for one in record.unmet)])
     lines += ["", "what it will cost", *(f"  {name:<22} {value}" for name, value in record.costs)]
     lines += ["", "what would change it", *_points([f"{one.when}: {one.then}" for one in record.flips])]
     lines += ["", "notes", *_points(record.notes)] if record.notes else []

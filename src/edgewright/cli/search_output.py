@@ -25,6 +25,7 @@ from edgewright.pipeline.config import read_config
 from edgewright.pipeline.duration_estimate import told_by_first
 from edgewright.pipeline.material import sha256
 from edgewright.profiles.catalogue import load_profile
+from edgewright.race.problem import Problem
 from edgewright.schema.budget import Budget, parse_budget
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import INTERRUPTED, InputError, OutputError
@@ -45,7 +46,6 @@ from edgewright.search.architecture.study import FILE, Study, create, front_of, 
 from edgewright.search.architecture.trial import Tried
 from edgewright.search.engines.contract import engine_for
 from edgewright.search.ladder.leakage import refuse_random
-from edgewright.search.problem import Problem
 
 BATCH = 16
 # Where studies without a name of their own lie.

@@ -92,12 +92,6 @@ class Decider:
         self._last.clear()
         self._candidate, self._row = -1, 0
 
-    def recall(self, label: int, time: float, *, alarm: bool) -> None:
-        """Say what was decided while this one did not see the stream, behind a `gap`; nothing is decided by it."""
-        self.decided = label
-        if alarm:
-            self._alarmed[label] = time
-
     def push(self, probabilities: Floats, time: float) -> Decision | None:
         """Take the answer to the next window.
 

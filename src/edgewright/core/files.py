@@ -82,16 +82,23 @@ def _remove(temporary: Mapping[Path, Path]) -> None:
 
 PRIVATE = 0o600
 """Mode of files that hold keys, reports or what a device learned; their folders have 0700."""
-_SQLITE_FILES = ("", "-wal", "-shm", "-journal")
+LOG, INDEX, JOURNAL = "-wal", "-shm", "-journal"
+"""Endings of the files beside a SQLite database: its write-ahead log, the log's index, and a rollback journal."""
 
 
 def private_folder(folder: Path) -> None:
     """Create a folder that only its owner enters; one that exists keeps its mode, and so do the folders above it.
 
+    A new name is durable: files that are flushed in the folder would else be gone with it after a power cut.
+
     Raises:
         OSError: it cannot be created.
     """
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in new:
+        with suppress(PermissionError):  # a folder above it that this user may write and not read
+            sync(path.parent)
 
 
 def open_private(path: Path, how: str) -> IO[Any]:
@@ -114,7 +121,7 @@ def private_database(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, PRIVATE))
     except FileExistsError:
-        for ending in _SQLITE_FILES:
+        for ending in ("", LOG, INDEX, JOURNAL):
             beside = path.with_name(path.name + ending)
             with suppress(OSError):  # of another owner, on a disk that is read-only, or gone
                 if beside.stat().st_mode & 0o077:

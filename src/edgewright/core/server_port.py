@@ -1,8 +1,7 @@
-"""What servers of this machine share: a free port, and waiting until a server takes connections."""
+"""A free port for a server of this machine."""
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import socket
 
@@ -28,27 +27,3 @@ def free_port(host: str, wanted: int) -> int:
             do = "Name another with --port, or --port 0 for any that is free"
             raise InputError("a free port", got, f"{host}:{wanted}", do) from None
         return int(tried.getsockname()[1])
-
-
-async def answers(host: str, port: int, serving: asyncio.Task[None], where: str, do: str = "") -> None:
-    """Wait until a server takes connections.
-
-    Args:
-        host: address of the server.
-        port: of the server.
-        serving: its task.
-        where: name of the server in the error.
-        do: about a server that does not start.
-
-    Raises:
-        InputError: the server ended before.
-    """
-    while not serving.done():
-        try:
-            _, writer = await asyncio.open_connection(host, port)
-        except OSError:
-            await asyncio.sleep(0.01)
-            continue
-        writer.close()
-        return
-    raise InputError("a server that starts", str(serving.exception() or "it exited"), where, do)

@@ -12,7 +12,10 @@ Part = tuple[Any, str, Any]
 
 
 class Resumable(Protocol):
-    """Something whose attributes `KEPT` are all that it remembers; parts that are resumable themselves included."""
+    """Something whose attributes `KEPT` are all that it remembers; parts that are resumable themselves included.
+
+    `ADDED`, where it has them, are those that states of older versions lack.
+    """
 
     @property
     def KEPT(self) -> tuple[str, ...]:  # noqa: N802 - a constant of each class
@@ -33,6 +36,8 @@ def prepared(thing: Resumable, state: dict[str, Any]) -> list[Part]:
     """
     parts: list[Part] = []
     for name in thing.KEPT:
+        if name not in state and name in getattr(thing, "ADDED", ()):
+            continue
         fresh, value = getattr(thing, name), state[name]
         if _resumable(fresh):
             parts += prepared(fresh, value)
@@ -66,8 +71,9 @@ def _fitting(fresh: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - an att
     """Return the value as the attribute takes it."""
     if fresh is None:
         return value
-    if isinstance(fresh, deque):
-        return deque((tuple(one) if isinstance(one, list) else one for one in value), fresh.maxlen)
+    if isinstance(fresh, deque | list) and isinstance(value, list):
+        entries = [tuple(entry) if isinstance(entry, list) else entry for entry in value]
+        return deque(entries, fresh.maxlen) if isinstance(fresh, deque) else entries
     if isinstance(fresh, np.ndarray):
         if not isinstance(value, np.ndarray) or (value.dtype, value.shape[1:]) != (fresh.dtype, fresh.shape[1:]):
             raise TypeError(name)

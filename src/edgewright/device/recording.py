@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from edgewright.core.files import write_atomic
-from edgewright.device.sources import Stream
+from edgewright.device.sources import Stream, read_unstored
 from edgewright.device.timeline import Ready, Timeline, TimelineConfig
 from edgewright.monitor.sensor_health import Health
 from edgewright.schema.device import Packet
@@ -53,7 +53,7 @@ def probe_source(stream: Stream, rate: float | None, *, stream_name: str = "") -
     packets: list[Packet] = []
     heard = time.monotonic()
     while True:
-        new = [p for p in stream.read(LOOK) if not stream_name or p.stream == stream_name]
+        new = [p for p in read_unstored(stream, LOOK) if not stream_name or p.stream == stream_name]
         packets += new
         heard = time.monotonic() if any(len(p.values) for p in new) else heard
         moments = np.concatenate([np.empty(0), *(p.time for p in packets)])
@@ -343,7 +343,7 @@ def take(
             )
         if time.monotonic() - came > SILENT:
             raise CheckFailedError(f"no rows for {SILENT:g} s: nothing was kept", "Look at the source")
-        waiting = list(stream.read(LOOK))
+        waiting = list(read_unstored(stream, LOOK))
 
 
 def _plain(text: str) -> str:

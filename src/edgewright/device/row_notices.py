@@ -18,8 +18,8 @@ class RowNotices:
         found: notices that nobody has taken yet, in order.
     """
 
-    # All but what is counted and not told yet: `flush` comes first where that matters.
-    KEPT = ("_told",)
+    KEPT = ("_told", "_left")
+    ADDED = ("_left",)
 
     def __init__(self, every: float) -> None:
         self.found: list[Health] = []

@@ -81,9 +81,9 @@ class Timeline:
         InputError: for a rate that is none.
     """
 
-    # All but what waits for the next row: `flush` comes first where that matters.
     KEPT = ("_sensors", "_speed", "_newest", "_begun", "_due", "_last", "_offset", "_count", "_wrong_rate",
-            "_notices", "_gap", "_first")  # fmt: skip
+            "_notices", "_gap", "_first", "_held", "_arrived", "_suspect")  # fmt: skip
+    ADDED = ("_held", "_arrived", "_suspect")
 
     def __init__(self, rate: float, channels: Sequence[str], config: TimelineConfig | None = None) -> None:
         if not (math.isfinite(rate) and rate > 0):

@@ -123,6 +123,8 @@ def _place(arena: Arena, values: str, buffer: Buffer, constant: bool) -> str:
     kind, offset = TYPES[buffer.kind], arena.offsets[buffer.key]
     if kind == "int32_t":
         return f"context->integers + {offset // 4}"
+    if kind == "int16_t":
+        return f"context->halves + {offset // 2}"
     if kind == "float":
         return f"{values} + {offset // 4}"
     return f"({'const ' if constant else ''}{kind} *){values} + {offset}"

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.executor import compile_graph
+from edgewright.export._c_kernels import with_kernels
 from edgewright.export._c_picks import with_early_picks
 from edgewright.export._c_spectrum import with_spectra
 from edgewright.export._c_trees import with_walks
@@ -157,7 +158,7 @@ def plan_graph(graph: Graph, integer: bool) -> Plan:
     graph, again = once(_flat(graph))
     alias |= again
     made = values(graph)
-    graph = with_walks(with_spectra(graph))
+    graph = with_kernels(with_walks(with_spectra(graph)))
     before, after = _parts(graph, end, alias)
     constant = constant_values(graph)
     nodes = [n for n in (*before, *after) if n.outputs[0] not in constant]

@@ -72,7 +72,7 @@ def header(unit: Unit, face: Interface, arena: Arena, *, pixels: bool = False) -
         " *",
         *_input(face),
         " *",
-        *_memory(unit, arena, face.network, arena.floats + arena.integers),
+        *_memory(unit, arena, face.network, arena.floats + arena.integers + arena.halves),
         " */",
         f"#define {upper}_INPUTS {int(np.prod(shape))}",
         f"#define {upper}_OUTPUTS {_outputs(face)}",
@@ -215,6 +215,7 @@ def _context(name: str, face: Interface, arena: Arena) -> list[str]:
     else:
         fields = [f"    float arena[{floats}];"] if floats else []
     fields += [f"    int32_t integers[{-(-arena.integers // 4)}];"] if arena.integers else []
+    fields += [f"    int16_t halves[{arena.halves // 2}];"] if arena.halves else []
     return [
         "/* Memory of a call, which the caller owns. Nothing in it has to be set, and nothing in it is kept.",
         " * Calls with contexts of their own do not disturb each other. */",

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FOR = re.compile(r"for \((?:int|int32_t) (\w+) = ([^;]+); ([^;]+); (.*)\) \{$")
+FOR = re.compile(r"for \((?:int|int32_t) (\w+) = ([^;]+); ([^;]+); (.*?)\) \{(?: /\* about ([\d.]+) turns \*/)?$")
 SET = re.compile(r"const int (\w+ = .*);$")
 _CHOICE = re.compile(r"\(?([^?]+?) < ([^?]+?) \? ([^:]+) : ([^)]+?)\)?(?: - (\w+))?$")
 _COMPARE = re.compile(r"(.+?) (<=?|>=?) (.+)$")
@@ -83,6 +83,8 @@ class Places:
             length = np.maximum(0.0, np.ceil((limit - self.number(start)) / stride))
             for text in others:
                 each = each * self.holds(text)
+            if found[5]:
+                length = np.asarray(float(found[5]))
         if name in self.needed and not length.ndim and not any(other in self.known for other in _NAME.findall(start)):
             count = int(length)
             self.known[name] = np.arange(count, dtype=np.float64).reshape(count, *(1,) * each.ndim)

@@ -107,7 +107,11 @@ def _length(buffer: Lifetime) -> int:
     return -(-buffer.size // ALIGNMENT) * ALIGNMENT
 
 
-_BYTES = {"float": 4, "int32_t": 4, "uint32_t": 4, "int8_t": 1, "uint8_t": 1}
+_BYTES = {"float": 4, "int32_t": 4, "uint32_t": 4, "int16_t": 2, "int8_t": 1, "uint8_t": 1}
+
+
+# Memory of their own, by the kind of number.
+_OWN = {"int32": "integers", "int16": "halves"}
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,7 @@ class Arena:
         given: names of the arguments that hold the integer network's input and output, by buffer.
         floats: bytes of the memory of floats and bytes.
         integers: bytes of the memory of whole numbers.
+        halves: bytes of the memory of whole numbers of 16 bits.
         apart: bytes if no two buffers shared any.
     """
 
@@ -128,6 +133,7 @@ class Arena:
     given: dict[int, str]
     floats: int
     integers: int
+    halves: int
     apart: int
 
 
@@ -399,20 +405,20 @@ class Unit:
         first, last, inside = lives(self.steps, inside)
         last |= {buffer.key: max(last.values(), default=0) + 1 for buffer in kept}
         over = taken_over(self.steps, first, last, {buffer.key for buffer in ends})
-        alive: dict[str, list[Lifetime]] = {"network": [], "floats": [], "integers": []}
+        alive: dict[str, list[Lifetime]] = {"network": [], "floats": [], "integers": [], "halves": []}
         given = {buffer.key: name for buffer, name in zip(ends, ("in", "out"), strict=False)}
         for b in self._buffers:
             if not b.fixed and b.key in first and b.key not in over:
                 own = b.key not in given and first[b.key] in inside and last[b.key] in inside
-                kind = "integers" if b.kind == "int32" else "network" if own else "floats"
+                kind = _OWN.get(b.kind, "network" if own else "floats")
                 alive[kind].append(Lifetime(b.key, b.size * _BYTES[TYPES[b.kind]], first[b.key], last[b.key]))
-        network, integers = plan(alive["network"]), plan(alive["integers"])
+        network, integers, halves = (plan(alive[kind]) for kind in ("network", "integers", "halves"))
         floats = plan(alive["floats"], {life: network[0][life.key] for life in alive["network"]})
-        offsets = {**floats[0], **integers[0]}
+        offsets = {**floats[0], **integers[0], **halves[0]}
         for new, old in over.items():
             offsets[new] = offsets[old]
         apart = sum(-(-life.size // 4) * 4 for some in alive.values() for life in some)
-        return Arena(offsets, network[1], given, floats[1], integers[1], apart)
+        return Arena(offsets, network[1], given, floats[1], integers[1], halves[1], apart)
 
 
 def spent(walk: Loops, leaves: Sequence[Leaf]) -> tuple[Buffer, ...]:

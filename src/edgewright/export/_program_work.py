@@ -36,6 +36,16 @@ def _rows(rows: float, products: float) -> Mapping[str, float]:
     return {"dense row": rows, "dense mac": products}
 
 
+def _kernels(arguments: Sequence[str], tally: Counter) -> Mapping[str, float]:
+    samples, rows, kernels = float(arguments[2]), float(arguments[4]), float(tally.sizes[arguments[5]])
+    return {
+        "kernel row": rows,
+        "kernel row value": rows * samples,
+        "kernel": kernels,
+        "kernel place": kernels * samples,
+    }
+
+
 def _recurrent(gates: int, name: str) -> Work:
     """Return what a layer with a state and so many gates does: products, sums, and units at every sample."""
 
@@ -65,6 +75,8 @@ WORK: dict[str, Work] = {
         "fft product": float(a[7]) * (float(a[7]) + 1) / 2,
         "fft bin": (float(a[7]) + 1) / 2,
     },
+    "round_values": lambda a, _: {"kernel value": float(a[6]) * float(a[7])},
+    "count_kernels": _kernels,
     "lstm": _recurrent(4, "lstm"),
     "gru": _recurrent(3, "gru"),
     "bands": lambda a, _: {"dense row": float(a[5])},

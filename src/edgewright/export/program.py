@@ -73,7 +73,7 @@ def program_of(graph: Graph, network: IntegerNetwork | None = None, *, core: str
     return Program(
         name=graph.name,
         constants=written.table_bytes,
-        values=arena.floats + arena.integers,
+        values=arena.floats + arena.integers + arena.halves,
         written=tally.written,
         run=tally.run,
         network=_tables_of(unit, inside),

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 import numpy as np
 
-from edgewright.graph.formula import Value, absolute, clip, join, relu, take, total
+from edgewright.graph.formula import Value, absolute, clip, cut, join, relu, reshape, take, total
 from edgewright.graph.stage import Stage, StageConfig
 from edgewright.graph.transformer import SampleTransformer, directly
 
@@ -49,18 +49,17 @@ class Colours(SampleTransformer):
     def formula(self, x: Value) -> Value:
         """Mean over all pixels of 1 minus the distance from a level in steps, 0 from one step on."""
         last, part = self._levels() - 1, np.float32(1 / self.step)
-        _, height, width = (int(n) for n in self.shape_)
+        channels, height, width = (int(n) for n in self.shape_)
         rows, columns = np.arange(0, height, self.every), np.arange(0, width, self.every)
         if self.every > 1:
             x = take(take(x, rows, 2), columns, 3)
-        pixels = [clip(x * part, 0.0, last)]
-        if (channels := int(self.shape_[0])) > 1:
-            apart = x - take(x, np.roll(np.arange(channels), -1), 1)
-            pixels.append(clip((apart + np.float32(_MIDDLE)) * part, 0.0, last))
-        z, one = join(pixels, 1), np.float32(1)
-        near = [relu(one - absolute(z - np.float32(level))) for level in range(last + 1)]
+        # Channel by channel, generated C adds up what it works out from a pixel and keeps nothing else.
+        each = [reshape(cut(x, n, n + 1, 1), (0, 1, -1)) for n in range(channels)]
+        apart = [y - each[(n + 1) % channels] + np.float32(_MIDDLE) for n, y in enumerate(each)] if channels > 1 else []
+        pixels, one = [clip(y * part, 0.0, last) for y in (*each, *apart)], np.float32(1)
+        near = [relu(one - absolute(z - np.float32(level))) for level in range(last + 1) for z in pixels]
         share = np.float32(1 / (len(rows) * len(columns)))
-        return join([total(total(y, 3), 2) for y in near], 1) * share
+        return join([total(y, 2) for y in near], 1) * share
 
     def _levels(self) -> int:
         return _WHITE // self.step + 1

@@ -43,11 +43,17 @@ class Union(SampleTransformer):
     """
 
     kind = "union"
+    takes = (1, 2, 3)
 
     parts_: list[Any] = field(init=False)
 
     parts: tuple[Part, ...] = ()
     names: tuple[str, ...] = ()
+
+    @property
+    def taught(self) -> bool:
+        """Whether a part learns the target as a model does."""
+        return any(find("edgewright.features", kind, "STAGE", "features stage").taught for kind, _, _ in self.parts)
 
     @property
     def states_(self) -> list[dict[str, Any]]:
@@ -83,6 +89,8 @@ class Union(SampleTransformer):
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - labels or numbers
         self.parts_ = []
         for kind, part, _ in self.parts:
+            if X.ndim - 1 not in part.takes:
+                raise InputError(f"samples that {kind!r} takes", f"an array of shape {X.shape}", self._where())
             fitted = clone(part).fit(X, y)
             shape = fitted.transform(X[:1]).shape
             if len(shape) != 2:
@@ -102,7 +110,7 @@ _FLAT = "Set flatten = true there"
 
 
 def _build(config: UnionConfig, context: Context) -> Union:
-    require(context, "union", (1, 2))
+    require(context, "union", (1, 2, 3))
     if not config.parts:
         raise InputError("at least one part", "none", "stage union, key parts")
     parts = []

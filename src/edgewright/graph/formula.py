@@ -74,6 +74,8 @@ sqrt = _of_one("Sqrt", np.sqrt)
 log = _of_one("Log", np.log)
 exp = _of_one("Exp", np.exp)
 absolute = _of_one("Abs", np.abs)
+# Halves go to the even neighbour.
+nearest = _of_one("Round", np.rint)
 # The larger of x and 0.
 relu = _of_one("Relu", lambda x: np.maximum(x, 0.0))
 

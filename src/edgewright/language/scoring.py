@@ -23,7 +23,6 @@ from edgewright.schema.trace import Interval
 from edgewright.training.auroc import auroc_interval
 from edgewright.training.metrics import SHARE, group_interval, wilson
 
-_DRAWS = 500
 _AS_ANSWERED = "accuracy counts refused utterances in scope as wrong"
 # A model keeps some odd and short texts as well, which may stand anywhere.
 _FEW = 3
@@ -113,9 +112,7 @@ def _slots(
         each.append((count.right, count.found, count.true))
         whole += found.intent == intent and count.right == count.found == count.true
     counts = np.array(each, np.int64)
-    f1 = group_interval(
-        np.arange(len(counts)), lambda rows: _f1(counts[rows]), by="utterance", within=SHARE, repeats=_DRAWS
-    )
+    f1 = group_interval(np.arange(len(counts)), lambda rows: _f1(counts[rows]), by="utterance", within=SHARE)
     right, found_slots, true = (int(number) for number in counts.sum(axis=0))
     return SlotScore(right, found_slots, true), f1, wilson(whole, len(inside))
 

@@ -11,7 +11,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from edgewright.graph.builder import Builder
 from edgewright.graph.ensembles._operator import float32_limits
 from edgewright.models._plain import Floats
-from edgewright.models._trees import Trees
+from edgewright.models._trees import EXACT, TWO_BYTES, Trees, whole_numbers
 from edgewright.models.contract import Model
 from edgewright.models.outputs import softmax
 from edgewright.schema.errors import InputError
@@ -34,9 +34,6 @@ class Boosting(Trees):
     """
 
     kind = "boosting"
-    learned = (*Trees.learned, "base_")
-
-    base_: Floats
 
     def __init__(self, task: str = "classification", seed: int = 0, rounds: int = 30, leaves: int = 16) -> None:
         super().__init__(task, seed)
@@ -65,10 +62,10 @@ class Boosting(Trees):
         made.shape_ = [made.n_features_in_]
         if hasattr(model, "classes_"):
             made.classes_ = model.classes_
-        made._take(model)
+        made._take(model, EXACT)
         return made
 
-    def _take(self, fitted: Any) -> None:  # noqa: ANN401 - scikit-learn carries no types
+    def _take(self, fitted: Any, largest: int = TWO_BYTES) -> None:  # noqa: ANN401 - scikit-learn carries no types
         trees = [tree.nodes for trees in fitted._predictors for tree in trees]
         if any(nodes["is_categorical"].any() for nodes in trees):
             raise InputError("splits on numbers", "splits on categories", "HistGradientBoosting", "Encode them first")
@@ -81,15 +78,17 @@ class Boosting(Trees):
             "threshold": np.where(leaf, np.float32(0), float32_limits(nodes["num_threshold"])),
             "yes": np.where(leaf, here, nodes["left"] + start).astype(np.int32),
             "no": np.where(leaf, here, nodes["right"] + start).astype(np.int32),
-            "answers": np.where(leaf, nodes["value"], 0.0).astype(np.float32)[:, None],
         }
+        self.base_ = np.asarray(fitted._baseline_prediction, np.float32).reshape(-1)
+        answers, self.step_ = whole_numbers(np.where(leaf, nodes["value"], 0.0), len(fitted._predictors), largest)
+        self.nodes_["answers"] = answers[:, None]
         self.roots_ = starts.astype(np.int32)
         self.depth_ = int(nodes["depth"].max())
-        self.base_ = np.asarray(fitted._baseline_prediction, np.float32).reshape(-1)
 
     def _answers(self, X: Floats) -> Floats:
         each = self.nodes_["answers"][self._leaves(X), 0]
-        scores = each.reshape(len(X), -1, len(self.base_)).sum(axis=1) + self.base_
+        total = each.reshape(len(X), -1, len(self.base_)).sum(axis=1)
+        scores = total * np.float32(self.step_) + self.base_
         if self.task != "classification":
             return np.asarray(scores, np.float32)
         if len(self.base_) == 1:
@@ -100,8 +99,7 @@ class Boosting(Trees):
         """All trees walk down at once; the leaves of a round are one score a class, then probabilities."""
         each = builder.op("Gather", builder.constant(self.nodes_["answers"][:, 0]), self._walk(builder, value), axis=0)
         rounds = builder.op("Reshape", each, builder.integers(-1, len(self.roots_) // len(self.base_), len(self.base_)))
-        scores = builder.op("ReduceSum", rounds, builder.integers(1), keepdims=0)
-        scores = builder.op("Add", scores, builder.constant(self.base_[None]))
+        scores = self._scaled(builder, builder.op("ReduceSum", rounds, builder.integers(1), keepdims=0))
         if self.task != "classification":
             return scores
         if len(self.base_) == 1:

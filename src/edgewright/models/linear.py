@@ -1,16 +1,14 @@
-"""Logistic regression, or ridge regression for an amount, on scaled columns."""
+"""Logistic regression, or ridge regression for an amount, on scaled columns; training samples choose the penalty."""
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, Ridge
 
 from edgewright.graph.builder import Builder
+from edgewright.models._linear_head import linear_head
 from edgewright.models._plain import Floats, PlainModel, plain_model
 from edgewright.models.outputs import softmax
 
@@ -23,6 +21,7 @@ class Linear(PlainModel):
     Attributes:
         weights_: (features, outputs), float32.
         bias_: (outputs,), float32.
+        penalty_: on the squared weights, chosen on the training samples; set by `fit`, not stored.
     """
 
     kind = "linear"
@@ -31,22 +30,10 @@ class Linear(PlainModel):
 
     weights_: Floats
     bias_: Floats
+    penalty_: float
 
     def _fit(self, X: Floats, target: NDArray[Any], classes: int) -> None:
-        wide = np.asarray(X, np.float64)
-        if not classes:
-            fitted = Ridge(alpha=1.0).fit(wide, target)
-            self.weights_ = fitted.coef_[:, None].astype(np.float32)
-            self.bias_ = np.array([fitted.intercept_], np.float32)
-            return
-        with warnings.catch_warnings():
-            # A column of constants or a class that is cleanly apart: the weights are good before they are final.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            model = LogisticRegression(C=1.0, max_iter=300).fit(wide, target)
-        weights, bias = model.coef_.T, model.intercept_
-        if classes == 2:
-            weights, bias = np.concatenate([-weights / 2, weights / 2], axis=1), np.array([-bias[0] / 2, bias[0] / 2])
-        self.weights_, self.bias_ = weights.astype(np.float32), bias.astype(np.float32)
+        self.weights_, self.bias_, self.penalty_ = linear_head(X, target, classes)
 
     def _answers(self, X: Floats) -> Floats:
         # In float64 an answer does not depend on the rows that come with it.

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.graph.builder import Builder
+from edgewright.models._centres import draw_rows, nearness
 from edgewright.models._plain import Floats, PlainModel, plain_model
 from edgewright.models.outputs import softmax
 
@@ -41,13 +42,11 @@ class Neighbours(PlainModel):
     sharpness_: float
 
     def _fit(self, X: Floats, target: NDArray[Any], classes: int) -> None:
-        rows = np.arange(len(X))
-        if len(rows) > MOST_STORED:
-            rows = self._drawn(target, classes)
+        rows = draw_rows(target, classes, MOST_STORED, self.seed)
         self.stored_ = np.ascontiguousarray(X[rows], np.float32)
         wide = np.eye(classes)[target] if classes else np.asarray(target, np.float64)[:, None]
         self.answers_ = wide[rows].astype(np.float32)
-        distance = np.maximum(self._nearness(self.stored_) * -1.0 + (self.stored_**2).sum(axis=1)[:, None], 0.0)
+        distance = np.maximum(-nearness(self.stored_, self.stored_) + (self.stored_**2).sum(axis=1)[:, None], 0.0)
         np.fill_diagonal(distance, np.inf)
         middle = float(np.median(np.sqrt(distance.min(axis=1)))) or 1.0
         errors = []
@@ -56,24 +55,8 @@ class Neighbours(PlainModel):
             errors.append(float(((weights @ self.answers_ - self.answers_) ** 2).mean()))
         self.sharpness_ = float(1.0 / (_WIDTHS[int(np.argmin(errors))] * middle) ** 2)
 
-    def _drawn(self, target: NDArray[Any], classes: int) -> NDArray[np.int64]:
-        """Sample to be stored: of every class its share, but of no class fewer than a tenth of an equal share."""
-        rng = np.random.default_rng(self.seed)
-        if not classes:
-            return np.sort(rng.choice(len(target), MOST_STORED, replace=False))
-        counts = np.bincount(target, minlength=classes)
-        wanted = np.maximum(counts / counts.sum(), 0.1 / classes)
-        wanted = np.minimum(np.floor(wanted / wanted.sum() * MOST_STORED), counts).astype(np.int64)
-        chosen = [rng.choice(np.flatnonzero(target == c), int(wanted[c]), replace=False) for c in range(classes)]
-        return np.sort(np.concatenate(chosen))
-
-    def _nearness(self, X: Floats) -> Floats:
-        """2 x·p - |p|²: minus the squared distance, but for what is the same for all stored samples."""
-        made: Floats = X @ (2.0 * self.stored_.T) - (self.stored_**2).sum(axis=1)
-        return made
-
     def _answers(self, X: Floats) -> Floats:
-        pieces = [self._nearness(X[start : start + _PIECE]) for start in range(0, len(X), _PIECE)]
+        pieces = [nearness(X[start : start + _PIECE], self.stored_) for start in range(0, len(X), _PIECE)]
         return np.concatenate([softmax(near * np.float32(self.sharpness_)) @ self.answers_ for near in pieces])
 
     def to_graph(self, builder: Builder, value: str) -> str:

@@ -95,7 +95,7 @@ def package_card(
     first, last = compression.variants[0], compression.variants[-1]
     size = package.stat().st_size if package.exists() else 0
     text = f"{first.weight_bytes:,} bytes of weights become {last.weight_bytes:,}"
-    packed = f"; the whole package is {size:,} bytes" if size else "; no package, because the drop exceeds the limit"
+    packed = f"; the whole package is {size:,} bytes" if size else "; no package: see the verdict"
     shape = tuple(int(n) for n in material.samples.X.shape[1:])
     return StageRecord(
         name=config.cards.package,

@@ -158,7 +158,7 @@ def check_data(
         task=task,
         split=text,
         leakage=leaks,
-        inflation=None if answers is None else inflation_of(answers, seed),
+        inflation=None if answers is None else inflation_of(answers),
         labels=() if answers is None else swapped_labels(answers),
         given=bool(split_column),
     )

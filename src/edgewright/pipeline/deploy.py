@@ -32,6 +32,7 @@ from edgewright.schema.package import PictureSpec
 from edgewright.schema.trace import CompressionRecord, DeviceRecord, RefitRecord
 from edgewright.schema.trace_samples import ClassSamples
 from edgewright.trace.facts import refit_text, scores_text
+from edgewright.trace.readiness import NO_MODEL, NOTHING, REMEDY, is_chance
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,9 @@ class Deployed:
 def deploy(job: Job, fit: Fit, judged: Evaluated, folder: Path) -> Deployed:
     """Write the fitted stages, the models and the package into a run folder; refitted ones where that is asked for.
 
-    A package is refused, and not left behind, when the exported model does not give the Python pipeline's answers,
-    when int8 loses more than `compression.max_drop`, or when the low end of an estimate already exceeds the device's
-    budget.
+    A package is refused, and not left behind, when nothing beats chance, when the exported model does not give the
+    Python pipeline's answers, when int8 loses more than `compression.max_drop`, or when the low end of an estimate
+    already exceeds the device's budget.
     """
     config, material = job.config, fit.material
     path = folder / f"{config.name}.edge"
@@ -68,6 +69,8 @@ def deploy(job: Job, fit: Fit, judged: Evaluated, folder: Path) -> Deployed:
         packed = measured(lambda: _forms(job, fit, judged))
     forms, compression = packed.value
     refused = compression.disagreement
+    if not refused and is_chance(judged.evaluation):
+        refused = f"{NO_MODEL}: {NOTHING}. {REMEDY}"
     if not refused and not compression.within:
         refused = f"int8 loses {compression.drop:.4f}, more than max_drop {compression.max_drop}"
     again, final = None, fit

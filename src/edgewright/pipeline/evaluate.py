@@ -102,7 +102,6 @@ def evaluate_classes(
     right = true == answer
     matrix = metrics.confusion(true, answer, len(names))
     precision, recall, f1 = metrics.class_scores(matrix)
-    repeats = 1000 if len(true) < 20_000 else 200
 
     def scored(mine: NDArray[np.bool_]) -> dict[str, Any]:
         counts = metrics.confusion(true[mine], answer[mine], len(names))
@@ -113,7 +112,7 @@ def evaluate_classes(
         samples=len(true),
         split_by=split_by,
         accuracy=metrics.accuracy_interval(true, answer, groups),
-        macro_f1=metrics.macro_f1_interval(true, answer, len(names), groups, repeats),
+        macro_f1=metrics.macro_f1_interval(true, answer, len(names), groups),
         majority=majority,
         calibration_error=metrics.calibration_error(confidence, right),
         confusion=_rows(matrix),

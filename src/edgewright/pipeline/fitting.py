@@ -202,7 +202,7 @@ def fit_stages(
         settings: dict[str, object] = {}
         dropped: tuple[tuple[str, str], ...] = ()
         for part in members:
-            cost, estimator = _fit_one(part, flow, samples.y, alone if part.stage.taught else train)
+            cost, estimator = _fit_one(part, flow, samples.y, train, alone)
             costs.append(cost)
             whys.append(part.stage.why(estimator))
             formulas.append(part.stage.formula)
@@ -245,9 +245,17 @@ def _fit_streamed(estimator: Any, flow: Flow, y: Any, train: NDArray[np.int64]) 
         estimator.fit(flow.array(chosen), y[chosen])
 
 
-def _fit_one(part: Part, flow: Flow, y: Any, train: NDArray[np.int64]) -> tuple[Cost, Any]:  # noqa: ANN401
-    """Fit one stage and moves the flow behind it."""
+def _fit_one(
+    part: Part,
+    flow: Flow,
+    y: Any,  # noqa: ANN401
+    train: NDArray[np.int64],
+    alone: NDArray[np.int64],
+) -> tuple[Cost, Any]:
+    """Fit one stage, one that is taught on `alone`, and move the flow behind it."""
     estimator = build(part, flow.context)
+    if part.stage.taught or getattr(estimator, "taught", False):
+        train = alone
 
     def fit() -> NDArray[Any]:
         if flow.streams:

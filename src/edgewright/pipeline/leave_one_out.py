@@ -23,8 +23,8 @@ from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.material import Material, with_sides
 from edgewright.pipeline.simplest import is_simplest, score_of, simplest_answers
 from edgewright.schema.data import Split
-from edgewright.schema.trace import GroupRow, Interval, LeftOutRecord, SimplestRecord
-from edgewright.training.metrics import errors, jackknife_interval, wilson
+from edgewright.schema.trace import GroupRow, LeftOutRecord, SimplestRecord
+from edgewright.training.metrics import SHARE, errors, mean_interval
 
 FEW = 12
 """Groups below which each of them is left out once."""
@@ -162,33 +162,18 @@ def _sides(job: Job, material: Material, name: str) -> Split:
 def _record(found: _Scores, task: str, known: int, by: str, simplest: bool) -> LeftOutRecord:
     sign = 1.0 if task == "classification" else -1.0
     model = np.array(found.model)
+    samples = sum(map(len, found.truth))
     return LeftOutRecord(
         groups=tuple(sorted(found.rows, key=lambda row: row.group)),
         known=known,
         by=by,
-        score=_share(model) if task == "classification" else _mean(model),
-        majority=_mean(sign * (model - found.majority)),
+        score=mean_interval(model, by, SHARE if task == "classification" else (0.0, math.inf), samples),
+        majority=mean_interval(sign * (model - found.majority), by),
         simplest=None if simplest else SimplestRecord(
-            score=float(np.mean(found.simplest)), gain=_mean(sign * (model - found.simplest))
+            score=float(np.mean(found.simplest)), gain=mean_interval(sign * (model - found.simplest), by)
         ),
         r2=None if task == "classification" else _r2(np.concatenate(found.truth), np.concatenate(found.answers)),
     )  # fmt: skip
-
-
-def _share(accuracies: NDArray[np.float64]) -> Interval:
-    """Return the mean of accuracies with Wilson's score interval, each group a trial.
-
-    Shares in 0..1 of mean p vary by at most p(1 - p) (Bhatia and Davis, 2000), which is what trials vary by, so the
-    interval holds however unlike people are. Student's t would take two people of 100 % for certainty.
-    """
-    found = wilson(float(accuracies.sum()), len(accuracies))
-    method = f"Wilson's score interval, each of {len(accuracies)} groups a trial"
-    return Interval(value=found.value, low=round(found.low, 9), high=round(found.high, 9), method=method)
-
-
-def _mean(values: NDArray[np.float64]) -> Interval:
-    """Return the mean of a figure of each group with its interval by Student's t, groups - 1 degrees of freedom."""
-    return jackknife_interval(lambda rows: float(values[rows].mean()), np.arange(len(values)), "group")
 
 
 def _r2(truth: NDArray[Any], answers: NDArray[Any]) -> float:

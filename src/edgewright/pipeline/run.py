@@ -39,7 +39,8 @@ from edgewright.pipeline.whole_graph import limit_of
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import CheckFailedError, InputError, located
 from edgewright.schema.trace import ScalingPoint, ScalingRecord, StageRecord, Trace
-from edgewright.trace.insight import key_insight, verdict
+from edgewright.trace.insight import key_insight
+from edgewright.trace.readiness import verdict
 from edgewright.trace.record import leave_page, write_trace
 
 _PIECE = 65_536

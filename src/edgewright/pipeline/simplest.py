@@ -15,7 +15,7 @@ from edgewright.pipeline.leakage_inflation import plain_features
 from edgewright.pipeline.material import Material
 from edgewright.schema.data import Floats
 from edgewright.schema.trace import SimplestRecord
-from edgewright.training.metrics import group_interval, widened
+from edgewright.training.metrics import interval_of
 
 # Models that are no more than it.
 _AS_SIMPLE = ("majority", "threshold")
@@ -103,6 +103,5 @@ def against_simplest(job: Job, material: Material, answers: NDArray[Any]) -> Sim
     def gain(some: Rows) -> float:
         return sign * (score_of(truth[some], mine[some], task) - score_of(truth[some], other[some], task))
 
-    alone = group_interval(np.arange(len(rows)), gain, by="sample", repeats=500)
     groups = None if samples.groups is None else samples.groups[rows]
-    return SimplestRecord(score=score_of(truth, other, task), gain=widened(alone, groups, gain, repeats=500))
+    return SimplestRecord(score=score_of(truth, other, task), gain=interval_of(groups, len(rows), gain))

@@ -11,6 +11,9 @@ from edgewright.schema.profile import Profile
 
 # Networks with LSTM or GRU layers, whose loops have kinds of their own.
 RECURRENT = "recurrent network"
+# Programs that count patterns in windows.
+KERNELS = "program of kernels"
+_KERNEL = re.compile(rf"({OWN_FLOATS} )?kernel ")
 _STATE = re.compile(rf"({OWN_FLOATS} )?(lstm|gru) ")
 # Loops cost what they cost, however often they turn; so many times the longest program that was fitted on is another.
 _LONGER = 10.0
@@ -37,6 +40,8 @@ def population_of(profile: Profile, program: Program) -> Population:
         sort = DETECTOR
     elif any(map(_STATE.match, kinds)):
         sort = RECURRENT
+    elif any(map(_KERNEL.match, kinds)):
+        sort = KERNELS
     elif any(kind.startswith(f"{DUAL} ") for kind in kinds):
         sort = "network for two multipliers"
     elif any(kind.startswith(f"{LANES} ") for kind in kinds):

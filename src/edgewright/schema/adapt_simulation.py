@@ -35,6 +35,7 @@ class AdaptedClass(msgspec.Struct, frozen=True, kw_only=True):
         samples, people: judged samples of the class, and the people who have one.
         before, after: F1 of the factory's answers and of the device's after the examples; intervals over people.
         unguarded: F1 of the learned layer, whether or not the devices use it.
+        gain: of F1, with its interval over people.
     """
 
     label: str
@@ -43,6 +44,20 @@ class AdaptedClass(msgspec.Struct, frozen=True, kw_only=True):
     before: Interval
     after: Interval
     unguarded: float
+    gain: Interval
+
+
+class ShippedFit(msgspec.Struct, frozen=True, kw_only=True):
+    """What learning does to the package that ships, on people whom it was fitted on as well.
+
+    Attributes:
+        before, after: means over people, better than they would be for people never seen.
+        losing: people with more than a point less.
+    """
+
+    before: float
+    after: float
+    losing: tuple[str, ...]
 
 
 class AdaptSimulation(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +68,8 @@ class AdaptSimulation(msgspec.Struct, frozen=True, kw_only=True):
         examples: of each class, as asked for, such as '65s'; 'first 300s' is a person's first stretch of time.
         people: in the order of their gains, the largest loss first.
         before, after, gain: means over people, with intervals over people.
+        gain_without_best: without the person who gains most; None with one person.
+        shipped: the package, where an earlier fit is judged because the package was fitted on these people too.
         classes: with samples that are judged.
         losing: people with more than a point less; `losing_unguarded` would be without the guard.
         state_bytes: of a device's RAM; each of two slots of flash takes about as much.
@@ -67,6 +84,8 @@ class AdaptSimulation(msgspec.Struct, frozen=True, kw_only=True):
     before: Interval
     after: Interval
     gain: Interval
+    gain_without_best: Interval | None = None
+    shipped: ShippedFit | None = None
     classes: tuple[AdaptedClass, ...] = ()
     losing: tuple[str, ...]
     losing_unguarded: tuple[str, ...]

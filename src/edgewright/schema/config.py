@@ -119,7 +119,10 @@ class ModelConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
             them alone.
         pixels: numbers that black and white were when the backbone was trained; an int8 file says them itself.
         rounds: of boosted trees; each adds a tree for each class, or one tree for two classes or an amount.
-        leaves: largest number of leaves of a boosted tree; 30 trees of 16 leaves take about 12 kB.
+        leaves: largest number of leaves of a boosted tree; 30 trees of 16 leaves take about 5 kB of flash.
+        trees: of a forest or of extra trees.
+        size_bytes: flash that the tables of a forest, of extra trees or of a kernel machine take at most: the splits
+            that help least are pruned, and there are as many centres as fit, up to 300.
     """
 
     kind: str = "network"
@@ -130,6 +133,8 @@ class ModelConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pixels: tuple[float, float] | msgspec.UnsetType = msgspec.UNSET
     rounds: Annotated[int, msgspec.Meta(gt=0, le=1000)] = 30
     leaves: Annotated[int, msgspec.Meta(ge=2, le=256)] = 16
+    trees: Annotated[int, msgspec.Meta(gt=0, le=1000)] = 50
+    size_bytes: Annotated[int, msgspec.Meta(ge=256, le=16_000_000)] = 64_000
 
 
 class CompressionConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -11,8 +11,6 @@ from edgewright.schema.fleet_api import OperatorRequest
 from edgewright.schema.fleet_report import Text
 from edgewright.schema.trace import Interval
 
-MeanKind = Literal["mean", "median", "geometric"]
-
 
 class FederationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a fleet learns.
@@ -21,21 +19,17 @@ class FederationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
         rounds: of learning.
         group: devices whose changes are added up before anybody sees them; a few groups have one more.
         passes: of a device over its own examples in a round.
-        clip: largest norm of a device's change, as a share of the norm of the factory's layer.
-        noise: deviation of the noise in a group's sum, as a multiple of the largest norm; 0 for none.
-        mean: over the groups.
-        rate: factor of the mean.
+        clip: length with which a device's direction counts, as a share of the norm of the factory's layer.
+        noise: deviation of the noise in a group's sum, as a multiple of the norm of a device's signs; 0 for none.
         at_once: devices with which a round begins at once; 0 to wait for `join_s` in any case.
         join_s: how long a round waits for devices; answer_s: how long a step of a round waits for a device.
     """
 
     rounds: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
-    group: Annotated[int, msgspec.Meta(ge=3, le=64)] = 4
+    group: Annotated[int, msgspec.Meta(ge=3, le=64)] = 5
     passes: Annotated[int, msgspec.Meta(ge=1, le=50)] = 2
     clip: Annotated[float, msgspec.Meta(gt=0.0, le=4.0)] = 0.1
     noise: Annotated[float, msgspec.Meta(ge=0.0, le=1000.0)] = 0.0
-    mean: MeanKind = "geometric"
-    rate: Annotated[float, msgspec.Meta(gt=0.0, le=8.0)] = 1.0
     at_once: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
     join_s: Annotated[float, msgspec.Meta(gt=0.0, le=604_800.0)] = 600.0
     answer_s: Annotated[float, msgspec.Meta(gt=0.0, le=86_400.0)] = 120.0
@@ -47,10 +41,11 @@ class RoundOutcome(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         number: from 1.
         devices: members of its groups; `counted` of them are in a sum that was used.
-        groups: sums that were used; `failed` had too few members at the end, `beyond` a norm that honest members cannot
-            have.
+        groups: sums that were used; `failed` had too few members at the end, `beyond` numbers that honest members
+            cannot have.
         refused: messages that did not count, by reason.
         moved: norm of the fleet's step, as a share of the norm of the factory's layer.
+        suspicion: of devices in sums beyond, by id, as `core.federation.suspicion`; of the latest round only.
     """
 
     number: int
@@ -61,6 +56,7 @@ class RoundOutcome(msgspec.Struct, frozen=True, kw_only=True):
     beyond: int = 0
     refused: dict[str, int] = {}
     moved: float = 0.0
+    suspicion: dict[str, int] = {}
 
 
 class FederatedFigure(msgspec.Struct, frozen=True, kw_only=True):

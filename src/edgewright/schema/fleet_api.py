@@ -174,6 +174,10 @@ class DeviceSeen(msgspec.Struct, frozen=True, kw_only=True):
         why: one line of its own about why it is where it is.
         vitals: latest that it said; None where no model ran yet.
         boards: microcontrollers behind it, as it said it last.
+        signed: when the newest metadata that it has verified was signed; 0 for none, and from older agents.
+        transport_faults, transport_fault: attempts in a row to download a release, and why the last one failed.
+        behind: the release that it should have by now, its rollout and for how long; empty where it is not behind.
+        unknown: it runs a release that nobody published.
     """
 
     id: DeviceId
@@ -197,6 +201,11 @@ class DeviceSeen(msgspec.Struct, frozen=True, kw_only=True):
     status: DeviceStatus = "active"
     vitals: Vitals | None = None
     boards: tuple[BoardSeen, ...] = ()
+    signed: float = 0.0
+    transport_faults: int = 0
+    transport_fault: str = ""
+    behind: str = ""
+    unknown: bool = False
 
 
 class DevicePage(msgspec.Struct, frozen=True, kw_only=True):
@@ -267,6 +276,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
         counters: devices by product and the release that they run.
         phases: devices by phase.
         heard: devices that reported within the last hour.
+        history_due: seconds of history beyond the retention time, which the server deletes bit by bit.
     """
 
     devices: int
@@ -274,6 +284,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     quarantined: int
     counters: dict[str, dict[int, int]]
     phases: dict[str, int]
+    history_due: float = 0.0
 
 
 class AuditRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -170,3 +170,55 @@ class Ceremony(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[str, ...]
     warnings: tuple[str, ...]
     stick: bool = False
+
+
+class StolenKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that was reported as stolen.
+
+    Attributes:
+        key: its id. `role`: that it signed.
+        keys: ids of all keys that are revoked with it.
+        at: when it was reported first, seconds since 1970.
+    """
+
+    key: str
+    role: str
+    keys: tuple[str, ...]
+    at: float
+
+
+class Exposure(msgspec.Struct, frozen=True, kw_only=True):
+    """A rollout that a stolen online key may have steered.
+
+    Attributes:
+        plan, product, counter: the rollout and its release.
+        state: of the rollout now.
+        revertible: whether its plan can call devices back. `reverted`: whether it does.
+        count: devices that were allowed to activate the release, between `first` and `last` (seconds since 1970).
+        devices: names of the first of them.
+    """
+
+    plan: str
+    product: str
+    counter: int
+    state: str
+    revertible: bool
+    reverted: bool
+    count: int
+    first: float | None
+    last: float | None
+    devices: tuple[str, ...]
+
+
+class StolenResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """What the control plane did about a stolen key.
+
+    Attributes:
+        rollouts: those that the key may have steered.
+        tokens: number of enrolment tokens that are cancelled.
+        troubles: what could not be done now.
+    """
+
+    rollouts: tuple[Exposure, ...] = ()
+    tokens: int = 0
+    troubles: tuple[str, ...] = ()

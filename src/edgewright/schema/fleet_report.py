@@ -19,7 +19,8 @@ Because = Literal[
     "", "crash", "boots", "latency", "memory", "unsure", "drift", "alarms", "anomalies", "patience", "start",
     "vectors", "damaged", "refused", "aborted", "boards",
 ]  # fmt: skip
-"""Why a device went back or did not take a release; 'boards': one behind it refused its weights or went back."""
+"""Why a device went back or did not take a release; 'boards': one behind it refused its weights or went back;
+'damaged': its copy was damaged on this device or, from older agents, on the way to it."""
 
 
 class Enrolment(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +121,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         items: of the store's outbox, by priority; each as the store sends it.
         why: one line about why it is where it is.
         boards: behind it.
+        signed: seconds since 1970, when the newest rollout metadata that it has verified was signed; 0 for none.
+        transport_faults: attempts in a row that did not bring the right bytes of the release that it downloads.
+        transport_fault: why the last of them failed, with the mirror; empty for none.
     """
 
     format: int = 1
@@ -140,6 +144,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     profile: str = ""
     version: Text = ""
     boards: Annotated[tuple[BoardSeen, ...], msgspec.Meta(max_length=MOST)] = ()
+    signed: float = 0.0
+    transport_faults: Annotated[int, msgspec.Meta(ge=0)] = 0
+    transport_fault: Text = ""
 
 
 class DiagnosisRequest(msgspec.Struct, frozen=True, kw_only=True):

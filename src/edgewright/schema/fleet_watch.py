@@ -61,6 +61,30 @@ class GateSeen(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
+class StageDetection(msgspec.Struct, frozen=True, kw_only=True):
+    """What one stage finds.
+
+    Attributes:
+        name, percent, dwell: of the stage; seconds.
+        devices: expected number of its devices, with those of the stages before it.
+        fewest: lower 95 % bound of that number: places are drawn by a hash.
+        within: seconds after a device's activation in which a fault must show to be found in this stage.
+        quorum: devices that must have run the release for that time.
+        tolerated: devices that may be missing or have failed when the stage ends.
+        smallest: smallest share of killed devices that is found with a probability of 95 %; None if none is.
+    """
+
+    name: str
+    percent: float
+    dwell: float
+    devices: int
+    fewest: int
+    within: float
+    quorum: int
+    tolerated: int
+    smallest: float | None
+
+
 class RolloutSeen(msgspec.Struct, frozen=True, kw_only=True):
     """A rollout as the control plane knows it; times are seconds since 1970.
 
@@ -73,6 +97,8 @@ class RolloutSeen(msgspec.Struct, frozen=True, kw_only=True):
         allowed: devices that were given leave; `running` have the release now.
         outcomes: devices by what became of it there: confirmed, reverted, refused.
         signer: why nothing can be signed now; empty where it can, and where nobody asked.
+        watch: seconds for which its gates watch it after its end.
+        detection: what each stage finds; empty for a plan with cohorts, whose devices nobody counts here.
     """
 
     plan: str
@@ -97,6 +123,8 @@ class RolloutSeen(msgspec.Struct, frozen=True, kw_only=True):
     running: int
     outcomes: dict[str, int]
     signer: str = ""
+    watch: float = 0.0
+    detection: tuple[StageDetection, ...] = ()
 
     @property
     def under_way(self) -> bool:
@@ -198,6 +226,10 @@ class Attention(msgspec.Struct, frozen=True, kw_only=True):
         crashing: crashes a day.
         silent: seconds since the last report, at least `silence`.
         quarantined: seconds since then; `what` is the reason.
+        behind: seconds since the release of its rollout was open to it, which `what` names.
+        unknown: runs a release that nobody published, `counter`; `value` is that number.
+        stale: age in seconds of its newest signed metadata, although it reports.
+        faulty: attempts in a row to download a release; `what` says why they failed.
         totals: devices in each list altogether, by its name.
         channels: that drift most often among the devices shown, with how many.
     """
@@ -209,6 +241,10 @@ class Attention(msgspec.Struct, frozen=True, kw_only=True):
     quarantined: tuple[Noticed, ...]
     totals: dict[str, int]
     channels: dict[str, int]
+    behind: tuple[Noticed, ...] = ()
+    unknown: tuple[Noticed, ...] = ()
+    stale: tuple[Noticed, ...] = ()
+    faulty: tuple[Noticed, ...] = ()
 
 
 class EventSeen(msgspec.Struct, frozen=True, kw_only=True):

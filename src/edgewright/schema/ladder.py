@@ -70,6 +70,7 @@ class LadderRecord(Part, frozen=True, kw_only=True):
         rungs: from the bottom.
         peers: models that are no rungs.
         chosen: name of the rung that is enough.
+        beats_chance: whether answers of any rung above the lowest agree with the truth beyond chance.
         verdict: in a sentence.
         stopped: why nothing further was tried.
         profile: of the device.
@@ -100,6 +101,7 @@ class LadderRecord(Part, frozen=True, kw_only=True):
     rungs: tuple[RungRecord, ...]
     peers: tuple[PeerRecord, ...] = ()
     chosen: str
+    beats_chance: bool = True
     verdict: str
     stopped: str
     profile: str

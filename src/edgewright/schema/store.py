@@ -152,6 +152,32 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
 
 
+class SourcePlace(msgspec.Struct, frozen=True, kw_only=True):
+    """How far an agent has read its source.
+
+    Attributes:
+        version: of this record.
+        source: its kind and what identifies it.
+        position: of the source, as its `Stream.position` gives it; None where it has none.
+        reached: the position in a few words.
+        loses: what gets lost while the agent is away; empty where nothing does.
+        wall: seconds since 1970 when the rows before it were taken.
+        at: boot, and number of the last item of the store before it.
+        ended: whether that run of the agent ended in order.
+        starts: how often the agent has begun at this place without coming further.
+    """
+
+    version: int
+    source: str
+    position: Any = None
+    reached: str = ""
+    loses: str = ""
+    wall: float = 0.0
+    at: Place = (0, 0)
+    ended: bool = False
+    starts: int = 0
+
+
 class StoreState(msgspec.Struct, frozen=True, kw_only=True):
     """What `edgewright device status` prints.
 
@@ -164,6 +190,7 @@ class StoreState(msgspec.Struct, frozen=True, kw_only=True):
         refused: packages that the last start of the agent refused, by name, and why; older ones are in their place.
         learned: packages that answer with what the device learned, by name, and since when.
         process_written: bytes that this whole process sent to storage, as the kernel counts; None where it does not.
+        source: how far the agent has read its source; None where it has read none.
     """
 
     device: str
@@ -187,3 +214,4 @@ class StoreState(msgspec.Struct, frozen=True, kw_only=True):
     learned: dict[str, float | None] = {}
     aside: dict[int, int] = {}
     aside_why: str = ""
+    source: SourcePlace | None = None

@@ -17,7 +17,7 @@ def encode_record(record: Part) -> bytes:
 
 
 class Interval(Part, frozen=True, kw_only=True):
-    """A figure with its 95 % interval and how that was computed ('wilson', 'bootstrap by group')."""
+    """A figure with its 95 % interval and how that was computed ('wilson', 't interval by group, ...')."""
 
     value: float
     low: float

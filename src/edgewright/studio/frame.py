@@ -28,6 +28,7 @@ from edgewright.studio.pages import Page
 from edgewright.studio.paths import RECORD, run_folder
 from edgewright.studio.request_guard import TooLargeError
 from edgewright.studio.summaries import Runs
+from edgewright.trace.readiness import state_of
 from edgewright.trace.record import read_trace
 
 HERE = Path(str(resources.files("edgewright.studio")))
@@ -107,7 +108,7 @@ def when_text(started: str) -> str:
 def _after_state(verdict: str) -> str:
     """Return a verdict without the words that the list shows as a mark."""
     _, colon, rest = verdict.partition(": ")
-    return rest if colon and verdict.startswith(("ready", "not ready")) else verdict
+    return rest if colon and state_of(verdict) else verdict
 
 
 def _change(drop: float) -> str:

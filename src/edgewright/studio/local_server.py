@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import ssl
 import webbrowser
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 
-from granian.constants import Interfaces
-from granian.server.embed import Server
 from starlette.types import ASGIApp
 
-from edgewright.core.server_port import answers
+from edgewright.fleet.server.connection_limits import OpenConnections
+from edgewright.fleet.server.http_listener import HttpListener
 
 ADDRESS = "127.0.0.1"
-_PATIENCE = 2
+_PATIENCE_S = 2.0
+_MOST = 400
+"""Largest number of open connections, below the 1,024 files that a process may open by default."""
 
 
 async def serve_until_signal(
@@ -40,8 +43,6 @@ async def serve_until_signal(
     Raises:
         InputError: the server did not start.
     """
-    server = Server(app, address=ADDRESS, port=port, interface=Interfaces.ASGI, log_enabled=False, websockets=False)
-    server.workers_kill_timeout = _PATIENCE
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[int] = loop.create_future()
 
@@ -52,17 +53,30 @@ async def serve_until_signal(
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ending, number)
-    serving = asyncio.create_task(server.serve())
+    async with AsyncExitStack() as server:
+        try:
+            await server.enter_async_context(listening(app, ADDRESS, port))
+            await begin(f"http://{ADDRESS}:{port}/")
+            await ended
+        finally:
+            stop()
+            await end()
+    return ended.result()
+
+
+@asynccontextmanager
+async def listening(app: ASGIApp, address: str, port: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[None]:
+    """Serve an application as long as the context is open, then finish open requests for two seconds.
+
+    Raises:
+        InputError: the address cannot be used.
+    """
+    # A browser opens several connections, and all browsers of this machine have one address.
+    listener = HttpListener(app, address, port, OpenConnections(_MOST, shared=True), tls)
     try:
-        await answers(ADDRESS, port, serving, f"{ADDRESS}:{port}")
-        await begin(f"http://{ADDRESS}:{port}/")
-        await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
+        yield
     finally:
-        stop()
-        await end()
-        server.stop()  # type: ignore[no-untyped-call]
-        await asyncio.wait({serving}, timeout=_PATIENCE)
-    return ended.result() if ended.done() else 0
+        await listener.stop(_PATIENCE_S)
 
 
 def open_browser(address: str) -> None:

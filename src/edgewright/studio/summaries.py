@@ -16,6 +16,7 @@ from edgewright.studio.paths import RECORD
 from edgewright.trace.headline import Headline, headline
 from edgewright.trace.journal import journals
 from edgewright.trace.partial import Progress, read_progress
+from edgewright.trace.readiness import state_of
 
 
 class _Evaluation(msgspec.Struct, frozen=True):
@@ -77,7 +78,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         r2: of an amount, of the samples that the headline is of.
         int8: accuracy of the int8 form; `drop` against float; None where there is none.
         size: bytes of the package, of the float form's file where there is no package.
-        ready: what the verdict says; None without one.
+        readiness: the state that the verdict begins with, one of `trace.readiness.STATES`; empty without one.
         unreadable: why the record could not be read; all else is then empty.
     """
 
@@ -93,7 +94,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     drop: float | None = None
     size: float | None = None
     verdict: str = ""
-    ready: bool | None = None
+    readiness: str = ""
     unreadable: str = ""
 
     @property
@@ -134,7 +135,7 @@ def summarise(content: bytes, location: str) -> Summary:
         drop=compression.drop if compression and int8 else None,
         size=sizes[0] if sizes else None,
         verdict=brief.verdict,
-        ready=not brief.verdict.startswith("not ready") if brief.verdict else None,
+        readiness=state_of(brief.verdict),
     )
 
 

@@ -36,7 +36,7 @@ def span(interval: Interval) -> str:
 
 
 def measured(evaluation: EvaluationRecord, name: str) -> str:
-    """Return a regression measure with its interval: '13.6 (95 %: 12 to 15, bootstrap by group)'."""
+    """Return a regression measure with its interval: '13.6 (95 %: 12 to 15, t interval by group, ...)'."""
     text, found = number(evaluation.regression[name]), evaluation.intervals.get(name)
     return text if found is None else f"{text} (95 %: {span(found)}, {found.method})"
 

@@ -1,4 +1,4 @@
-"""The key insight and the verdict of a run, put together by rules from the numbers of its record."""
+"""The key insight of a run, put together by rules from the numbers of its record."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from msgspec import UnsetType
 
-from edgewright.core.formatting import amount, measure_word, microseconds_text, number, percent, points
+from edgewright.core.formatting import measure_word, microseconds_text, number, percent, points
 from edgewright.schema.trace import (
     CompressionRecord,
-    DeviceRecord,
     EvaluationRecord,
     Insight,
     LayerRecord,
@@ -18,11 +17,8 @@ from edgewright.schema.trace import (
     Trace,
     VariantRecord,
 )
-from edgewright.trace.facts import scores_text
-from edgewright.trace.readiness import left_out_text, shortfalls
+from edgewright.trace.readiness import NOTHING, chance_text, is_chance, left_out_text
 
-# A disturbance as small as those of the robustness table that costs this much accuracy is named in the verdict.
-FRAGILE = 0.1
 # Sizes from which an exponent is told, and seconds above which one is believed.
 _SIZES, _TELLING = 3, 0.001
 LEFT_OUT = "left-out "
@@ -55,6 +51,8 @@ def key_insight(
         _int8_clause(compression, numbers),
     ]
     lines = [clause for clause in clauses if clause]
+    if evaluation is not None and is_chance(evaluation):
+        lines = [f"{NOTHING}: {chance_text(evaluation)}"]
     if not lines:
         lines = [_size_clause(stages, layers, numbers)]
     sentence = "; ".join(lines)
@@ -230,67 +228,3 @@ def trace_insight(trace: Trace) -> Insight:
         compression=trace.compression,
         scaling=trace.scaling,
     )
-
-
-def verdict(
-    *,
-    evaluation: EvaluationRecord | None = None,
-    compression: CompressionRecord | None = None,
-    device: DeviceRecord | None = None,
-) -> str:
-    """Return whether the package may go to its device, and why (not), in one sentence."""
-    where = f" for {device.profile}" if device is not None else ""
-    problems = _problems(evaluation, compression, device)
-    if problems:
-        if evaluation is not None and evaluation.left_out is not None:
-            problems.append(left_out_text(evaluation.left_out))
-        if evaluation is not None and evaluation.scores:
-            problems.append(scores_text(evaluation.scores, evaluation.folds))
-        return f"not ready{where}: {'; '.join(problems)}"
-    records = []
-    if evaluation is not None and evaluation.left_out is not None:
-        records.append(left_out_text(evaluation.left_out))
-    elif evaluation is not None and evaluation.accuracy is not None:
-        a = evaluation.accuracy
-        records.append(f"{percent(a.value, 1)} right (95 %: {percent(a.low, 1)} to {percent(a.high, 1)})")
-    elif evaluation is not None and evaluation.regression:
-        records.append(", ".join(f"{name} {number(value)}" for name, value in sorted(evaluation.regression.items())))
-    if evaluation is not None and evaluation.scores:
-        records.append(scores_text(evaluation.scores, evaluation.folds))
-    elif evaluation is not None and evaluation.known:
-        records.append("of recordings that also trained, so expect less of new ones")
-    if compression is not None and _variant(compression, "int8") is not None:
-        records.append("int8 within the limit")
-    if device is not None:
-        records.append("fits every budget")
-    if compression is not None:
-        records += _fragile(compression)
-    return f"ready{where}: {', '.join(records)}" if records else f"built{where}; nothing was measured"
-
-
-def _fragile(compression: CompressionRecord) -> list[str]:
-    """Return the disturbance that costs most, where it costs so much that a user should know before the device does."""
-    worst = min(compression.robustness, key=lambda r: (r.change, r.disturbance), default=None)
-    if worst is None or worst.change > -FRAGILE:
-        return []
-    return [f"but {worst.disturbance} costs {points(worst.change)}"]
-
-
-def _problems(
-    evaluation: EvaluationRecord | None, compression: CompressionRecord | None, device: DeviceRecord | None
-) -> list[str]:
-    """Return what stands against using the package."""
-    problems = []
-    if evaluation is not None:
-        problems += shortfalls(evaluation)
-    if compression is not None and compression.disagreement:
-        problems.append(compression.disagreement)
-    if compression is not None and not compression.within:
-        lost = points(compression.drop)
-        problems.append(f"int8 loses {lost} of accuracy, the limit is {points(compression.max_drop)}")
-    if device is not None:
-        over = [r for r in device.rows if r.available > 0 and r.used > r.available]
-        problems += [f"{r.name} {amount(r.used, r.unit)} of {amount(r.available, r.unit)}" for r in over]
-        if not device.fits and not over:
-            problems.append("it does not fit the device")
-    return problems

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgewright.core.formatting import bytes_text, microseconds_text, number, percent, plural
 from edgewright.schema.trace import EvaluationRecord, LeftOutRecord, Trace
-from edgewright.trace.readiness import says_little
+from edgewright.trace.readiness import is_chance, says_little
 
 SIMULATED = "Simulated data"
 _LISTED = 6
@@ -33,7 +33,10 @@ def opening(trace: Trace) -> str:
     """Return the paragraph; empty for a run that has not finished."""
     if trace.state != "finished" or not trace.stages:
         return ""
-    sentences = [_task(trace), _result(trace), _cost(trace), _caveat(trace)]
+    if trace.evaluation is not None and is_chance(trace.evaluation):
+        sentences = [_task(trace).replace(" tells ", " cannot tell ", 1), _result(trace), _caveat(trace)]
+    else:
+        sentences = [_task(trace), _result(trace), _cost(trace), _caveat(trace)]
     if simulated(trace):
         sentences.insert(0, "The data are simulated: no sensor measured them")
     return " ".join(f"{sentence}." for sentence in sentences if sentence)

@@ -1,14 +1,214 @@
-"""The floor below which a model is not ready: mostly right, better than the simplest answers, as good as asked."""
+"""The one policy of verdicts: no model, not ready, ready with a weakness, or ready; each with its reasons."""
 
 from __future__ import annotations
 
-from edgewright.core.formatting import number, percent, plural
-from edgewright.schema.trace import EvaluationRecord, Interval, LeftOutRecord, SimplestRecord
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+
+from edgewright.core.formatting import amount, number, percent, plural, points
+from edgewright.schema.trace import (
+    CompressionRecord,
+    DeviceRecord,
+    EvaluationRecord,
+    Interval,
+    LeftOutRecord,
+    SimplestRecord,
+)
+from edgewright.trace.facts import scores_text
+
+NO_MODEL, NOT_READY, WEAK, READY = "no model", "not ready", "ready, with a weakness", "ready"
+STATES = (NO_MODEL, NOT_READY, WEAK, READY)
+"""Every verdict begins with one of these words."""
+NOTHING = "nothing beats chance"
+REMEDY = (
+    "`edgewright check` looks for wrong labels and columns; else record other sensors, longer windows or more people"
+)
+# A plausible change of a sensor that costs more accuracy is a weakness.
+FRAGILE = 0.05
 
 # An answer that is more often wrong than right is of no use, whatever the number of classes.
 HALF = 0.5
+# So much of noise seems to agree with the truth.
+_BY_CHANCE = 0.01
+_LIMIT = NormalDist().inv_cdf(1 - _BY_CHANCE)
+# Results on fewer samples may be chance.
+_FEWEST = 30
+# Two groups that happen to be alike say nothing of how unlike others are.
+_TELLING = 3
 # So few test groups leave most differences open.
 _FEW = 6
+
+
+def verdict(
+    *,
+    evaluation: EvaluationRecord | None = None,
+    compression: CompressionRecord | None = None,
+    device: DeviceRecord | None = None,
+) -> str:
+    """Return whether the package may go to its device, and why (not), in one sentence that begins with a state."""
+    where = f" for {device.profile}" if device is not None else ""
+    differs = compression is not None and bool(compression.disagreement)
+    if evaluation is not None and is_chance(evaluation) and not differs:
+        return f"{NO_MODEL}{where}: {NOTHING} ({chance_text(evaluation)}); {REMEDY}"
+    problems = _problems(evaluation, compression, device)
+    if problems:
+        if evaluation is not None and evaluation.left_out is not None:
+            problems.append(left_out_text(evaluation.left_out))
+        if evaluation is not None and evaluation.scores:
+            problems.append(scores_text(evaluation.scores, evaluation.folds))
+        return f"{NOT_READY}{where}: {'; '.join(problems)}"
+    records = _figures(evaluation, compression, device)
+    weaknesses = _weaknesses(compression)
+    if not records:
+        return f"built{where}; nothing was measured"
+    if weaknesses:
+        return f"{WEAK}{where}: {'; '.join(weaknesses)}; {', '.join(records)}"
+    return f"{READY}{where}: {', '.join(records)}"
+
+
+def state_of(verdict: str) -> str:
+    """Return the state that a verdict begins with; empty where nothing was measured."""
+    return next((state for state in STATES if verdict.startswith(state)), "")
+
+
+def is_chance(evaluation: EvaluationRecord) -> bool:
+    """Return whether neither the model nor the simplest one agrees with the truth more than by chance.
+
+    The interval by group has to reach the most frequent class, and samples that each stand for themselves must not
+    tell either model from chance: where groups or samples are merely few, a model is not ready, and that is all.
+    """
+    share, left = _share(evaluation), evaluation.left_out
+    if share is None and "r2" not in evaluation.regression:
+        return False
+    if left is not None and left.majority.low > 0:
+        return False
+    if share is None:
+        return _shows_amounts(evaluation.samples) and not _amounts_agree(evaluation)
+    majority = evaluation.majority or 0.0
+    if not _shows(majority, evaluation.samples):
+        return False
+    if left is None and share.low > majority:
+        return False
+    simplest = 0.0 if evaluation.simplest is None else evaluation.simplest.score
+    error = math.sqrt(max(majority * (1 - majority), 1e-12) / max(evaluation.samples, 1))
+    return simplest <= majority + _LIMIT * error and not agrees(evaluation.confusion)
+
+
+def _shows(majority: float, samples: int) -> bool:
+    """Return whether the samples would show a model that is right in half of what the majority gets wrong.
+
+    On fewer samples a good model may look like chance, so nothing can be said of whether there is one.
+    """
+    useful = (1 + majority) / 2
+    return samples >= _FEWEST and useful - majority > _LIMIT * math.sqrt(majority * (1 - majority) / samples)
+
+
+def _shows_amounts(samples: int) -> bool:
+    """Return whether the samples would show answers that correlate with the truth by a half."""
+    return samples >= _FEWEST and math.atanh(HALF) * math.sqrt(samples - 3) > _LIMIT
+
+
+def agrees(confusion: Sequence[Sequence[int]], comparisons: int = 1) -> bool:
+    """Return whether answers agree with the truth more often than answers of the same frequencies would by chance.
+
+    Args:
+        confusion: counts, a row a true class.
+        comparisons: so many models had the chance to.
+
+    Returns:
+        Whether the agreement is beyond its error under independence (Cohen's kappa; Fleiss, Cohen and Everitt, 1969).
+    """
+    total = sum(map(sum, confusion))
+    if not total:
+        return False
+    true = [sum(row) / total for row in confusion]
+    given = [sum(column) / total for column in zip(*confusion, strict=True)]
+    right = sum(row[place] for place, row in enumerate(confusion)) / total
+    chance = sum(p * q for p, q in zip(true, given, strict=True))
+    spread = chance + chance**2 - sum(p * q * (p + q) for p, q in zip(true, given, strict=True))
+    limit = NormalDist().inv_cdf(1 - _BY_CHANCE / comparisons)
+    return bool(spread > 1e-12 and right - chance > limit * math.sqrt(spread / total))
+
+
+def _amounts_agree(evaluation: EvaluationRecord) -> bool:
+    """Return whether the model or the simplest one explains more of the variance than noise would."""
+    r2, simplest = evaluation.regression["r2"], evaluation.simplest
+    left = evaluation.left_out
+    shares = [r2] if left is None or left.r2 is None else [r2, left.r2]
+    if simplest is not None and r2 < 1 and evaluation.regression.get("rmse"):
+        shares.append(1 - (1 - r2) * (simplest.score / evaluation.regression["rmse"]) ** 2)
+    return explains(max(shares), evaluation.samples)
+
+
+def explains(r2: float, samples: int, comparisons: int = 1) -> bool:
+    """Return whether answers explain more of the variance than noise would (Fisher's transform of a correlation)."""
+    correlation = math.sqrt(min(max(0.0, r2), 1 - 1e-12))
+    limit = NormalDist().inv_cdf(1 - _BY_CHANCE / comparisons)
+    return math.atanh(correlation) * math.sqrt(max(samples - 3, 1)) > limit
+
+
+def chance_text(evaluation: EvaluationRecord) -> str:
+    """Return the score beside that of the answer that is always the same."""
+    share = _share(evaluation)
+    if share is None:
+        return f"R² {number(evaluation.regression['r2'])}, predicting the mean has 0"
+    if evaluation.majority is None or evaluation.left_out is not None:
+        return f"{percent(share.value, 1)} right, no better than always predicting the most frequent class"
+    return (
+        f"{percent(share.value, 1)} right, always predicting the most frequent class: {percent(evaluation.majority, 1)}"
+    )
+
+
+def _figures(
+    evaluation: EvaluationRecord | None, compression: CompressionRecord | None, device: DeviceRecord | None
+) -> list[str]:
+    records = []
+    if evaluation is not None and evaluation.left_out is not None:
+        records.append(left_out_text(evaluation.left_out))
+    elif evaluation is not None and evaluation.accuracy is not None:
+        a = evaluation.accuracy
+        records.append(f"{percent(a.value, 1)} right (95 %: {percent(a.low, 1)} to {percent(a.high, 1)})")
+    elif evaluation is not None and evaluation.regression:
+        records.append(", ".join(f"{name} {number(value)}" for name, value in sorted(evaluation.regression.items())))
+    if evaluation is not None and evaluation.scores:
+        records.append(scores_text(evaluation.scores, evaluation.folds))
+    elif evaluation is not None and evaluation.known:
+        records.append("of recordings that also trained, so expect less of new ones")
+    if compression is not None and any(variant.name == "int8" for variant in compression.variants):
+        records.append("int8 within the limit")
+    if device is not None:
+        records.append("fits every budget")
+    return records
+
+
+def _weaknesses(compression: CompressionRecord | None) -> list[str]:
+    """Return the plausible change that costs most, where it costs so much that a user should know before the device."""
+    changes = () if compression is None else compression.robustness
+    worst = min(changes, key=lambda change: (change.change, change.disturbance), default=None)
+    if worst is None or worst.change >= -FRAGILE:
+        return []
+    return [f"{worst.disturbance} costs {points(worst.change)}"]
+
+
+def _problems(
+    evaluation: EvaluationRecord | None, compression: CompressionRecord | None, device: DeviceRecord | None
+) -> list[str]:
+    """Return what stands against using the package."""
+    problems = []
+    if evaluation is not None:
+        problems += shortfalls(evaluation)
+    if compression is not None and compression.disagreement:
+        problems.append(compression.disagreement)
+    if compression is not None and not compression.within:
+        lost = points(compression.drop)
+        problems.append(f"int8 loses {lost} of accuracy, the limit is {points(compression.max_drop)}")
+    if device is not None:
+        over = [r for r in device.rows if r.available > 0 and r.used > r.available]
+        problems += [f"{r.name} {amount(r.used, r.unit)} of {amount(r.available, r.unit)}" for r in over]
+        if not device.fits and not over:
+            problems.append("it does not fit the device")
+    return problems
 
 
 def left_out_text(record: LeftOutRecord) -> str:
@@ -28,7 +228,7 @@ def left_out_text(record: LeftOutRecord) -> str:
 
 def says_little(record: LeftOutRecord) -> bool:
     """Return whether so few groups leave it open if most answers of another one are right."""
-    return record.r2 is None and record.score.low <= HALF
+    return record.r2 is None and (record.score.low <= HALF or len(record.groups) < _TELLING)
 
 
 def shortfalls(evaluation: EvaluationRecord) -> list[str]:
@@ -84,12 +284,12 @@ def _no_gain(simplest: SimplestRecord, evaluation: EvaluationRecord) -> str:
 
 
 def _asked(evaluation: EvaluationRecord) -> list[str]:
-    """Return whether fewer answers are right than was asked for, or less of the variance is explained."""
+    """Return whether fewer answers may be right than was asked for, or less of the variance is explained."""
     share, left = _share(evaluation), evaluation.left_out
     if not evaluation.need:
         return []
     if share is not None:
-        figure, name = share.value, f"{percent(share.value, 1)} right"
+        figure, name = share.low, f"{percent(share.value, 1)} right (95 % CI from {percent(share.low, 1)})"
     else:
         key, title = ("f1", "F1") if "f1" in evaluation.regression else ("r2", "R²")
         figure = evaluation.regression.get(key, 0.0) if left is None else (left.r2 or 0.0)

@@ -42,6 +42,7 @@ from edgewright.trace.page import (
     print_plain,
 )
 from edgewright.trace.progress import progress
+from edgewright.trace.readiness import NO_MODEL, NOT_READY, WEAK, state_of
 from edgewright.trace.record import HINT, PAGE_FILE
 from edgewright.trace.sections.compression import compression_blocks
 from edgewright.trace.sections.data_flow import stage_card
@@ -111,6 +112,9 @@ def epoch_table(epochs: Sequence[EpochRecord], page: Page) -> list[RenderableTyp
         parts.append(epoch_row(epoch, page))
         last = location[epoch.epoch]
     return parts
+
+
+_STYLES = {NO_MODEL: BAD, NOT_READY: BAD, WEAK: WARN}
 
 
 class TerminalTrace:
@@ -247,8 +251,7 @@ class TerminalTrace:
         self._enter("Verdict")
         lines: list[RenderableType] = []
         if trace.verdict:
-            style = BAD if trace.verdict.startswith("not ready") else GOOD
-            lines.append(Text(trace.verdict, style=style))
+            lines.append(Text(trace.verdict, style=_STYLES.get(state_of(trace.verdict), GOOD)))
         if trace.refit is not None:
             lines.append(Text(refit_text(trace.refit)))
         lines += [Text(f"warning: {text}", style=WARN) for text in trace.warnings]

@@ -12,9 +12,8 @@ from edgewright.core.objects import heat, objects_in
 from edgewright.schema.data import Floats, Labels
 from edgewright.schema.objects import Centre, Found, ObjectMap
 from edgewright.schema.trace_flow import Interval
-from edgewright.training.metrics import group_interval, widened
+from edgewright.training.metrics import SHARE, interval_of
 
-_REPEATS = 1000
 # Thresholds that are tried: every so many sixteenths of log-odds.
 _STEP = 4
 # Pictures that a threshold is chosen on, at most.
@@ -50,11 +49,7 @@ class Counts:
 
     def f1_interval(self, groups: Labels | None, label: int | None = None) -> Interval:
         """Return F1 with its interval by picture, or by group where that is wider."""
-        pictures = np.arange(len(self.hits), dtype=np.int64)
-        alone = group_interval(
-            pictures, lambda rows: self.f1(rows, label), by="picture", within=(0.0, 1.0), repeats=_REPEATS
-        )
-        return widened(alone, groups, lambda rows: self.f1(rows, label), (0.0, 1.0), _REPEATS)
+        return interval_of(groups, len(self.hits), lambda rows: self.f1(rows, label), SHARE, by="picture")
 
     @staticmethod
     def _sum(values: NDArray[np.int64], rows: NDArray[np.int64] | None, label: int | None) -> int:

@@ -15,8 +15,10 @@ from edgewright.schema.trace import Interval
 Numbers = NDArray[np.int64]
 # Two-sided 95 % point of the normal distribution.
 Z95 = 1.959963984540054
-# Up to so many groups, groups drawn anew give intervals that are too narrow, and no interval of a gain excludes zero.
+# Up to so many groups no interval of a gain excludes zero: an exact test decides.
 FEW_GROUPS = 10
+# More groups than this are dealt into so many blocks, so that leaving each out once stays cheap.
+BLOCKS = 100
 # Of confidence, in the calibration error.
 BINS = 10
 ANY = (-math.inf, math.inf)
@@ -56,9 +58,17 @@ def wilson(right: float, total: int) -> Interval:
     """Return share with its 95 % score interval (Wilson, 1927); holds for independent samples only."""
     if total == 0:
         return Interval(value=0.0, low=0.0, high=1.0, method="wilson")
-    share, z2 = right / total, Z95 * Z95
-    centre = (share + z2 / (2 * total)) / (1 + z2 / total)
-    half = Z95 * math.sqrt(share * (1 - share) / total + z2 / (4 * total * total)) / (1 + z2 / total)
+    return score_interval(right / total, total, Z95)
+
+
+def score_interval(share: float, total: float, point: float) -> Interval:
+    """Return the score interval of a share of so many independent samples; `point` is of the normal distribution or t.
+
+    Wilson, 1927.
+    """
+    square = point * point
+    centre = (share + square / (2 * total)) / (1 + square / total)
+    half = point * math.sqrt(share * (1 - share) / total + square / (4 * total * total)) / (1 + square / total)
     return Interval(value=share, low=max(0.0, centre - half), high=min(1.0, centre + half), method="wilson")
 
 
@@ -72,38 +82,16 @@ def jackknife(statistic: Callable[[Numbers], float], groups: NDArray[np.generic]
     Returns:
         The figure of all samples, its standard error and the number of groups.
     """
-    names, numbers = np.unique(groups, return_inverse=True)
-    count = len(names)
+    numbers = np.unique(groups, return_inverse=True)[1]
+    count = int(numbers.max()) + 1
     without = np.array([statistic(np.flatnonzero(numbers != group)) for group in range(count)])
     error = math.sqrt((count - 1) / count * float(((without - without.mean()) ** 2).sum()))
     return statistic(np.arange(len(groups), dtype=np.int64)), error, count
 
 
-def student_t(freedom: int, level: float = 0.95) -> float:
+def student_t(freedom: float, level: float = 0.95) -> float:
     """Compute the two-sided point of Student's t with so many degrees of freedom."""
     return float(stdtrit(freedom, 0.5 + level / 2))
-
-
-def jackknife_interval(
-    statistic: Callable[[Numbers], float],
-    groups: NDArray[np.generic],
-    by: str,
-    within: tuple[float, float] = ANY,
-    level: float = 0.95,
-) -> Interval:
-    """Compute a figure with its jackknife interval by Student's t: with few groups it is as wide as it must be.
-
-    Args:
-        statistic: from indices of samples to the figure.
-        groups: group of each sample, shape (n,); at least two groups.
-        by: what the groups are, for the method's name.
-        within: limits of the figure itself.
-        level: of the interval.
-    """
-    value, error, count = jackknife(statistic, groups)
-    half = student_t(count - 1, level) * error
-    method = f"jackknife by {by}, t with {count - 1} degrees of freedom, {100 * level:.3g} %"
-    return Interval(value=value, low=max(within[0], value - half), high=min(within[1], value + half), method=method)
 
 
 def group_interval(
@@ -112,37 +100,71 @@ def group_interval(
     *,
     by: str = "group",
     within: tuple[float, float] = ANY,
-    repeats: int = 1000,
-    seed: int = 0,
+    samples: float = math.inf,
+    level: float = 0.95,
 ) -> Interval:
-    """Compute a figure with its 95 % interval over groups that stay whole (people, machines).
+    """Compute a figure with its t interval over groups that stay whole (people, machines).
 
-    Many groups are drawn anew (percentile bootstrap); with up to `FEW_GROUPS` the jackknife takes its place.
+    The standard error is the jackknife's over groups; above `BLOCKS` groups, over blocks of whole groups. The degrees
+    of freedom are one less than the groups of equal size that would tell as much (Kish, 1965). A share gets the score
+    interval of so many independent samples as have that standard error (Kott and Carr, 1997), which stays within 0 and
+    1 and is as lopsided as it must be. `python -m benchmarks.intervals` compares it with other methods.
 
     Args:
         groups: group of each sample, shape (n,).
-        statistic: from indices of samples (repeated ones come repeatedly) to the figure.
+        statistic: from indices of samples to the figure.
         by: what the groups are, for the method's name.
-        within: limits of the figure itself.
-        repeats: draws.
-        seed: of the draws.
+        within: limits of the figure itself; `SHARE` for a share.
+        samples: behind a share; they alone speak where all groups are alike.
+        level: of the interval.
     """
-    names, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    if 1 < len(names) <= FEW_GROUPS:
-        return jackknife_interval(statistic, groups, by, within)
-    order = np.argsort(inverse, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    generator = np.random.default_rng(seed)
-    drawn = []
-    for _ in range(repeats):
-        chosen = generator.integers(0, len(names), len(names))
-        length = sizes[chosen]
-        # The members of the chosen groups one after the other, without a loop over the groups.
-        shift = np.repeat(starts[chosen] - np.concatenate([[0], np.cumsum(length)[:-1]]), length)
-        drawn.append(statistic(order[np.arange(int(length.sum())) + shift]))
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    value = statistic(np.arange(len(groups), dtype=np.int64))
-    return Interval(value=value, low=float(low), high=float(high), method=f"bootstrap by {by}")
+    numbers = np.unique(groups, return_inverse=True)[1]
+    count = int(numbers.max(initial=0)) + 1
+    if count > BLOCKS:
+        numbers, count = np.random.default_rng(0).permutation(count)[numbers] % BLOCKS, BLOCKS
+    if count < 2:
+        value = statistic(np.arange(len(groups), dtype=np.int64))
+        low, high = (end if math.isfinite(end) else value for end in within)
+        return Interval(value=value, low=low, high=high, method=f"a single {by}: no interval")
+    value, error, _ = jackknife(statistic, numbers)
+    freedom = max(1.0, effective(np.bincount(numbers)) - 1)
+    low, high = ends(value, error, student_t(freedom, level), within, samples)
+    blocks = f", {BLOCKS} blocks" if count == BLOCKS else ""
+    method = f"t interval by {by}{blocks}, {freedom:.3g} degrees of freedom, {100 * level:.3g} %"
+    return Interval(value=value, low=low, high=high, method=method)
+
+
+def mean_interval(
+    values: NDArray[np.floating], by: str, within: tuple[float, float] = ANY, samples: float = math.inf
+) -> Interval:
+    """Compute the mean of a figure of each group with its t interval; arguments as for `group_interval`."""
+    return group_interval(
+        np.arange(len(values)), lambda rows: float(values[rows].mean()), by=by, within=within, samples=samples
+    )
+
+
+def effective(sizes: NDArray[np.int64]) -> float:
+    """Return how many groups of equal size tell as much as groups of these sizes (Kish, 1965)."""
+    return float(sizes.sum()) ** 2 / float((sizes.astype(np.float64) ** 2).sum())
+
+
+def ends(
+    value: float, error: float, point: float, within: tuple[float, float], samples: float = math.inf
+) -> tuple[float, float]:
+    """Return the ends of an interval: symmetric and clipped, or for a share those of the score interval.
+
+    Args:
+        value: the figure.
+        error: its standard error.
+        point: of Student's t.
+        within: limits of the figure; `SHARE` for a share.
+        samples: behind a share without a standard error.
+    """
+    if within != SHARE:
+        return max(within[0], value - point * error), min(within[1], value + point * error)
+    spread = max(0.0, value * (1 - value))
+    found = score_interval(value, spread / error**2 if spread and error else samples, point)
+    return found.low, found.high
 
 
 def accuracy_interval(truth: Numbers, answer: Numbers, groups: NDArray[np.generic] | None) -> Interval:
@@ -152,33 +174,37 @@ def accuracy_interval(truth: Numbers, answer: Numbers, groups: NDArray[np.generi
     return widened(alone, groups, lambda indices: float(right[indices].mean()), SHARE)
 
 
-def macro_f1_interval(
-    truth: Numbers, answer: Numbers, classes: int, groups: NDArray[np.generic] | None, repeats: int = 1000
-) -> Interval:
+def macro_f1_interval(truth: Numbers, answer: Numbers, classes: int, groups: NDArray[np.generic] | None) -> Interval:
     """Macro-F1 with its interval: by group where at least two are known, else by sample."""
-
-    def statistic(indices: Numbers) -> float:
-        return macro_f1(truth[indices], answer[indices], classes)
-
-    alone = group_interval(np.arange(len(truth)), statistic, by="sample", within=SHARE, repeats=repeats)
-    return widened(alone, groups, statistic, SHARE, repeats)
+    return interval_of(groups, len(truth), lambda rows: macro_f1(truth[rows], answer[rows], classes), SHARE)
 
 
 def regression_intervals(error: NDArray[np.floating], groups: NDArray[np.generic] | None) -> dict[str, Interval]:
     """'mae' and 'rmse' of the errors with their intervals: by group where at least two are known, else by sample."""
-    size = np.abs(np.asarray(error, np.float64))
-    square = size**2
-    repeats, within = 1000 if len(size) < 20_000 else 200, (0.0, math.inf)
-
-    def made(statistic: Callable[[Numbers], float]) -> Interval:
-        by_sample = np.arange(len(size))
-        alone = group_interval(by_sample, statistic, by="sample", within=within, repeats=repeats)
-        return widened(alone, groups, statistic, within, repeats)
-
+    size, within = np.abs(np.asarray(error, np.float64)), (0.0, math.inf)
     return {
-        "mae": made(lambda rows: float(size[rows].mean())),
-        "rmse": made(lambda rows: math.sqrt(float(square[rows].mean()))),
+        "mae": interval_of(groups, len(size), lambda rows: float(size[rows].mean()), within),
+        "rmse": interval_of(groups, len(size), lambda rows: math.sqrt(float((size[rows] ** 2).mean())), within),
     }
+
+
+def interval_of(
+    groups: NDArray[np.generic] | None,
+    samples: int,
+    statistic: Callable[[Numbers], float],
+    within: tuple[float, float] = ANY,
+    by: str = "sample",
+) -> Interval:
+    """Compute the interval by group where at least two are known, never narrower than the interval by sample.
+
+    Args:
+        groups: of each sample, None where unknown.
+        samples: their number.
+        statistic: as for `group_interval`.
+        within: limits of the figure itself.
+        by: what a sample is.
+    """
+    return widened(group_interval(np.arange(samples), statistic, by=by, within=within), groups, statistic, within)
 
 
 def widened(
@@ -186,7 +212,6 @@ def widened(
     groups: NDArray[np.generic] | None,
     statistic: Callable[[Numbers], float],
     within: tuple[float, float] = ANY,
-    repeats: int = 1000,
 ) -> Interval:
     """Compute the interval by group, never narrower than the one in which every sample stands for itself.
 
@@ -195,13 +220,16 @@ def widened(
         groups: of each sample, None where unknown; with one group only, `alone` is all that can be said.
         statistic: as for `group_interval`.
         within: limits of the figure itself.
-        repeats: draws.
     """
     known = 0 if groups is None else len(np.unique(groups))
     if groups is None or known < 2:
         return msgspec.structs.replace(alone, method=f"{alone.method}, within one group") if known else alone
-    found = group_interval(groups, statistic, within=within, repeats=repeats)
-    return msgspec.structs.replace(found, low=min(found.low, alone.low), high=max(found.high, alone.high))
+    return wider(group_interval(groups, statistic, within=within, samples=len(groups)), alone)
+
+
+def wider(one: Interval, other: Interval) -> Interval:
+    """Return the first interval, with the outer ends of both."""
+    return msgspec.structs.replace(one, low=min(one.low, other.low), high=max(one.high, other.high))
 
 
 def calibration_error(confidence: NDArray[np.floating], right: NDArray[np.bool_]) -> float:

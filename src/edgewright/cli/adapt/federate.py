@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,7 +13,7 @@ from edgewright.cli.options import argument, declare, option, settings_of
 from edgewright.cli.output import print_json
 
 if TYPE_CHECKING:
-    from edgewright.schema.federation import FederationSimulation, MeanKind, RoundOutcome
+    from edgewright.schema.federation import FederationSimulation, RoundOutcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,20 +26,19 @@ class FederateOptions:
     )
     judge: str = option(metavar="A,B", help="People who are judged, all others learn. [default: a quarter, by chance]")
     rounds: int = option(default=20, type=click.IntRange(1, 1000), help="Rounds of learning.")
-    size: int = option("--devices-in-group", default=4, type=click.IntRange(3, 64), help="Devices of a secure sum.")
+    size: int = option("--devices-in-group", default=5, type=click.IntRange(3, 64), help="Devices of a secure sum.")
     passes: int = option(default=2, type=click.IntRange(1, 50), help="Passes of a device over its own examples.")
     clip: float = option(
         default=0.1, type=click.FloatRange(0, 4, min_open=True),
-        help="Largest change of a device, as a share of the norm of the layer.",
+        help="How far the direction of a device counts, as a share of the norm of the layer.",
     )  # fmt: skip
     noise: float = option(
-        default=0.0, type=click.FloatRange(0, 1000), help="Noise in a sum, as a multiple of the largest change."
+        default=0.0, type=click.FloatRange(0, 1000), help="Noise in a sum, as a multiple of the signs of a device."
     )
     delta: float = option(default=1e-5, type=click.FloatRange(0, 1, min_open=True, max_open=True), help="For epsilon.")
-    mean: str = option(default="geometric", type=click.Choice(["geometric", "mean", "median"]), help="Over groups.")
     dropouts: float = option(default=0.0, type=click.FloatRange(0, 1), help="Share of devices that fall silent.")
     poisoners: float = option(default=0.0, type=click.FloatRange(0, 1), help="Share of devices that attack.")
-    attack: str = option(default="flip", metavar="NAME", help="What they do: bounded, flip, labels or random.")
+    attack: str = option(default="flip", metavar="NAME", help="What they do: back, bounded, flip, labels or random.")
     seed: int = option(default=0, help="Of what happens by chance.")
     kind: str = option(metavar="NAME", help="Kind of source or public set of DATA; detected from the path by default.")
     target: str = option(metavar="COLUMN", help="Column with the labels; that of the training data by default.")
@@ -52,8 +51,8 @@ class FederateOptions:
 def command(options: FederateOptions) -> None:
     """Let people learn together as devices of a fleet, and judge what they learned on other people.
 
-    Each person is a device that keeps its examples. It sends masked changes of the last layer, of which the server sees
-    sums of small groups only. People whom the model was fitted on are left out.
+    Each person is a device that keeps its examples. It sends masked signs of how its last layer changes, of which the
+    server sees sums of small groups only. People whom the model was fitted on are left out.
     """
     with loading():
         from edgewright.schema.federation import FederationSettings
@@ -68,7 +67,6 @@ def command(options: FederateOptions) -> None:
     plan = FederationPlan(
         settings=FederationSettings(
             rounds=options.rounds, group=options.size, passes=options.passes, clip=options.clip, noise=options.noise,
-            mean=cast("MeanKind", options.mean),
         ),
         faults=Faults(options.dropouts, options.poisoners, options.attack),
         judged=[name.strip() for name in options.judge.split(",") if name.strip()],

@@ -101,18 +101,26 @@ def _print(found: AdaptSimulation) -> None:
         )
     for name, figure in (("before", found.before), ("after", found.after), ("gain", found.gain)):
         click.echo(f"mean {name}: {figure.value:.3f} (95 %: {figure.low:.3f} to {figure.high:.3f}; {figure.method})")
+    if found.gain_without_best is not None:
+        rest = found.gain_without_best
+        click.echo(f"mean gain without {found.people[-1].name}, who gains most: {rest.value:.3f} "
+                   f"(95 %: {rest.low:.3f} to {rest.high:.3f})")  # fmt: skip
     width = max(len("class"), *(len(one.label) for one in found.classes))
-    click.echo(f"{'class':<{width}}  samples  people  F1 before  F1 after  95 %            unguarded")
+    click.echo(f"{'class':<{width}}  samples  people  F1 before  F1 after  gain    95 %              unguarded")
     for each in found.classes:
-        interval = f"{each.after.low:.3f} to {each.after.high:.3f}"
+        interval = f"{each.gain.low:+.3f} to {each.gain.high:+.3f}"
         click.echo(
             f"{each.label:<{width}}  {each.samples:>7}  {each.people:>6}  {each.before.value:>9.3f}  "
-            f"{each.after.value:>8.3f}  {interval}  {each.unguarded:>9.3f}"
+            f"{each.after.value:>8.3f}  {each.gain.value:>+.3f}  {interval}  {each.unguarded:>9.3f}"
         )
     click.echo(f"worst person: {min(p.before for p in found.people):.3f} before, "
                f"{min(p.after for p in found.people):.3f} after")  # fmt: skip
     click.echo(f"more than a point worse: {', '.join(found.losing) or 'nobody'}; "
                f"without the guard: {', '.join(found.losing_unguarded) or 'nobody'}")  # fmt: skip
+    if (own := found.shipped) is not None:
+        click.echo("the figures are of the earlier fit, which has not seen these people; the package that ships was "
+                   f"fitted on them too: {own.before:.3f} before, {own.after:.3f} after; "
+                   f"more than a point worse: {', '.join(own.losing) or 'nobody'}")  # fmt: skip
     click.echo(f"layer {found.layer!r}: {found.state_bytes:,} bytes of RAM, and two slots of as much flash")
     for note in found.notes:
         click.echo(f"note: {note}")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
 from edgewright.cli.options import argument, declare, option
 from edgewright.cli.output import print_json
+
+if TYPE_CHECKING:
+    from edgewright.device.bus.merge import Shadow
 
 
 @declare("show", epilog="Example: edgewright bus show --store /var/lib/edgewright-bus room")
@@ -19,15 +24,16 @@ def command(
     as_json: bool = option("--json", help="Print JSON."),
 ) -> None:
     """Print the shadows of a store, or of one DEVICE; the service may be running."""
-    from edgewright.device.bus.shadow_store import ShadowStore
+    from edgewright.core.read_only_database import read_unchanged
+    from edgewright.device.bus.shadow_store import SHADOW_FILE, ShadowStore
     from edgewright.device.bus.shadows import state_of
     from edgewright.schema.errors import UnknownNameError
 
-    opened = ShadowStore(store, writable=False)
-    try:
-        shadows = opened.load()
-    finally:
-        opened.close()
+    def load() -> dict[str, Shadow]:
+        with closing(ShadowStore(store, writable=False)) as opened:
+            return opened.load()
+
+    shadows = read_unchanged(store / SHADOW_FILE, load)
     if device and device not in shadows:
         raise UnknownNameError("shadow", device, sorted(shadows), str(store))
     shown = {name: shadow for name, shadow in sorted(shadows.items()) if device in ("", name)}

@@ -96,8 +96,8 @@ def _learner(options: CurveOptions) -> Learner:
         path = Path(options.data)
         rung = "ngram" if options.rung == "small_network" else options.rung
         return TextLearner(path.stem, read_corpus(path), rung, seed=options.seed)
+    from edgewright.race.metrics import choose
     from edgewright.search.curves.rung_learner import RungLearner
-    from edgewright.search.ladder.metrics import choose
     from edgewright.search.ladder.setup import problem_and_config
 
     problem, config, _ = problem_and_config(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import msgspec
 
 from edgewright.cli.interrupt import Ending
 from edgewright.cli.options import option
+from edgewright.schema.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from edgewright.device.agent.settings import Configured
@@ -35,6 +37,9 @@ class FollowOptions:
     profile: str = option(metavar="NAME", help="With --fleet: hardware profile.")
     ca: str = option(metavar="FILE", help="With --fleet: CA certificates to trust, in PEM.")
     broker: str = option(metavar="URL", help="With --fleet: MQTT broker that announces updates.")
+    mirror: tuple[str, ...] = option(
+        metavar="URL", help="With --fleet: another address with the packages, for when one sends none or wrong bytes."
+    )
     stick: str = option(metavar="DIR", help="With --fleet: where USB sticks are mounted.")
     keep_agent: bool = option("--keep-agent", help="With --fleet: never install wheels of the agent from a release.")
     federate: bool = option(
@@ -61,33 +66,37 @@ def follow_fleet(
         quiet: says nothing of where the device is.
         fleet: the options above.
     """
-    # None of this may import NumPy: the supervisor stays small, the model's process is another one.
+    # None of this may import NumPy: the launcher and the agent stay small, the model's process is another one.
     from edgewright.cli.enrollment_token import enrollment_token
     from edgewright.device.agent.store_path import store_folder
+    from edgewright.fleet.device import launcher
+
+    folder, end = store_folder(store), click.get_current_context().exit
+    if not launcher.launched():
+        token = enrollment_token(fleet.token, fleet.token_file)
+        end(launcher.launch(folder, token, quiet))
+    if launcher.superseded():
+        end(0)
     from edgewright.device.boards.configuration import read_boards
-    from edgewright.fleet.device.launcher import launch, restart, restarted
     from edgewright.fleet.device.runner import RunnerOptions, arguments, follow, forward
 
-    folder = store_folder(store)
-    launch(folder)
-    token = "" if restarted() else enrollment_token(fleet.token, fleet.token_file)
     options = RunnerOptions(
-        url=fleet.fleet, token=token, store=folder, package=Path(package) if package else None,
+        url=fleet.fleet, token=os.environ.pop(launcher.TOKEN_VARIABLE, ""), store=folder,
+        package=Path(package) if package else None,
         arguments=arguments(folder, config, source, more), name=fleet.name, profile=fleet.profile, ca_file=fleet.ca,
-        broker=fleet.broker, poll=fleet.poll, stick=Path(fleet.stick) if fleet.stick else None,
+        broker=fleet.broker, poll=fleet.poll, mirrors=fleet.mirror, stick=Path(fleet.stick) if fleet.stick else None,
         boards=read_boards(config, source), keep_agent=fleet.keep_agent,
         federate=fleet.federate,
     )  # fmt: skip
     with Ending() as ending:
-        stays = follow(options, ending.asked, (lambda line: None) if quiet else _say, forward)
-    if not stays and not ending.asked():
-        restart()
-    click.get_current_context().exit(ending.code())
+        follow(options, ending.asked, (lambda line: None) if quiet else _say, forward)
+    end(ending.code())
 
 
 def _say(line: str) -> None:
-    # To standard error: standard output is that of the model's process.
-    click.echo(f"fleet: {line}", err=True)
+    # To standard error: standard output is that of the model's process. A log that cannot be written ends no agent.
+    with suppress(OSError):
+        click.echo(f"fleet: {line}", err=True)
 
 
 def under_the_agent(configured: Configured) -> Configured:
@@ -116,10 +125,16 @@ def followed(store: Path) -> dict[str, Any]:
     Raises:
         OutputError: it cannot be read.
     """
-    from edgewright.fleet.device.state_database import FILE, State
+    from edgewright.core.read_only_database import read_unchanged
+    from edgewright.fleet.device.state_database import FILE
 
     if not (store / FILE).exists():
         return {}
+    return read_unchanged(store / FILE, lambda: _followed(store))
+
+
+def _followed(store: Path) -> dict[str, Any]:
+    from edgewright.fleet.device.state_database import State
 
     state = State.open(store, writable=False)
     try:
@@ -132,9 +147,27 @@ def followed(store: Path) -> dict[str, Any]:
             "floor": held.floor,
             "phase": phase_of(held),
         }
-        return {**record, "outcomes": msgspec.to_builtins(state.outcomes)}
+        return {**record, "outcomes": msgspec.to_builtins(state.outcomes), "launcher": _watched(store, held)}
     finally:
         state.close()
+
+
+def _watched(store: Path, held: DeviceState) -> dict[str, Any]:
+    """Return what the launcher counts in the trial of a new agent, and what it took back last."""
+    from edgewright.fleet.device.agent_choice import new_agent
+    from edgewright.fleet.device.launcher_record import RecordFile
+
+    try:
+        record = RecordFile(store).read()
+    except (InputError, OutputError) as error:
+        return {"error": str(error)}
+    watched: dict[str, Any] = {"returned": msgspec.to_builtins(record.returned)}
+    trial = new_agent(held)
+    if trial is not None:
+        names = ("starts", "ends", "cuts", "waited", "how")
+        watched |= {name: getattr(record, name) for name in names}
+        watched["patience_left_s"] = max(0.0, trial.limits.patience - record.waited) if trial.limits.patience else None
+    return watched
 
 
 def phase_of(held: DeviceState) -> str:
@@ -144,6 +177,24 @@ def phase_of(held: DeviceState) -> str:
     if held.trial is not None:
         return "trial"
     return "idle" if held.fetched is None else "ready" if held.fetched.tested else "download"
+
+
+def launcher_lines(watched: dict[str, Any]) -> list[str]:
+    """For people, what the launcher watches."""
+    from edgewright.fleet.protocol.plans.formatting import day
+
+    lines = [f"  launcher: {watched['error']}"] if "error" in watched else []
+    if "starts" in watched:
+        left = watched["patience_left_s"]
+        text = f"  new agent: {watched['starts']} starts without a report, ended {watched['ends']} times"
+        text += f" (last: {watched['how']})" if watched["how"] else ""
+        lines.append(f"{text}; patience left: {'any' if left is None else f'{left:.0f} s'}")
+    if returned := watched.get("returned"):
+        lines.append(
+            f"  last return: release {returned['counter']} and its agent, {day(returned['at'])}"
+            f" ({returned['because']}: {returned['why']})"
+        )
+    return lines
 
 
 def fleet_lines(fleet: dict[str, Any]) -> list[str]:
@@ -157,12 +208,17 @@ def fleet_lines(fleet: dict[str, Any]) -> list[str]:
         f"fleet: {fleet['product']}, {running}, floor {fleet['floor']}, {fleet['phase']}; "
         f"device {fleet['device'] or 'not enrolled'}"
     ]
+    if not fleet["device"]:
+        from edgewright.fleet.device.state_database import NOT_ENROLLED
+
+        lines.append(f"  {NOT_ENROLLED}")
     if trial := fleet["trial"]:
         limits = trial["limits"]
         lines.append(
             f"  on trial: {trial['counts']['seconds']:.0f} of {limits['seconds']:.0f} s with rows, "
             f"{trial['crashes']} of {limits['crashes']} crashes, {trial['boots']} of {limits['boots']} cut off"
         )
+    lines += launcher_lines(fleet["launcher"])
     if fleet["burned"]:
         lines.append("  failed here: " + ", ".join(f"release {counter}" for counter in fleet["burned"]))
     lines += [

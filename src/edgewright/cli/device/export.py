@@ -46,8 +46,9 @@ def command(
         raise InputError("a file that ends in .csv or .jsonl", repr(out.name), "--out")
     if out.exists() and not force:
         raise InputError("a new file", str(out), "--out", "Choose another, or add --force")
-    with reader.look(store) as database:
-        count = _write(out, _lines(database, store, out.suffix[1:], raw, columns, detail, stream, since, until, key))
+    count = reader.read(store, lambda database: _write(
+        out, _lines(database, store, out.suffix[1:], raw, columns, detail, stream, since, until, key)
+    ))  # fmt: skip
     count -= out.suffix == ".csv"
     if as_json:
         click.echo(msgspec.json.encode({"file": str(out), "lines": count, "bytes": out.stat().st_size}))

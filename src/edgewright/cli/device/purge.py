@@ -45,7 +45,7 @@ def command(store: Path, tables: tuple[str, ...], days: float, aside: bool, as_j
         print_json({"deleted": gone, "files": files, "freed_bytes": reported})
         return
     for name, count in gone.items():
-        click.echo(f"{name}: {count:,} {'file' if name == purge.LEARNT else 'entries'} deleted")
+        click.echo(f"{name}: {count:,} {'parts' if name == purge.LEARNT else 'entries'} deleted")
     for name in files:
         click.echo(f"deleted {name}")
     click.echo(f"the files are {amount(max(0, reported))} smaller")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import typing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
 from edgewright.cli.device._store import Moment, store_option, when
 from edgewright.schema.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from edgewright.schema.store import Stored
 
 
 @click.command("query", epilog="Example: edgewright device query --store DIR --kind alarm --since 7d")
@@ -32,13 +36,16 @@ def command(
     known = typing.get_args(Kind)
     if kind and kind not in known:
         raise UnknownNameError("kind of event", kind, known, "--kind")
-    with reader.look(store) as database:
-        for found in reader.events(database, kind, label, stream, since, until, limit):
-            if as_json:
-                click.echo(msgspec.json.encode(found))
-                continue
-            event = found.event
-            detail = " ".join(f"{name}={value}" for name, value in event.detail.items())
-            where = f" [{event.stream}]" if event.stream else ""
-            moment = when(event.wall if event.wall is not None else found.written)
-            click.echo(f"{moment}  {event.kind:<8} {event.label}{where}  {event.score:.3g}  {detail}".rstrip())
+    line = msgspec.json.encode if as_json else _words
+    for text in reader.read(store, lambda database: [
+        line(stored) for stored in reader.events(database, kind, label, stream, since, until, limit)
+    ]):  # fmt: skip
+        click.echo(text)
+
+
+def _words(stored: Stored) -> str:
+    event = stored.event
+    detail = " ".join(f"{name}={value}" for name, value in event.detail.items())
+    where = f" [{event.stream}]" if event.stream else ""
+    moment = when(event.wall if event.wall is not None else stored.written)
+    return f"{moment}  {event.kind:<8} {event.label}{where}  {event.score:.3g}  {detail}".rstrip()

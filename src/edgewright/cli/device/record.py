@@ -86,8 +86,10 @@ def command(
 
 def _emptied(stream: Stream, heard: SourceProbe) -> SourceProbe:
     """Leave out what came while the person got ready."""
+    from edgewright.device.sources import read_unstored
+
     until = time.monotonic() + 1.0
-    while stream.read(0.0) and time.monotonic() < until:
+    while read_unstored(stream, 0.0) and time.monotonic() < until:
         pass
     return msgspec.structs.replace(heard, packets=())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,7 +64,8 @@ def command(
 
 
 def _say(text: str) -> None:
-    click.echo(f"edgewright: {' '.join(text.splitlines())}", err=True)
+    with suppress(OSError):  # a log that cannot be written ends no agent
+        click.echo(f"edgewright: {' '.join(text.splitlines())}", err=True)
 
 
 def _begin(started: Started, silent: bool) -> None:
@@ -73,6 +75,8 @@ def _begin(started: Started, silent: bool) -> None:
         _say(f"package {name!r} was refused, {INSTEAD}: {why}")
     if silent:
         return
+    if started.resumed:
+        click.echo(f"goes on behind {started.resumed}; `edgewright device purge --table learnt` forgets the place")
     packages = ", ".join(started.packages) or "no package"
     click.echo(f"{packages} on {started.source}, store {click.format_filename(started.store)} of {started.device}")
 

@@ -12,7 +12,7 @@ import msgspec
 from edgewright.cli.device._fleet import fleet_lines, followed
 from edgewright.cli.device._store import amount, store_option, when
 from edgewright.cli.output import print_json
-from edgewright.schema.errors import CheckFailedError
+from edgewright.schema.errors import CheckFailedError, OutputError
 
 if TYPE_CHECKING:
     from edgewright.schema.store import StoreState
@@ -47,19 +47,24 @@ def clock_lines(store: Path, now: float) -> list[str]:
 def _word(store: Path) -> Any:  # noqa: ANN401 - trust.memory.Word
     """Return what was verified last, read beside the agent; None where there is none, or it cannot be read now."""
     import sqlite3
+    from contextlib import closing
 
+    from edgewright.core.read_only_database import connect_read_only, read_unchanged
     from edgewright.fleet.device.enrollment import TRUST_FOLDER
     from edgewright.fleet.device.trust.pinned_root import FILE, VerifiedMetadata
 
     path = store / TRUST_FOLDER / FILE
     if not path.exists():
         return None
-    try:
-        with sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=2.0) as database:
+
+    def word() -> VerifiedMetadata | None:
+        with closing(connect_read_only(path, timeout=2.0)) as database:
             row = database.execute("SELECT value FROM words").fetchone()
-        database.close()
         return msgspec.json.decode(row[0], type=VerifiedMetadata) if row else None
-    except (sqlite3.Error, msgspec.DecodeError):
+
+    try:
+        return read_unchanged(path, word)
+    except (sqlite3.Error, msgspec.DecodeError, OutputError):
         return None
 
 
@@ -71,10 +76,8 @@ def command(store: Path, check: bool, as_json: bool) -> None:
     """Show what a store holds; the agent may be running."""
     from edgewright.device.store import reader, recovery, status
 
-    problem = ""
     if check:
-        with reader.look(store) as database:
-            problem = recovery.sound(database, deep=True)
+        problem = reader.read(store, lambda database: recovery.sound(database, deep=True))
         if problem:
             raise CheckFailedError(
                 f"{store} is damaged: {problem}",
@@ -119,6 +122,10 @@ def _lines(state: StoreState) -> list[str]:
     lines.append(
         f"written: {amount(state.written_today)} in the last day of running, {amount(state.written_ever)} ever"
     )
+    if (source := state.source) is not None:
+        lost = source.loses or "nothing is lost while the agent is away"
+        reached = f" read to {source.reached}," if source.reached else ""
+        lines.append(f"source {source.source}:{reached} stored {when(source.wall)}; {lost}")
     lines += [
         f"package {name!r} answers with what it learned here since {when(at)}" for name, at in state.learned.items()
     ]
@@ -126,7 +133,7 @@ def _lines(state: StoreState) -> list[str]:
         f"package {name!r} was refused at the last start, {INSTEAD}: {why}" for name, why in state.refused.items()
     ]
     lines += [
-        f"damage in boot {d.boot} ({when(d.wall)}): {d.what}; set aside as {d.file}, saved "
+        f"damage{f' in boot {d.boot}' if d.boot else ''} ({when(d.wall)}): {d.what}; set aside as {d.file}, saved "
         + (", ".join(f"{count:,} {name}" for name, count in d.rescued.items() if count) or "nothing")
         for d in state.damage
     ]

@@ -24,10 +24,11 @@ def wanted(api: ApiOptions, name: str | None) -> str:
         if len(name) != 32 or not set(name) <= set("0123456789abcdef"):
             raise InputError("an id of 32 hexadecimal digits", repr(name), "ID", "edgewright fleet federation status")
         return name
-    found = api.ask(FederationsSeen, "GET", PATH).federations
-    if not found:
-        raise InputError("a learning of the fleet", "none", do="edgewright fleet federation start PACKAGE")
-    return found[0].id
+    with api.connect() as client:
+        rounds = client.ask(FederationsSeen, "GET", PATH).federations
+        if not rounds:
+            raise InputError("a learning of the fleet", "none", do="edgewright fleet federation start PACKAGE")
+    return rounds[0].id
 
 
 def print_seen(seen: FederationSeen) -> None:
@@ -50,9 +51,15 @@ def _lines(seen: FederationSeen) -> Iterator[str]:
         refused = ", ".join(f"{count} {reason}" for reason, count in sorted(one.refused.items()))
         yield (
             f"  round {one.number}: {one.counted} of {one.devices} devices in {one.groups} sums, "
-            f"{one.failed} groups failed, {one.beyond} beyond the norm, moved {one.moved:.1%}"
+            f"{one.failed} groups failed, {one.beyond} sums beyond their range, moved {one.moved:.1%}"
             + (f"; refused: {refused}" if refused else "")
         )
+    from edgewright.core.federation.suspicion import suspects
+
+    suspected = sorted(suspects(seen.rounds[-1].suspicion)) if seen.rounds else []
+    if suspected:
+        yield f"  again and again in sums beyond their range: {', '.join(suspected[:_SHOWN])}"
+        yield f"  {len(suspected)} devices share groups; to block one: edgewright fleet device block {suspected[0]}"
     yield _privacy(seen)
 
 

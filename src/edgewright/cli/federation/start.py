@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
-
 import click
 
 from edgewright.cli.fleet._api_options import ApiOptions, print_json, seconds
 from edgewright.cli.options import argument, declare, option
-
-if TYPE_CHECKING:
-    from edgewright.schema.federation import MeanKind
 
 
 @declare("start", epilog="Example: edgewright fleet federation start runs/watch --fleet my-fleet --rounds 20 --noise 2")
@@ -19,17 +14,16 @@ def command(
     package: str = argument(metavar="PACKAGE"),
     product: str = option(metavar="NAME", help="Product of the devices; required if the fleet has several."),
     rounds: int = option(default=20, type=click.IntRange(1, 1000), help="Rounds of learning."),
-    size: int = option("--devices-in-group", default=4, type=click.IntRange(3, 64), help="Devices of a secure sum."),
+    size: int = option("--devices-in-group", default=5, type=click.IntRange(3, 64), help="Devices of a secure sum."),
     passes: int = option(default=2, type=click.IntRange(1, 50), help="Passes of a device over its own examples."),
     clip: float = option(
         default=0.1,
         type=click.FloatRange(0, 4, min_open=True),
-        help="Largest change of a device, as a share of the norm of the layer.",
+        help="How far the direction of a device counts, as a share of the norm of the layer.",
     ),
     noise: float = option(
-        default=0.0, type=click.FloatRange(0, 1000), help="Noise in a sum, as a multiple of the largest change."
+        default=0.0, type=click.FloatRange(0, 1000), help="Noise in a sum, as a multiple of the signs of a device."
     ),
-    mean: str = option(default="geometric", type=click.Choice(["geometric", "mean", "median"]), help="Over groups."),
     devices: int = option(default=0, type=click.IntRange(0), help="A round begins at once with so many devices."),
     join: str = option(default="10m", metavar="TIME", help="How long a round waits for devices."),
     patience: str = option(default="2m", metavar="TIME", help="How long a step of a round waits for a device."),
@@ -38,9 +32,9 @@ def command(
 ) -> None:
     """Let the devices that run PACKAGE (a .edge file or a run folder) learn its last layer together.
 
-    A device sends masked changes, of which the server sees sums of small groups only. The rounds follow each other; a
-    server that restarts goes on. `fleet federation package` then writes what was learned as a package, to be published
-    and rolled out as any other.
+    A device sends masked signs of its change, of which the server sees sums of small groups only. The rounds follow
+    each other; a server that restarts goes on. `fleet federation package` then writes what was learned as a package,
+    to be published and rolled out as any other.
     """
     from edgewright.cli.federation._output import PATH, print_seen
     from edgewright.core.adaptation.factory import arrays_of
@@ -53,7 +47,7 @@ def command(
     asked = StartFederation(
         product=product, factory=FactoryFiles(adapt=factory.spec, files=arrays_of(factory)),
         settings=FederationSettings(
-            rounds=rounds, group=size, passes=passes, clip=clip, noise=noise, mean=cast("MeanKind", mean),
+            rounds=rounds, group=size, passes=passes, clip=clip, noise=noise,
             at_once=devices, join_s=seconds(join, "--join"), answer_s=seconds(patience, "--patience"),
         ),
     )  # fmt: skip

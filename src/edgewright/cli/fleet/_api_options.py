@@ -40,8 +40,11 @@ class ApiOptions:
         from edgewright.fleet.server.api.client import local_client, remote_client
 
         if not self.url:
-            with local_client(self.fleet) as found:
+            notes: list[str] = []
+            with local_client(self.fleet, notes.append) as found:
                 yield found
+            for note in notes:  # an error says enough
+                click.echo(note, err=True)
             return
         if self.token_file is None:
             raise InputError(

@@ -70,7 +70,10 @@ def say(settled: Settled, folder: Path) -> None:
     if settled.state == "published":
         click.echo("published")
     elif settled.state == "waiting":
-        click.echo(f"signed; `edgewright fleet serve {folder}` imports and publishes it")
+        from edgewright.fleet.server.server_registry import is_served
+
+        missing = "" if is_served(folder) else f"; none runs here: edgewright fleet serve {folder}"
+        click.echo(f"signed; the control plane publishes it{missing}")
     else:
         for line in settled.lacking:
             click.echo(f"  {line}")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _BAR = 30
 _FULL, _PART, _EMPTY = "█", "▌", "░"
 # The newest release is the fullest; a bar of six parts is still told apart.
+_DAY = 86_400.0
 _SHADES = "█▓▒░▚▞"
 
 
@@ -59,7 +60,11 @@ def picture(of: Snapshot, width: int, height: int) -> list[str]:
         lines += ["", *_rollout(one, of.at)]
     if not of.rollouts:
         lines += ["", "no rollout was started yet"]
-    words = (("drifting", "drift"), ("alarming", "raise alarms"), ("crashing", "crash"), ("silent", "are silent"))
+    words = (
+        ("behind", "behind their rollout"), ("unknown", "on an unknown release"),
+        ("faulty", "cannot download"), ("stale", "with old metadata"), ("drifting", "drift"),
+        ("alarming", "raise alarms"), ("crashing", "crash"), ("silent", "are silent"),
+    )  # fmt: skip
     noted = [f"{of.attention.totals[kind]:,} {word}" for kind, word in words if of.attention.totals.get(kind)]
     lines += ["", "look at: " + ", ".join(noted)] if noted else []
     if of.events:
@@ -78,8 +83,14 @@ def _head(of: Snapshot) -> list[str]:
     phases = ", ".join(f"{n:,} {phase}" for phase, n in sorted(counts.phases.items()) if phase != "idle")
     return [
         f"{counts.devices:,} devices, {counts.heard:,} heard within the hour, {counts.quarantined:,} in quarantine"
-        + (f"; {phases}" if phases else "")
+        + (f"; {phases}" if phases else ""),
+        *_due(counts),
     ]
+
+
+def _due(counts: Overview) -> list[str]:
+    left = counts.history_due
+    return [f"old history is being deleted: {elapsed_text(left)} left"] if left > _DAY else []
 
 
 def _versions(of: Overview) -> list[str]:

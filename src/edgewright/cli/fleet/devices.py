@@ -84,8 +84,9 @@ def command(
     """List devices, or show one: DEVICE is its id or its name.
 
     The list shows what each device runs, the lowest release it accepts, the state of its agent, the rollout it follows,
-    when it last reported, and the reason it gives for its state. For one device, it shows what every rollout decides
-    about it, its requests, outcomes, alarms and reports. Control characters in text from devices are removed.
+    when it last reported, how old the signed metadata is that it has, whether it is behind its rollout, and the reason
+    it gives for its state. For one device, it shows what every rollout decides about it, its requests, outcomes, alarms
+    and reports. Control characters in text from devices are removed.
     """
     if device is not None:
         print_device(device, as_json, api)
@@ -117,13 +118,13 @@ def lines(page: DevicePage, now: float) -> list[str]:
     """Return a table of devices."""
     if not page.devices:
         return []
-    heads = ("name", "profile", "tags", "release", "floor", "phase", "rollout", "heard", "why")
+    heads = ("name", "profile", "tags", "release", "floor", "phase", "rollout", "heard", "metadata", "why")
     rows = [_row(one, now) for one in page.devices]
     if len({one.name for one in page.devices}) == len(rows):
-        return table(heads, rows, frozenset({3, 4, 7}))
+        return table(heads, rows, frozenset({3, 4, 7, 8}))
     # Names that several have do not say which one it is.
     rows = [(one.id, *row) for one, row in zip(page.devices, rows, strict=True)]
-    return table(("id", *heads), rows, frozenset({4, 5, 8}))
+    return table(("id", *heads), rows, frozenset({4, 5, 8, 9}))
 
 
 def _row(one: DeviceSeen, now: float) -> tuple[str, ...]:
@@ -131,7 +132,7 @@ def _row(one: DeviceSeen, now: float) -> tuple[str, ...]:
     heard = "never" if one.last is None else elapsed_text(now - one.last)
     return (
         one.name, one.profile, ",".join(one.tags), str(one.counter), str(one.floor), one.phase,
-        plan or "-", heard, why(one),
+        plan or "-", heard, elapsed_text(now - one.signed) if one.signed else "-", why(one),
     )  # fmt: skip
 
 
@@ -141,7 +142,11 @@ def why(one: DeviceSeen) -> str:
         return f"{one.phase}: {one.quarantine_reason}"
     if one.last is None:
         return "enrolled, never reported"
-    return one.why or "-"
+    notes = (
+        "runs a release that nobody published" if one.unknown else "", f"behind: {one.behind}" if one.behind else "",
+        f"download failed {one.transport_faults} times" if one.transport_faults else "", one.why,
+    )  # fmt: skip
+    return "; ".join(note for note in notes if note) or "-"
 
 
 def _count(page: DevicePage, after: int) -> None:
@@ -215,6 +220,8 @@ def detail_lines(one: DeviceDetails, now: float) -> list[str]:
         f"  enrolled {when(device.enrolled)} UTC in batch {device.batch}; last heard {heard}",
         f"  runs release {device.counter}, floor {device.floor}, {_state(device)}",
     ]
+    if device.signed:
+        lines.append(f"  its signed metadata is {elapsed_text(now - device.signed)} old")
     if device.vitals is not None:
         lines.append(f"  {vitals_text(device.vitals)}")
     if abs(device.skew) > 60.0:

@@ -37,6 +37,9 @@ def command(
         return
     for number, title in done.steps:
         click.echo(f"  {number}: {title}")
+    if dry_run and done.reports:
+        space = f"with the backup {done.bytes_needed / 1e6:,.0f} MB of free space"
+        click.echo(f"  an index over some {done.reports:,} reports: about {max(1.0, done.seconds):,.0f} s, {space}")
     if dry_run:
         click.echo(f"would migrate from revision {done.before} to {done.after}; nothing was changed")
         return

@@ -7,5 +7,5 @@ command = FolderOfCommands(
     package="edgewright.cli.rollouts",
     before="fleet rollout ",
     help="Start, pause, resume, abort or show the staged rollout of a signed release.",
-    epilog="Example: edgewright fleet rollout start --fleet my-fleet --stages canary:1%,10%,100% --dwell 1h",
+    epilog="Example: edgewright fleet rollout start --fleet my-fleet --find-within 24h",
 )

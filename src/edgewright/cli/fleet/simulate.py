@@ -38,6 +38,10 @@ def command(
     plan: Path | None = option(
         metavar="FILE", help="Plan file, as for 'fleet rollout start'; its default plan without one."
     ),
+    find_within: str | None = option(
+        metavar="TIME", help="Find faults that show within this time after the activation, before the next stage; 24h "
+        "by default.",
+    ),
     wait: float = option(
         "--report-every", type=click.FloatRange(10.0, 86_400.0), default=1800.0, metavar="S",
         help="Seconds between reports of a device to which nothing happens.",
@@ -55,6 +59,12 @@ def command(
         default=0.0, type=click.FloatRange(0, 1),
         help="With --federate: share of the owners who label everything as one class.",
     ),
+    poisoners: float = option(
+        default=0.0, type=click.FloatRange(0, 1), help="With --federate: share of the devices that attack."
+    ),
+    attack: str = option(
+        default="flip", metavar="NAME", help="What they do: back, bounded, flip, labels or random."
+    ),
     listed: bool = option("--faults", "--list", help="List the faults and exit."),
     as_json: bool = option("--json", help="Print the result as JSON."),
 ) -> int:  # fmt: skip
@@ -71,23 +81,36 @@ def command(
     are drawn by the system, not by the seed. `edgewright adapt federate` judges what is learned on other people.
     """
     with loading():
+        from edgewright.fleet.protocol.plans.detection import preview
+        from edgewright.fleet.protocol.plans.parser import seconds
         from edgewright.fleet.simulator.fault import check, check_days, known_faults
         from edgewright.fleet.simulator.fleet import Settings
         from edgewright.fleet.simulator.result import lines
+        from edgewright.fleet.simulator.rollout_plan import detection_of
         from edgewright.fleet.simulator.simulation import simulate
     if listed:
         _list({name: one.words for name, one in known_faults().items()}, as_json)
         return 0
     (name, rate), *also = map(_rated, broken)
+    options = read_plan(plan)
+    if find_within:
+        options = msgspec.structs.replace(options, find_within=seconds(find_within, "--find-within"))
     settings = Settings(
-        devices=number, days=days, fault=name, rate=rate, also=tuple(also), plan=read_plan(plan), seed=seed, wait=wait
+        devices=number, days=days, fault=name, rate=rate, also=tuple(also), plan=options, seed=seed, wait=wait
     )
     if federate is not None:
         check(settings)
-        settings = msgspec.structs.replace(settings, learning=_learning(federate, data, rounds, mislabelled))
+        learning = _learning(number, federate, data, rounds, mislabelled, poisoners, attack)
+        settings = msgspec.structs.replace(settings, learning=learning)
     check_days(settings)
     if out is not None:
         _folder(out)
+    if not as_json:
+        rollout = settings.rollout
+        click.echo(f"Simulated: {number:,} devices. The plan:\n")
+        for line in preview(detection_of(rollout, number), rollout.watch or 0.0):
+            click.echo(line)
+        click.echo()
     if sys.stderr is not None and sys.stderr.isatty():
         label = f"{settings.devices:,} devices"
         with click.progressbar(length=_PARTS, label=label, width=0, file=sys.stderr) as bar:
@@ -106,13 +129,18 @@ def command(
     return 0 if result.good else 1
 
 
-def _learning(path: Path, data: str, rounds: int, mislabelled: float) -> Learning:
+def _learning(
+    number: int, path: Path, data: str, rounds: int, mislabelled: float, poisoners: float, attack: str
+) -> Learning:  # fmt: skip
     with loading():
         from edgewright.schema.federation import FederationSettings
         from edgewright.workflows.adaptation.fleet_learning import learning_of
         from edgewright.workflows.scoring.rows import ScoreRequest
 
-    return learning_of(path, ScoreRequest(data=data), FederationSettings(rounds=rounds), mislabelled)
+    settings = FederationSettings(rounds=rounds)
+    if number < settings.group:
+        raise InputError(f"{settings.group} to 1,000,000 devices that learn together", str(number), "N")
+    return learning_of(path, ScoreRequest(data=data), settings, mislabelled, poisoners, attack)
 
 
 def _list(known: dict[str, str], as_json: bool) -> None:

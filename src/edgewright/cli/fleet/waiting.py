@@ -27,8 +27,11 @@ def command(
     from edgewright.fleet.repository.folder import locked, open_fleet
 
     fleet = open_fleet(folder)
-    with locked(fleet):
-        found = acceptance.waiting(fleet) if withdraw is None else acceptance.withdraw(fleet, withdraw)
+    if withdraw is None:
+        found = acceptance.waiting(fleet)
+    else:
+        with locked(fleet):
+            found = acceptance.withdraw(fleet, withdraw)
     if as_json:
         print_json([{"number": int(one.path.stem), "about": one.change.about} for one in found])
         return

@@ -102,7 +102,8 @@ def _publish(fleet: Fleet, package: str, product: str, signing: KeyOptions) -> N
 def _plan(device: DeviceSeen, release: Release, back: Release | None, days: float) -> Plan:
     """Return the plan: one stage, for this device alone."""
     from edgewright.fleet.protocol.plans import parser
-    from edgewright.fleet.protocol.plans.options import DEFAULT_DWELL, PlanOptions, make_plan
+    from edgewright.fleet.protocol.plans.detection import dwell_for
+    from edgewright.fleet.protocol.plans.options import DEFAULT_SILENCE, PlanOptions, make_plan
     from edgewright.fleet.protocol.plans.validation import check
     from edgewright.schema.fleet_plan import Gate, Stage
 
@@ -110,7 +111,7 @@ def _plan(device: DeviceSeen, release: Release, back: Release | None, days: floa
     cohort = parser.cohort([f"device={device.id}"], salt)
     assert cohort is not None  # noqa: S101 - a condition was given
     options = PlanOptions(
-        stages=(Stage(name="device", percent=100.0, cohorts=(parser.CHOSEN,), dwell=DEFAULT_DWELL),),
+        stages=(Stage(name="device", percent=100.0, cohorts=(parser.CHOSEN,), dwell=dwell_for(0.0, DEFAULT_SILENCE)),),
         gates=(Gate(measure="failed", limit=0.3, quorum=1),), cohorts={parser.CHOSEN: cohort}, days=days,
         note=f"to {device.name} alone",
     )  # fmt: skip

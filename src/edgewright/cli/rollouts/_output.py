@@ -76,8 +76,13 @@ def steering_command(name: str, effect: str) -> click.Command:
     return command
 
 
-def say(seen: RolloutSeen) -> None:
-    """Print a rollout: its state, why it holds, what its gates say, when it may end."""
+def say(seen: RolloutSeen, planned: bool = False) -> None:
+    """Print a rollout: its state, why it holds, what its gates say, when it may end.
+
+    Args:
+        seen: the rollout.
+        planned: also what its stages find.
+    """
     stage = seen.stages[seen.stage]
     going = "" if not seen.under_way else f" at stage {seen.stage + 1} of {len(seen.stages)}"
     back = ", devices are called back" if seen.revert else ""
@@ -93,5 +98,10 @@ def say(seen: RolloutSeen) -> None:
         click.echo(f"  gate {gate.said:<4}  {gate.why}")
     ended = ", ".join(f"{count} {what}" for what, count in sorted(seen.outcomes.items())) or "nothing yet"
     click.echo(f"  devices: {seen.allowed} allowed, {seen.running} running it; reported: {ended}")
+    if planned and seen.detection:
+        from edgewright.fleet.protocol.plans.detection import preview
+
+        for line in preview(seen.detection, seen.watch):
+            click.echo(f"  {line}")
     if seen.state == "running":
         click.echo(f"  ends at {when(seen.ends)} UTC at the earliest; the plan expires {when(seen.expires)} UTC")

@@ -20,12 +20,17 @@ def read_plan(path: Path | None) -> PlanOptions:
         InputError: it cannot be read, or says what a plan cannot.
     """
     from edgewright.core.files import os_errors
+    from edgewright.fleet.protocol.plans.detection import as_stated
     from edgewright.fleet.protocol.plans.options import PlanOptions
 
     if path is None:
         return PlanOptions()
     try:
         with os_errors(InputError, "a plan file", path):
-            return msgspec.toml.decode(path.read_bytes(), type=PlanOptions)
+            content = msgspec.toml.decode(path.read_bytes())
+        options = msgspec.convert(content, PlanOptions)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError("a plan as TOML", str(error), str(path)) from None
+    if "unconfirmed" in content:
+        return msgspec.structs.replace(options, unconfirmed=as_stated(options.unconfirmed))
+    return options

@@ -14,6 +14,7 @@ import msgspec
 from edgewright.cli.fleet._api_options import ApiOptions, part, print_json
 from edgewright.cli.fleet._folder import KEYS, PASSPHRASES, passphrases
 from edgewright.cli.options import declare, option
+from edgewright.cli.rollouts._members import Members
 from edgewright.cli.rollouts._plan_file import read_plan
 from edgewright.schema.errors import InputError
 
@@ -36,7 +37,13 @@ class StartOptions:
     )
     name: str | None = option("--id", metavar="ID", help="Name of the plan; derived from the release by default.")
     stages: str | None = option(metavar="TEXT", help="Stages as name, percent, time: canary:1%,10%,50%@6h,100%.")
-    dwell: str = option(default="1h", help="Shortest duration of a stage.")
+    find_within: str | None = option(
+        metavar="TIME", help="Find faults that show within this time after the activation, before the next stage; 24h "
+        "by default. Stages and the watch last as long as that takes.",
+    )  # fmt: skip
+    dwell: str | None = option(
+        metavar="TIME", help="Shortest duration of a stage; follows from --find-within by default."
+    )
     open_ones: tuple[str, ...] = option(
         "--open", metavar="STAGE", help="Stage in which devices activate without asking; may be repeated."
     )
@@ -60,11 +67,13 @@ class StartOptions:
     )
     unconfirmed: str | None = option(
         metavar="PERCENT",
-        help="Devices offered the release that may be without confirmed health when a stage ends; 5 % by default, and "
-        "at least one device.",
+        help="Devices offered the release that may be without confirmed health when a stage ends, and at least one "
+        "device; by default it follows from the size of the stage: 2 %, and none of fewer than 50 devices.",
     )
     watch: str | None = option(
-        metavar="TIME", help="Time for which a finished rollout stays under its gates; 7d by default."
+        metavar="TIME",
+        help="Time for which a finished rollout stays under its gates; 7d by default, or longer where "
+        "--find-within needs it.",
     )
     holdout: str | None = option(
         metavar="PERCENT", help="Percentage of devices that keep the old release until the last stage."
@@ -77,6 +86,7 @@ class StartOptions:
         "reach. A plan under which one goes beyond the stage in which it shows is refused."
     )
     anyway: bool = option(help="Start whatever --simulate finds.")
+    dry_run: bool = option(help="Print what the stages of the plan find, and sign nothing.")
     sign_only: bool = option(help="Sign and publish the plan; start it later with --signed.")
     signed: str | None = option(
         metavar="ID", help="Start this plan, which is already signed: needs no keys and, with --url, no folder."
@@ -104,10 +114,17 @@ def _planned(options: StartOptions) -> Plan:
 
     release, back = _release(options.folder, options.which)
     salt = secrets.token_hex(32)
-    plan_options = _on_top(read_plan(options.file), options, salt)
+    members = Members(_api(options), release.product)
+    plan_options = _on_top(read_plan(options.file), options, salt, members)
     name = options.name or f"{release.product[:40]}-{release.counter}-{secrets.token_hex(3)}"
-    plan = make_plan(plan_options, release, back, name=name, salt=salt, now=time.time())
+    plan = make_plan(
+        plan_options, release, back, name=name, salt=salt, now=time.time(), devices=members.count(None)
+    )  # fmt: skip
     check_new(plan)
+    if not options.as_json:
+        members.print_preview(plan)
+    elif options.dry_run:
+        print_json(members.detection(plan))
     return plan
 
 
@@ -127,17 +144,26 @@ def _release(folder: Path, which: str) -> tuple[Release, Release | None]:
     return release, releases.revert_of(held, release)
 
 
-def _on_top(plan_options: PlanOptions, options: StartOptions, salt: str) -> PlanOptions:
+def _on_top(plan_options: PlanOptions, options: StartOptions, salt: str, members: Members) -> PlanOptions:
     """Return the file with the options on top."""
     from edgewright.fleet.protocol.plans import parser
-    from edgewright.fleet.protocol.plans.options import DEFAULT_STAGES
+    from edgewright.fleet.protocol.plans.detection import as_stated
+    from edgewright.fleet.protocol.plans.options import default_dwell, default_stages
 
     changed: dict[str, Any] = {}
+    for option_name in ("find_within", "silence", "watch"):
+        text = getattr(options, option_name)
+        if text:
+            changed[option_name] = parser.seconds(text, f"--{option_name.replace('_', '-')}")
     cohort = parser.cohort(options.cohorts, salt)
     if options.stages or not plan_options.stages:
         named = (parser.CHOSEN,) if cohort else ()
-        dwell = parser.seconds(options.dwell, "--dwell")
-        changed["stages"] = parser.stages(options.stages or DEFAULT_STAGES, dwell, named, options.open_ones)
+        usual = default_dwell(msgspec.structs.replace(plan_options, **changed))
+        dwell = parser.seconds(options.dwell, "--dwell") if options.dwell else usual
+        changed["stages"] = (
+            parser.stages(options.stages, dwell, named, options.open_ones) if options.stages
+            else default_stages(members.count(cohort), dwell, cohorts=named, open_ones=options.open_ones)
+        )  # fmt: skip
     elif cohort:
         changed["stages"] = tuple(msgspec.structs.replace(one, cohorts=(parser.CHOSEN,)) for one in plan_options.stages)
     if cohort:
@@ -152,21 +178,20 @@ def _on_top(plan_options: PlanOptions, options: StartOptions, salt: str) -> Plan
         changed["pace"] = parser.pace(options.pace)
     if options.holdout:
         changed["holdout"] = parser.share(options.holdout, "--holdout")
-    if options.silence:
-        changed["silence"] = parser.seconds(options.silence, "--silence")
     if options.unconfirmed:
-        changed["unconfirmed"] = parser.share(options.unconfirmed, "--unconfirmed")
-    if options.watch:
-        changed["watch"] = parser.seconds(options.watch, "--watch")
+        changed["unconfirmed"] = as_stated(parser.share(options.unconfirmed, "--unconfirmed"))
     if options.expires:
         changed["days"] = options.expires
     return msgspec.structs.replace(plan_options, **changed)
 
 
 @declare("start", epilog="Example: edgewright fleet rollout start --fleet my-fleet --release pump:latest "
-         "--stages canary:1%,10%,50%,100% --dwell 1h --gate 'failed<=30%' --gate 'latency<=x2'")  # fmt: skip
+         "--find-within 24h --gate 'failed<=30%' --gate 'latency<=x2'")  # fmt: skip
 def command(options: StartOptions) -> None:
     """Sign the plan of a release with the offline keys, and start its first stage.
+
+    Before it signs, it prints what each stage finds: the smallest share of killed devices that keeps the stage from
+    ending, and until when a fault must show. Without --stages, the first stage is as large as that needs.
 
     The plan limits what the rollout can do: the control plane only advances, pauses and aborts it. A stage ends when
     its time is over, every gate passes and nearly all devices that were offered the release are healthy. A gate that
@@ -180,9 +205,11 @@ def command(options: StartOptions) -> None:
     folder, name, plan = options.folder, options.signed, None
     if name is None:
         plan = _sign(options)
+        if plan is None:
+            return
         name = plan.id
     elif (
-        options.sign_only or options.simulate or options.file is not None or options.name is not None
+        options.sign_only or options.dry_run or options.simulate or options.file is not None or options.name is not None
         or options.which != "latest"
     ):  # fmt: skip
         raise click.UsageError("--signed starts a plan exactly as signed; omit options that change it")
@@ -190,13 +217,13 @@ def command(options: StartOptions) -> None:
         click.echo(f"signed {name}; start it: edgewright fleet rollout start --signed {name} --fleet {folder}")
         return
     with _api(options).connect() as client:
-        _begin(client, name, options.as_json)
+        _begin(client, name, options.as_json, planned=plan is None)
     if plan is not None and not options.as_json:
         click.echo(f"watch it: edgewright fleet rollout status {part(name)} --fleet {folder}")
 
 
-def _sign(options: StartOptions) -> Plan:
-    """Return the plan, signed and handed over."""
+def _sign(options: StartOptions) -> Plan | None:
+    """Return the plan, signed and handed over; None with --dry-run."""
     from edgewright.fleet.repository.folder import SETTINGS
     from edgewright.fleet.repository.publication import publish_plan
 
@@ -209,6 +236,8 @@ def _sign(options: StartOptions) -> Plan:
     plan = _planned(options)
     if options.simulate:
         _simulate(options, plan)
+    if options.dry_run:
+        return None
     publish_plan(folder, plan, keys=options.keys, passphrases=passphrases(options.passphrase_files))
     return plan
 
@@ -233,7 +262,7 @@ def _api(options: StartOptions) -> ApiOptions:
     return ApiOptions(fleet=options.folder, url=options.url, token_file=options.token_file, ca_file=options.ca_file)
 
 
-def _begin(client: ApiClient, name: str, as_json: bool) -> None:
+def _begin(client: ApiClient, name: str, as_json: bool, planned: bool) -> None:
     """Ask for the first stage, and tells where the rollout stands."""
     from edgewright.cli.rollouts._output import PATH, say
     from edgewright.schema.fleet_watch import RolloutSeen, StartRollout
@@ -242,4 +271,4 @@ def _begin(client: ApiClient, name: str, as_json: bool) -> None:
     if as_json:
         print_json(seen)
     else:
-        say(seen)
+        say(seen, planned)

@@ -26,6 +26,6 @@ def command(
         print_json(RolloutsSeen(rollouts=seen))
         return
     for one in seen:
-        say(one)
+        say(one, planned=not everything)
     if not seen:
         click.echo("no rollout was started yet")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -35,6 +36,8 @@ OVER = ("done", "failed")
 _ORDER: tuple[Step, ...] = ("keys", "shares", "masked", "reveal")
 _STEPS: dict[type[Any], Step] = {Advertise: "keys", Shares: "shares", Masked: "masked", Revealed: "reveal"}
 _POLL_S = 2.0
+# The sum of noise lies within so many deviations in every number, but for once in a million rounds.
+_NOISE_REACH = 6.0
 # Length of an encrypted pair of shares.
 _SEALED_BYTES = 2 * SHARE_BYTES + 16
 
@@ -44,7 +47,7 @@ class Group(msgspec.Struct):
 
     Attributes:
         begin: what all members are told; `member` is set for each.
-        length: numbers of a change.
+        length: signs of a change.
         answer_s: seconds that a step waits for a member.
         step: which messages the group waits for.
         deadline: when it goes on without those who are late, seconds since 1970.
@@ -53,6 +56,7 @@ class Group(msgspec.Struct):
         total: the sum, int32 little endian; empty before.
         why: the group failed.
         refused: messages that did not count, by reason.
+        blamed: sets of members of which one at least sent or dealt false shares.
     """
 
     begin: Begin
@@ -68,6 +72,7 @@ class Group(msgspec.Struct):
     total: bytes = b""
     why: str = ""
     refused: dict[str, int] = {}
+    blamed: tuple[tuple[int, ...], ...] = ()
 
 
 def threshold_of(size: int) -> int:
@@ -119,8 +124,18 @@ def wait_s(now: float, deadline: float, lasts_s: float, first_s: float) -> float
 
 
 def total_of(group: Group) -> Numbers:
-    """Return the sum of the changes of a group that is done, shape (length,)."""
+    """Return the sum of the signs of a group that is done, shape (length,)."""
     return np.frombuffer(group.total, "<i4").astype(np.int64)
+
+
+def is_beyond(group: Group) -> bool:
+    """Return whether a sum is one that honest members cannot have: one of them sent more than a sign a number."""
+    if group.step != "done":
+        return False
+    total, members, deviation = total_of(group), len(group.survivors), group.begin.deviation
+    reach = members + _NOISE_REACH * deviation * math.sqrt(members)
+    odd = not deviation and bool(((total - members) & 1).any())
+    return odd or bool((np.abs(total) > reach).any())
 
 
 def _taken(group: Group, member: int, message: Request) -> str:
@@ -203,14 +218,14 @@ def _unmask(group: Group) -> None:
     begin, total = group.begin, np.zeros(group.length, np.uint32)
     for member, values in group.masked.items():
         shares = {one: message.seeds[member] for one, message in group.revealed.items() if member in message.seeds}
-        seed = _recovered(group, shares, masks.commitment, group.adverts[member].seed_hash)
+        seed = _recovered(group, member, shares, masks.commitment, group.adverts[member].seed_hash)
         if not seed:
             return
         total += np.frombuffer(values, "<u4")
         total -= masks.self_mask(seed, begin.context, group.length)
     for member in set(group.shares) - set(group.masked):
         shares = {one: message.keys[member] for one, message in group.revealed.items() if member in message.keys}
-        secret = _recovered(group, shares, masks.public_key, group.adverts[member].mask_key)
+        secret = _recovered(group, member, shares, masks.public_key, group.adverts[member].mask_key)
         if not secret:
             return
         for other in group.masked:
@@ -221,14 +236,18 @@ def _unmask(group: Group) -> None:
     _end(group, "done", "")
 
 
-def _recovered(group: Group, shares: dict[int, bytes], public: Callable[[bytes], bytes], known: bytes) -> bytes:
+def _recovered(
+    group: Group, dealer: int, shares: dict[int, bytes], public: Callable[[bytes], bytes], known: bytes
+) -> bytes:  # fmt: skip
     """Return a secret that is known by what is public of it; empty where too few shares are true: the group failed."""
     found = recover(shares, group.begin.threshold, lambda secret: public(secret) == known)
     if found is None:
+        group.blamed += (tuple(sorted({dealer, *group.masked})),)
         _end(group, "failed", "too few true shares to unmask the sum")
         return b""
     if found[1]:
         group.refused["false share"] = group.refused.get("false share", 0) + len(found[1])
+        group.blamed += tuple(tuple(sorted({dealer, holder})) for holder in sorted(found[1]))
     return found[0]
 
 

@@ -1,7 +1,7 @@
 """The layer that a fleet learns together: the change that a device's own examples make, and how changes are applied.
 
 A change is one vector of integers: weights in their own steps, biases in steps of `bias_unit` weights. One unit of each
-then moves a score about as much as the other, so that one norm bounds both.
+then moves a score about as much as the other, so that both go into one rotation.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ class Member:
 
     Args:
         identity: of the factory layer of its package.
-        contribute: from the beginning of a round to the change that is sent, shape (length,), clipped and noised.
+        contribute: from the beginning of a round to the signs that are sent, shape (length,), noised.
         fewest: members of the smallest group that it joins.
     """
 

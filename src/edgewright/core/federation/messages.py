@@ -20,7 +20,13 @@ class _Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
     """One message."""
 
 
-class Join(_Message, frozen=True, tag=1):
+class OldJoin(_Message, frozen=True, tag=1):
+    """A device offers itself whose agent sends changes, not their signs: it is refused."""
+
+    identity: _Identity
+
+
+class Join(_Message, frozen=True, tag=7):
     """A device offers itself for the next round of the package whose factory layer has this identity."""
 
     identity: _Identity
@@ -49,7 +55,7 @@ class Shares(_Message, frozen=True, tag=4):
 
 
 class Masked(_Message, frozen=True, tag=5):
-    """A masked change: numbers modulo 2**32, little endian."""
+    """Masked signs of a change: numbers modulo 2**32, little endian."""
 
     context: _Context
     values: bytes
@@ -72,7 +78,7 @@ class Wait(_Message, frozen=True, tag=11):
     seconds: float
 
 
-class Begin(_Message, frozen=True, tag=12):
+class Begin(_Message, frozen=True, tag=18):
     """A device is a member of a group of this round.
 
     Attributes:
@@ -81,8 +87,7 @@ class Begin(_Message, frozen=True, tag=12):
         member, size, threshold: number of the member, members of the group, and how many must stay to the end.
         layer: of the fleet, as `layer_bytes`.
         passes: over a device's examples.
-        clip: largest norm of a change, in steps of a weight.
-        deviation: of the noise that each member adds, in the same steps; 0 for none.
+        deviation: of the noise that each member adds to its signs; 0 for none.
     """
 
     context: _Context
@@ -92,7 +97,6 @@ class Begin(_Message, frozen=True, tag=12):
     threshold: _Number
     layer: bytes
     passes: int
-    clip: int
     deviation: int
 
 
@@ -142,9 +146,14 @@ def parse_request(data: bytes) -> Request:
     """Return what a device sent.
 
     Raises:
-        InputError: other bytes.
+        InputError: other bytes, or an agent that sends changes.
     """
-    return _parsed(data, Request)
+    message: Request | OldJoin = _parsed(data, Request | OldJoin)
+    if isinstance(message, OldJoin):
+        raise InputError(
+            "an agent that sends signs of its change", "an older one", "federation", "Update the agent of this device"
+        )
+    return message
 
 
 def parse_reply(data: bytes) -> Reply:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 _PRIME = (1 << 256) + 297
 SECRET_BYTES, SHARE_BYTES = 32, 33
-# Of shares of which some are false, so many sets are tried.
-_MOST_SETS = 500
+# Of shares of which some are false, so many sets are tried: all sets of 13 holders, by chance those of more.
+_MOST_SETS = 2000
 
 
 def split(secret: bytes, threshold: int, holders: Collection[int]) -> dict[int, bytes]:
@@ -35,7 +36,7 @@ def recover(
         is_secret: whether a candidate is the secret, such as by its hash.
     """
     numbers = {holder: int.from_bytes(share, "big") for holder, share in shares.items() if len(share) == SHARE_BYTES}
-    for drawn in itertools.islice(itertools.combinations(sorted(numbers), threshold), _MOST_SETS):
+    for drawn in _sets(sorted(numbers), threshold):
         found = _interpolated({holder: numbers[holder] for holder in drawn}, 0)
         if found >> 256:
             continue
@@ -47,6 +48,17 @@ def recover(
     return None
 
 
+def _sets(holders: Sequence[int], threshold: int) -> Iterator[Sequence[int]]:
+    """Yield sets of holders in an order that nobody can foresee, so that false shares cannot stand before true ones."""
+    chance = secrets.SystemRandom()
+    if math.comb(len(holders), threshold) > _MOST_SETS:
+        yield from (chance.sample(holders, threshold) for _ in range(_MOST_SETS))
+        return
+    every = list(itertools.combinations(holders, threshold))
+    chance.shuffle(every)
+    yield from every
+
+
 def _value(terms: list[int], x: int) -> int:
     total = 0
     for term in reversed(terms):
@@ -56,12 +68,13 @@ def _value(terms: list[int], x: int) -> int:
 
 def _interpolated(points: Mapping[int, int], x: int) -> int:
     """Return the polynomial through the points of some holders at x (Lagrange)."""
-    total = 0
+    above: list[int] = []
+    below: list[int] = []
     for holder, value in points.items():
-        top = bottom = 1
-        for other in points:
-            if other != holder:
-                top = top * (x - other - 1) % _PRIME
-                bottom = bottom * (holder - other) % _PRIME
-        total += value * top * pow(bottom, -1, _PRIME)
-    return total % _PRIME
+        others = [other for other in points if other != holder]
+        above.append(value * math.prod(x - other - 1 for other in others))
+        below.append(math.prod(holder - other for other in others))
+    # One inverse for all: it takes longer than the rest.
+    common = math.lcm(*below)
+    total = sum(top * (common // bottom) for top, bottom in zip(above, below, strict=True))
+    return total * pow(common, -1, _PRIME) % _PRIME

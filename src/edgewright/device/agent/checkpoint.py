@@ -1,40 +1,38 @@
-"""What the agent remembers of each stream, kept beside the store: a new start goes on there.
+"""What the agent remembers: its place in the source, and the state of each stream there; a new start goes on from both.
 
-Detectors, drift, and all that follows the rows themselves (`stream_checkpoint.py`). The file says up to which event
-of the store it was written; what was decided between then and a kill is read from the store's own events, which alarms
-reach before they are told.
+The states are those of detectors, of drift, and of all that follows the rows themselves (`stream_checkpoint.py`). They
+become durable with the place and with all events of the rows before it, in one transaction of the store.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-import sqlite3
+import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
-from edgewright.core.files import PRIVATE, write_atomic
 from edgewright.device.agent.batch_prediction import Answerer
 from edgewright.device.agent.plan import DetectorPlan
-from edgewright.device.store import reader, startup, stream_state
+from edgewright.device.sources import Stream
+from edgewright.device.store import startup, stream_state
 from edgewright.device.store.store import Store
-from edgewright.device.store.stream_state import STATE_FILE
-from edgewright.schema.device import Event
-from edgewright.schema.errors import OutputError
+from edgewright.device.store.stream_state import PLACE_VERSION, STATE_FILE
+from edgewright.schema.store import SourcePlace
 
-_VERSION = 2
+_FILE_VERSION = 2
 _ARRAY = 1
 _KINDS = "biuf"
 _SEPARATOR = "\n"
-# Events after the last save that are looked at, and that are kept of a stream: the oldest are forgotten.
-_MOST = 20_000
-_EACH = 200
-_DECIDED = ("decision", "alarm", "state")
+_CLEAR, _SEALED = b"\x00", b"\x01"
+MOST_STARTS = 3
+"""Starts that ended before the first rows behind a place were stored: the next one leaves these rows out."""
 _OURS = (ValueError, TypeError, KeyError, msgspec.MsgspecError)
 
 
@@ -44,67 +42,151 @@ class SavedState(msgspec.Struct, frozen=True, array_like=True):
     Attributes:
         time: of the last row it has seen, in seconds of the stream; NaN for none.
         state: as the watch gave it, encoded.
+        rest: rows and answers that it has taken and that are not in `state` yet, encoded.
     """
 
     time: float
     state: bytes
+    rest: bytes = b""
 
 
 class _File(msgspec.Struct, frozen=True, array_like=True):
+    """Where older versions kept the states: they knew no place in the source."""
+
     version: int
     # Boot and number of the last event that was stored before.
     place: tuple[int, int]
     kept: dict[str, SavedState]
-    # Of streams that were silent since their state was kept: what was decided after that, by stream.
-    decided: dict[str, list[Event]]
+
+
+class Remembered(NamedTuple):
+    """What is stored together with what came of the rows: arguments of `Store.remember`."""
+
+    states: Mapping[str, bytes | None]
+    now: SourcePlace
+    scope: str
+    done: Callable[[], None]
+    at_once: bool
 
 
 class Checkpoint:
-    """The states of the last run, each given out once, and how those of this run are written.
+    """The states of the last run, each given out once, and how those of this run are stored.
 
     Args:
-        store: open. A file that is missing, damaged or newer is as none: everything is learnt again.
+        store: open. A state that is damaged or newer is as none: everything is learnt again.
+        source: its kind and what identifies it.
+        recorded: whether it is a recording, whose states are apart from those of live streams.
+
+    Attributes:
+        place: of the last run in the same source; None for another source.
+        exact: whether the rows that come go on at the place: then the states go on whatever the times of the rows.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store, self._path = store, store.folder / STATE_FILE
+    def __init__(self, store: Store, source: str, *, recorded: bool = False) -> None:
+        self._store, self._source, self.exact = store, source, False
+        self._scope = f"recording{_SEPARATOR}" if recorded else ""
         self._most = stream_state.share(store.config, startup.LEAST)
-        stream_state.tidy(store.folder)
-        found = _read(self._path, 2 * self._most)
-        self._kept: dict[str, SavedState] = found.kept
-        self._decided: dict[str, list[Event]] = found.decided
-        for stream, events in (_since(store, found.place) if found.kept else {}).items():
-            self._decided[stream] = [*self._decided.get(stream, ()), *events][-_EACH:]
+        self._states: dict[str, bytes | None] = {}
+        self._old = not recorded and (store.folder / STATE_FILE).exists()
+        with store.guard:
+            known, place = stream_state.load(store.database), stream_state.place(store.database, self._scope)
+        own = {key.removeprefix(self._scope): data for key, data in known.items() if self._own(key)}
+        self._kept = {key: kept for key, data in own.items() if (kept := self._opened(key, data)) is not None}
+        self._sizes: OrderedDict[str, int] = OrderedDict((key, len(data)) for key, data in own.items())
+        # What cannot be read, or lies in clear where columns are encrypted from now on, goes with the first save.
+        self._states = dict.fromkeys(own.keys() - self._kept.keys())
+        if self._old:
+            older = _read(store.folder / STATE_FILE, 2 * self._most)
+            if place is None or older.place > place.at:
+                # An older version ran last: its states are newer, and nobody knows its place.
+                self._states |= dict.fromkeys(own)
+                place, self._kept, self._sizes = None, dict(older.kept), OrderedDict()
+        self._before: dict[str, set[str]] = {}
+        for key in self._sizes:
+            self._before.setdefault(_stream(key), set()).add(key)
+        self.place = place if place is not None and place.source == source else None
 
     def take(self, key: str) -> SavedState | None:
         """Return what was kept under this name; it is this run's from now on."""
         return self._kept.pop(key, None)
 
-    def decided(self, stream: str) -> Sequence[Event]:
-        """Decisions, alarms and steps of tables that were stored after its state was kept, the oldest first."""
-        return self._decided.pop(stream, ())
+    def forget(self) -> None:
+        """Take nothing over: what goes on ended the agent again and again."""
+        self._states |= dict.fromkeys(self._kept)
+        self._kept = {}
 
-    def writing(self, states: Mapping[str, SavedState]) -> Callable[[], None]:
-        """Return what writes these states, and those of streams that have not spoken yet, when it is called.
+    def saved(
+        self, states: Mapping[str, SavedState], position: Any, source: Stream, *,  # noqa: ANN401 - JSON of any shape
+        done: Callable[[Any], None], at_once: bool, ended: bool = False, starts: int = 0,
+    ) -> Remembered:  # fmt: skip
+        """Return what stores the states of streams that went on, at a position of the source.
 
         Args:
-            states: by name, those that matter most first. What is beyond the file's share of the quota is not kept.
+            states: by name. What is beyond their share of the quota goes, that of the stream that was saved longest ago
+                first.
+            position: of the source; None where it has none.
+            source: that is there.
+            done: told the position once all of it is durable.
+            at_once: whether it does not wait for others.
+            ended: whether the agent ends with it, in order.
+            starts: as of `SourcePlace`.
         """
-        chosen: dict[str, SavedState] = {}
-        size, spoken = 0, {_stream(key) for key in states}
-        waiting = {key: kept for key, kept in self._kept.items() if _stream(key) not in spoken}
-        for key, kept in (*states.items(), *waiting.items()):
-            size += len(kept.state) + len(key) + 32
-            if size > self._most:
-                break
-            chosen[key] = kept
-        decided = {stream: events for stream, events in self._decided.items() if stream_key(stream) in chosen}
-        return lambda: self._write(chosen, decided)
+        if self._old:
+            states = {**self._kept, **states}
+        for stream in {_stream(key) for key in states} & self._before.keys():
+            for key in self._before.pop(stream) - states.keys():
+                self._states[key] = None  # of another package or detector that followed this stream before
+                self._sizes.pop(key, None)
+        for key, kept in states.items():
+            data = self._states[key] = self._closed(key, kept)
+            self._sizes[key] = len(data) + len(key) + 32
+            self._sizes.move_to_end(key)
+        total = sum(self._sizes.values())
+        while total > self._most and self._sizes:
+            key, size = self._sizes.popitem(last=False)
+            self._states[key], total = None, total - size
+        place = SourcePlace(
+            version=PLACE_VERSION, source=self._source, position=position, reached=source.reached, loses=source.loses,
+            wall=time.time(), ended=ended, starts=starts,
+        )  # fmt: skip
+        changed, self._states = self._states, {}
+        old, self._old = self._old, False
 
-    def _write(self, kept: dict[str, SavedState], decided: dict[str, list[Event]]) -> None:
-        # In its turn among the events: all that these states know of was stored before.
-        data = msgspec.msgpack.encode(_File(_VERSION, (self._store.boot, self._store.sequence), kept, decided))
-        write_atomic(self._path, data + zlib.crc32(data).to_bytes(4, "little"), PRIVATE)
+        def durable() -> None:
+            done(position)
+            if old:
+                stream_state.remove(self._store.folder)
+
+        scoped = {self._scope + key: data for key, data in changed.items()}
+        return Remembered(scoped, place, self._scope, durable, at_once)
+
+    def over(self, source: Stream) -> Remembered:
+        """Return what forgets a recording that was played to its end: the next start plays it again."""
+        self._states |= dict.fromkeys((*self._sizes, *self._kept))
+        self._sizes.clear()
+        return self.saved({}, None, source, done=lambda _: None, at_once=True, ended=True)
+
+    def _own(self, key: str) -> bool:
+        return key.startswith(self._scope) if self._scope else not key.startswith("recording")
+
+    def _closed(self, key: str, kept: SavedState) -> bytes:
+        data = msgspec.msgpack.encode(kept)
+        if self._store.key is not None and self._store.config.encrypt:
+            return _SEALED + self._store.key.seal(data, key.encode())
+        return _CLEAR + zlib.crc32(data).to_bytes(4, "little") + data
+
+    def _opened(self, key: str, data: bytes) -> SavedState | None:
+        sealed = bool(self._store.config.encrypt)
+        if data[:1] != (_SEALED if sealed else _CLEAR):
+            return None
+        if sealed:
+            plain = self._store.key.open(data[1:], key.encode()) if self._store.key is not None else None
+        else:
+            plain = data[5:] if zlib.crc32(data[5:]) == int.from_bytes(data[1:5], "little") else None
+        try:
+            return None if plain is None else msgspec.msgpack.decode(plain, type=SavedState)
+        except _OURS:
+            return None
 
 
 def drift_key(stream: str, answerer: Answerer) -> str:
@@ -174,7 +256,7 @@ def _from_ext(code: int, data: memoryview) -> Any:  # noqa: ANN401 - an array
 
 
 def _read(path: Path, maximum: int) -> _File:
-    nothing = _File(_VERSION, (0, 0), {}, {})
+    nothing = _File(_FILE_VERSION, (0, 0), {})
     try:
         if path.stat().st_size > maximum:
             return nothing
@@ -187,19 +269,4 @@ def _read(path: Path, maximum: int) -> _File:
         found = msgspec.msgpack.decode(data[:-4], type=_File)
     except _OURS:
         return nothing
-    return found if found.version == _VERSION else nothing
-
-
-def _since(store: Store, position: tuple[int, int]) -> dict[str, list[Event]]:
-    """By stream: what was decided after a place, the oldest first."""
-    found: dict[str, list[Event]] = {}
-    try:
-        with store.guard:
-            for stored in reader.events(store.database, limit=_MOST):
-                if (stored.boot, stored.sequence) <= position:
-                    break
-                if stored.event.kind in _DECIDED:
-                    found.setdefault(stored.event.stream, []).insert(0, stored.event)
-    except (sqlite3.Error, OutputError):
-        return {}  # damage is found and mended by who writes
-    return found
+    return found if found.version == _FILE_VERSION else nothing

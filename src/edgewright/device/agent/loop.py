@@ -6,33 +6,36 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import msgspec
 import numpy as np
 
 from edgewright.device.agent.batch_prediction import Answerer
-from edgewright.device.agent.checkpoint import Checkpoint
+from edgewright.device.agent.checkpoint import MOST_STARTS, Checkpoint, Remembered, SavedState
 from edgewright.device.agent.commands import Commands
 from edgewright.device.agent.learned import LearnedPackage, learned_packages
 from edgewright.device.agent.notices import Notices
 from edgewright.device.agent.plan import Plan
 from edgewright.device.agent.process_status import Report, StatusReporter, VitalsReporter
 from edgewright.device.agent.settings import Configured
-from edgewright.device.agent.store_writer import StoreWriter
+from edgewright.device.agent.store_writer import RawRows, StoreWriter
 from edgewright.device.agent.stream import StreamState, health_event
 from edgewright.device.agent.systemd import Supervisor
 from edgewright.device.sources import Stream
-from edgewright.device.store import stream_state
 from edgewright.device.store.store import Store
 from edgewright.device.wall_clock import WallClock
 from edgewright.monitor.sensor_health import Health
 from edgewright.schema.device import Event, Packet
 from edgewright.schema.errors import InputError
+from edgewright.schema.store import SourcePlace
 
 _WAIT = 0.2  # seconds that one look at the source may take: so soon a signal is heard
 _SLOW_AGAIN = 60.0
 _COMMANDS_END = 5.0  # seconds that programs of rules have to end by themselves when the agent does
-_FIRST_KEPT = 60.0  # seconds after the start at which what is known is saved for the first time
+_HELD = 1.0  # seconds that what comes of rows may wait in memory for the rows behind them
+_SAVE = 60.0  # seconds between two saves of streams of which nothing comes
+_CAREFUL = 60.0  # seconds after a start that follows a kill in which every turn is saved: what kills again is found
 _NAMES = 1000  # streams that nothing follows and that were told of
 
 
@@ -43,13 +46,14 @@ class Agent:
         plan: what to do; its rates are settled.
         configured: settings.
         source: open.
+        name: of the source: its kind and what identifies it.
         keeper: way into the store.
         recorded: whether rows are those of a recording, played as fast as they can be read: then nothing that depends
             on when this runs or how fast becomes an event, and the same rows give the same events.
     """
 
     def __init__(
-        self, plan: Plan, configured: Configured, source: Stream, keeper: StoreWriter, *, recorded: bool
+        self, plan: Plan, configured: Configured, source: Stream, name: str, keeper: StoreWriter, *, recorded: bool
     ) -> None:
         self.report = Report()
         self._plan, self._configured, self._source, self._keeper = plan, configured, source, keeper
@@ -66,13 +70,20 @@ class Agent:
         self._now = self._clock.now()
         self._began = time.monotonic()
         self._slow = -math.inf
-        # Windows and detectors hold rows: where columns are encrypted, none of them lies beside the store in clear.
-        kept = self._live and not keeper.store.config.encrypt
-        self._remembered = Checkpoint(keeper.store) if kept else None
-        if self._live and not kept:
-            stream_state.remove(keeper.store.folder)
-        # The first time soon, and at once with the first alarm, which a kill must not raise again.
-        self._kept, self._saved = self._began - max(0.0, self._config.summary - _FIRST_KEPT), False
+        self._events: list[Event] = []
+        self._rows: list[RawRows] = []
+        self._changed: dict[str, StreamState] = {}
+        self._gone: dict[str, SavedState] = {}
+        self._urgent = self._moved = self._torn = False
+        self._starts = 0
+        # Where the rows go on, in words; empty where they begin.
+        self.resumed = ""
+        self._kept, self._saved, self._careful, self._left_out = self._began, False, -math.inf, False
+        # A recording that cannot tell its place is played from its start: nothing goes on.
+        goes_on = self._live or source.position() is not None
+        self._remembered = Checkpoint(keeper.store, name, recorded=recorded) if goes_on else None
+        if self._remembered is not None and self._remembered.place is not None:
+            self._resume(self._remembered, self._remembered.place)
 
     def run(self, stop: Callable[[], bool]) -> Report:
         """Go on until the source ends or `stop` says so; then everything is stored.
@@ -91,14 +102,36 @@ class Agent:
             self._end()
         return self.report
 
+    def _resume(self, remembered: Checkpoint, place: SourcePlace) -> None:
+        """Take up the place of the last run."""
+        if place.position is None:
+            return
+        with suppress(ValueError, TypeError, KeyError, AttributeError, IndexError):  # one that another version gave
+            remembered.exact = self._source.resume(place.position)
+        self.resumed = place.reached if remembered.exact else ""
+        if not place.ended:
+            self._careful = self._began + _CAREFUL
+        if place.starts >= MOST_STARTS:
+            self._left_out, remembered.exact = True, False
+            remembered.forget()
+        self._starts = place.starts + 1
+        self._keeper.now(
+            remembered.saved({}, place.position, self._source, done=_nothing, at_once=True, starts=self._starts)
+        )
+
     def turn(self, wait: float) -> None:
         """One look at the source and all that follows from it."""
         packets = self._source.read(wait)
+        self._torn = True
         arrived = time.monotonic()
         if self._live:
             self._now = self._clock.now()
         touched: OrderedDict[str, StreamState] = OrderedDict()
         events: list[Event] = []
+        if not packets or any(len(packet.values) for packet in packets):
+            self._starts = 0
+        if self._left_out and packets:
+            packets = self._leave_out(packets, events)
         for came in packets:
             packet = self._notices.passed(came, arrived) if self._live else came
             state = self._of(packet, events)
@@ -108,12 +141,15 @@ class Agent:
         if self._live:
             self._time_goes_on(arrived, events)
         self._keep(events)
+        self._moved |= bool(packets)
+        self._store(arrived)
+        self._torn = False
         self._keeper.tick()
         self._supervisor.alive()
         self._pulse.beat(arrived, bool(packets), self.report.windows, self.report.latency)
 
     def _take(self, state: StreamState, packet: Packet, arrived: float, touched: OrderedDict[str, StreamState]) -> None:
-        touched[state.name] = state
+        touched[state.name] = self._changed[state.name] = state
         if state.silent and len(packet.values):
             state.silent = False
             text = f"returned after {arrived - state.arrived:.3g} s"
@@ -136,7 +172,9 @@ class Agent:
                 event = health_event(Health(time=0.0, what="source", text=packet.notice))
                 events.append(self._stamped(event, name, None, 0.0))
             return None
-        state = StreamState(name, self._plan, self._configured, self._commands, self._remembered)
+        state = StreamState(
+            name, self._plan, self._configured, self._commands, self._remembered, recorded=not self._live
+        )
         if not state.busy:
             if name not in self._unknown and len(self._unknown) < _NAMES:
                 self._unknown.add(name)
@@ -146,6 +184,8 @@ class Agent:
             return None
         if len(self._streams) >= self._config.streams:
             old, gone = self._streams.popitem(last=False)
+            self._gone |= gone.keep(whole=False)
+            self._changed.pop(old, None)
             timed = gone.summaries()
             text = f"forgotten: more than {self._config.streams} streams"
             if text := self._notices.take("", text, time.monotonic()) if self._live else text:
@@ -209,7 +249,7 @@ class Agent:
         if self._config.keep == "all":
             for feed, ready in rows:
                 if ready.values.ndim == 2:  # a store holds no pictures
-                    self._keeper.rows(state.name, feed.columns, ready.time, ready.values)
+                    self._rows.append((state.name, feed.columns, ready.time, ready.values))
         elif self._config.keep == "alarm":
             for unit, seen in alarms:
                 sample = seen.sample if seen.sample is not None else ()
@@ -217,7 +257,7 @@ class Agent:
                     continue
                 values = np.atleast_2d(np.asarray(sample, np.float32).T)
                 back = np.arange(len(values) - 1, -1, -1) / (unit.feed.rate or 1.0)
-                self._keeper.rows(state.name, unit.feed.columns, seen.time - back, values)
+                self._rows.append((state.name, unit.feed.columns, seen.time - back, values))
         self._keep([self._stamped(event, state.name, wall, newest - moment) for moment, _, event in timed])
 
     def _time_goes_on(self, now: float, events: list[Event]) -> None:
@@ -227,6 +267,8 @@ class Agent:
                 continue
             away = now - state.arrived
             timed = state.tick(state.last + away)
+            if timed:
+                self._changed[name] = state
             if away > self._config.silent and not state.silent:
                 state.silent = True
                 text = f"silent for {away:.3g} s"
@@ -235,21 +277,50 @@ class Agent:
             events += [self._stamped(event, name, None, 0.0) for _, _, event in timed]
         events += [self._stamped(event, "", None, 0.0) for event in self._reporter.look(now, len(self._streams))]
         events += [self._stamped(event, "", None, 0.0) for event in self._look_at_learned(now)]
-        if now - self._kept >= self._config.summary or (self.report.alarms and not self._saved):
-            self._kept = now
-            self._keep_learnt()
         moved = self._now.jumped
         if moved:
             text = f"the clock of this device was set by {moved:+.3g} s"
             event = health_event(Health(time=0.0, what="clock", text=text, amount=moved))
             events.append(self._stamped(event, "", None, 0.0))
 
-    def _keep_learnt(self) -> None:
-        """Store what is known of the streams, the most recently active first."""
-        self._saved = True
-        known = {key: kept for state in reversed(self._streams.values()) for key, kept in state.keep().items()}
-        if self._remembered is not None and known:
-            self._keeper.file(self._remembered.writing(known))
+    def _leave_out(self, packets: Sequence[Packet], events: list[Event]) -> Sequence[Packet]:
+        """Pass over the rows with which the agent ended again and again."""
+        rows = sum(len(packet.values) for packet in packets)
+        if rows:
+            self._left_out = False
+            text = f"{rows} rows were left out: the agent ended at them {MOST_STARTS} times"
+            health = Health(time=_moment(packets[0]), what="source", text=text, amount=float(rows))
+            events.append(self._stamped(health_event(health), packets[0].stream, None, 0.0))
+        return [packet for packet in packets if not len(packet.values)]
+
+    def _store(self, now: float, *, ended: bool = False) -> None:
+        """Store what came of the rows, and with it where the source and its streams are."""
+        remembered = None
+        if self._remembered is not None:
+            waited = now - self._kept
+            awaited = self._source.awaited()
+            due = awaited or self._urgent or waited >= (_HELD if self._events or self._rows else _SAVE)
+            first = not self._saved
+            if not (ended or first or due or (self._moved and now < self._careful)):
+                return
+            if ended or first or awaited or self._moved or self._changed:
+                remembered = self._checkpoint(self._remembered, at_once=awaited or first, ended=ended)
+            self._kept = now
+        events, rows, self._events, self._rows, self._urgent = self._events, self._rows, [], [], False
+        self._keeper.put(events, rows, remembered)
+
+    def _checkpoint(self, remembered: Checkpoint, *, at_once: bool, ended: bool) -> Remembered:
+        if ended and not self._live and self._source.ended():
+            return remembered.over(self._source)
+        states, self._gone = self._gone, {}
+        position = self._source.position()
+        for state in self._changed.values():
+            states |= state.keep(whole=ended or position is not None)
+        self._changed, self._moved, self._saved = {}, False, True
+        return remembered.saved(
+            states, position, self._source, done=self._source.stored, at_once=at_once, ended=ended,
+            starts=self._starts,
+        )  # fmt: skip
 
     def _ended_at(self, state: StreamState) -> float | None:
         """Return the time of day of a recorded stream's last row; None where what ends now ends at the time of now."""
@@ -271,12 +342,21 @@ class Agent:
         if not self._config.decisions:
             events = [event for event in events if event.kind != "decision"]
         if events:
-            self._keeper.events(events)
+            self._urgent |= self._keeper.tell(events)
+            self._events += events
             self.report.events += len(events)
 
     def _end(self) -> None:
-        """Answer, summarize and store what is still pending."""
-        for state in self._streams.values():
+        """Answer, summarize and store what is still pending.
+
+        Where a turn failed nothing is stored, if the source gives the rows of it again: part of them is in the states.
+        """
+        if self._torn and self._source.position() is not None:
+            self._commands.close(_COMMANDS_END)
+            return
+        # What a source gives on from its place finds the rows that wait for it in the state.
+        waits = self._remembered is not None and not self._source.ended() and self._source.position() is not None
+        for state in self._streams.values() if not waits else ():
             state.wall = self._ended_at(state)
             state.flush()
         self._answer(list(self._streams.values()), time.monotonic())
@@ -286,8 +366,13 @@ class Agent:
             self._keep([self._stamped(event, state.name, wall, state.last - moment) for moment, _, event in timed])
         if self._live:
             self._keep([self._stamped(event, "", None, 0.0) for event in self._reporter.summary(len(self._streams))])
-        self._keep_learnt()
+        self._changed |= self._streams
+        self._store(time.monotonic(), ended=True)
         self._commands.close(_COMMANDS_END)
+
+
+def _nothing(_position: object) -> None:
+    """Nobody waits."""
 
 
 def _moment(packet: Packet) -> float:

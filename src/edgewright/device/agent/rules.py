@@ -107,19 +107,6 @@ class RuleRunner:
             events += self._told(self._moment(kind, what, time))
         return events
 
-    def go_on(self, unseen: Sequence[Event], time: float) -> None:
-        """Continue after a stretch up to `time` that the table did not see.
-
-        Args:
-            unseen: events of the stream in that stretch, the oldest first; the table's own steps are among them.
-            time: seconds of the stream.
-        """
-        for event in unseen:
-            detail = event.detail
-            if event.kind == "state" and detail.get("table") == self.rule.name and detail.get("from") != event.label:
-                self.machine.recall(event.label, event.time)
-        self.machine.paused(time)
-
     def tick(self, time: float) -> list[tuple[float, Event]]:
         """Return time goes on without rows."""
         return self._told(self.machine.tick(time))

@@ -115,6 +115,7 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     recorded: bool
     refused: tuple[tuple[str, str], ...]
+    resumed: str = ""
 
 
 def configure(package: str, source: str, config: Path | None) -> tuple[Configured, Source]:
@@ -174,11 +175,12 @@ def run_agent(
             recorded = not getattr(opened, "live", True)
             delivery = Delivery(store, configured.ways, say)
             keeper = StoreWriter(store, say, delivery.before(tell), apart=not recorded)
-            agent = Agent(plan, configured, opened, keeper, recorded=recorded)
+            name = f"{source.kind} {opened.origin}".strip()
+            agent = Agent(plan, configured, opened, name, keeper, recorded=recorded)
             begin(
                 Started(
                     store=folder, device=store.device, packages=tuple(a.name for a in plan.answerers),
-                    source=source.kind, recorded=recorded, refused=tuple(plan.refused),
+                    source=source.kind, recorded=recorded, refused=tuple(plan.refused), resumed=agent.resumed,
                 )
             )  # fmt: skip
             delivery.start()

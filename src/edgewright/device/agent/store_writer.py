@@ -5,12 +5,14 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.device.agent.checkpoint import Remembered
 from edgewright.device.store.store import Store
 from edgewright.schema.data import Floats
 from edgewright.schema.device import Event
@@ -19,6 +21,10 @@ from edgewright.schema.errors import OutputError
 _REMIND = 60.0  # seconds between two words about the same trouble
 _WAITING = 4096  # pieces of work that may wait for the disk; beyond them the loop waits too
 _TICK = 0.2
+
+
+RawRows = tuple[str, Sequence[str], NDArray[np.float64], Floats]
+"""A stream, names of columns, times of shape (rows,) and values of shape (rows, columns)."""
 
 
 class StoreWriter:
@@ -38,42 +44,57 @@ class StoreWriter:
         self.store, self._say, self._tell = store, say, tell
         self.failed = 0
         self._said = -_REMIND
+        # Raised by telling or storing, and by storing: a place behind what was not stored must not become durable.
         self._broken: BaseException | None = None
+        self._unstored: BaseException | None = None
         self._work: queue.Queue[Callable[[], object] | None] | None = queue.Queue(_WAITING) if apart else None
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
         if apart:
             self._thread.start()
 
-    def events(self, events: Sequence[Event]) -> None:
-        """Store events and tell them; raise what telling raised before."""
+    def tell(self, events: Sequence[Event]) -> bool:
+        """Tell events that need not be durable before; return whether there are others.
+
+        Raises what telling raised before.
+        """
         if self._broken is not None:
             raise self._broken
-        if not events:
+        urgent = [event for event in events if event.kind in self.store.config.at_once]
+        if self._work is not None and (calm := [event for event in events if event not in urgent]):
+            self._tell(calm)
+        return bool(urgent)
+
+    def put(self, events: Sequence[Event], rows: Sequence[RawRows] = (), remembered: Remembered | None = None) -> None:
+        """Store events, raw rows and what goes on at the next start together, and tell the events that waited for it.
+
+        Args:
+            events: that went through `tell`.
+            rows: in order.
+            remembered: of the streams after these events and rows; None where nothing is.
+
+        Raises what storing raised before, other than errors of the disk.
+        """
+        if self._unstored is not None:
+            raise self._unstored
+        if not events and not rows and remembered is None:
             return
+        work = partial(self._append, events, rows, remembered)
         if self._work is None:
-            self._try(partial(self.store.append_events, events))
+            self._try(work)
             self._tell(events)
             return
-        urgent = [event for event in events if event.kind in self.store.config.at_once]
-        calm = events if not urgent else [event for event in events if event not in urgent]
-        if calm:
-            self._tell(calm)
-        self._do(partial(self.store.append_events, events))
-        if urgent:
-            self._do(partial(self._tell, urgent))
+        self._work.put(work)
+        if urgent := [event for event in events if event.kind in self.store.config.at_once]:
+            self._work.put(partial(self._tell, urgent))
 
-    def rows(self, stream: str, names: Sequence[str], times: NDArray[np.float64], values: Floats) -> None:
-        """Store raw rows."""
-        self._do(partial(self.store.append_rows, stream, names, times, values))
-
-    def file(self, write: Callable[[], object]) -> None:
-        """Write something beside the store, in its turn."""
-        self._do(write)
+    def now(self, remembered: Remembered) -> None:
+        """Store what goes on at the next start before the call returns."""
+        self._try(partial(self._append, (), (), remembered))
 
     def tick(self) -> None:
         """Commit what has waited long enough."""
         if self._work is None:
-            self._try(self.store.tick)
+            self._try(self._tick)
 
     def close(self) -> None:
         """Make everything durable; what is stored later is so before the call returns."""
@@ -94,11 +115,30 @@ class StoreWriter:
         self.failed = 0
         return failed
 
-    def _do(self, work: Callable[[], object]) -> None:
-        if self._work is None:
-            self._try(work)
-        else:
-            self._work.put(work)
+    def _append(self, events: Sequence[Event], rows: Sequence[RawRows], remembered: Remembered | None) -> None:
+        with self._storing(), self.store.together():
+            for some in rows:
+                self.store.append_rows(*some)
+            if events:
+                self.store.append_events(events)
+            if remembered is not None:
+                self.store.remember(*remembered)
+
+    def _tick(self) -> None:
+        with self._storing():
+            self.store.tick()
+
+    @contextmanager
+    def _storing(self) -> Iterator[None]:
+        if self._unstored is not None:
+            raise self._unstored
+        try:
+            yield
+        except OutputError:
+            raise
+        except BaseException as error:
+            self._unstored = error
+            raise
 
     def _run(self) -> None:
         waiting = self._work
@@ -106,13 +146,12 @@ class StoreWriter:
             try:
                 work = waiting.get(timeout=_TICK)
             except queue.Empty:
-                self._try(self.store.tick)
-                continue
+                work = self._tick
             if work is None:
                 return
             try:
                 self._try(work)
-            except BaseException as error:  # noqa: BLE001 - raised in the loop; what else waits is stored all the same
+            except BaseException as error:  # noqa: BLE001 - raised in the loop; what else waits to be told is told
                 self._broken = self._broken or error
 
     def _try(self, work: Callable[[], object]) -> None:

@@ -48,18 +48,24 @@ class StreamState:
         plan: packages, detectors and rules.
         configured: settings.
         commands: that rules may start.
-        remembered: what was known before the agent last stopped; None for a recording, which knows nothing before.
+        remembered: what was known before the agent last stopped; None where nothing is.
+        recorded: whether the rows are those of a recording.
     """
 
     def __init__(
-        self, name: str, plan: Plan, configured: Configured, commands: Commands, remembered: Checkpoint | None = None
-    ) -> None:
-        self.name = name
+        self, name: str, plan: Plan, configured: Configured, commands: Commands, remembered: Checkpoint | None = None,
+        *, recorded: bool = False,
+    ) -> None:  # fmt: skip
+        self.name, self._recorded = name, recorded
         self.feeds: dict[tuple[tuple[str, ...], float | None], Feed] = {}
         self._plan, self._timeline = plan, configured.timeline
         settings, summary = configured.settings, configured.settings.agent.summary
         rules = [rule for rule in plan.rules if matches(rule.streams, name)]
-        self._remembered = remembered
+        self._remembered, exact = remembered, remembered is not None and remembered.exact
+
+        def kept(key: str) -> SavedState | None:
+            return remembered.take(key) if remembered is not None else None
+
         ruled = {rule.package for rule in rules}
         self.units = [
             Unit(
@@ -67,7 +73,7 @@ class StreamState:
                 self._feed(a.columns, a.rate),
                 WindowCutter(a.window, len(a.columns), a.fitted),
                 DecisionStream(a, summary, a.name in ruled),
-                stream_drift(a, settings.drift, remembered.take(drift_key(name, a)) if remembered else None),
+                stream_drift(a, settings.drift, kept(drift_key(name, a)), exact=exact),
             )
             for a in plan.answerers
             if matches(a.streams, name)
@@ -76,7 +82,7 @@ class StreamState:
             (
                 self._feed(w.columns, w.rate),
                 w,
-                StreamDetector(w, remembered.take(watch_key(name, w)) if remembered else None),
+                StreamDetector(w, kept(watch_key(name, w)), exact=exact),
             )
             for w in plan.watched
             if matches(w.streams, name)
@@ -85,8 +91,7 @@ class StreamState:
             (self._feed(rule.columns, rule.rate) if rule.columns else None, RuleRunner(rule, commands))
             for rule in rules
         ]
-        kept, decided = (remembered.take(stream_key(name)), remembered.decided(name)) if remembered else (None, ())
-        self._resuming = StreamCheckpoint(kept, decided, self._timeline)
+        self._resuming = StreamCheckpoint(kept(stream_key(name)), self._timeline, exact=exact)
         self._ends = False
         self.arrived = time.monotonic()
         self.last = math.nan
@@ -120,9 +125,9 @@ class StreamState:
         for feed in self.feeds.values():
             self._take(feed, *feed.flush())
 
-    def keep(self) -> dict[str, SavedState]:
-        """Return what is known of the stream so far, by name."""
-        kept = self._resuming.keep(self.last, self.feeds.values(), self.units, self._ruling)
+    def keep(self, *, whole: bool) -> dict[str, SavedState]:
+        """Return what is known of the stream so far, by name; without rows that wait where a hole follows them."""
+        kept = self._resuming.keep(self.last, self.feeds.values(), self.units, self._ruling, whole=whole)
         found = {stream_key(self.name): kept}
         found |= {
             drift_key(self.name, unit.answerer): unit.drift.keep() for unit in self.units if unit.drift is not None
@@ -148,7 +153,7 @@ class StreamState:
         for unit in self.units:
             if unit.drift is not None:
                 # Those of a recording that fill no block say nothing any more.
-                self._drifts += unit.drift.look(everything=self._ends and self._remembered is not None)
+                self._drifts += unit.drift.look(everything=self._ends and not self._recorded)
         health = sorted(self._health.values(), key=lambda one: one.time)
         events += [(one.time, _HEALTH, health_event(one)) for one in health]
         events += [(event.time, _ANOMALY, event) for event in self._drifts]

@@ -1,8 +1,9 @@
 """Where a stream's timeline, windows, decisions and tables were when the agent stopped, and going on from there.
 
-Where the next row follows the last one as if nothing had been, all of it goes on and the events are those of an agent
-that never stopped. Behind a hole, what rests on rows in a row starts over; decisions, refractory times and states of
-tables stay, their time-outs and watchdogs wait for all of their time again, and they get the event `gap`.
+Where the source goes on at its place, or the next row follows the last one as if nothing had been, all of it goes on
+and the events are those of an agent that never stopped. Behind a hole, what rests on rows in a row starts over;
+decisions, refractory times and states of tables stay, their time-outs and watchdogs wait for all of their time again,
+and they get the event `gap`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from edgewright.core.snapshot import Part, go_on, prepared, state_of
 from edgewright.device.agent.checkpoint import SavedState, decoded, encoded, goes_on, seal
 from edgewright.device.timeline import TimelineConfig
 from edgewright.monitor.detector_stream import GAP
-from edgewright.schema.device import Event, Packet
+from edgewright.schema.device import Packet
 
 if TYPE_CHECKING:
     from edgewright.device.agent.batch_prediction import Answerer
@@ -47,13 +48,14 @@ class StreamCheckpoint:
 
     Args:
         kept: of this stream when the agent last stopped; None where there was none.
-        decided: events of it that were stored after `kept` was, the oldest first.
         config: of the timelines.
+        exact: whether the rows that come are those behind `kept`, whatever their times are.
     """
 
-    def __init__(self, kept: SavedState | None, decided: Sequence[Event], config: TimelineConfig) -> None:
-        self._kept, self._decided, self._config = kept, decided, config
+    def __init__(self, kept: SavedState | None, config: TimelineConfig, *, exact: bool = False) -> None:
+        self._kept, self._config, self._exact = kept, config, exact
         self._newest = self._step = math.nan
+        self._rows = False
 
     def seen(
         self, packet: Packet, feeds: Collection[Feed], units: Sequence[Unit], rulers: Sequence[RuleRunner]
@@ -66,12 +68,12 @@ class StreamCheckpoint:
             # Where that fails nothing was changed, and everything starts over.
             with suppress(*_MISFIT):
                 self._resume(kept, first, feeds, units, rulers)
-            self._decided = ()
+        self._rows |= len(packet.values) > 0
         for time in times[-2:].tolist():
             self._step, self._newest = time - self._newest, time
 
     def keep(
-        self, last: float, feeds: Collection[Feed], units: Sequence[Unit], rulers: Sequence[RuleRunner]
+        self, last: float, feeds: Collection[Feed], units: Sequence[Unit], rulers: Sequence[RuleRunner], *, whole: bool
     ) -> SavedState | None:
         """All of it now; what was kept before where no row has come since.
 
@@ -80,12 +82,14 @@ class StreamCheckpoint:
             feeds: of the stream.
             units: of the stream.
             rulers: of the stream.
+            whole: whether the next row may follow the last one; else rows that wait for it are left out.
         """
-        if math.isnan(last) or math.isnan(self._newest):
+        if not self._rows:
             return self._kept
-        parts: dict[str, Any] = {self._feed(feed): state_of(feed) for feed in feeds}
+        parts: dict[str, Any] = {self._feed(feed): state_of(feed) for feed in feeds if whole}
         for unit in units:
-            parts[_unit(unit.answerer)] = {"judge": state_of(unit.judge), "cutter": state_of(unit.cutter)}
+            cutter = {"cutter": state_of(unit.cutter)} if whole else {}
+            parts[_unit(unit.answerer)] = {"judge": state_of(unit.judge), **cutter}
         parts |= {_ruler(ruler, units): state_of(ruler) for ruler in rulers}
         return SavedState(last, encoded({"newest": self._newest, "step": self._step, "parts": parts}))
 
@@ -99,7 +103,9 @@ class StreamCheckpoint:
     ) -> None:
         state = decoded(kept.state)
         parts, away, step = state["parts"], first - state["newest"], state["step"]
-        follows = {id(feed): self._feed(feed) in parts and self._no_hole(feed, away, step) for feed in feeds}
+        follows = {
+            id(feed): self._feed(feed) in parts and (self._exact or self._no_hole(feed, away, step)) for feed in feeds
+        }
         if not any(follows.values()) and not goes_on(kept, first):
             return
         found: list[Part] = []
@@ -118,14 +124,11 @@ class StreamCheckpoint:
         if all(follows.values()):
             self._newest, self._step = state["newest"], step
             return
-        # Of the time between the file and a kill the store knows what was decided.
-        unseen = [event for event in self._decided if kept.time < event.time < first]
         for unit in at_work:
             if not follows[id(unit.feed)]:
                 unit.judge.gap()
-                _recall(unit, unseen)
         for ruler in tables:
-            ruler.go_on(unseen, first)
+            ruler.machine.paused(first)
 
     def _no_hole(self, feed: Feed, away: float, step: float) -> bool:
         """Whether a row so long after the last one is the next one, or behind so few lost ones that they are filled."""
@@ -135,12 +138,6 @@ class StreamCheckpoint:
 
     def _feed(self, feed: Feed) -> str:
         return seal("feed", feed.columns, feed.rate, self._config)
-
-
-def _recall(unit: Unit, unseen: Sequence[Event]) -> None:
-    for event in unseen:
-        if event.kind in ("decision", "alarm") and event.detail.get("package") == unit.answerer.name:
-            unit.judge.recall(event.label, event.time, alarm=event.kind == "alarm")
 
 
 def _unit(answerer: Answerer) -> str:

@@ -254,11 +254,6 @@ class DecisionStream:
         if self._decider is not None:
             self._decider.gap()
 
-    def recall(self, label: str, time: float, *, alarm: bool) -> None:
-        """Say what was decided while this one did not see the stream."""
-        if self._decider is not None and label in self._places:
-            self._decider.recall(self._places[label], time, alarm=alarm)
-
     def _one(self, answered: Answered, index: int, time: float, well: bool) -> StreamAnswer | None:
         if answered.cut.gap and index == 0:
             self.gap()

@@ -21,7 +21,7 @@ from edgewright.monitor.drift.stream_monitor import DriftConfig, watch_of
 from edgewright.schema.data import Floats
 from edgewright.schema.device import Event
 from edgewright.schema.device_config import DriftSettings
-from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.schema.errors import EdgewrightError
 
 # What a state raises that does not fit its detector, although its name says that it does.
 _MISFIT = (EdgewrightError, msgspec.MsgspecError, ValueError, TypeError, KeyError, IndexError, AttributeError)
@@ -29,6 +29,8 @@ _MISFIT = (EdgewrightError, msgspec.MsgspecError, ValueError, TypeError, KeyErro
 
 # Judgements of a gate that are kept: more than a block of rows and a window make.
 _GATED = 20_000
+# Of them, those that go on after a restart.
+_GATED_KEPT = 500
 
 
 class StreamDetector:
@@ -37,10 +39,11 @@ class StreamDetector:
     Args:
         watched: the detector.
         kept: its state on this stream when the agent last stopped; None where there was none.
+        exact: whether the rows that come are those behind `kept`, whatever their times are.
     """
 
-    def __init__(self, watched: DetectorPlan, kept: SavedState | None) -> None:
-        self._watched, self._kept = watched, kept
+    def __init__(self, watched: DetectorPlan, kept: SavedState | None, *, exact: bool = False) -> None:
+        self._watched, self._kept, self._exact = watched, kept, exact
         self._watch = Watch(watched.file)
         self._time = math.nan
         # Of a gate: times of its newest judgements, and whether each was odd.
@@ -65,7 +68,7 @@ class StreamDetector:
     def push(self, ready: Ready) -> list[Anomaly]:
         """Take rows; give those that begin an alarm."""
         if self._kept is not None:
-            if goes_on(self._kept, float(ready.time[0])):
+            if self._exact or goes_on(self._kept, float(ready.time[0])):
                 self._resume(self._kept)
             self._kept = None
         self._time = float(ready.time[-1])
@@ -81,11 +84,16 @@ class StreamDetector:
 
     def keep(self) -> SavedState | None:
         """Return its state now; what was kept before where no row has come since."""
-        return self._kept if math.isnan(self._time) else SavedState(self._time, encoded(self._watch.state()))
+        if math.isnan(self._time):
+            return self._kept
+        judged = encoded(list(self._judged)[-_GATED_KEPT:]) if self._judged else b""
+        return SavedState(self._time, encoded(self._watch.state()), judged)
 
     def _resume(self, kept: SavedState) -> None:
         try:
             self._watch = Watch(self._watched.file, decoded(kept.state))
+            if self._exact and kept.rest:
+                self._judged.extend((float(time), bool(odd)) for time, odd in decoded(kept.rest))
         except _MISFIT:
             self._watch = Watch(self._watched.file)
 
@@ -100,9 +108,13 @@ class StreamDrift:
         answerer: the package whose reference counts.
         settings: with a rhythm above 0.
         kept: the state on this stream when the agent last stopped; None where there was none.
+        exact: whether the rows that come are those behind `kept`, whatever their times are.
     """
 
-    def __init__(self, answerer: Answerer, settings: DriftSettings, kept: SavedState | None = None) -> None:
+    def __init__(
+        self, answerer: Answerer, settings: DriftSettings, kept: SavedState | None = None, *, exact: bool = False
+    ) -> None:
+        self._exact = exact
         self._config = DriftConfig(rhythm=settings.rhythm, false_alarms=settings.false_alarms)
         self._answerer, self._kept, self._time = answerer, kept, math.nan
         self._watch = watch_of(answerer.manifest, self._config, answerer.rate)
@@ -114,8 +126,8 @@ class StreamDrift:
     def push(self, ready: Ready) -> None:
         """Take rows, which wait for others and for the answers to them."""
         if self._kept is not None:
-            if goes_on(self._kept, float(ready.time[0])):
-                self._resume(self._kept.state)
+            if self._exact or goes_on(self._kept, float(ready.time[0])):
+                self._resume(self._kept)
             self._kept = None
         self._held.append(ready)
         self._rows += len(ready.values)
@@ -149,8 +161,15 @@ class StreamDrift:
         return events
 
     def keep(self) -> SavedState | None:
-        """Return the state after the rows that were looked at; what was kept before where there were none."""
-        return self._kept if math.isnan(self._time) else SavedState(self._time, self._watch.state())
+        """Return the state after the rows that were looked at, and what waits; what was kept before where none came."""
+        if math.isnan(self._time) and not self._held:
+            return self._kept
+        rest = b""
+        if self._held or self._answers:
+            values = np.concatenate([block.values for block in self._held]) if self._held else None
+            times = np.concatenate([block.time for block in self._held]) if self._held else None
+            rest = encoded((values, times, list(self._answers)))
+        return SavedState(self._time, self._watch.state(), rest)
 
     def sketch(self) -> list[str]:
         """Return the sketch of each channel in base64, for a summary; none unless the settings say so.
@@ -163,15 +182,27 @@ class StreamDrift:
         parts = [whole[at : at + SKETCH_BYTES] for at in range(0, len(whole), SKETCH_BYTES)]
         return [base64.b64encode(part).decode("ascii") for part in parts]
 
-    def _resume(self, state: bytes) -> None:
+    def _resume(self, kept: SavedState) -> None:
         try:
-            self._watch.restore(state)
-        except InputError:
+            self._watch.restore(kept.state)
+            self._time = kept.time
+            if not kept.rest:
+                return
+            values, times, answers = decoded(kept.rest)
+            self._answers.extend((float(time), float(confidence)) for time, confidence in answers)
+            if values is not None:
+                healthy = np.ones(len(times), np.bool_)
+                self._held.append(Ready(values=values, time=times, gap_before=False, healthy=healthy))
+                self._rows = len(values)
+        except _MISFIT:
             self._watch = watch_of(self._answerer.manifest, self._config, self._answerer.rate)
+            self._answers.clear()
 
 
-def stream_drift(answerer: Answerer, settings: DriftSettings, kept: SavedState | None = None) -> StreamDrift | None:
+def stream_drift(
+    answerer: Answerer, settings: DriftSettings, kept: SavedState | None = None, *, exact: bool = False
+) -> StreamDrift | None:
     """Return a watch where the settings give a rhythm and the package a reference."""
     if not settings.rhythm or not answerer.manifest.reference:
         return None
-    return StreamDrift(answerer, settings, kept)
+    return StreamDrift(answerer, settings, kept, exact=exact)

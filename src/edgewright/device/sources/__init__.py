@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated, Generic, Protocol, TypeVar
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 from urllib.parse import unquote
 
 import msgspec
@@ -21,6 +21,12 @@ class Stream(Protocol):
 
     rate: float | None
     """Rows a second that it is meant to give; None where nobody says."""
+    origin: str = ""
+    """What identifies it among sources of its kind, such as the whole path of its file."""
+    reached: str = ""
+    """Where it is, in a few words for people."""
+    loses: str = "rows that are sent while the agent is away are lost"
+    """What gets lost while the agent is away, in a few words; empty where nothing does."""
 
     def read(self, timeout: float) -> Sequence[Packet]:
         """Return what arrived, waiting at most `timeout` seconds for something; nothing when nothing came.
@@ -31,6 +37,29 @@ class Stream(Protocol):
     def ended(self) -> bool:
         """Return whether nothing will ever come again (the end of a file that is replayed); never by default."""
         return False
+
+    def position(self) -> Any:  # noqa: ANN401 - JSON of any shape
+        """Return where it is: everything before was returned by `read`; None where it cannot go back there."""
+        return None
+
+    def resume(self, position: Any) -> bool:  # noqa: ANN401 - JSON of any shape
+        """Go to a position of an earlier run, before the first `read`.
+
+        Returns:
+            Whether the rows that come are those behind it, without a hole.
+
+        Raises:
+            ValueError, TypeError, KeyError, AttributeError, IndexError: the position is none of this version.
+        """
+        return False
+
+    def awaited(self) -> bool:
+        """Return whether somebody waits until the rows that were read are stored."""
+        return False
+
+    def stored(self, position: Any) -> None:  # noqa: ANN401 - JSON of any shape
+        """Take notice that all rows before a position are stored durably; another thread may call it."""
+        return
 
     def close(self) -> None:
         """Let go of what it holds."""
@@ -109,6 +138,13 @@ class Source(msgspec.Struct, frozen=True):
     def open(self, columns: tuple[str, ...] = ()) -> Stream:
         """Open it for these channels, in order; none: all there are."""
         return kind(self.kind).open(self.config, columns)
+
+
+def read_unstored(stream: Stream, timeout: float) -> Sequence[Packet]:
+    """Read what nobody stores: whoever waits for an acknowledgement gets it at once."""
+    packets = stream.read(timeout)
+    stream.stored(stream.position())
+    return packets
 
 
 def short_source(text: str, rate: float | None = None) -> Source:

@@ -6,6 +6,7 @@ import csv
 import math
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,6 +101,25 @@ class LineReader:
     def restart(self, *, joined: bool | None = None) -> None:
         """Forget what is held: the file was rotated, the line was unplugged. Columns are kept until a header comes."""
         self._held, self._skip = b"", self._joined if joined is None else joined
+
+    @property
+    def held(self) -> int:
+        """Bytes of a line that is not whole yet."""
+        return len(self._held)
+
+    def state(self) -> dict[str, Any]:
+        """Return what the next line is read with: the header, and a counter of time."""
+        header = self._header if len(self._header) <= LONGEST_LINE else b""
+        return {"header": header.decode("utf-8", "replace"), "clock": self._clock.state()}
+
+    def go_on(self, state: dict[str, Any]) -> None:
+        """Read what comes as behind a state of an earlier run; nothing is held."""
+        self.restart(joined=False)
+        header = state["header"].encode()
+        if header and header != self._header:
+            self._plan = None
+            self.feed(header)
+        self._clock.go_on(state["clock"])
 
     def feed(self, data: bytes) -> Arrived:
         """Return the rows that these bytes complete."""

@@ -6,7 +6,7 @@ import threading
 import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import SHUT_RDWR, socket
+from socket import SHUT_RD, socket
 from typing import Any, Protocol
 from urllib.parse import unquote
 
@@ -85,7 +85,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
-        if status == 429:
+        if status in (429, 503):
             self.send_header("Retry-After", "1")
         if status == 401:
             self.send_header("WWW-Authenticate", "Bearer")
@@ -132,11 +132,11 @@ class Server(ThreadingHTTPServer):
             self._room.release()
 
     def drop(self) -> None:
-        """Cut every connection, so that no thread waits for a sender."""
+        """Read no more of any connection, so that no thread waits for a sender; answers still go out."""
         with self._lock:
             for request in self._open:
                 with suppress(OSError):
-                    request.shutdown(SHUT_RDWR)
+                    request.shutdown(SHUT_RD)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
         """Ignore a sender that closed the connection early."""

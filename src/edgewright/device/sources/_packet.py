@@ -81,13 +81,26 @@ class Stamper:
     def __init__(self, stream: str = "", rate: float | None = None) -> None:
         self._stream, self._clock = stream, ArrivalClock(rate)
         self._high: int | None = None
+        self.backlog = False
+        """Whether rows were there before anybody listened."""
+
+    def state(self) -> list[float | None]:
+        """Return what the times and counts of the next rows follow."""
+        return [self._clock.last, time.time(), self._high]
+
+    def go_on(self, state: Sequence[float | None]) -> None:
+        """Go on from a state of an earlier run."""
+        last, wall, high = state
+        self._high = None if high is None else int(high)
+        if last is not None and wall is not None:
+            self._clock.go_on(float(last), max(0.0, time.time() - float(wall)), time.monotonic())
 
     def packet(self, arrived: Arrived, notice: str = "") -> Packet:
         """Return the packet of these rows; for none of them it carries the notice alone."""
         rows = len(arrived.values)
         times = arrived.time
         if times is None or not np.isfinite(times).any():
-            times = self._clock.stamp(rows, time.monotonic()) if rows else np.empty(0)
+            times = self._clock.stamp(rows, time.monotonic(), backlog=self.backlog) if rows else np.empty(0)
         texts = dict.fromkeys([*arrived.notices, *([notice] if notice else [])])
         return Packet(
             stream=self._stream,

@@ -57,6 +57,8 @@ class Polled(Stream):
         where: of the other side, for messages.
     """
 
+    loses = "values that nobody asks for while the agent is away are lost"
+
     def __init__(self, link: Link, names: Sequence[str], wanted: tuple[str, ...], rate: float, where: str) -> None:
         found = match(names, wanted, where, time="-", sequence="-")
         refuse_missing(found, names, where)
@@ -68,6 +70,9 @@ class Polled(Stream):
 
     def read(self, timeout: float) -> Sequence[Packet]:
         """Return the row that is due within the time, or what went wrong."""
+        return self._polled(timeout)
+
+    def _polled(self, timeout: float) -> Sequence[Packet]:
         until = time.monotonic() + timeout
         while True:
             now = time.monotonic()

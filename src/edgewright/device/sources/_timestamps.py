@@ -38,6 +38,15 @@ class TimeColumn:
         self._unit = named[1].lower().replace("µ", "u") if named else ""
         self._last, self._base = -math.inf, 0.0
 
+    def state(self) -> list[float]:
+        """Return what a counter goes on from; empty for what is no counter."""
+        return [self._last, self._base] if math.isfinite(self._last) else []
+
+    def go_on(self, state: Sequence[float]) -> None:
+        """Go on from a state."""
+        if state:
+            self._last, self._base = map(float, state)
+
     def seconds(self, numbers: Seconds) -> Seconds:
         """Return seconds, NaN where the time is missing."""
         known = numbers[np.isfinite(numbers)]
@@ -100,7 +109,8 @@ class ArrivalClock:
 
     With a rate a row comes one period after the one before, and the whole follows the arrival slowly (a fiftieth of
     the difference a packet), so that what the system delays or bundles does not shake the times. Half a second off,
-    they jump to the arrival: rows were lost, or the source was away.
+    they jump to the arrival: rows were lost, or the source was away. Rows of a backlog follow each other however fast
+    they are read, and the arrival of those behind them is seen from their end.
 
     Args:
         rate: rows a second; None where nobody knows.
@@ -109,19 +119,40 @@ class ArrivalClock:
     def __init__(self, rate: float | None) -> None:
         self._period = 1.0 / rate if rate else 0.0
         self._last: float | None = None
+        self._ahead = 0.0
 
-    def stamp(self, rows: int, now: float) -> Seconds:
+    @property
+    def last(self) -> float | None:
+        """Time of the last row."""
+        return self._last
+
+    def go_on(self, last: float, away: float, now: float) -> None:
+        """Go on from the last row before a restart.
+
+        Args:
+            last: its time.
+            away: seconds since then.
+            now: of the monotonic clock, seconds.
+        """
+        self._last, self._ahead = last, last + away - now
+
+    def stamp(self, rows: int, now: float, *, backlog: bool = False) -> Seconds:
         """Return times of so many rows that arrived together.
 
         Args:
             rows: at least 1.
             now: of the monotonic clock, seconds.
+            backlog: whether they were there before anybody listened.
         """
+        now += self._ahead
         count = np.arange(1, rows + 1, dtype=np.float64)
-        if not self._period:
+        if backlog and self._period:
+            times: Seconds = (now if self._last is None else self._last) + self._period * count
+            self._ahead += float(times[-1]) - now
+        elif not self._period:
             # Without a rate they are spread over the time since the packet before; the first ones lie close together.
             since = now - 1e-3 * rows if self._last is None else min(self._last, now)
-            times: Seconds = since + (now - since) * count / rows
+            times = since + (now - since) * count / rows
         elif self._last is None:
             times = now + self._period * (count - rows)
         else:

@@ -45,6 +45,8 @@ class CameraConfig(StreamConfig, frozen=True, kw_only=True, forbid_unknown_field
 class LiveCamera(CapturedSource):
     """A camera; one that vanishes is opened again when it comes back."""
 
+    loses = "what the camera sees while the agent is away is lost"
+
     def __init__(self, config: CameraConfig, columns: tuple[str, ...]) -> None:
         wanted = (config.format,) if config.format else FORMATS
         super().__init__(
@@ -81,6 +83,8 @@ class RecordedCamera(Stream):
     """
 
     rate: float | None = None
+
+    loses = "the next start begins with the first picture of the file"
 
     def __init__(self, config: CameraConfig, columns: tuple[str, ...]) -> None:
         self._config, self.columns = config, columns

@@ -12,8 +12,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
+import numpy as np
+
 from edgewright.device.sources import Stream, StreamKind
 from edgewright.device.sources._csv_lines import LineSettings, line_reader
+from edgewright.device.sources._csv_place import FilePlace, ReadBytes, file_with, next_file, place_in
 from edgewright.device.sources._packet import Arrived, Stamper
 from edgewright.device.sources._polling import PolledSource
 from edgewright.schema.device import Packet
@@ -78,8 +82,8 @@ class CsvConfig(LineSettings, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     Attributes:
         path: of the file; '-' for standard input.
-        begin: 'end' reads what is appended from now on, 'start' what is there as well. A file that is not there yet
-            is read from its start.
+        begin: for the first start: 'end' reads what is appended from now on, 'start' what is there as well. A file
+            that is not there yet is read from its start. Later starts go on where the one before was.
     """
 
     path: str
@@ -87,7 +91,7 @@ class CsvConfig(LineSettings, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class CsvTail(PolledSource):
-    """An open CSV file; rotation (another file under the name) and truncation are noticed.
+    """An open CSV file; rotation (another file under the name) and truncation are noticed, and a place is found again.
 
     Args:
         config: its settings.
@@ -99,16 +103,44 @@ class CsvTail(PolledSource):
 
     def __init__(self, config: CsvConfig, columns: tuple[str, ...]) -> None:
         super().__init__(config.rate, columns)
+        self.loses = ""
         self._path = Path(config.path)
         if self._path.is_dir():
             raise InputError("a CSV file", "a folder", config.path, "Name the file; replay takes folders")
         self._lines = line_reader(config, columns, config.path)
+        self.origin = str(self._path.absolute())
         self._watch: Watch | None = None
-        self._position = 0
-        self._absent = False
+        self._position = self._backlog = 0
+        self._absent = self._catching_up = False
+        self._sought: FilePlace | None = None
+        self._bytes: ReadBytes | None = None
         if self._open():
             self._check_header(to_end=config.begin == "end")
+            self._bytes = ReadBytes(self._handle, self._position)
+            self._backlog = os.fstat(self._handle).st_size
         self.columns = self._lines.columns
+
+    def position(self) -> dict[str, Any]:
+        """Return the place behind the last whole line in its file; no file where the next one of the name is new."""
+        offset = self._position - self._lines.held
+        self.reached = f"byte {offset:,} of {self._path.name}" if self._handle is not None else "the end of a file"
+        place = self._sought if self._handle is None else place_in(self._handle, offset)
+        file = None if place is None else msgspec.to_builtins(place)
+        return {"file": file, "lines": self._lines.state(), "stamp": self._stamper.state()}
+
+    def resume(self, position: dict[str, Any]) -> bool:
+        """Go on behind the last line that was taken, wherever its file is now."""
+        file = position["file"]
+        place = None if file is None else msgspec.convert(file, FilePlace)
+        self._lines.go_on(position["lines"])
+        self._stamper.go_on(position["stamp"])
+        self.close()
+        self._catching_up, self._sought = True, place
+        found = place is None or self._find(place)
+        if self._handle is None:
+            self._open()
+        self.columns = self._lines.columns
+        return found
 
     def close(self) -> None:
         """Close the file."""
@@ -127,37 +159,84 @@ class CsvTail(PolledSource):
 
     def _taken(self, wait: float) -> Arrived:
         data = self._next() if self._handle is not None or self._open() else b""
-        arrived = self._lines.feed(data)
+        try:
+            arrived = self._lines.feed(data)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # no row may end the agent for ever
+            self._lines.restart()
+            self._notice = f"{len(data)} bytes that cannot be read ({type(error).__name__}) were skipped"
+            return Arrived(np.empty((0, len(self._lines.columns)), np.float32))
         self.columns = self._lines.columns
         return arrived
 
+    def _find(self, place: FilePlace) -> bool:
+        """Open the file of an earlier run at its place; whether it is there."""
+        handle = file_with(self._path, place)
+        if handle is None:
+            if self._path.exists():
+                self._notice = f"{self._path.name} is another file than before: read from its start"
+                self._sought = None
+            return False
+        self._sought = None
+        self._take_up(handle, place.offset)
+        return True
+
+    def _take_up(self, handle: int, offset: int) -> None:
+        self._handle, self._position, self._bytes = handle, offset, ReadBytes(handle, offset)
+        self._backlog = os.fstat(handle).st_size if self._catching_up else 0
+        if self._watch is None:
+            self._watch = Watch(str(self._path))
+
     def _next(self) -> bytes:
         if os.fstat(self._handle).st_size < self._position:
-            self._notice = f"{self._path.name} was truncated: read from its start"
-            self._position = os.lseek(self._handle, 0, os.SEEK_SET)
-            self._lines.restart()
-        data = os.read(self._handle, _BYTES)
+            self._truncated()
+        data = os.read(self._handle, _BYTES) or self._look_for_another()
+        self._stamper.backlog = self._position < self._backlog
         self._position += len(data)
-        if not data:
-            self._look_for_another()
+        if self._bytes is not None:
+            self._bytes.add(data)
         return data
 
-    def _look_for_another(self) -> None:
-        """Take up another file that has the name now, once the old one was read to its end."""
-        try:
-            now = self._path.stat()
-        except OSError:
-            self.close()
-            self._say_absent("is gone")
+    def _truncated(self) -> None:
+        """Read the rest of a copy that was made before the truncation; without one, read from the start."""
+        copy = None
+        if self._bytes is not None:
+            copy = file_with(self._path, self._bytes.place(self._handle, self._position))
+        if copy is not None:
+            os.close(self._handle)
+            self._take_up(copy, self._position)
             return
-        if not os.path.samestat(now, os.fstat(self._handle)):
-            self.close()
+        self._notice = f"{self._path.name} was truncated: read from its start"
+        self._take_up(self._handle, os.lseek(self._handle, 0, os.SEEK_SET))
+        self._lines.restart()
+
+    def _look_for_another(self) -> bytes:
+        """Take up another file that has the name now, once the old one was read to its end; return its last bytes."""
+        try:
+            now: os.stat_result | None = self._path.stat()
+        except OSError:
+            now = None
+        if now is not None and os.path.samestat(now, os.fstat(self._handle)):
+            self._catching_up = False
+            return b""
+        if data := os.read(self._handle, _BYTES):  # written while it lost the name
+            return data
+        following = next_file(self._path, self._handle) if self._catching_up else None
+        self.close()
+        if following is not None:
+            self._lines.restart()
+            self._take_up(following, 0)
+        elif now is None:
+            self._say_absent("is gone")
+        else:
             self._notice = f"{self._path.name} was rotated: the new file is read"
             self._open()
+        return b""
 
     def _open(self) -> bool:
         if self._backoff.wait():
             return False
+        if self._sought is not None and self._find(self._sought):
+            return True
         try:
             self._handle = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -168,8 +247,7 @@ class CsvTail(PolledSource):
             return False
         self._backoff.worked()
         self._absent = False
-        self._watch = Watch(str(self._path))
-        self._position = 0
+        self._take_up(self._handle, 0)
         self._lines.restart()
         return True
 
@@ -201,6 +279,7 @@ class CsvPipe(Stream):
     def __init__(self, config: CsvConfig, columns: tuple[str, ...], handle: int | None = None) -> None:
         self.rate = config.rate
         self._handle = sys.stdin.fileno() if handle is None else handle
+        self.loses = "rows that are written to standard input while the agent is away are lost"
         self._lines = line_reader(config, columns, "standard input")
         self._lines.strict = True
         self._stamper = Stamper(rate=config.rate)

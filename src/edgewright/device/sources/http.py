@@ -17,6 +17,7 @@ from edgewright.device.sources import Stream, StreamKind
 from edgewright.device.sources._http_server import Handler, Server
 from edgewright.device.sources._packet import Stamper, notice_of
 from edgewright.device.sources._payload import MessageSettings, PayloadReader
+from edgewright.device.sources._repeats import Repeats, digest_of
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError
 
@@ -30,12 +31,18 @@ class HttpConfig(MessageSettings, frozen=True, kw_only=True, forbid_unknown_fiel
             others than this machine can reach the host.
         largest: bytes of a body; a larger one is answered with 413.
         waiting: rows that may wait to be read; beyond it a request is answered with 429, as for a stream too many.
+        acknowledge: answer with 200 when what came of the rows is stored; else with 202 as soon as they can be read.
     """
 
     host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8181
     token_file: str = ""
     waiting: Annotated[int, msgspec.Meta(ge=1, le=1 << 24)] = 100_000
+    acknowledge: bool = False
+
+
+_PATIENCE = 20.0  # seconds that a sender waits for what it sent to be stored
+_REPEATS, _ALL_REPEATS = 64, 1024  # last bodies of a stream and of all that are known
 
 
 class HttpPush(Stream):
@@ -54,9 +61,15 @@ class HttpPush(Stream):
         self._config, self._wanted = config, columns
         self._token = _token(config)
         self._readers: dict[str, tuple[PayloadReader, Stamper]] = {}
-        self._packets: deque[Packet] = deque()
+        self._packets: deque[tuple[Packet, str, str]] = deque()
+        # Bodies: taken, read, behind which the last position is, and stored.
+        self._taken = self._read = self._placed = self._durable = 0
+        self._repeats = Repeats(_REPEATS)
+        self.loses = "" if config.acknowledge else "rows are answered before they are stored: set acknowledge=true"
         self._rows = 0
         self._refused = 0
+        # Before the agent has taken up its place, nobody knows which bodies are repeated.
+        self._begun, self._closed = not config.acknowledge, False
         self._ready = threading.Condition()
         try:
             self._server = Server((config.host, config.port), type("Handler", (Handler,), {"source": self}))
@@ -70,11 +83,42 @@ class HttpPush(Stream):
         )
         self._thread.start()
 
+    def position(self) -> dict[str, Any] | None:
+        """Return how many bodies were read, and the names of those that may be sent again."""
+        if not self._config.acknowledge:
+            return None
+        with self._ready:
+            self._placed = self._read
+            return {"taken": self._read, "repeats": self._repeats.state()}
+
+    def resume(self, position: dict[str, Any]) -> bool:
+        """Know the bodies whose answer the sender may not have got; it sends all others."""
+        with self._ready:
+            self._repeats.go_on(position["repeats"])
+            self._begin()
+        return True
+
+    def awaited(self) -> bool:
+        """Return whether a sender waits for its answer."""
+        return self._config.acknowledge and self._read > self._placed
+
+    def stored(self, position: dict[str, Any] | None) -> None:
+        """Answer the senders of these rows."""
+        if position is not None:
+            with self._ready:
+                self._durable = position["taken"]
+                self._ready.notify_all()
+
     def read(self, timeout: float) -> Sequence[Packet]:
         """Return rows that were posted."""
         with self._ready:
+            self._begin()
             self._ready.wait_for(lambda: self._packets or self._refused, max(0.0, timeout))
-            packets = list(self._packets)
+            packets = [packet for packet, _, _ in self._packets]
+            for _, stream, name in self._packets:
+                if name:
+                    self._repeats.add(stream, name, _ALL_REPEATS)
+            self._read += len(self._packets)
             self._packets.clear()
             self._rows = 0
             if self._refused:
@@ -83,8 +127,16 @@ class HttpPush(Stream):
                 self._refused = 0
             return packets
 
+    def _begin(self) -> None:
+        if not self._begun:
+            self._begun = True
+            self._ready.notify_all()
+
     def close(self) -> None:
         """Stop listening; requests that are being answered are cut off."""
+        with self._ready:
+            self._closed = True
+            self._ready.notify_all()
         self._server.shutdown()
         self._thread.join()
         self._server.drop()
@@ -108,6 +160,8 @@ class HttpPush(Stream):
     def take(self, stream: str, body: bytes) -> tuple[int, dict[str, Any]]:
         """Read a body: the status and what to answer."""
         with self._ready:
+            if not self._ready.wait_for(lambda: self._begun or self._closed, _PATIENCE):
+                return 503, {"error": "the agent does not read yet: send the rows again"}
             if self._rows >= self._config.waiting:
                 self._refused += 1
                 self._ready.notify()
@@ -124,13 +178,28 @@ class HttpPush(Stream):
                 return 400, {"error": str(error)}
             self.columns = self.columns or reader.columns
             rows = len(arrived.values)
-            if rows or arrived.notices:
-                self._packets.append(stamper.packet(arrived))
+            # Rows that say when, or which ones, they are can be told from others of the same values.
+            named = self._config.acknowledge and (arrived.time is not None or arrived.sequence is not None)
+            name = digest_of(stream, body) if named and rows else ""
+            if name and self._repeats.known(stream, name):
+                return self._answer(self._read, rows)
+            unread = name and any(name == other for _, _, other in self._packets)
+            if not unread and (rows or arrived.notices):
+                self._packets.append((stamper.packet(arrived), stream, name))
+                self._taken += 1
                 self._rows += max(1, rows)
-                self._ready.notify()
+                self._ready.notify_all()
             if arrived.notices and not rows:
                 return 400, {"error": "; ".join(arrived.notices)}
+            return self._answer(self._taken, rows)
+
+    def _answer(self, number: int, rows: int) -> tuple[int, dict[str, Any]]:
+        """Wait until so many bodies are stored, where that is what the sender is told."""
+        if not self._config.acknowledge:
             return 202, {"rows": rows}
+        if self._ready.wait_for(lambda: self._durable >= number or self._closed, _PATIENCE) and not self._closed:
+            return 200, {"rows": rows}
+        return 503, {"error": "the rows are not stored yet: send them again"}
 
     @property
     def largest(self) -> int:

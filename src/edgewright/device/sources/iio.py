@@ -46,6 +46,8 @@ class IioBuffer(PolledSource):
             user may not write.
     """
 
+    loses = "what the sensor measures while the agent is away is lost"
+
     def __init__(self, config: IioConfig, columns: tuple[str, ...]) -> None:
         super().__init__(config.rate, columns)
         self._config, self._wanted = config, columns

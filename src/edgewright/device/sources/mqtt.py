@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -14,12 +14,16 @@ from edgewright.device.sources import Stream, StreamKind
 from edgewright.device.sources._login import first_line
 from edgewright.device.sources._packet import Backoff, Stamper, notice_of
 from edgewright.device.sources._payload import MessageSettings, PayloadReader
+from edgewright.device.sources._repeats import Repeats, digest_of
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError, MissingExtraError
 
 _PATIENCE = 5.0  # seconds to reach the broker
 _MOST_PACKETS = 256  # taken in one read; what comes after waits in the socket, so the broker feels it
 _LIBRARY_LOOK = 0.05
+# So many messages, or so many seconds, may wait for their acknowledgement: a broker sends about twenty ahead.
+_UNACKNOWLEDGED, _PATIENT = 10, 1.0
+_REPEATS = 64
 
 
 class MqttConfig(MessageSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,7 +33,8 @@ class MqttConfig(MessageSettings, frozen=True, kw_only=True, forbid_unknown_fiel
         host, port: of the broker.
         topics: to subscribe to; + and # as MQTT has them. What stands for them names the stream.
         qos: 0, 1 or 2.
-        client: name at the broker; with one, the broker keeps messages of qos 1 and 2 while this end is away.
+        client: name at the broker; with one, the broker keeps messages of qos 1 and 2 while this end is away, and each
+            is acknowledged when what came of it is stored.
         user: at the broker; `password_file` holds its password.
         password_file: file whose first line is the password.
         ca: file with the certificates to trust; with it the line is encrypted.
@@ -69,16 +74,52 @@ class MqttTopics(Stream):
         self.rate = config.rate
         self.columns = columns
         self._config, self._wanted = config, columns
+        self.origin, self._keeps = f"{config.host}:{config.port}", bool(config.client and config.qos)
+        self.loses = "messages that arrive while the agent is away are lost: set client and qos=1"
+        if self._keeps:
+            self.origin += f" {config.client}"
+            self.loses = (
+                "" if config.qos == 1 else "a message of qos 2 on its way while the agent ends is lost: use qos=1"
+            )
+        # Taken and not acknowledged: the number of each, its name at the broker and its qos.
+        self._unacknowledged: deque[tuple[int, int, int]] = deque()
+        self._taken = self._placed = self._durable = 0
+        self._since = 0.0
+        self._repeats = Repeats(1)
         self._readers: OrderedDict[str, tuple[PayloadReader, Stamper]] = OrderedDict()
         self._packets: list[Packet] = []
         self._backoff = Backoff()
         self._connected = self._subscribed = self._was_there = False
         self._client = self._made()
 
+    def position(self) -> dict[str, Any] | None:
+        """Return how many messages were taken, and the names of those that the broker may send again."""
+        if not self._keeps:
+            return None
+        self._placed, self._since = self._taken, 0.0
+        return {"taken": self._taken, "repeats": self._repeats.state()}
+
+    def resume(self, position: dict[str, Any]) -> bool:
+        """Know the messages whose acknowledgement the broker may not have got; it sends all others."""
+        self._repeats.go_on(position["repeats"])
+        return True
+
+    def awaited(self) -> bool:
+        """Return whether the broker waits for acknowledgements."""
+        return self._taken - self._placed >= _UNACKNOWLEDGED or (
+            self._since > 0.0 and time.monotonic() - self._since >= _PATIENT
+        )
+
+    def stored(self, position: dict[str, Any] | None) -> None:
+        """Acknowledge these messages with the next `read`."""
+        if position is not None:
+            self._durable = position["taken"]
+
     def read(self, timeout: float) -> Sequence[Packet]:
         """Return messages that came, a packet each."""
         until = time.monotonic() + timeout
         while True:
+            self._acknowledge()
             self._serve(max(0.0, min(_LIBRARY_LOOK, until - time.monotonic())))
             if self._packets:
                 # What has arrived already is taken along, up to a bound.
@@ -96,15 +137,18 @@ class MqttTopics(Stream):
                 time.sleep(min(left, max(0.01, self._backoff.wait())))
 
     def close(self) -> None:
-        """Say goodbye to the broker."""
+        """Acknowledge what was stored, and say goodbye to the broker."""
         if self._connected:
+            self._acknowledge()
             self._client.disconnect()
             self._client.loop(0.0)
         self._connected = False
 
     def _made(self) -> Any:  # noqa: ANN401 - paho is loaded late
         config = self._config
-        client = self._library.Client(self._versions.VERSION2, client_id=config.client, clean_session=not config.client)
+        client = self._library.Client(
+            self._versions.VERSION2, client_id=config.client, clean_session=not config.client, manual_ack=self._keeps
+        )
         client.connect_timeout = _PATIENCE
         if config.user:
             client.username_pw_set(config.user, first_line(config.password_file) if config.password_file else None)
@@ -116,6 +160,26 @@ class MqttTopics(Stream):
         client.on_connect, client.on_message = self._on_connect, self._on_message
         client.on_subscribe, client.on_disconnect = self._on_subscribe, self._on_disconnect
         return client
+
+    def _acknowledge(self) -> None:
+        while self._connected and self._unacknowledged and self._unacknowledged[0][0] <= self._durable:
+            _, mid, qos = self._unacknowledged.popleft()
+            self._client.ack(mid, qos)
+
+    def _new(self, message: Any) -> bool:  # noqa: ANN401 - paho is loaded late
+        """Take a message, which is acknowledged in its time; whether it was not taken before."""
+        if not self._keeps or not message.qos:
+            return True
+        name = digest_of(message.topic, bytes(message.payload))
+        if message.dup and self._repeats.known(str(message.mid), name):
+            if all(mid != message.mid for _, mid, _ in self._unacknowledged):
+                self._client.ack(message.mid, message.qos)
+            return False
+        self._taken += 1
+        self._since = self._since or time.monotonic()
+        self._unacknowledged.append((self._taken, message.mid, message.qos))
+        self._repeats.add(str(message.mid), name, max(_REPEATS, 2 * len(self._unacknowledged)))
+        return True
 
     def _serve(self, wait: float) -> None:
         if not self._connected and not self._connect():
@@ -143,7 +207,7 @@ class MqttTopics(Stream):
     def _say(self, text: str, stream: str = "") -> None:
         self._packets.append(notice_of(text, len(self.columns), stream))
 
-    def _on_connect(self, client: Any, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:  # noqa: ANN401
+    def _on_connect(self, client: Any, _data: Any, flags: Any, code: Any, _properties: Any) -> None:  # noqa: ANN401
         if code.is_failure:
             self._lost(f"the broker refuses: {code}")
             return
@@ -151,6 +215,8 @@ class MqttTopics(Stream):
             self._say("the broker is there")
         self._was_there = True
         self._backoff.worked()
+        if not flags.session_present:  # the broker forgot what it had sent
+            self._unacknowledged.clear()
         client.subscribe([(topic, self._config.qos) for topic in self._config.topics])
 
     def _on_subscribe(self, _client: Any, _data: Any, _id: Any, codes: Any, _properties: Any) -> None:  # noqa: ANN401
@@ -164,6 +230,8 @@ class MqttTopics(Stream):
 
     def _on_message(self, _client: Any, _data: Any, message: Any) -> None:  # noqa: ANN401
         stream = stream_of(self._config.topics, message.topic)
+        if not self._new(message):
+            return
         if message.retain:
             return  # kept by the broker from some earlier time, and given again at every connection
         if len(message.payload) > self._config.largest:
@@ -174,6 +242,14 @@ class MqttTopics(Stream):
             arrived = reader.read(bytes(message.payload))
         except InputError as error:
             self._say(str(error), stream)
+            return
+        except (
+            ArithmeticError,
+            LookupError,
+            TypeError,
+            ValueError,
+        ) as error:  # sent again, it would end the agent again
+            self._say(f"a message that cannot be read ({type(error).__name__}) was skipped", stream)
             return
         self.columns = self.columns or reader.columns
         self.rate = self._config.rate or reader.rate

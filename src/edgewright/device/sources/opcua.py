@@ -1,18 +1,31 @@
-"""Variables of an OPC UA server, read at a steady rate."""
+"""Variables of an OPC UA server, read at a steady rate; what they were meanwhile comes from the server's history."""
 
 from __future__ import annotations
 
 import importlib
 import math
+import time
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.device.sources import Stream, StreamKind
 from edgewright.device.sources._login import first_line
+from edgewright.device.sources._packet import Arrived, notice_of
 from edgewright.device.sources._polled import LinkError, Polled, PolledConfig, named
+from edgewright.schema.data import Floats
+from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError, MissingExtraError
 
 _PATIENCE = 4.0  # seconds for an answer
+_CHUNK = 1000  # rows of a history at once
+_TRIES = 10  # times in a row that a history is asked for, over more than a minute
+Times = NDArray[np.float64]
 EXAMPLE = "speed@ns=2;s=Pump.Speed"
 
 
@@ -25,6 +38,7 @@ class OpcuaConfig(PolledConfig, frozen=True, kw_only=True, forbid_unknown_fields
         user: at the server; `password_file` holds its password.
         password_file: file whose first line is the password.
         security: policy, mode, certificate and key with commas between; nothing is signed or encrypted when empty.
+        history: seconds back to which the server is asked after a restart for the rows in between; 0: it is not.
     """
 
     url: str = ""
@@ -32,6 +46,7 @@ class OpcuaConfig(PolledConfig, frozen=True, kw_only=True, forbid_unknown_fields
     user: str = ""
     password_file: str = ""
     security: str = ""
+    history: Annotated[float, msgspec.Meta(ge=0.0, le=1e9)] = 7 * 86400.0
 
 
 class _Variables:
@@ -40,13 +55,15 @@ class _Variables:
     def __init__(self, config: OpcuaConfig, nodes: Sequence[str]) -> None:
         try:
             self._sync: Any = importlib.import_module("asyncua.sync")
-            self._error: Any = importlib.import_module("asyncua.ua").UaError
+            self._ua: Any = importlib.import_module("asyncua.ua")
         except ModuleNotFoundError:
             raise MissingExtraError("industry", "asyncua") from None
         self._config, self._names = config, nodes
         self._client: Any = None
         self._nodes: list[Any] = []
-        self._problems = (self._error, OSError, TimeoutError)
+        self._problems = (self._ua.UaError, OSError, TimeoutError)
+        self.ahead = 0.0
+        """Seconds by which the clock of the server is ahead."""
 
     def connect(self) -> None:
         config = self._config
@@ -60,6 +77,9 @@ class _Variables:
                 client.set_password(first_line(config.password_file) if config.password_file else "")
             client.connect()
             self._nodes = [client.get_node(name) for name in self._names]
+            now = client.get_node(self._ua.ObjectIds.Server_ServerStatus_CurrentTime).read_value()
+            if isinstance(now, datetime):
+                self.ahead = now.replace(tzinfo=UTC).timestamp() - time.time()
         except self._problems as error:
             raise LinkError(_reason(error)) from None
 
@@ -70,6 +90,38 @@ class _Variables:
             raise LinkError(_reason(error)) from None
         return [_number(value) for value in found]
 
+    def history(self, start: float, end: float) -> list[tuple[Times, Floats]]:
+        """Return times and values of each column from its last change before `start` up to `end`.
+
+        Times are seconds since 1970 of the server's clock.
+
+        Raises:
+            LinkError: the server does not answer, or keeps no history of a variable.
+        """
+        begin, finish = (datetime.fromtimestamp(moment, UTC).replace(tzinfo=None) for moment in (start, end))
+        try:
+            read = [node.read_raw_history(begin, finish, return_bounds=True) for node in self._nodes]
+        except self._problems as error:
+            raise LinkError(f"no history: {_reason(error)}") from None
+        columns = []
+        for values in read:
+            stamped = [(data.SourceTimestamp or data.ServerTimestamp, data.Value) for data in values if data.Value]
+            pairs = sorted((at.replace(tzinfo=UTC).timestamp(), _number(value.Value)) for at, value in stamped if at)
+            columns.append((np.array([at for at, _ in pairs]), np.array([value for _, value in pairs], np.float32)))
+        return columns
+
+    def keeps_history(self) -> bool:
+        """Return whether the server lets the history of all variables be read.
+
+        Raises:
+            LinkError: the server does not answer.
+        """
+        readable = self._ua.AccessLevel.HistoryRead
+        try:
+            return all(readable in node.get_access_level() for node in self._nodes)
+        except self._problems as error:
+            raise LinkError(_reason(error)) from None
+
     def close(self) -> None:
         client, self._client = self._client, None
         if client is None:
@@ -78,6 +130,93 @@ class _Variables:
             client.disconnect()
         except (*self._problems, RuntimeError):
             client.tloop.stop()
+
+
+class PolledVariables(Polled):
+    """Variables at a steady rate; what they were while the agent was away comes from the history of the server.
+
+    Args:
+        link: to the server.
+        names: of the columns.
+        wanted: channels, in the order they are to come out; all of them when empty.
+        config: its settings.
+    """
+
+    loses = "the server has not said yet whether it keeps a history"
+
+    def __init__(self, link: _Variables, names: Sequence[str], wanted: tuple[str, ...], config: OpcuaConfig) -> None:
+        super().__init__(link, names, wanted, config.rate, config.url)
+        self.origin = f"{config.url} {','.join(config.nodes)}"
+        self._variables, self._longest = link, config.history
+        self._newest: float | None = None
+        self._missing, self._failures = False, 0
+
+    def position(self) -> dict[str, Any]:
+        """Return the time of the newest row by the clock of the server."""
+        self.reached = "its newest row"
+        return {"newest": self._newest, "stamp": self._stamper.state()}
+
+    def resume(self, position: dict[str, Any]) -> bool:
+        """Ask for the rows since then first, where the server keeps them."""
+        newest = position["newest"]
+        self._stamper.go_on(position["stamp"])
+        if newest is None:
+            return False
+        # How long ago that was, only the server knows: neither clock need be right.
+        self._newest, self._missing = float(newest), self._longest > 0.0
+        return self._missing and time.time() - newest <= self._longest
+
+    def read(self, timeout: float) -> Sequence[Packet]:
+        """Return rows of the history, then the row that is due within the time, or what went wrong."""
+        if self._missing and self._connected:
+            return self._history()
+        packets = self._polled(timeout)
+        if not any(len(packet.values) for packet in packets):
+            return packets
+        if self.loses == PolledVariables.loses:
+            with suppress(LinkError):
+                keeps = self._variables.keeps_history()
+                self.loses = "" if keeps else "the server keeps no history: values while the agent is away are lost"
+                if self._missing and not keeps:
+                    self._missing = False
+                    packets = [notice_of(f"{self._where}: {self.loses}", len(self.columns)), *packets]
+        if self._missing:
+            # This answer only shows that the server is there: the rows before it come first.
+            return [packet for packet in packets if not len(packet.values)]
+        self._newest = time.time() + self._variables.ahead
+        return packets
+
+    def _history(self) -> Sequence[Packet]:
+        """Return the next rows that were due while nobody asked: what each variable was at that time."""
+        begin, now = self._newest or 0.0, time.time() + self._variables.ahead
+        rows = min(_CHUNK, math.floor((now - begin) / self._period))
+        if rows < 1 or now - begin > self._longest:
+            self._missing = False
+            return []
+        due = begin + self._period * np.arange(1, rows + 1)
+        try:
+            columns = self._variables.history(begin, float(due[-1]))
+        except LinkError as error:
+            self._failures += 1
+            self._missing = self._failures < _TRIES
+            self._link.close()
+            self._connected = False
+            for _ in range(self._failures):  # each connection that works begins the pauses anew
+                self._backoff.failed()
+            if self._missing and self._failures > 1:
+                return []
+            then = "asked again" if self._missing else "rows while the agent was away are lost"
+            return [notice_of(f"{self._where}: {error}; {then}", len(self.columns))]
+        self._failures = 0
+        values = np.full((rows, len(columns)), np.nan, np.float32)
+        for place, (times, known) in enumerate(columns):
+            at = np.searchsorted(times, due, side="right") - 1
+            values[at >= 0, place] = known[at[at >= 0]]
+        self._newest = float(due[-1])
+        self._stamper.backlog = True
+        packet = self._stamper.packet(Arrived(values[:, self._places]))
+        self._stamper.backlog = False
+        return [msgspec.structs.replace(packet, wall=self._newest - self._variables.ahead)]
 
 
 def _number(value: Any) -> float:  # noqa: ANN401 - whatever type the variable has
@@ -96,7 +235,7 @@ def _open(config: OpcuaConfig, columns: tuple[str, ...]) -> Stream:
         raise InputError("an address such as opc.tcp://127.0.0.1:4840", repr(config.url), "--source opcua:")
     pairs = named(config.nodes, "nodes", EXAMPLE)
     link = _Variables(config, [node for _, node in pairs])
-    return Polled(link, [name for name, _ in pairs], columns, config.rate, config.url)
+    return PolledVariables(link, [name for name, _ in pairs], columns, config)
 
 
 STREAM = StreamKind(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -16,6 +16,8 @@ from edgewright.core.csv.header import read_header, records
 from edgewright.core.csv.rows import Rows, iter_csv
 from edgewright.device.sources import RowSettings, Stream, StreamKind
 from edgewright.device.sources._columns import Match, match, refuse_missing, with_categories
+from edgewright.device.sources._csv_place import ends_of
+from edgewright.device.sources._repeats import digest_of
 from edgewright.device.sources._timestamps import EPOCH, TimeColumn
 from edgewright.schema.data import Floats
 from edgewright.schema.device import Packet
@@ -65,14 +67,44 @@ class Replay(Stream):
             raise InputError(
                 "a time column or a rate to keep pace with", "neither", config.path, "Set rate, or speed = 0"
             )
+        self.origin, self.loses = str(Path(config.path).absolute()), ""
+        self._given = self._skipped = 0
+        # A recording that grew, shrank or was made of other files is another one.
+        self._whole = [[file.name, file.stat().st_size] for file in files]
+        self._ends = digest_of(*map(ends_of, files))
         self._packets = self._play(files * config.repeat)
         self._held: Packet | None = None
         self._start: tuple[float, float] | None = None
         self._done = False
         self._end: float | None = None
 
+    def position(self) -> dict[str, Any]:
+        """Return how many rows were given, and what tells the recording from another one."""
+        self.reached = f"row {self._given:,}"
+        return {"rows": self._given, "whole": self._whole, "ends": self._ends}
+
+    def resume(self, position: dict[str, Any]) -> bool:
+        """Pass over the rows that were given, where the recording is the same."""
+        if position["whole"] != self._whole or position.get("ends", self._ends) != self._ends:
+            return False
+        self._skipped = int(position["rows"])
+        return True
+
     def read(self, timeout: float) -> Sequence[Packet]:
         """Return the next rows: at full speed a block of them, else those whose time has come."""
+        packets = self._next(timeout)
+        self._given += sum(len(packet.values) for packet in packets)
+        return packets
+
+    def _next(self, timeout: float) -> Sequence[Packet]:
+        while self._given < self._skipped:
+            packet = next(self._packets, None)
+            if packet is None:
+                break
+            passed = min(len(packet.values), self._skipped - self._given)
+            self._given += passed
+            if passed < len(packet.values):
+                self._held = _part(packet, passed, len(packet.values))
         if self._held is None:
             self._held = next(self._packets, None)
             if self._held is None:

@@ -50,8 +50,11 @@ class SerialLine(PolledSource):
         MissingExtraError: without pyserial.
     """
 
+    loses = "rows that the board sends while the agent is away are lost"
+
     def __init__(self, config: SerialConfig, columns: tuple[str, ...]) -> None:
         super().__init__(config.rate, columns)
+        self.origin = config.port
         self._config = config
         try:
             self._library: Any = importlib.import_module("serial")

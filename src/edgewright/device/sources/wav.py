@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -14,6 +15,7 @@ from edgewright.core.riff import channel_names, open_wav
 from edgewright.device.sources import Stream, StreamConfig, StreamKind
 from edgewright.device.sources._alsa import Capture, Overrun, library
 from edgewright.device.sources._columns import match, refuse_missing
+from edgewright.device.sources._csv_place import ends_of
 from edgewright.device.sources._packet import Arrived
 from edgewright.device.sources._polling import CapturedSource, Gone
 from edgewright.schema.device import Packet
@@ -70,7 +72,26 @@ class WavFile(Stream):
         self.rate: float | None = float(self._form.rate)
         self.columns, self._places = found.names, list(found.places)
         self._speed, self._given, self._start = config.speed, 0, 0.0
+        self._before, self._whole = 0, self._left
         self.live = bool(config.speed)
+        self.origin, self.loses = str(path.absolute()), ""
+        self._ends = ends_of(path)
+
+    def position(self) -> dict[str, Any]:
+        """Return how many samples were given, and what tells the file from another one."""
+        self.reached = f"sample {self._given:,}"
+        return {"samples": self._given, "whole": self._whole, "ends": self._ends}
+
+    def resume(self, position: dict[str, Any]) -> bool:
+        """Go on behind the samples that were given, where the file is the same."""
+        behind = position["samples"] * self._form.frame
+        same = position["whole"] == self._whole and position.get("ends", self._ends) == self._ends
+        if not same or not 0 <= behind <= self._left:
+            return False
+        self._file.seek(behind, os.SEEK_CUR)
+        self._left -= behind
+        self._given = self._before = position["samples"]
+        return True
 
     def read(self, timeout: float) -> Sequence[Packet]:
         """Return the next samples; at the file's own pace those whose time has come."""
@@ -83,7 +104,7 @@ class WavFile(Stream):
             self._start = self._start or now
             # What a tenth of a second holds, at most: nobody at a real microphone gets more at once.
             wanted = self._given + max(1, min(_FRAMES, rate // 10))
-            due = self._start + wanted / (rate * self._speed)
+            due = self._start + (wanted - self._before) / (rate * self._speed)
             if due > now:
                 time.sleep(min(max(0.0, timeout), due - now))
             if due > time.monotonic():
@@ -117,6 +138,8 @@ class Microphone(CapturedSource):
     Raises:
         InputError: without libasound, or for channels that are not there.
     """
+
+    loses = "sound while the agent is away is lost"
 
     def __init__(self, config: WavConfig, columns: tuple[str, ...]) -> None:
         library()

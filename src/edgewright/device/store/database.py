@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from edgewright.core.files import private_database
+from edgewright.core.read_only_database import connect_read_only
 
 Trouble = Literal["full", "corrupt", "readonly", "busy", "other"]
 # Extended codes of sqlite3.h: what a write, a growing shared memory, a sync or a truncation says on a full disk.
@@ -32,11 +33,19 @@ Connect = Callable[[Path, bool], Connection]
 
 
 def connect(path: Path, writable: bool) -> Connection:
-    """Return a connection of the standard library; the file is made where it is absent and written."""
-    if writable:
-        private_database(path)
-    uri = f"{path.absolute().as_uri()}?mode={'rwc' if writable else 'ro'}"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False)
+    """Return a connection of the standard library; the file is made where it is absent and written.
+
+    Reading changes no file (`core.read_only_database`).
+    """
+    if not writable:
+        return connect_read_only(path, check_same_thread=False)
+    private_database(path)
+    return sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False)
+
+
+def memory() -> Connection:
+    """Return an empty database in memory."""
+    return sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
 
 
 def trouble(error: Exception) -> Trouble:

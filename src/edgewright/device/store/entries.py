@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -137,13 +137,17 @@ class Pending:
         self.since: float | None = None
         self.given_up: dict[int, tuple[int, int]] = {}
         """By priority: items and bytes for which there was no room."""
+        self.kept: dict[str, bytes | None] = {}
+        """Rows of `meta` by key, the newest value of each; None deletes one."""
+        self.done: list[Callable[[], None]] = []
+        """Called after the commit of `kept`."""
 
     def add(self, write: Write, now: float) -> None:
         """Add one, and gives up the least urgent, the oldest first, where there is too much."""
         self.writes.append(write)
         self.bytes += write.size
         self.begin(now)
-        while self.bytes > LIMIT:
+        while self.bytes > LIMIT and self.writes:
             rank = max(w.rank for w in self.writes)
             if rank <= _DELETION:
                 return
@@ -154,6 +158,15 @@ class Pending:
                 items, size = self.given_up.get(rank, (0, 0))
                 self.given_up[rank] = (items + 1, size + gone.size)
 
+    def keep(self, rows: Mapping[str, bytes | None], done: Callable[[], None] | None, now: float) -> None:
+        """Take rows of `meta`, which go into the same transaction as all that was added before."""
+        for key, value in rows.items():
+            self.bytes += len(value or b"") - len(self.kept.get(key) or b"")
+            self.kept[key] = value
+        if done is not None:
+            self.done.append(done)
+        self.begin(now)
+
     def begin(self, now: float) -> None:
         """Something waits from now, if nothing did."""
         if self.since is None:
@@ -162,6 +175,7 @@ class Pending:
     def clear(self) -> None:
         """All of it is durable."""
         self.writes, self.bytes, self.since, self.given_up = [], 0, None, {}
+        self.kept, self.done = {}, []
 
 
 _EVENT = "INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import resource
 from pathlib import Path
@@ -20,6 +21,31 @@ def rename(old: Path, new: Path) -> None:
 def remove(path: Path) -> None:
     """Remove a file if it is there; durable only after `sync_folder`."""
     path.unlink(missing_ok=True)
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Write a file under another name, make it durable, and rename it, durably."""
+    temporary = path.with_name(f"{path.name}.new")
+    with open_private(temporary, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    rename(temporary, path)
+    sync_folder(path.parent)
+
+
+def replace_checked(path: Path, data: bytes) -> None:
+    """Write a file as `replace`, with a checksum in its last line."""
+    replace(path, data + b"\n" + hashlib.sha256(data).hexdigest().encode() + b"\n")
+
+
+def read_checked(path: Path) -> bytes | None:
+    """Return what `replace_checked` wrote; None where there is no such file, or a damaged one."""
+    try:
+        data, mark, end = path.read_bytes().rsplit(b"\n", 2)
+    except (OSError, ValueError):
+        return None
+    return data if mark == hashlib.sha256(data).hexdigest().encode() and not end else None
 
 
 def append(path: Path, data: bytes) -> None:

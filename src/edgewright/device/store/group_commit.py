@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edgewright.device.store import entries, startup, write_counter
+from edgewright.core.held_files import HeldFiles
+from edgewright.device.store import entries, startup, stream_state, write_counter
 from edgewright.device.store.allow_list import AllowList
 from edgewright.device.store.clock import Clock
 from edgewright.device.store.database import Database, trouble
@@ -80,13 +81,15 @@ class Committer:
         Raises:
             OutputError: not now; everything still waits.
         """
-        if not self.pending.writes:
+        if self.pending.since is None:
             return
         try:
+            self._check()
             self._told, made_room = self.mended(self._write)
+            self._check()
         except Exception as error:
             raise OutputError("to store what was measured", str(error), str(self._folder)) from error
-        done = [write.done for write in self.pending.writes if write.done]
+        done = [*(write.done for write in self.pending.writes if write.done), *self.pending.done]
         self.pending.clear()
         for call in done:
             call()
@@ -147,6 +150,12 @@ class Committer:
         self._version = self._seen()
         self._trimmed = self._saved = -float("inf")
         self.ballast.hold()
+        self._files = HeldFiles(self.database.path)
+
+    def _check(self) -> None:
+        """Raise OutputError where a file of the database was removed or replaced: nothing written there stays."""
+        if why := self._files.gone():
+            raise OutputError("the files of the store as they were opened", why, do="Restart the agent")
 
     def _write(self) -> tuple[int, int] | None:
         """One transaction: what waits, retention where it is due, and a word about what was dropped."""
@@ -163,10 +172,10 @@ class Committer:
                     self.database.execute(write.sql, write.arguments)
                     if write.table:
                         room.added(write.table, write.size)
+                stream_state.write(self.database, self.pending.kept)
                 for priority, (items, size) in self.pending.given_up.items():
                     room.lost(priority, "disk", items, size)
-                if room.over() or now - self._trimmed >= _TRIM_SECONDS:
-                    room.trim()
+                if (room.over() or now - self._trimmed >= _TRIM_SECONDS) and room.trim():
                     self._trimmed = now
                 if room.dropped_now:
                     reported = self._tell_dropped()

@@ -1,26 +1,28 @@
-"""Who the device is and how often it has started: kept apart, never set aside.
+"""Who the device is and how often it has started: kept apart, in two copies.
 
 A store may be damaged, set aside and started over. Were the boot counter in it, numbers would be given twice. It has a
-file of its own, which is written a few times a boot. What guards against older packages is kept apart, too: with the
-fleet's agent (`fleet/device/state_database.py`).
+file of its own with a second copy, which is written a few times a boot. Where both are damaged, boots go on from a
+random number far above, so that no name of an item repeats. What guards against older packages is kept apart, too:
+with the fleet's agent (`fleet/device/state_database.py`).
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 
 from edgewright.device.store.database import Connect, Database, connect
-from edgewright.device.store.guarded_database import open_guarded
+from edgewright.device.store.guarded_database import DAMAGED, LostError, open_guarded, start_over
+from edgewright.device.store.tables import STORE_FILE
 from edgewright.schema.errors import InputError
 
 IDENTITY_FILE = "identity.sqlite"
 _VERSION = 1
 _PUT = "INSERT OR REPLACE INTO identity(key, value) VALUES (?, ?)"
-_DO = (
-    "It is not replaced, because item names would repeat. Move the whole folder "
-    "away and start with an empty one under another `device` name: docs/device.md, 'Damage that is mended by hand'"
-)
+_WHAT = "the identity of this device"
+_DO = "Start `edgewright device run`, which repairs it"
+_FAR = 1 << 40
 
 
 class Identity:
@@ -36,18 +38,33 @@ class Identity:
 
         Raises:
             InputError: the folder belongs to another device, or the file is of a newer version.
-            OutputError: the file cannot be read; it is left as it is.
+            OutputError: the file cannot be read or written; it is left as it is.
         """
-        made = ("device", device or f"edge-{os.urandom(8).hex()}"), ("boot", "0")
-        statements = ("CREATE TABLE identity(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",)
-        database = open_guarded(
-            folder / IDENTITY_FILE, _VERSION, statements, "the identity of this device", _DO, opener=opener,
-            writable=writable, rows=[(_PUT, row) for row in made],
-        )  # fmt: skip
-        found = cls(database)
+        try:
+            found = cls._opened(folder, device, opener, writable)
+        except LostError:
+            if not writable:
+                raise
+            start_over(folder / IDENTITY_FILE, _WHAT)
+            found = cls._opened(folder, device, opener, writable)
         if device and device != found.device:
             raise InputError(f"the store of device {device!r}", f"that of {found.device!r}", str(folder))
         return found
+
+    @classmethod
+    def _opened(cls, folder: Path, device: str, opener: Connect, writable: bool) -> Identity:
+        # Where it is lost and a store is there, nobody knows how often this device has started: items get boot numbers
+        # that none had before.
+        lost = any((folder / name).exists() for name in (STORE_FILE, f"{IDENTITY_FILE}{DAMAGED}"))
+        boot = _FAR + secrets.randbelow(_FAR) if lost else 0
+        made = ("device", device or f"edge-{os.urandom(8).hex()}"), ("boot", str(boot))
+        statements = ("CREATE TABLE identity(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",)
+        return cls(
+            open_guarded(
+                folder / IDENTITY_FILE, _VERSION, statements, _WHAT, _DO, opener=opener, writable=writable,
+                rows=[(_PUT, row) for row in made], tables=("identity",), check=lambda database: cls(database).boot,
+            )
+        )  # fmt: skip
 
     @property
     def device(self) -> str:

@@ -24,10 +24,9 @@ def patient(folder: Path) -> StoreConfig:
     """Return settings with which a store may be opened by somebody who does not know its own: nothing goes by itself.
 
     Raises:
-        InputError, OutputError: as `reading.look`; a folder that is no store is not made one.
+        InputError, OutputError: as `reader.look`; a folder that is no store is not made one.
     """
-    with reader.look(folder) as database:
-        quota = write_counter.load(database).quota or StoreConfig().quota
+    quota = reader.read(folder, lambda database: write_counter.load(database).quota) or StoreConfig().quota
     all_of_it = Limits(days=1e9, bytes=1 << 60)
     ballast = file_operations.size(folder / BALLAST_FILE)
     return StoreConfig(quota=quota, ballast=ballast, events=all_of_it, rows=all_of_it, outbox=all_of_it)
@@ -43,12 +42,12 @@ def purge(store: Store, names: Collection[str], days: float = 0.0) -> dict[str, 
     Args:
         store: open.
         names: of tables: events, rows, outbox, or 'learnt' for what the agent has learnt of its streams and of labels,
-            which goes with all rows and with all events too, as it is made of them. Items purged from the outbox are
-            counted as dropped.
+            which goes with all rows and with all events too, as it is made of them. The place in the source goes with
+            'learnt' alone. Items purged from the outbox are counted as dropped.
         days: of running time.
 
     Returns:
-        Entries deleted by table; of 'learnt', files.
+        Entries deleted by table; of 'learnt', states of streams, the place in the source, and files.
 
     Raises:
         UnknownNameError: no such table.
@@ -65,6 +64,7 @@ def purge(store: Store, names: Collection[str], days: float = 0.0) -> dict[str, 
         database.execute("PRAGMA secure_delete=ON")
         try:
             with database.transaction():
+                remembered = stream_state.purge(database, everything=LEARNT in names) if forgotten else 0
                 for name in chosen:
                     gone[name] = _delete(store, database, name, store.age() - days * _DAY if days else float("inf"))
             # Copies of cells stay in the gaps of pages that were split; only writing all again takes them away.
@@ -79,8 +79,8 @@ def purge(store: Store, names: Collection[str], days: float = 0.0) -> dict[str, 
         store.room.count()
         store.room.dropped_now = False
         files = [*stream_state.remove(store.folder), *stream_state.forget(store.folder)] if forgotten else []
-        if files or LEARNT in names:
-            gone[LEARNT] = len(files)
+        if files or remembered or LEARNT in names:
+            gone[LEARNT] = len(files) + remembered
         return gone
 
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
+from edgewright.core.read_only_database import read_unchanged, unchanged
 from edgewright.device.store import entries, file_operations, stream_state, tables
 from edgewright.device.store.crypto import Key
-from edgewright.device.store.database import Connection, Database
+from edgewright.device.store.database import Database
 from edgewright.schema.device import Event
 from edgewright.schema.errors import EdgewrightError, InputError, OutputError
 from edgewright.schema.store import Stored, Stretch
 
+T = TypeVar("T")
 _BATCH = 256
 
 
@@ -28,40 +28,39 @@ def look(folder: Path) -> Iterator[Database]:
 
     Raises:
         InputError: there is no store, or one of a newer version.
+        ChangedError: an agent that started or stopped changed it meanwhile; `read` reads again.
         OutputError: it cannot be read, or is damaged; the next `edgewright device run` repairs it.
     """
     file_path = folder / tables.STORE_FILE
     if not file_path.is_file():
         raise InputError("a folder with a store", "none", str(folder), "Name the folder that `run --store` was given")
-    tables.refuse_newer(file_path)
-    with tempfile.TemporaryDirectory(prefix="edgewright-store-") as spare:
-        try:
-            database = Database(file_path, lambda path, _: _reader(path, Path(spare)), writable=False)
+    try:
+        with unchanged(file_path):
+            database = Database(file_path, writable=False)
             try:
                 tables.check_version(database)
                 yield database
             finally:
                 database.close()
-        except EdgewrightError:
-            raise
-        except sqlite3.DatabaseError as error:
-            raise OutputError("a store that can be read", str(error), str(file_path),
-                              "Start `edgewright device run` to check and repair it") from error  # fmt: skip
+    except EdgewrightError:
+        raise
+    except sqlite3.DatabaseError as error:
+        raise OutputError("a store that can be read", str(error), str(file_path),
+                          "Start `edgewright device run` to check and repair it") from error  # fmt: skip
 
 
-def _reader(path: Path, spare: Path) -> Connection:
-    """Read-only. Where the log's shared memory cannot be made (a read-only disk) the two files are copied first."""
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=10.0)
-    try:
-        connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
-    except sqlite3.OperationalError:
-        connection.close()
-        copy = spare / path.name
-        for side in ("", "-wal"):
-            with suppress(FileNotFoundError):
-                shutil.copyfile(f"{path}{side}", f"{copy}{side}")
-        return sqlite3.connect(copy, isolation_level=None)
-    return connection
+def read(folder: Path, work: Callable[[Database], T]) -> T:
+    """Return what work reads of a store; it runs again if an agent that starts or stops changed the store meanwhile.
+
+    Raises:
+        InputError, OutputError: as `look`.
+    """
+
+    def attempt() -> T:
+        with look(folder) as database:
+            return work(database)
+
+    return read_unchanged(folder / tables.STORE_FILE, attempt)
 
 
 def events(

@@ -23,10 +23,10 @@ def note(folder: Path, damage: Damage) -> None:
 
 def history(folder: Path) -> tuple[Damage, ...]:
     """Return the last hundred; lines that a power cut tore are left out."""
-    try:
-        lines = (folder / DAMAGE_FILE).read_bytes().splitlines()[-_LAST:]
-    except OSError:
-        return ()
+    lines: list[bytes] = []
+    for path in (folder / DAMAGE_FILE, *sorted(folder.glob(f"*/{DAMAGE_FILE}"))):
+        with suppress(OSError):
+            lines += path.read_bytes().splitlines()[-_LAST:]
     found = []
     for line in lines:
         try:

@@ -13,7 +13,6 @@ from edgewright.device.store import file_operations, stream_state
 from edgewright.device.store.database import Database
 from edgewright.device.store.write_counter import WriteCounter
 from edgewright.schema.device import PRIORITY
-from edgewright.schema.errors import OutputError
 from edgewright.schema.store import ASIDE, RAW_PRIORITY, Limits, StoreConfig
 
 BALLAST_FILE = "ballast"
@@ -64,6 +63,8 @@ class Ballast:
 
 _DAY = 86400.0
 _BATCH = 64
+_BATCHES = 32
+"""Batches of rows and events that one commit deletes at most."""
 # Made free at once on a full disk, so that the next commit does not meet the same: of raw rows, and of anything.
 _STEP, _LITTLE = 256 << 10, 16 << 10
 _NOT_ALARM = "kind != 'alarm'"
@@ -117,14 +118,20 @@ class TableSizes:
         self.entries[table] = max(0, self.entries[table] - entries)
         self.bytes[table] = max(0, self.bytes[table] - size)
 
-    def trim(self) -> None:
-        """Within a transaction: what is too old or too much in its table goes, the oldest first."""
+    def trim(self) -> bool:
+        """Within a transaction: what is too old or too much in its table goes, the oldest first.
+
+        Returns:
+            Whether that was all: after a smaller limit, one commit must not delete so much that the log grows by it.
+        """
+        left = _BATCHES
         for table, limits in (("rows", self._config.rows), ("events", self._config.events)):
-            while self._trim(table, limits):
-                pass
+            while left and self._trim(table, limits):
+                left -= 1
         self._expire()
         while self.bytes["outbox"] > self._config.outbox.bytes and self.drop("quota", 1):
             pass
+        return left > 0
 
     def make(self, needed: int) -> bool:
         """Make room on a full disk or in a full quota; return whether another commit may now succeed.
@@ -151,7 +158,7 @@ class TableSizes:
             while freed < calm and (step := self._oldest("events", which=_NOT_ALARM)):
                 freed += step
             if freed < calm and tight:
-                freed += self._forget_learnt()
+                freed += stream_state.forget_states(self._database)
             while freed < calm and (step := self.drop("disk", _BATCH, PRIORITY["alarm"] + 1)):
                 freed += step
             while freed < enough and (step := self._oldest("events")):
@@ -161,14 +168,6 @@ class TableSizes:
         if tight:
             self._shrink()
         return freed > 0
-
-    def _forget_learnt(self) -> int:
-        """Delete the file of what was learnt, which is derived from rows and events; its bytes."""
-        folder = self._ballast.path.parent
-        held = stream_state.held(folder)
-        with suppress(OutputError):
-            stream_state.remove(folder)
-        return held - stream_state.held(folder)
 
     def _shrink(self) -> None:
         """Give free pages back to the disk, few at a time, since the log grows by those that move."""

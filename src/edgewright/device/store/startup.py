@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import IO
 
-from edgewright.device.store import file_operations, recovery, stream_state, tables
+from edgewright.device.store import file_operations, recovery, tables
 from edgewright.device.store.clock import Clock
 from edgewright.device.store.database import Connect, Database, trouble
 from edgewright.device.store.identity import Identity
@@ -83,7 +83,7 @@ def database(folder: Path, config: StoreConfig, opener: Connect) -> Database:
     opened = Database(path, opener)
     try:
         tables.check_version(opened)
-        largest = config.quota - config.ballast - _LOG - stream_state.share(config, LEAST)
+        largest = config.quota - config.ballast - _LOG
         # A full database makes room; one that met the limit of the process could not even copy its log.
         tables.tune(opened, min(largest, file_operations.largest_file() or largest) // _PAGE)
     except BaseException:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgewright.device.store import file_operations, reader, recovery, tables, write_counter
+from edgewright.device.store import file_operations, reader, recovery, stream_state, tables, write_counter
 from edgewright.device.store.database import Database
 from edgewright.device.store.identity import Identity
 from edgewright.device.store.outbox import REFUSED_BY_FLEET
@@ -34,9 +34,10 @@ def beside(folder: Path) -> StoreState:
     """Return the state of a store that this process does not write.
 
     Raises:
-        InputError, OutputError: as `reading.look`.
+        InputError, OutputError: as `reader.look`.
     """
-    with reader.look(folder) as database:
+
+    def state(database: Database) -> StoreState:
         identity = Identity.open(folder, writable=False)
         try:
             known = write_counter.load(database)
@@ -44,6 +45,8 @@ def beside(folder: Path) -> StoreState:
                           known.written.today, known.written.ever, known.withheld, None)  # fmt: skip
         finally:
             identity.close()
+
+    return reader.read(folder, state)
 
 
 def _state(
@@ -77,6 +80,7 @@ def _state(
         damage=recovery.history(folder),
         refused=_refused(database),
         learned=_learned(database),
+        source=stream_state.place(database),
     )
 
 

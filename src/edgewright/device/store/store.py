@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.device.store import entries, startup
+from edgewright.device.store import entries, startup, stream_state
 from edgewright.device.store.allow_list import AllowList
 from edgewright.device.store.clock import Clock, SystemClock
 from edgewright.device.store.crypto import Key, read_key
@@ -25,7 +25,7 @@ from edgewright.device.store.retention import TableSizes
 from edgewright.schema.data import Floats
 from edgewright.schema.device import PRIORITY, Event
 from edgewright.schema.errors import EdgewrightError, InputError, OutputError
-from edgewright.schema.store import RAW_PRIORITY, Item, StoreConfig
+from edgewright.schema.store import RAW_PRIORITY, Item, SourcePlace, StoreConfig
 
 # Rows that wait are packed and written when there are so many, whatever the time.
 _ROWS_AT_ONCE = 4096
@@ -51,6 +51,7 @@ class Store:
         self._batches: dict[tuple[str, tuple[str, ...]], _Batch] = {}
         self._batched = 0
         self._sequence = 0
+        self._urgent = self._grouped = False
         self.committer = Committer(folder, config, database, identity.boot, clock, self.gate, self._new_item)
         self.outbox = Outbox(self.committer, self.gate, self.guard, self._new_item, self.append_events, self.tick)
 
@@ -138,10 +139,8 @@ class Store:
                     item = self._item("event", self.gate.event(event), number, wall)
                     self._add(entries.item(item, PRIORITY[event.kind], now))
                 numbers.append(number)
-            if any(event.kind in self.config.at_once for event in events):
-                self.commit()
-            else:
-                self.tick()
+            self._urgent |= any(event.kind in self.config.at_once for event in events)
+            self.tick()
             return numbers
 
     def append_rows(self, stream: str, names: Sequence[str], times: NDArray[np.float64], values: Floats) -> None:
@@ -168,10 +167,45 @@ class Store:
             self._batches.setdefault((stream, tuple(names)), []).append((times, values))
             self._batched += len(times)
             self.committer.pending.begin(self.age())
-            if self._batched >= _ROWS_AT_ONCE:
-                self.commit()
-            else:
-                self.tick()
+            self._urgent |= self._batched >= _ROWS_AT_ONCE
+            self.tick()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make all that is appended within durable in the same transaction.
+
+        Raises:
+            OutputError: as `append_events`.
+        """
+        with self.guard:
+            self._grouped = True
+            try:
+                yield
+            finally:
+                self._grouped = False
+            self.tick()
+
+    def remember(
+        self, states: Mapping[str, bytes | None], now: SourcePlace, scope: str = "",
+        done: Callable[[], None] | None = None, at_once: bool = False,
+    ) -> None:  # fmt: skip
+        """Store what goes on at the next start, in one transaction with what was appended before.
+
+        Args:
+            states: of streams, by name; None forgets one. Those that are not named stay.
+            now: place in the source; the store numbers it.
+            scope: of the source, apart from others; empty for a live one.
+            done: called once it is durable.
+            at_once: whether it does not wait for others.
+
+        Raises:
+            OutputError: as `append_events`.
+        """
+        with self.guard:
+            numbered = msgspec.structs.replace(now, at=(self.boot, self._sequence))
+            self.committer.pending.keep(stream_state.entries(states, numbered, scope), done, self.age())
+            self._urgent |= at_once
+            self.tick()
 
     def tick(self) -> None:
         """Make durable what has waited long enough; call it now and then where nothing is appended.
@@ -180,7 +214,7 @@ class Store:
             OutputError: as `commit`.
         """
         with self.guard:
-            if self.committer.due():
+            if not self._grouped and (self._urgent or self.committer.due()):
                 self.commit()
 
     def commit(self) -> None:
@@ -191,6 +225,7 @@ class Store:
                 4 MiB; the least urgent is given up first, and the next commit tries again.
         """
         with self.guard:
+            self._urgent = False
             self._pack()
             self.committer.commit()
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.core.operators import prepare, where
 from edgewright.export._c_source import Bytes, Leaf, Source, loops
 from edgewright.export._c_text import smallest
-from edgewright.export._c_trees import OP
+from edgewright.export._c_trees import OP, SUMS
 from edgewright.export._c_unit import nested
 from edgewright.export.c99_operators import Spot, operator
 from edgewright.schema.errors import InputError
+
+# Sums of whole numbers below this are exact in float32, in any order.
+_EXACT = 1 << 24
 
 
 @operator("GatherElements")
@@ -51,6 +55,78 @@ def walk(spot: Spot) -> Source:
         (target,),
     )
     return target
+
+
+@operator(SUMS)
+def sum_trees(spot: Spot) -> Source:
+    """Return sums of what the leaves answer; inner nodes come first in the tables, so that a leaf has answers alone."""
+    unit = spot.unit
+    x, columns = unit.stored(spot.source(0)), int(np.prod(spot.shape))
+    roots, feature, threshold, yes, no, *missing, answers = (np.asarray(table) for table in spot.constants[1:])
+    here = np.arange(len(yes))
+    inner = (yes != here) | (no != here)
+    after = np.where(inner, np.cumsum(inner) - 1, inner.sum() + np.cumsum(~inner) - 1)
+    whole = (answers == np.rint(answers)).all() and np.abs(answers).max(initial=0) < _EXACT
+    leaves = answers[~inner].reshape(-1)
+    answer = unit.table(smallest(leaves.astype(np.int64)) if whole else leaves.astype(np.float32), "answers")
+    start, columns_read, below, above = (
+        unit.table(smallest(table), role)
+        for table, role in ((after[roots], "roots"), (feature[inner], "feature"), (after[yes[inner]], "yes"),
+                            (after[no[inner]], "no"))
+    )  # fmt: skip
+    test = f"v <= {unit.table(threshold[inner].astype(np.float32), 'threshold')}[n]"
+    if missing:
+        test = f"({test} || (v != v && {unit.table(missing[0][inner].astype(np.uint8), 'missing')}[n]))"
+    target = unit.fresh(spot.shape)
+    total, value = target.leaves[0].buffer.name, x.leaves[0]
+    stride, width = value.view.strides[-1], answers[0].size
+    location = f"{stride} * {columns_read}[n]" if stride != 1 else f"{columns_read}[n]"
+    entry = f"{answer}[{f'{width} * ' if width > 1 else ''}(n - {inner.sum()})"
+    column = f"{f'{width} * ' if width > 1 else ''}i % {columns}" if width < columns else ""
+    add = [f"        {total}[{column or '0'}] += {entry}];"] if width == 1 else [
+        f"        for (int c = 0; c < {width}; ++c) {{",
+        f"            {total}[c] += {entry} + c];",
+        "        }",
+    ]  # fmt: skip
+    unit.step(
+        [
+            f"for (int i = 0; i < {columns}; ++i) {{",
+            f"    {total}[i] = 0.0f;",
+            "}",
+            f"for (int i = 0; i < {len(roots)}; ++i) {{",
+            f"    int32_t n = {start}[i];",
+            f"    for (int level = 0; level < {spot.node.attributes['depth']} && n < {inner.sum()}; ++level) {{"
+            f" /* about {_usual_depth(after[roots], after[yes[inner]], after[no[inner]]):.1f} turns */",
+            f"        const float v = {value.buffer.name}[{f'{value.offset} + ' if value.offset else ''}{location}];",
+            f"        n = {test} ? {below}[n] : {above}[n];",
+            "    }",
+            *(line[4:] for line in add),
+            "}",
+        ],
+        (x,),
+        (target,),
+    )
+    return target
+
+
+def _usual_depth(roots: NDArray[np.integer], yes: NDArray[np.integer], no: NDArray[np.integer]) -> float:
+    """Return how many comparisons a tree takes in the mean where each is as often true as not.
+
+    Args:
+        roots: first node of each tree.
+        yes: node that follows each comparison that is true; comparisons come before leaves.
+        no: node that follows each that is not.
+    """
+    share = np.bincount(roots, minlength=len(yes))[: len(yes)] / len(roots)
+    turns = 0.0
+    while share.any():
+        turns += float(share.sum())
+        after = np.zeros(len(yes))
+        for sides in (yes, no):
+            inner = sides < len(yes)
+            np.add.at(after, sides[inner], share[inner] / 2)
+        share = after
+    return turns
 
 
 def chosen(spot: Spot) -> Source:

@@ -28,7 +28,6 @@ _PLAIN = {
     "Not": "LOGICAL_NOT",
     "Or": "LOGICAL_OR",
     "Relu": "RELU",
-    "Round": "ROUND",
     "Sigmoid": "LOGISTIC",
     "Sign": "SIGN",
     "Sin": "SIN",
@@ -57,6 +56,16 @@ def divide(site: Site) -> None:
     if site.kind != "float32":
         raise InputError("float32", site.kind, site.where)
     site.finish(site.step("DIV", site.tensor(0), site.tensor(1)))
+
+
+@says("Round")
+def nearest(site: Site) -> None:
+    """ADD and SUB of 1.5 * 2^23, behind which float32 has no digits: halves go to the even neighbour (below 2^22).
+
+    LiteRT's reference kernels and TFLM have no ROUND.
+    """
+    step = site.builder.number(1.5 * 2.0**23)
+    site.finish(site.step("SUB", site.step("ADD", site.tensor(), step), step))
 
 
 @says("IsNaN")

@@ -1,4 +1,8 @@
-"""Downloads a release into the inactive slot with resume, checks it, and runs its test vectors."""
+"""Downloads a release into the inactive slot with resume, checks it, and runs its test vectors.
+
+Bytes that do not arrive, or that differ from the signed ones, are a fault of the way and no verdict on the release: the
+device retries and reports the fault. Only the signed bytes can fail their test.
+"""
 
 from __future__ import annotations
 
@@ -50,13 +54,15 @@ class Downloader:
             return False
         try:
             if not self._whole(release):
-                if not self._fetch(release, plan):
+                if not self._fetch(release):
                     return False
                 self.pace.failures = 0
             return self._tested(release, plan)
         except Unreachable as error:
             self._later(f"release {release.counter}: {error}", error.wait)
         except Refused as error:
+            if error.what in ("length", "hash"):
+                self._drop()  # what is downloaded is not the target, or is mixed with what is not
             self._later(f"release {release.counter} is refused: {error}")
         except OutputError as error:
             self._later(f"release {release.counter}: {error}")
@@ -75,22 +81,21 @@ class Downloader:
         self._sure = key
         return True
 
-    def _fetch(self, release: Release, plan: Plan) -> bool:
+    def _fetch(self, release: Release) -> bool:
         slot, state = self._state.held.other, self._state
         self._trust.check(release)
         begun = state.held.fetched
         if begun is None or (begun.counter, begun.sha256) != (release.counter, release.sha256):
-            self._sure = None
-            if self._slots.size(slot):
-                # Delete the rest of another download before recording this one, so that the two are never mixed.
-                self._slots.write(slot, 0, b"")
+            # Delete the rest of another download before recording this one, so that the two are never mixed.
+            self._drop()
+            self.pace.failures = 0
             state.change(fetched=Fetched(sha256=release.sha256, counter=release.counter))
         there = self._slots.holds(slot)
         if (there is None or there.sha256 != release.sha256) and not self._read(slot, release):
             return False
         if not self._slots.finish(slot, release, state.held.floor):
-            self._damaged(release, plan)
-            return False
+            by = self._packages.spoilt(release)
+            raise Refused(f"the bytes from {by} differ from the signed ones", "hash")
         self._sure = (release.counter, release.sha256)
         return True
 
@@ -114,17 +119,10 @@ class Downloader:
             raise Unreachable(f"broken off after {have:,} bytes")
         return have >= release.length
 
-    def _damaged(self, release: Release, plan: Plan) -> None:
-        """Drop bytes that differ from the signed ones, report that once, and download them again later."""
-        held = self._state.held
-        detail = "the received bytes differ from the signed ones"
-        before = any(
-            (one.what, one.counter, one.because) == ("refused", release.counter, "damaged")
-            for one in self._state.outcomes
-        )
-        outcome = self._state.tell("refused", release.counter, plan.id, self._clock.wall(), "damaged", detail)
-        self._state.change([] if before else [outcome], fetched=None, because=held.because or "damaged")
-        self._later(f"release {release.counter}: {detail}")
+    def _drop(self) -> None:
+        self._sure, slot = None, self._state.held.other
+        if self._slots.size(slot):
+            self._slots.write(slot, 0, b"")
 
     def _tested(self, release: Release, plan: Plan) -> bool:
         held = self._state.held
@@ -143,6 +141,8 @@ class Downloader:
             fetched = msgspec.structs.replace(held.fetched, tested=True, environment=environment)
             self._state.change([outcome], fetched=fetched)
             return True
+        if self._slots.holds(held.other) is None:
+            raise Refused("its bytes changed on this device", "hash")
         because = found.because or "vectors"
         outcome = self._state.tell("refused", release.counter, plan.id, wall, because, found.detail)
         self._sure = None

@@ -9,21 +9,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from edgewright.core.files import write_atomic
+from edgewright.core.files import os_errors, write_atomic
+from edgewright.device.store import file_operations
 from edgewright.fleet.device.backoff import ClockJump, Pace
 from edgewright.fleet.device.control_client import HttpControl
 from edgewright.fleet.device.ports import Control, Reporter
-from edgewright.fleet.device.state_database import State
+from edgewright.fleet.device.state_database import KEY_COPY, KEY_FILE, State
 from edgewright.fleet.device.trust.pinned_root import pin
 from edgewright.fleet.protocol.layout import METADATA_PATH
 from edgewright.fleet.protocol.ports import Chance, Clock, Seen, Transport, Trust, Unreachable
 from edgewright.fleet.protocol.wire.signing import public_text
 from edgewright.fleet.protocol.wire.token import Token
-from edgewright.schema.errors import InputError, OutputError
+from edgewright.schema.errors import OutputError
 from edgewright.schema.fleet_plan import Plan, Release
 from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Enrolment, Intent, Report
 
@@ -59,7 +60,6 @@ class EnrollmentPorts:
 
         Raises:
             InputError: the fleet refused: wrong token, or another fleet.
-            OutputError: the storage failed.
         """
         now = self._clock.monotonic()
         if self._clock_jump():
@@ -70,6 +70,9 @@ class EnrollmentPorts:
             except Unreachable as error:
                 self._why = f"not enrolled yet: {error}"
                 self._pace.bad(now, error.wait)
+            except OutputError as error:  # what the device runs does not end because of a damaged file or a full disk
+                self._why = f"does not follow its fleet: {error}"
+                self._pace.bad(now)
         return self._joined is not None
 
     @property
@@ -111,36 +114,54 @@ class EnrollmentPorts:
         return self._joined
 
 
-KEY_FILE = "device.key"
+_KEY = "the key of this device, an Ed25519 key in PEM"
+_FEW_BITS = 64
 TRUST_FOLDER = "trust"
 _LARGEST_ROOT = 512_000
 
 
 def device_key(store: Path) -> Ed25519PrivateKey:
-    """Return the device's key, creating it if necessary; only the owner can read the file.
+    """Return the device's key, creating it if necessary; only the owner can read the file and its second copy.
+
+    The copy has a checksum: it replaces a key with flipped bits, which may look like another valid key. A whole key
+    that differs in more than a few bits was made later, by an Edgewright without copies.
 
     Raises:
-        InputError: the file contains something else.
-        OutputError: the file cannot be written.
+        OutputError: both copies are damaged, or a file cannot be written.
     """
-    path = store / KEY_FILE
-    if not path.exists():
-        made = Ed25519PrivateKey.generate()
-        write_atomic(path, made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), mode=0o600)
+    path, copy = store / KEY_FILE, store / KEY_COPY
+    if not path.exists() and not copy.exists():
+        generated = Ed25519PrivateKey.generate()
+        write_atomic(path, generated.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), mode=0o600)
+    kept = file_operations.read_checked(copy)
+    with os_errors(OutputError, _KEY, path):
+        data = path.read_bytes() if path.exists() else b""
+        key, reason = _parsed(data)
+        if kept is not None and (key is None or 0 < _bits_between(kept, data) <= _FEW_BITS):
+            key, reason = _parsed(kept)
+            write_atomic(path, kept, mode=0o600)
+        elif key is not None and kept != data:
+            file_operations.replace_checked(copy, data)
+    if key is None:
+        do = "Remove both files and enrol the device again with a new token: the fleet then sees a new device"
+        raise OutputError(_KEY, f"{reason[:100]}, and no whole copy", str(path), do)
+    return key
+
+
+def _parsed(data: bytes) -> tuple[Ed25519PrivateKey | None, str]:
+    """Return a key in PEM, or None and what is wrong."""
     try:
-        found = load_pem_private_key(path.read_bytes(), None)
-    except OSError as error:
-        raise OutputError("the key of this device", error.strerror or str(error), str(path)) from None
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        found, reason = None, str(error)
-    else:
-        reason = type(found).__name__
-    if not isinstance(found, Ed25519PrivateKey):
-        raise InputError(
-            "an Ed25519 key in PEM", reason[:100], str(path),
-            "Remove the file and enrol the device again: the fleet then sees a new device",
-        )  # fmt: skip
-    return found
+        key = load_pem_private_key(data, None)
+    except (ValueError, TypeError, InternalError, UnsupportedAlgorithm) as error:
+        return None, str(error)
+    return (key, "") if isinstance(key, Ed25519PrivateKey) else (None, type(key).__name__)
+
+
+def _bits_between(one: bytes, other: bytes) -> int:
+    """Return the number of bits in which two texts differ."""
+    length = max(len(one), len(other))
+    first, second = (int.from_bytes(text.ljust(length, b"\0"), "big") for text in (one, other))
+    return (first ^ second).bit_count()
 
 
 def enrol(

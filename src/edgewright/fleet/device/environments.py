@@ -7,26 +7,29 @@ transaction, and goes back with it.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 
 from edgewright.core.files import private_folder, sync, write_atomic
 from edgewright.device.store import file_operations
+from edgewright.fleet.device.parent_process import output_of
 from edgewright.fleet.protocol.wheel_set import digest, wheels_of
 from edgewright.schema.errors import InputError, OutputError
 
 FOLDER, MARKER = "environments", "complete"
 NAME_VARIABLE, FACTORY_VARIABLE = "EDGEWRIGHT_ENVIRONMENT", "EDGEWRIGHT_FACTORY"
 _SECONDS = 600.0
-_LOOK, _SHOWN = 5.0, 400
+_SHOWN = 400
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+"""Errors of this device's disk, which say nothing about the wheels."""
 
 
 def running() -> str:
@@ -44,7 +47,7 @@ class Environments:
 
     Args:
         store: its folder.
-        alive: called every few seconds while something is installed, for a watchdog.
+        alive: called again and again while something is installed or read, for a watchdog.
     """
 
     def __init__(self, store: Path, alive: Callable[[], None] = lambda: None) -> None:
@@ -54,10 +57,18 @@ class Environments:
         """Return the interpreter of a whole environment; None for any other."""
         folder = self._folder / name
         try:
-            whole = (folder / MARKER).read_text(encoding="ascii") == _fingerprint(folder)
+            whole = (folder / MARKER).read_text(encoding="ascii") == _fingerprint(folder, self._alive)
         except (OSError, ValueError):
             return None
-        return folder / "bin" / "python" if whole else None
+        return self.interpreter(name) if whole else None
+
+    def interpreter(self, name: str) -> Path:
+        """Return where the interpreter of an environment lies."""
+        return self._folder / name / "bin" / "python"
+
+    def beats(self, name: str) -> bool:
+        """Return whether the agent of an environment gives signs of life; one that cannot must not die for silence."""
+        return any((self._folder / name).glob("lib/python*/site-packages/edgewright/device/agent/systemd.py"))
 
     def prepare(self, package: Path) -> str:
         """Install the wheels of a package; the environment's name, empty where the package carries none.
@@ -116,8 +127,8 @@ class Environments:
         base = self._run([factory(), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])
         (Path(site) / "edgewright-factory.pth").write_text(f"import site; site.addsitedir({base!r})\n")
         check(python)
-        _flush(folder)
-        write_atomic(folder / MARKER, _fingerprint(folder).encode())
+        _flush(folder, self._alive)
+        write_atomic(folder / MARKER, _fingerprint(folder, self._alive).encode())
         file_operations.sync_folder(self._folder)
 
     def _answers(self, python: Path, package: Path) -> None:
@@ -127,20 +138,18 @@ class Environments:
 
     def _run(self, command: list[str]) -> str:
         """Return what a command prints."""
-        until = time.monotonic() + _SECONDS
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-            while True:
-                self._alive()
-                try:
-                    output, error = process.communicate(timeout=_LOOK)
-                    break
-                except subprocess.TimeoutExpired:
-                    if time.monotonic() > until:
-                        process.kill()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            try:
+                output, error = output_of(process, _SECONDS, self._alive)
+            except subprocess.TimeoutExpired:
+                error = b"it took too long"
         if process.returncode:
-            text = " ".join((error or output).splitlines())[-_SHOWN:]
+            text = " ".join((error or output).decode("utf-8", "replace").splitlines())
+            if any(os.strerror(code) in text for code in _DISK):
+                raise OutputError("room for an environment of the agent", text[-_SHOWN:], str(self._folder))
+            text = text[-_SHOWN:]
             raise InputError("an agent that can be installed", text or f"exit code {process.returncode}", "agent/")
-        return output.strip()
+        return output.decode("utf-8", "replace").strip()
 
 
 def _files(folder: Path) -> list[Path]:
@@ -149,13 +158,15 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in found if path.suffix != ".pyc" and path != folder / MARKER)
 
 
-def _fingerprint(folder: Path) -> str:
+def _fingerprint(folder: Path, alive: Callable[[], None] = lambda: None) -> str:
     found = hashlib.sha256()
     for path in _files(folder):
+        alive()
         found.update(f"{path.relative_to(folder)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return found.hexdigest()
 
 
-def _flush(folder: Path) -> None:
+def _flush(folder: Path, alive: Callable[[], None]) -> None:
     for path in [*_files(folder), *(one for one in folder.rglob("*") if one.is_dir()), folder]:
+        alive()
         sync(path)

@@ -70,7 +70,12 @@ def take_part(
     if not state.kept:
         raise InputError("labelled examples on the device", "none", "learned state", "edgewright adapt learn")
     done = Participation()
-    steps = participation(factory, state, done, fewest)
+    hidden, labels = state.pool[: state.kept].copy(), state.owners[: state.kept] & 127
+
+    def change(begin: Begin) -> Numbers:
+        return contribution(factory, begin, hidden, labels)
+
+    steps = participation(factory.identity, change, done, fewest)
     go_on: Callable[[], Step] = partial(next, steps)
     while True:
         try:
@@ -89,29 +94,24 @@ def take_part(
 
 
 def participation(
-    factory: Factory, state: State, done: Participation, fewest: int = FEWEST
+    identity: int, change: Callable[[Begin], Numbers], done: Participation, fewest: int = FEWEST
 ) -> Generator[Step, Answer, None]:
     """Yield what a device sends and how long it waits, without a network or a clock of its own.
 
     `take_part` runs these steps on a device; a simulation runs them in its own time. What sending raises is thrown in.
 
     Args:
-        factory: of the package.
-        state: of the device, with examples.
+        identity: of the factory layer of the package.
+        change: returns what the device sends in a round, as `contribution`.
         done: records what becomes of it.
         fewest: members of the smallest group that the device joins.
 
     Raises:
         RetiredError: the fleet has retired this device.
     """
-    hidden, labels = state.pool[: state.kept].copy(), state.owners[: state.kept] & 127
-
-    def change(begin: Begin) -> Numbers:
-        return contribution(factory, begin, hidden, labels)
-
     refused = 0
     while not done.over:
-        member = Member(factory.identity, change, fewest)
+        member = Member(identity, change, fewest)
         try:
             yield from _round(member)
         except RetiredError:

@@ -50,6 +50,7 @@ class ModelProcess:
         hear: receives the standard error output of the process.
         before_end: called before the process is asked to exit, and repeatedly until it has exited.
         sign: timeout in seconds between two notifications.
+        alive: called every few seconds while a package is tested, for a watchdog.
 
     Raises:
         OSError: the socket cannot be created.
@@ -59,9 +60,10 @@ class ModelProcess:
         self, slots: FolderSlots, arguments: Sequence[str], folder: Path, *,
         environment: Mapping[str, str] | None = None, hear: Callable[[bytes], None] = lambda text: None,
         before_end: Callable[[], None] = lambda: None, sign: float = _SIGN,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self._slots, self._arguments, self._hear, self._before_end = slots, tuple(arguments), hear, before_end
-        self._sign = sign
+        self._sign, self._alive = sign, alive
         address = folder / "notify"
         address.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
@@ -78,7 +80,7 @@ class ModelProcess:
         self._line: str | None = None
 
     def test(self, slot: Slot, limits: TrialLimits) -> Tested:
-        return run_vectors(self._slots.path(slot), limits)
+        return run_vectors(self._slots.path(slot), limits, alive=self._alive)
 
     def start(self, slot: Slot, limits: TrialLimits | None) -> None:
         self.stop()

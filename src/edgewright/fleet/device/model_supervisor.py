@@ -8,6 +8,7 @@ from edgewright.fleet.device.backoff import Pace
 from edgewright.fleet.device.device_state import Counts, Trial
 from edgewright.fleet.device.package_slots import NAMES
 from edgewright.fleet.device.ports import DeviceConfig, Runner, Slot, Slots
+from edgewright.fleet.device.rollback import go_back
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.device.trial import added, judge
 from edgewright.fleet.protocol.ports import Chance, Clock
@@ -76,24 +77,6 @@ def _cut_off(state: State) -> str:
         return ""
     state.change(trial=msgspec.structs.replace(trial, running=False, boots=trial.boots + 1))
     return f"the device was cut off during the trial, {trial.boots + 1} of {trial.limits.boots} times"
-
-
-def go_back(state: State, slots: Slots, because: str, detail: str, wall: float) -> None:
-    """Roll back: activate the previous slot and burn the counter, in one transaction.
-
-    If the previous slot contains no permitted release, no slot is active until the next release is there.
-    """
-    held = state.held
-    trial = held.trial
-    assert trial is not None  # noqa: S101 - callers check it
-    before = slots.holds(trial.previous) if trial.previous else None
-    there = before is not None and before.counter == trial.before and trial.before >= held.floor
-    outcome = state.tell("reverted", trial.counter, trial.plan, wall, because, detail)  # type: ignore[arg-type]
-    state.change(
-        [outcome], active=trial.previous if there else "", counter=trial.before if there else 0,
-        plan=trial.plan_before if there else "", trial=None, fetched=None, because=because,
-        burned=(*held.burned, trial.counter), environment=trial.environment, environment_before=trial.environment,
-    )  # fmt: skip
 
 
 _CRASH_FIRST, _CRASH_SLOWEST = 1.0, 60.0
@@ -240,17 +223,11 @@ class ModelSupervisor:
         self.why = self.why if not judged.over and not self._up and self.why else judged.why
         if judged.over == "reverted":
             self.revert(judged.because, judged.why)
-        elif judged.over == "confirmed" and self._agent_works(trial):
-            self._confirm(trial)
-
-    def _agent_works(self, trial: Trial) -> bool:
-        """Return whether an agent that is new with this release has reached the control plane, or goes back in time."""
-        if self._config.environment == trial.environment or self._state.link.nonce != self._nonce:
-            return True
-        self.why = "the new agent has not reached the control plane yet"
-        if trial.waited > trial.limits.patience:
-            self.revert("patience", self.why)
-        return False
+        elif judged.over == "confirmed":
+            if self._config.environment == trial.environment or self._state.link.nonce != self._nonce:
+                self._confirm(trial)
+            else:  # an agent that is new with this release; the launcher ends its trial when patience does
+                self.why = "the new agent has not reached the control plane yet"
 
     def _confirm(self, trial: Trial) -> None:
         """Confirm the trial and raise the floor in one transaction, then update the floor's copies."""

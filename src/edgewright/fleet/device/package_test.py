@@ -7,10 +7,12 @@ import os
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from edgewright.core.files import os_errors
+from edgewright.fleet.device.parent_process import output_of
 from edgewright.fleet.device.ports import Tested
 from edgewright.schema.errors import OutputError
 from edgewright.schema.fleet_plan import TrialLimits
@@ -20,7 +22,7 @@ _NEW_USER, _NEW_NET = 0x10000000, 0x40000000  # CLONE_NEWUSER, CLONE_NEWNET of s
 _ADDRESSES = 16 << 30  # engines map far more memory than they use; RLIMIT_DATA is the effective limit
 _FILES = 16 << 20
 _MORE_PROCESSES = 64
-OK, WRONG, DAMAGED, MEMORY = 0, 1, 2, 74
+OK, WRONG, UNREADABLE, DISK, MEMORY = 0, 1, 2, 3, 74
 _MEMORY = 1 << 30
 _SECONDS = 60
 _WALL = 120.0
@@ -63,20 +65,26 @@ def _processes() -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Run FILE MEMORY SECONDS: return 0 if the vectors pass, 1 if answers differ, 2 if damaged, 74 if out of memory."""
+    """Run FILE MEMORY SECONDS.
+
+    Return 0 if the vectors pass, 1 if answers differ, 2 for an unreadable package, 3 for a full disk, 74 for too little
+    memory.
+    """
     path, memory, seconds = Path(arguments[0]), int(arguments[1]), int(arguments[2])
     alone()
     limit(memory, seconds)
     from edgewright.core.package import read_package  # noqa: PLC0415 - after the limits
     from edgewright.core.predictor import Predictor  # noqa: PLC0415
-    from edgewright.schema.errors import CheckFailedError, EdgewrightError  # noqa: PLC0415
+    from edgewright.schema.errors import CheckFailedError, EdgewrightError, OutputError  # noqa: PLC0415
 
     try:
         Predictor(read_package(path))
     except CheckFailedError as error:
         return _said(str(error), WRONG)
+    except OutputError as error:
+        return _said(str(error), DISK)
     except EdgewrightError as error:
-        return _said(str(error), DAMAGED)
+        return _said(str(error), UNREADABLE)
     except MemoryError:
         return _said("out of memory", MEMORY)
     return OK
@@ -92,16 +100,19 @@ def written(memory: int) -> int:
     return 2 * memory + (128 << 20) if memory else _MEMORY
 
 
-def run_vectors(path: Path, limits: TrialLimits, wall: float = _WALL) -> Tested:
+def run_vectors(
+    path: Path, limits: TrialLimits, wall: float = _WALL, alive: Callable[[], None] = lambda: None
+) -> Tested:
     """Run the test vectors of a package in a restricted process.
 
     Args:
         path: file of the package.
         limits: limits of the plan; only the memory limit applies.
         wall: seconds after which the process is killed.
+        alive: called every few seconds meanwhile, for a watchdog.
 
     Raises:
-        OutputError: the process cannot be started; the result of the package is unknown.
+        OutputError: the process cannot be started or cannot write; the result of the package is unknown.
     """
     command = [sys.executable, "-m", __name__, str(path.absolute()), str(written(limits.memory)), str(_SECONDS)]
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -112,23 +123,25 @@ def run_vectors(path: Path, limits: TrialLimits, wall: float = _WALL) -> Tested:
             cwd="/", start_new_session=True,
         )  # fmt: skip
     try:
-        _, data = process.communicate(timeout=wall)
+        data = output_of(process, wall, alive)[1]
     except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
         return Tested(ok=False, because="latency", detail=f"its test vectors took more than {wall:.0f} s")
     finally:
         if process.poll() is None:
             process.kill()
             process.wait()
-    return _meaning(process.returncode, data.decode("utf-8", "replace").strip())
+    text = data.decode("utf-8", "replace").strip()
+    if process.returncode == DISK:
+        raise OutputError("to run a package's test vectors", text.splitlines()[-1] if text else "no space", str(path))
+    return _meaning(process.returncode, text)
 
 
 def _meaning(code: int, text: str) -> Tested:
     last = text.splitlines()[-1][:400] if text else ""
     if code == OK:
         return Tested(ok=True)
-    known: dict[int, Because] = {WRONG: "vectors", DAMAGED: "damaged", MEMORY: "memory"}
+    # The bytes are the signed ones, so a package that cannot be read is the release's fault like a wrong answer.
+    known: dict[int, Because] = {WRONG: "vectors", UNREADABLE: "vectors", MEMORY: "memory"}
     if code in known and "MemoryError" not in last:
         return Tested(ok=False, because=known[code], detail=last)
     how = f"signal {-code}" if code < 0 else f"exit code {code}"

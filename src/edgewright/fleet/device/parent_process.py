@@ -1,18 +1,167 @@
-"""A process beside the agent that must not outlive it, not even one that is killed."""
+"""Ties processes to their parent: none outlives the agent or its launcher, not even if that is killed."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
-_PR_SET_PDEATHSIG, _SIGKILL = 1, 9
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_LIBC = ctypes.CDLL(None)
+_ROUND_S, _LOOK_S = 0.02, 5.0
 
 
 def end_with(parent: int) -> bool:
-    """Let the kernel end this process as soon as its parent has ended; return whether the parent still runs.
+    """Let the kernel kill this process as soon as its parent has exited; return whether the parent still runs.
 
     Args:
-        parent: process id of the agent.
+        parent: process id of the parent.
     """
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, _SIGKILL)
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     return os.getppid() == parent
+
+
+def output_of(
+    process: subprocess.Popen[bytes], seconds: float, alive: Callable[[], None] = lambda: None
+) -> tuple[bytes, bytes]:
+    """Return what a process writes to its pipes until it exits.
+
+    Args:
+        process: killed if it takes too long.
+        seconds: longest time.
+        alive: called every few seconds meanwhile, for a watchdog.
+
+    Raises:
+        subprocess.TimeoutExpired: it took longer.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        alive()
+        try:
+            return process.communicate(timeout=max(0.0, min(_LOOK_S, until - time.monotonic())))
+        except subprocess.TimeoutExpired:
+            if time.monotonic() >= until:
+                process.kill()
+                process.communicate()
+                raise
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of descendants whose own parent exits, so that none escapes `end_descendants`."""
+    _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def end_descendants(child: int, variable: str, value: str, seconds: float, alive: Callable[[], None]) -> bool:
+    """Kill what descends from a child of this process and collect exit codes; return whether none is left.
+
+    It needs neither rights nor control groups. What descends from the child is below it, in its session, or was started
+    with its environment; after `adopt_orphans` all of it is below this process. Other children of this process stay: as
+    the first process of a container, or where a shell replaced itself by it, it has some that it did not start.
+
+    Args:
+        child: process id; it leads a session of its own.
+        variable: of its environment.
+        value: of that.
+        seconds: longest time; a process that waits for a broken disk cannot be killed.
+        alive: called again and again meanwhile.
+    """
+    until, mark = time.monotonic() + seconds, f"\0{variable}={value}\0".encode()
+    while descendants := _descendants(child, mark):
+        alive()
+        _kill(descendants)
+        _collect()
+        if time.monotonic() > until:
+            return False
+        time.sleep(_ROUND_S)
+    _collect()
+    return True
+
+
+def end_marked(variable: str, value: str, seconds: float) -> bool:
+    """Kill the processes of this user that were started with an environment variable; return whether none is left.
+
+    This process and those above it stay.
+
+    Args:
+        variable: its name.
+        value: its value.
+        seconds: longest time.
+    """
+    until, mark = time.monotonic() + seconds, f"\0{variable}={value}\0".encode()
+    while marked := [process for process in _processes() if mark in _environment(process)]:
+        above = _above(os.getpid())
+        others = [process for process in marked if process not in above]
+        if not others:
+            return True
+        _kill(others)
+        if time.monotonic() > until:
+            return False
+        time.sleep(_ROUND_S)
+    return True
+
+
+def _kill(processes: list[int]) -> None:
+    for process in processes:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(process, signal.SIGKILL)
+
+
+def _collect() -> None:
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _processes() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - names, thousands of them
+
+
+def _environment(process: int) -> bytes:
+    try:
+        return b"\0" + Path(f"/proc/{process}/environ").read_bytes() + b"\0"
+    except OSError:  # of another user, or gone
+        return b""
+
+
+def _parent(process: int) -> tuple[int, bool, int]:
+    """Return the parent of a process, whether the process still runs, and its session; (0, False, 0) for none."""
+    try:
+        # The name stands in parentheses and may contain some.
+        fields = Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        state, parent, _, session = fields[:4]
+    except (OSError, ValueError):
+        return 0, False, 0
+    return int(parent), state != "Z", int(session)
+
+
+def _above(process: int) -> set[int]:
+    chain: set[int] = set()
+    while process > 0 and process not in chain:
+        chain.add(process)
+        process = _parent(process)[0]
+    return chain
+
+
+def _descendants(child: int, mark: bytes) -> list[int]:
+    """Return what runs of a child of this process; zombies only wait for their parent."""
+    table = {process: _parent(process) for process in _processes()}
+    children: dict[int, list[int]] = {}
+    for process, (parent, _, _) in table.items():
+        children.setdefault(parent, []).append(process)
+
+    def below(roots: list[int]) -> list[int]:
+        waiting, processes = roots, list[int]()
+        while waiting:
+            processes += (waiting := [lower for process in waiting for lower in children.get(process, [])])
+        return processes
+
+    roots = [
+        process for process in below([os.getpid()])
+        if child in (process, table[process][2]) or mark in _environment(process)
+    ]  # fmt: skip
+    return [process for process in {*roots, *below(roots)} if table[process][1]]

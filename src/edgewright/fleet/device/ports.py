@@ -160,7 +160,14 @@ class Packages(Protocol):
 
         Raises:
             Unreachable: no answer, or the connection broke; the bytes returned so far are valid.
-            Refused: the server's target has another length.
+            Refused: the server's target has another length; the bytes returned so far are not of the target.
+        """
+
+    def spoilt(self, release: Release) -> str:
+        """Record that the bytes of a release were wrong, so that the next read tries another mirror.
+
+        Returns:
+            The mirror that sent them, for people.
         """
 
 

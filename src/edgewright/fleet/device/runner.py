@@ -28,12 +28,12 @@ from edgewright.fleet.device.model_process import ModelProcess
 from edgewright.fleet.device.package_slots import NAMES, FolderSlots
 from edgewright.fleet.device.ports import DeviceConfig, Packages
 from edgewright.fleet.device.reports import ReportSender
-from edgewright.fleet.device.state_database import State
+from edgewright.fleet.device.state_database import NOT_ENROLLED, State
 from edgewright.fleet.device.state_machine import Agent
 from edgewright.fleet.device.store_lock import locked
 from edgewright.fleet.device.trust.client import Client
 from edgewright.fleet.device.usb_repository import CombinedRepository, StickMount
-from edgewright.fleet.protocol.ports import SystemClock, SystemRandom, Trust
+from edgewright.fleet.protocol.ports import SystemClock, SystemRandom, Trust, Unreachable
 from edgewright.fleet.protocol.wire.token import Token, read_token
 from edgewright.fleet.protocol.wire.transport import HttpTransport, TransportPackages
 from edgewright.schema.boards import BoardEntry
@@ -59,6 +59,7 @@ class RunnerOptions(msgspec.Struct, frozen=True, kw_only=True):
         arguments: arguments of the model's process after the package.
         name, profile, ca_file, broker: the options with these names; empty for their defaults.
         poll: seconds between two polls for news.
+        mirrors: further addresses with the bytes of packages.
         stick: mount point of USB sticks; None for none.
         boards: microcontrollers behind the device.
         keep_agent: no release may bring another agent.
@@ -75,6 +76,7 @@ class RunnerOptions(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: str = ""
     broker: str = ""
     poll: float = 60.0
+    mirrors: tuple[str, ...] = ()
     stick: Path | None = None
     boards: tuple[BoardEntry, ...] = ()
     keep_agent: bool = False
@@ -83,8 +85,8 @@ class RunnerOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 def follow(
     options: RunnerOptions, ending: Callable[[], bool], say: Callable[[str], None], hear: Callable[[bytes], None]
-) -> bool:
-    """Follow a fleet until `ending` says so, or another environment of the agent is to run; whether this one is.
+) -> None:
+    """Follow a fleet until `ending` says so, or the launcher has to start another agent.
 
     Args:
         options: options of the command line.
@@ -101,25 +103,25 @@ def follow(
         state = State.open(options.store)
         stack.callback(state.close)
         token = read_token(options.token) if options.token else None
-        product = state.held.product or (token.product if token else "")
+        slots = FolderSlots(options.store)
+        product = state.held.product or (token.product if token else "") or _product(slots)
         if not product:
             raise InputError("an enrolment token", "none", "--token",
                              "A device that was never enrolled needs one: edgewright fleet token new")  # fmt: skip
-        slots = FolderSlots(options.store)
         _factory(options.package, product, state, slots)
         private = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgewright-")))
-        signals = LoopSignals()
+        signals, supervisor = LoopSignals(), Supervisor()
         log = LogBuffer(SystemClock(), say, hear)
         ipc = IpcServer(private / "door", signals.alarm)
         stack.callback(ipc.close)
         process = ModelProcess(
             slots, options.arguments, private, environment={DOOR_ENVIRONMENT: str(ipc.path)}, hear=log.hear,
-            before_end=ipc.release,
+            before_end=ipc.release, alive=supervisor.alive,
         )  # fmt: skip
         stack.callback(process.close)
         signals.wake = process.wake
         clock, chance = SystemClock(), SystemRandom()
-        transport = HttpTransport(options.url, options.ca_file)
+        transport = HttpTransport(options.url, options.ca_file, supervisor.alive)
         if options.broker:
             from edgewright.fleet.protocol.wire.broker import checked_broker  # noqa: PLC0415 - few devices need it
 
@@ -128,7 +130,9 @@ def follow(
             lambda: _enroll(options, state, transport, token, ipc, product, signals.news, stack, log), clock, chance
         )
         trust: Trust = enrollment
-        packages: Packages = TransportPackages(transport)
+        packages: Packages = TransportPackages(
+            transport, {url: HttpTransport(url, options.ca_file) for url in options.mirrors}, options.url
+        )
         if options.stick is not None:
             mount = StickMount(options.stick, options.store, clock)
             stack.callback(mount.close)
@@ -141,7 +145,7 @@ def follow(
         if options.federate:
             learning = FederationWorker(options.store, options.url, options.ca_file, options.poll, log.say)
             stack.callback(learning.close)
-        environments = Environments(options.store, Supervisor().alive)
+        environments = Environments(options.store, supervisor.alive)
         environments.keep({held.environment, held.environment_before, held.fetched.environment if held.fetched else ""})
         agent = Agent(
             DeviceConfig(
@@ -152,8 +156,7 @@ def follow(
             control=enrollment, reporter=enrollment, clock=clock, chance=chance, ending=ending, boards=boards,
             prepare=lambda slot: "" if options.keep_agent else environments.prepare(slots.path(slot)),
         )  # fmt: skip
-        _loop(agent, enrollment, process, signals, ending, log.say)
-        return state.held.environment == running()
+        _loop(agent, enrollment, process, signals, ending, log.say, supervisor)
 
 
 class LoopSignals:
@@ -185,9 +188,8 @@ class LoopSignals:
 
 def _loop(
     agent: Agent, enrollment: EnrollmentPorts, process: ModelProcess, signals: LoopSignals, ending: Callable[[], bool],
-    say: Callable[[str], None],
+    say: Callable[[str], None], supervisor: Supervisor,
 ) -> None:  # fmt: skip
-    supervisor = Supervisor()
     # A signal ends the wait for output of the process.
     before = None
     if threading.current_thread() is threading.main_thread():
@@ -229,7 +231,7 @@ def _enroll(
     """Enrol the device unless it is enrolled, and return its ports."""
     if not state.link.device:
         if token is None:
-            raise InputError("an enrolment token", "none", "--token", "Make one: edgewright fleet token new")
+            raise Unreachable(NOT_ENROLLED)
         enrol(options.store, state, transport, token, name=options.name, profile=options.profile, version=_VERSION)
     key = device_key(options.store)
     trust = Client(options.store / TRUST_FOLDER, transport, SystemClock())
@@ -247,9 +249,18 @@ def _enroll(
     return EnrolledPorts(trust, control, reporter)
 
 
+def _product(slots: FolderSlots) -> str:
+    """Return the product of a package in the slots, for a device that has lost its state; empty for none."""
+    return next((release.product for slot in NAMES if (release := slots.holds(slot)) is not None), "")
+
+
 def _factory(package: Path | None, product: str, state: State, slots: FolderSlots) -> None:
-    """Install the package of the command line as release 0 on a device without one."""
-    if package is None or state.held.begun or any(slots.holds(slot) for slot in NAMES):
+    """Install the package of the command line as release 0 on a device without one, or whose release 0 is damaged.
+
+    No fleet has release 0, so it could not be downloaded again.
+    """
+    held = state.held
+    if package is None or held.counter or held.floor or any(slots.holds(slot) for slot in NAMES):
         return
     found = sorted(package.glob("*.edge")) if package.is_dir() else [package]
     if len(found) != 1:
@@ -260,8 +271,11 @@ def _factory(package: Path | None, product: str, state: State, slots: FolderSlot
         product=product, counter=0, target=found[0].name, sha256=hashlib.sha256(data).hexdigest(), length=len(data),
         package=found[0].stem,
     )  # fmt: skip
-    if not slots.put("a", data, release, 0):
-        raise OutputError("to put the package into its slot", "other bytes than were written", str(slots.path("a")))
+    slot = held.active or "a"
+    if not slots.put(slot, data, release, 0):
+        raise OutputError("to put the package into its slot", "other bytes than were written", str(slots.path(slot)))
+    if held.begun and not held.active:
+        state.change(active=slot)
 
 
 def arguments(store: Path, config: Path | None, source: str, more: Sequence[str]) -> tuple[str, ...]:

@@ -1,19 +1,21 @@
 """The agent's durable state: one database file, one transaction per transition.
 
 If the file were recreated after a loss, an older release could become active again. It is therefore separate from the
-store and never replaced automatically when damaged, and the slots contain copies of the release floor.
+store, has two copies, and the slots contain copies of the release floor. Where both copies are damaged, the device
+keeps its floor and its package and enrols again as another device, with another key.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from edgewright.device.store.database import Connect, Database, connect, trouble
-from edgewright.device.store.guarded_database import open_guarded
+from edgewright.device.store.guarded_database import LostError, open_guarded, start_over
 from edgewright.fleet.device.device_state import DeviceState, Link, TagChange
 from edgewright.fleet.device.ports import RetiredError
 from edgewright.schema.errors import InputError, OutputError
@@ -21,6 +23,8 @@ from edgewright.schema.fleet_report import Acknowledged, Because, Enrolled, Outc
 
 FILE = "update.sqlite"
 VERSION = 1
+"""Of the file. A rollback starts an older agent on it, so only fields may be new, and words in `_FOR_PEOPLE`."""
+_FOR_PEOPLE = ("because", "boards")
 OUTCOMES = 1000
 """Largest number of unacknowledged outcomes; above it the oldest 'tested' outcomes are dropped first."""
 PLANS = 40
@@ -32,11 +36,16 @@ _TABLES = (
     "CREATE TABLE outcomes(number INTEGER PRIMARY KEY, value TEXT)",
 )
 _WHAT = "which package this device runs"
-_DO = (
-    "It guards against older packages, so it is not recreated automatically. Delete it to start over: "
-    "the floor then comes from the slots"
-)
+_DO = "Start `edgewright device run`, which repairs it"
+KEY_FILE, KEY_COPY = "device.key", "device.key.copy"
 _PUT = "INSERT OR REPLACE INTO kept(key, value) VALUES (?, ?)"
+
+
+NOT_ENROLLED = (
+    "this device has lost its enrolment and runs its package. Give it a new token (edgewright fleet token new, then "
+    "device run --token-file) and retire its old entry (edgewright fleet device retire)"
+)
+"""Said of a device that has a product and no enrolment: both copies of its state were damaged."""
 
 
 class State:
@@ -49,11 +58,7 @@ class State:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        found = dict(database.execute("SELECT key, value FROM kept"))
-        self.held = msgspec.json.decode(found["held"], type=DeviceState) if "held" in found else DeviceState()
-        self.link = msgspec.json.decode(found["link"], type=Link) if "link" in found else Link()
-        rows = database.execute("SELECT value FROM outcomes ORDER BY number LIMIT ?", (2 * OUTCOMES,))
-        self._outcomes = [msgspec.json.decode(value, type=Outcome) for (value,) in rows]
+        self.held, self.link, self._outcomes = _read(database)
 
     @classmethod
     def open(cls, folder: Path, opener: Connect = connect, writable: bool = True) -> State:
@@ -63,12 +68,22 @@ class State:
             InputError: a newer version wrote the database.
             OutputError: the database cannot be read or created; an existing file is left unchanged.
         """
-        database = open_guarded(folder / FILE, VERSION, _TABLES, _WHAT, _DO, opener=opener, writable=writable)
+
+        def opened() -> Database:
+            return open_guarded(
+                folder / FILE, VERSION, _TABLES, _WHAT, _DO, opener=opener, writable=writable,
+                tables=("kept", "outcomes"), check=_read,
+            )  # fmt: skip
+
         try:
-            return cls(database)
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
-            database.close()
-            raise OutputError(_WHAT, f"a damaged file: {error}", str(folder / FILE), _DO) from error
+            database = opened()
+        except LostError:
+            if not writable:
+                raise
+            # The key goes with it: its nonce is lost, and a second start with the same key would look like a copy.
+            start_over(folder / FILE, _WHAT, (folder / KEY_FILE, folder / KEY_COPY))
+            database = opened()
+        return cls(database)
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
@@ -187,3 +202,23 @@ class State:
             raise OutputError(
                 "to note what this device runs", f"{trouble(error)}: {error}", str(self._database.path)
             ) from error
+
+
+def _read(database: Database) -> tuple[DeviceState, Link, list[Outcome]]:
+    kept = dict(database.execute("SELECT key, value FROM kept"))
+    held = _device_state(kept["held"]) if "held" in kept else DeviceState()
+    link = msgspec.json.decode(kept["link"], type=Link) if "link" in kept else Link()
+    outcomes: list[Outcome] = []
+    for (value,) in database.execute("SELECT value FROM outcomes ORDER BY number LIMIT ?", (2 * OUTCOMES,)):
+        with suppress(msgspec.ValidationError):  # the newer agent, when it is back, reports what this one cannot say
+            outcomes.append(msgspec.json.decode(value, type=Outcome))
+    return held, link, outcomes
+
+
+def _device_state(content: str) -> DeviceState:
+    try:
+        return msgspec.json.decode(content, type=DeviceState)
+    except msgspec.ValidationError:
+        # A newer agent that was taken back may know more reasons and states of boards, which are for people.
+        fields = msgspec.json.decode(content)
+        return msgspec.convert({name: fields[name] for name in fields if name not in _FOR_PEOPLE}, DeviceState)

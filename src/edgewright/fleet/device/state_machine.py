@@ -185,11 +185,13 @@ class Agent:
         held, seen, choice = self.state.held, self._now.seen, self._now.choice
         plan = held.trial.plan if held.trial else choice.plan.id if choice and choice.plan else ""
         followed = held.followed(plan)
+        faults = self._downloader.pace.failures if self.phase == "download" else 0
         return Report(
             nonce="", sequence=0, counter=held.counter, floor=held.floor, phase=self.phase, plan=plan,
             stage=followed.stage if followed else -1, metadata=seen.versions if seen else {},
             vitals=self.supervisor.vitals(), why=self.why, profile=self._config.profile, version=self._config.version,
-            boards=self._boards.seen() if self._boards else (),
+            boards=self._boards.seen() if self._boards else (), signed=seen.signed if seen else 0.0,
+            transport_faults=faults, transport_fault=self._downloader.why[:500] if faults else "",
         )  # fmt: skip
 
     def _count_time(self) -> None:

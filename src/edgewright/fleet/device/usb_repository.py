@@ -76,6 +76,7 @@ class CombinedRepository:
     def __init__(self, trust: Trust, packages: Packages, port: StickMount) -> None:
         self._trust, self._packages, self._port = trust, packages, port
         self._on_stick: set[str] = set()
+        self._spoilt: set[str] = set()
         self._answers = True
 
     def refresh(self) -> Seen:
@@ -122,13 +123,15 @@ class CombinedRepository:
             return
         try:
             self._trust.check(release)
-        except Unreachable:
-            # The plan may have been downloaded from the network, while the stick has the same package.
+        except (Unreachable, Refused) as error:
+            # The plan may have been downloaded from the network, while the stick has the same package; or the network
+            # was asked only because the stick's bytes were wrong.
             other = self._port.look()
-            if other is None:
+            if other is None or (isinstance(error, Refused) and release.sha256 not in self._on_stick):
                 raise
             other.trust.check(release)
             self._on_stick.add(release.sha256)
+            self._spoilt.discard(release.sha256)
 
     def path(self, release: Release) -> str:
         """Return the path of a release's bytes; the path of a package on a stick has a prefix."""
@@ -144,8 +147,15 @@ class CombinedRepository:
             raise Unreachable("the stick was removed")
         return stick.packages.read(path.removeprefix(_MARK), offset, length)
 
+    def spoilt(self, release: Release) -> str:
+        """Record that the bytes of a release were wrong; those of a stick are asked of the network next."""
+        if self._of(release) is None:
+            return self._packages.spoilt(release)
+        self._spoilt.add(release.sha256)
+        return "the USB stick"
+
     def _of(self, release: Release) -> Stick | None:
-        return self._port.look() if release.sha256 in self._on_stick else None
+        return self._port.look() if release.sha256 in self._on_stick - self._spoilt else None
 
 
 def _both(network: Seen, stick: Seen) -> Seen:

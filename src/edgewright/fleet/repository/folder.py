@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
 
 from edgewright.core.files import PRIVATE, open_private, write_atomic
+from edgewright.core.read_only_database import ChangedError, connect_read_only, read_unchanged
 from edgewright.fleet.protocol.file_lock import lock_within
 from edgewright.fleet.protocol.keys.files import Ring
 from edgewright.fleet.protocol.layout import OFFLINE
@@ -40,8 +42,26 @@ class Fleet:
         self.incoming = folder / "incoming"
 
     def managed(self) -> bool:
-        """Return whether a control plane publishes for this fleet: then no other process may assign versions."""
-        return (self.folder / DATABASE).exists() or (self.folder / ADDRESS).exists()
+        """Return whether a control plane publishes for this fleet: then no other process may assign versions.
+
+        A server registers with its first step, before it answers: it copies the signed files into the database
+        (`fleet.server.publishing.restore.begin`), and publishes from there until the database is moved away. A database
+        without signed files is one in which nothing was published, such as after `fleet token new`.
+        """
+        path = self.folder / DATABASE
+        if (self.folder / ADDRESS).exists() or not path.exists():
+            return (self.folder / ADDRESS).exists()
+
+        def is_registered() -> bool:
+            with closing(connect_read_only(path)) as connection:
+                return connection.execute("SELECT 1 FROM signed LIMIT 1").fetchone() is not None
+
+        try:
+            return read_unchanged(path, is_registered)
+        except ChangedError:  # a server is at work
+            return True
+        except sqlite3.Error as error:
+            return "no such table" not in str(error)  # a damaged database may publish
 
     def away(self, role: str) -> bool:
         """Return whether the keys of a role are kept offline; in a repository for USB sticks all are."""

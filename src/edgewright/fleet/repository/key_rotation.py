@@ -12,7 +12,7 @@ from securesystemslib.signer import Key
 from edgewright.fleet.protocol.keys.files import PRIVATE, PUBLIC, make_key
 from edgewright.fleet.protocol.layout import DAY
 from edgewright.fleet.repository import changes, metadata, offline
-from edgewright.fleet.repository.acceptance import read_held, waiting
+from edgewright.fleet.repository.acceptance import read_held
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.fleet.repository.public_files import make_folder
 from edgewright.schema.errors import InputError
@@ -27,7 +27,7 @@ def kept_when_done(fleet: Fleet, made: Sequence[KeyMade]) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        accepted = "".join(text for found in waiting(fleet) for text in found.change.roles.values())
+        accepted = b"".join(read_held(fleet).values()).decode()  # published, or waiting to be
         for key in made:
             if key.key not in accepted:
                 Path(key.file).unlink(missing_ok=True)
@@ -63,7 +63,7 @@ def rotate(
     with kept_when_done(fleet, made):
         keys = [*add]
         for _ in range(count):
-            key, key_made = _make(fleet, role, passphrase)
+            key, key_made = make_key_of(fleet, role, passphrase)
             keys.append(key)
             made.append(key_made)
         roles = offline.change_keys(held, role, remove=going, add=keys, threshold=threshold, now=now)
@@ -109,7 +109,8 @@ def refresh(fleet: Fleet, roles: Sequence[str], now: float) -> Change:
     return changes.change(f"{', '.join(roles)} for longer", offline.refreshed(held, roles, now))
 
 
-def _make(fleet: Fleet, role: str, passphrase: bytes | None) -> tuple[Key, KeyMade]:
+def make_key_of(fleet: Fleet, role: str, passphrase: bytes | None) -> tuple[Key, KeyMade]:
+    """Create a key of a role in the fleet's folders, and return its public half and where it is."""
     away = fleet.away(role)
     folder = fleet.offline if away else fleet.online
     make_folder(folder, 0o700)

@@ -89,6 +89,11 @@ class Plane:
         self.database.close()
 
 
+def reading_plane(folder: Path, database: Database) -> Plane:
+    """Return a control plane that only reads."""
+    return Plane(folder, database, Committer(database.writing, thread=False))
+
+
 def open_plane(folder: Path, *, thread: bool = True, **settings: Any) -> Plane:  # noqa: ANN401 - fields of Plane
     """Open the control plane of a fleet's folder.
 
@@ -101,7 +106,7 @@ def open_plane(folder: Path, *, thread: bool = True, **settings: Any) -> Plane: 
         InputError: the database is newer than this program.
     """
     database = open_database(folder)
-    plane = Plane(folder, database, Committer(database.writing, thread=thread), **settings)
+    plane = Plane(folder, database, Committer(database.writing, thread=thread, gone=database.gone), **settings)
     plane.committer.told = plane.counted.committed
     plane.counted.waiting = lambda: plane.committer.waiting
     return plane

@@ -15,7 +15,8 @@ from edgewright.core.federation.group import OVER, Group, advance, received, ref
 from edgewright.core.federation.layer import check_factory, factory_layer, layer_bytes, parse_layer
 from edgewright.core.federation.member import FEWEST
 from edgewright.core.federation.messages import Begin, Finished, Join, Reply, Request, Wait
-from edgewright.core.federation.rounds import check_settings, new_groups, next_layer
+from edgewright.core.federation.rounds import new_groups, next_layer
+from edgewright.core.federation.suspicion import drawn_together, suspicion
 from edgewright.fleet.server.api.endpoint import RefusedError
 from edgewright.fleet.server.database.tables import devices, federation_groups, federation_members, federations
 from edgewright.schema.federation import FactoryFiles, FederationSeen, FederationSettings, RoundOutcome, StartFederation
@@ -29,12 +30,11 @@ def start(connection: sa.Connection, name: str, product: str, asked: StartFedera
     """Open the first round.
 
     Raises:
-        InputError: a layer that cannot learn, or settings beyond 32 bits.
+        InputError: a layer that cannot learn.
         RefusedError: devices of the product learn already.
     """
     factory = _factory(asked.factory)
     check_factory(factory, "package")
-    check_settings(factory, asked.settings)
     running = sa.select(_F.id).where(_F.product == product, _F.state == "running")
     if (other := connection.execute(running).scalar()) is not None:
         raise RefusedError(
@@ -130,7 +130,7 @@ def _join(connection: sa.Connection, device: str, identity: int, now: float) -> 
         connection.execute(sa.insert(federation_members).values(values))
     _advance(connection, name, now)
     place = connection.execute(sa.select(_M.context, _M.member).where(mine)).one_or_none()
-    settings = msgspec.json.decode(row.settings, type=FederationSettings)
+    settings = _settings(row)
     if place is not None and not place.context:
         return Wait(_joined_wait_s(settings, device, row.deadline, now))
     if place is not None and (held := _group(connection, place.context)) is not None:
@@ -160,16 +160,19 @@ def _advance(connection: sa.Connection, name: str, now: float) -> None:
     late = sa.select(_G.context).where(_G.federation == name, sa.not_(_G.over), _G.deadline <= now)
     for context in connection.execute(late).scalars().all():
         held = _group(connection, context)
-        if held is not None:
-            advance(held, now)
-            _store(connection, held)
+        if held is None:
+            # Of an earlier version: its round ends without it.
+            connection.execute(sa.update(federation_groups).where(_G.context == context).values(over=True))
+            continue
+        advance(held, now)
+        _store(connection, held)
     left = sa.select(sa.func.count()).where(_G.federation == name, sa.not_(_G.over))
     if not connection.execute(left).scalar_one():
         _close(connection, row, now)
 
 
 def _draw(connection: sa.Connection, row: Any, now: float) -> None:  # noqa: ANN401 - a row
-    settings = msgspec.json.decode(row.settings, type=FederationSettings)
+    settings = _settings(row)
     here = connection.execute(sa.select(_M.device).where(_M.federation == row.id)).scalars().all()
     enough = settings.at_once and len(here) >= max(settings.at_once, FEWEST)
     if now < row.deadline and not enough:
@@ -178,7 +181,8 @@ def _draw(connection: sa.Connection, row: Any, now: float) -> None:  # noqa: ANN
         _update(connection, row.id, deadline=now + settings.join_s)
         return
     factory = _factory(msgspec.json.decode(row.factory, type=FactoryFiles))
-    for group, members in new_groups(here, factory, parse_layer(row.layer, factory), settings, now):
+    suspected = drawn_together(_suspicion(connection, row))
+    for group, members in new_groups(here, factory, parse_layer(row.layer, factory), settings, now, suspected):
         context = group.begin.context.hex()
         values = {"context": context, "federation": row.id, **_columns(group)}
         connection.execute(sa.insert(federation_groups).values(values))
@@ -189,12 +193,17 @@ def _draw(connection: sa.Connection, row: Any, now: float) -> None:  # noqa: ANN
 
 
 def _close(connection: sa.Connection, row: Any, now: float) -> None:  # noqa: ANN401 - a row
-    settings = msgspec.json.decode(row.settings, type=FederationSettings)
+    settings = _settings(row)
     factory = _factory(msgspec.json.decode(row.factory, type=FactoryFiles))
-    bodies = connection.execute(sa.select(_G.body).where(_G.federation == row.id)).scalars().all()
-    groups = [msgspec.msgpack.decode(body, type=Group) for body in bodies]
+    contexts = connection.execute(sa.select(_G.context).where(_G.federation == row.id)).scalars().all()
+    groups = [group for context in contexts if (group := _group(connection, context)) is not None]
+    before = _outcomes(row)
     layer, outcome = next_layer(factory, parse_layer(row.layer, factory), groups, settings, row.round)
-    outcomes = (*msgspec.json.decode(row.outcomes, type=tuple[RoundOutcome, ...]), outcome)
+    counts = suspicion(_suspicion(connection, row), ((group, _devices(connection, group)) for group in groups))
+    outcomes = (
+        *(msgspec.structs.replace(earlier, suspicion={}) for earlier in before),
+        msgspec.structs.replace(outcome, suspicion=counts),
+    )
     _forget(connection, row.id)
     last = row.round >= settings.rounds
     _update(
@@ -225,8 +234,18 @@ def _update(connection: sa.Connection, name: str, **values: object) -> None:
 
 
 def _group(connection: sa.Connection, context: str) -> Group | None:
+    """Return a group; None for one that is over, or that an earlier version began."""
     body = connection.execute(sa.select(_G.body).where(_G.context == context)).scalar_one_or_none()
-    return None if body is None else msgspec.msgpack.decode(body, type=Group)
+    try:
+        return None if body is None else msgspec.msgpack.decode(body, type=Group)
+    except msgspec.ValidationError:
+        return None
+
+
+def _devices(connection: sa.Connection, group: Group) -> list[str]:
+    """Return the devices of a group's members, in their order."""
+    of = _M.context == group.begin.context.hex()
+    return list(connection.execute(sa.select(_M.device).where(of).order_by(_M.member)).scalars().all())
 
 
 def _store(connection: sa.Connection, group: Group) -> None:
@@ -239,6 +258,25 @@ def _columns(group: Group) -> dict[str, object]:
     return {"body": msgspec.msgpack.encode(group), "deadline": group.deadline, "over": over}
 
 
+def _settings(row: Any) -> FederationSettings:  # noqa: ANN401 - a row
+    """Return the settings in a row, also of an earlier version, which took robust means of changes."""
+    stored = msgspec.json.decode(row.settings, type=dict[str, Any])
+    return msgspec.convert({name: stored[name] for name in stored.keys() - {"mean", "rate"}}, FederationSettings)
+
+
+def _outcomes(row: Any) -> tuple[RoundOutcome, ...]:  # noqa: ANN401 - a row
+    return msgspec.json.decode(row.outcomes, type=tuple[RoundOutcome, ...])
+
+
+def _suspicion(connection: sa.Connection, row: Any) -> dict[str, int]:  # noqa: ANN401 - a row
+    """Return the counts after the latest round of a product's devices, also of an earlier learning."""
+    query = sa.select(_F.outcomes).where(
+        _F.product == row.product, _F.outcomes != "[]", _F.opened_at <= row.opened_at
+    ).order_by(_F.opened_at.desc()).limit(1)  # fmt: skip
+    text = row.outcomes if row.outcomes != "[]" else connection.execute(query).scalar()
+    return msgspec.json.decode(text, type=tuple[RoundOutcome, ...])[-1].suspicion if text else {}
+
+
 def _factory(made: FactoryFiles) -> Factory:
     return read_factory(made.adapt, made.files, "package")
 
@@ -247,7 +285,7 @@ def _seen(connection: sa.Connection, row: Any) -> FederationSeen:  # noqa: ANN40
     joined = sa.select(sa.func.count()).where(_M.federation == row.id)
     return FederationSeen(
         id=row.id, product=row.product, identity=row.identity, state=row.state,
-        settings=msgspec.json.decode(row.settings, type=FederationSettings), round=row.round, joining=row.joining,
+        settings=_settings(row), round=row.round, joining=row.joining,
         joined=connection.execute(joined).scalar_one(), opened_at=row.opened_at, opened_by=row.opened_by, why=row.why,
-        rounds=msgspec.json.decode(row.outcomes, type=tuple[RoundOutcome, ...]),
+        rounds=_outcomes(row),
     )  # fmt: skip

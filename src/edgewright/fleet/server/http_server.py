@@ -6,29 +6,23 @@ import asyncio
 import ipaddress
 import signal
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.server.embed import Server
-
-from edgewright.core.server_port import answers, free_port
-from edgewright.fleet.server import connection_limits, log, retention
+from edgewright.core.server_port import free_port
+from edgewright.fleet.server import log, retention
 from edgewright.fleet.server.api.app import App
+from edgewright.fleet.server.connection_limits import OpenConnections, capacity
 from edgewright.fleet.server.control_plane import Plane
-from edgewright.fleet.server.database import integrity_check
+from edgewright.fleet.server.database import file_watch, integrity_check
+from edgewright.fleet.server.http_listener import HttpListener, server_context
 from edgewright.fleet.server.rollouts import worker
 from edgewright.fleet.server.server_registry import serving
 from edgewright.schema.errors import InputError
 
 PORT = 8798
-_PATIENCE = 5.0
-_BUFFER = 16_384
-"""Read buffer of a connection in bytes; small because there are many long-lived connections."""
-_HEADER_MS = 90_000
-"""Milliseconds for a request's head to arrive after the previous answer; also the idle timeout of a connection."""
+_PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -101,15 +95,17 @@ def serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -> int:
         plane.close()
 
 
-def _server(app: App, where: Listening, most: int) -> Server:
-    server = Server(
-        app, address=where.host, port=where.port, interface=Interfaces.ASGINL, log_enabled=False,
-        websockets=False, http=HTTPModes.http1, backlog=4096, backpressure=most,
-        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_MS, max_buffer_size=_BUFFER),
-        ssl_cert=where.certificate, ssl_key=where.key,
-    )  # fmt: skip
-    server.workers_kill_timeout = int(_PATIENCE)
-    return server
+def _listener(plane: Plane, where: Listening) -> HttpListener:
+    tls = server_context(where.certificate, where.key) if where.certificate and where.key else None
+    connections = OpenConnections(capacity(), shared=where.behind_proxy)
+    plane.counted.capacity.set(connections.most)
+    plane.counted.connections = lambda: len(connections)
+
+    def report(closed: int) -> None:
+        plane.counted.closed.inc(closed)
+        log.line("warning", "connections.closed", count=closed, most=connections.most)
+
+    return HttpListener(App(plane), where.host, where.port, connections, tls, report)
 
 
 async def _serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -> int:
@@ -124,28 +120,25 @@ async def _serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end, number)
     stop = await asyncio.to_thread(start_parts, plane)
-    most = connection_limits.capacity()
-    server = _server(App(plane), where, most)
-    unwatch = connection_limits.watch(where.port, most, plane.counted, shared=where.behind_proxy)
-    serving = asyncio.create_task(server.serve())
     try:
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(where.host, where.host)  # noqa: S104 - compared, not bound
-        await answers(host, where.port, serving, where.address, "Check the certificate")
+        listener = _listener(plane, where)
         log.line("info", "serving", address=where.address)
-        ready(where.address)
-        await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
+        with suppress(OSError):  # an announcement that cannot be written
+            ready(where.address)
+        await ended
+        plane.stopping = True
+        await listener.stop(_PATIENCE_S)
     finally:
         plane.stopping = True
-        server.stop()  # type: ignore[no-untyped-call]
-        await asyncio.wait({serving}, timeout=_PATIENCE)
-        unwatch()
         await asyncio.to_thread(stop)
         log.line("info", "ended")
-    return ended.result() if ended.done() else 0
+    return ended.result()
 
 
 Stop = Callable[[], None]
-PARTS: tuple[Callable[[Plane], Stop], ...] = (integrity_check.start, retention.start, worker.start)
+PARTS: tuple[Callable[[Plane], Stop], ...] = (
+    file_watch.start, integrity_check.start, retention.start, worker.start,
+)  # fmt: skip
 """Parts of a server in starting order; each returns a function that stops it."""
 
 

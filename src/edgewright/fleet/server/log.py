@@ -5,17 +5,19 @@ from __future__ import annotations
 import sys
 import time
 import traceback
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 
 def line(level: str, event: str, **more: Any) -> None:  # noqa: ANN401 - whatever JSON can say
-    """Write a line."""
+    """Write a line; what cannot be written, such as on a full disk, is left out and stops nobody."""
     if sys.stderr is None:
         return
     record = {"at": round(time.time(), 3), "level": level, "event": event, **more}
-    sys.stderr.write(msgspec.json.encode(record).decode() + "\n")
+    with suppress(OSError, ValueError):
+        sys.stderr.write(msgspec.json.encode(record).decode() + "\n")
 
 
 def request(method: str, path: str, status: int, seconds: float, who: str) -> None:

@@ -63,7 +63,12 @@ def arrived(
     """
     said = report.vitals or Vitals()
     numbers = [report.sequence, report.counter, report.floor, report.stage << 23, report.clock]
-    numbers += [said.seconds, said.processor, *said.latency]  # PostgreSQL cannot sum numbers close to the largest float
+    numbers += [
+        report.signed,
+        said.seconds,
+        said.processor,
+        *said.latency,
+    ]  # PostgreSQL cannot sum numbers close to the largest float
     numbers += [n for outcome in report.outcomes for n in (outcome.number, outcome.counter)]
     counts = (said.windows, said.unsure, said.alarms, said.anomalies, said.crashes, said.memory, said.channels << 10)
     try:
@@ -175,7 +180,8 @@ def _accept(one: ReceivedReport, row: dict[str, Any], request: DiagnosisRequest 
         boards=written(report.boards),
         held=msgspec.json.encode(report.metadata).decode(), skew=report.clock - one.at, last_report_at=one.at,
         sequence=report.sequence, outcome=outcome, nonce_before=report.nonce, nonce=one.nonce, digest=one.digest,
-        acknowledged=answer,
+        acknowledged=answer, signed=report.signed, transport_faults=min(report.transport_faults, 2**31 - 1),
+        transport_fault=_plain(report.transport_fault),
     )  # fmt: skip
     return answer
 
@@ -183,6 +189,7 @@ def _accept(one: ReceivedReport, row: dict[str, Any], request: DiagnosisRequest 
 _CHANGED = (
     "tags", "profile", "version", "counter", "floor", "phase", "plan", "stage", "why", "boards", "held", "skew",
     "last_report_at", "sequence", "outcome", "nonce", "nonce_before", "digest", "acknowledged",
+    "signed", "transport_faults", "transport_fault",
 )  # fmt: skip
 _VALUES = itemgetter(*_CHANGED[1:])
 _WORDS = Words()

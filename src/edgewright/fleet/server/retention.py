@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import sqlalchemy as sa
@@ -14,8 +15,16 @@ from edgewright.fleet.server import log
 from edgewright.fleet.server.background import repeat
 from edgewright.fleet.server.control_plane import Plane
 from edgewright.fleet.server.database.engine import Database
-from edgewright.fleet.server.database.group_commit import Committer
-from edgewright.fleet.server.database.tables import diagnoses, items, reports, signed, signed_files, tokens
+from edgewright.fleet.server.database.group_commit import BusyError, Committer
+from edgewright.fleet.server.database.tables import (
+    diagnoses,
+    items,
+    reports,
+    retention_clock,
+    signed,
+    signed_files,
+    tokens,
+)
 from edgewright.fleet.server.publishing import heads
 from edgewright.schema.errors import EdgewrightError
 
@@ -74,44 +83,77 @@ def _rows(connection: sa.Connection, now: float) -> int:
 
 
 EVERY = 600.0
-STRIDE = 24 * EVERY
-"""Seconds of history that one call deletes: a clock that is a year ahead for an hour costs only a day of history."""
-_AT_ONCE = 2000
+"""Seconds between two looks where little is due, and between two calls of `prune`."""
+_PACE = 24.0
+"""Largest speed of the retention's clock: a wall clock that is a year ahead for an hour costs only a day of history."""
+_AT_ONCE = 400
+"""Rows of one transaction: a report waits for one at most, some tens of milliseconds."""
+_SHARE = 0.25
+"""Share of the time that deleting takes while much is due; the rest is the reports'."""
+_SAID_EVERY = 60.0
+_HISTORY = (reports, items, diagnoses)
 
 
-def forget(plane: Plane, now: float, stride: float = STRIDE) -> int:
-    """Delete rows beyond the retention times, oldest first, and return their number.
+def backlog(connection: sa.Connection, keep: float, now: float) -> float:
+    """Return the seconds of history beyond the retention time; 0 where all of it is deleted."""
+    oldest = (connection.execute(sa.select(sa.func.min(table.c.at))).scalar_one() for table in _HISTORY)
+    return max(0.0, now - keep - min((at for at in oldest if at is not None), default=now))
 
-    Args:
-        plane: control plane with the limits and the database.
-        now: seconds since 1970.
-        stride: largest number of seconds of history to delete.
 
-    Raises:
-        BusyError: too many operations wait; the next call deletes the rest.
-        OutputError: the disk failed.
+class Retention:
+    """Deletes what is older than the retention time in small steps, oldest first; the database says how far it is.
+
+    It goes by a clock of its own, kept in the database, which follows the server's no faster than `_PACE`. So a wrong
+    clock deletes little, in one process or in many starts, while a smaller retention time applies at once.
     """
-    limits, gone = plane.limits, 0
-    for table in (reports, items, diagnoses):
-        with plane.database.reading() as connection:
-            oldest = connection.execute(sa.select(sa.func.min(table.c.at))).scalar_one()
-        if oldest is None:
-            continue
-        before = min(now - limits.keep, oldest + stride)
-        while True:
-            count = plane.committer.submit(_of(table, before)).result()
-            gone += count
-            if count < _AT_ONCE:
-                break
-    # Keep a used or expired token as long as reports: the same device may repeat its enrolment request.
-    first = sa.select(sa.func.min(tokens.c.expires)).scalar_subquery()
-    over = sa.delete(tokens).where(tokens.c.expires < now - limits.keep, tokens.c.expires < first + stride)
-    return gone + int(plane.committer.submit(lambda c: c.execute(over).rowcount).result())
+
+    def __init__(self, plane: Plane) -> None:
+        self._plane, self._ran = plane, plane.clock.monotonic()
+
+    def step(self, now: float) -> int:
+        """Delete the next rows of each table in a transaction of its own; return their number, 0 where none is due.
+
+        Args:
+            now: seconds since 1970 by the server's clock.
+
+        Raises:
+            BusyError: too many operations wait; the next call deletes the rows.
+            OutputError: the disk failed.
+        """
+        submit = self._plane.committer.submit
+        monotonic = self._plane.clock.monotonic()
+        before = submit(_clock(now, monotonic - self._ran)).result() - self._plane.limits.keep
+        self._ran = monotonic
+        gone = sum(submit(_of(table, before)).result() for table in _HISTORY)
+        # Keep a used or expired token as long as reports: the same device may repeat its enrolment request.
+        over = sa.delete(tokens).where(tokens.c.expires < before)
+        return gone + int(submit(lambda connection: connection.execute(over).rowcount).result())
+
+
+def _clock(now: float, elapsed: float) -> Callable[[sa.Connection], float]:
+    """Advance the retention's clock by what has passed in this process, and return it."""
+
+    def work(connection: sa.Connection) -> float:
+        query = sa.select(retention_clock.c.at).where(retention_clock.c.name == _NAME).with_for_update()
+        held = connection.execute(query).scalar_one_or_none()
+        if held is None:  # the newest report was written under a clock that was right then, as far as anybody knows
+            newest = connection.execute(sa.select(sa.func.max(reports.c.at))).scalar_one()
+            held = now if newest is None else newest
+            connection.execute(sa.insert(retention_clock).values(name=_NAME, at=held))
+        at = min(now, held + _PACE * max(0.0, elapsed))
+        if at != held:
+            connection.execute(sa.update(retention_clock).where(retention_clock.c.name == _NAME).values(at=at))
+        return float(at)
+
+    return work
+
+
+_NAME = "history"
 
 
 def _of(table: sa.Table, before: float) -> Callable[[sa.Connection], int]:
     keys = list(table.primary_key)
-    old = sa.select(*keys).where(table.c.at < before).limit(_AT_ONCE)
+    old = sa.select(*keys).where(table.c.at < before).order_by(table.c.at).limit(_AT_ONCE)
 
     def work(connection: sa.Connection) -> int:
         found = [tuple(row) for row in connection.execute(old)]
@@ -124,17 +166,45 @@ def _of(table: sa.Table, before: float) -> Callable[[sa.Connection], int]:
     return work
 
 
-def start(plane: Plane) -> Callable[[], None]:
-    """Delete old data every ten minutes in a separate thread; return a function that stops it."""
+class _Work:
+    """The steps of a server, with a line in its log each minute while much is due."""
 
-    def work() -> None:
-        now = plane.clock.wall()
+    def __init__(self, plane: Plane) -> None:
+        self._plane, self._retention = plane, Retention(plane)
+        self._gone, self._said, self._prune = 0, plane.clock.monotonic(), 0.0
+
+    def run(self) -> float:
+        """Delete a little and return the seconds until the next step."""
+        plane, began = self._plane, time.monotonic()
         try:
-            gone = forget(plane, now) + prune(open_fleet(plane.folder), plane.database, plane.committer, now)
+            rows = self._retention.step(plane.clock.wall())
         except EdgewrightError as error:
             log.line("warning", "forgetting", why=str(error))
-            return
-        if gone:
-            log.line("info", "forgotten", rows=gone)
+            return EVERY if not isinstance(error, BusyError) else 1.0
+        more = rows >= _AT_ONCE  # fewer are no full transaction of any table
+        self._gone += rows + (self._pruned() if began >= self._prune else 0)
+        self._say(more)
+        return (time.monotonic() - began) * (1.0 / _SHARE - 1.0) if more else EVERY
 
-    return repeat("forgetting", EVERY, work)
+    def _pruned(self) -> int:
+        """Prune and return the number of rows and files; where that fails, the history is deleted nevertheless."""
+        plane = self._plane
+        self._prune = time.monotonic() + EVERY
+        try:
+            return prune(open_fleet(plane.folder), plane.database, plane.committer, plane.clock.wall())
+        except (EdgewrightError, OSError) as error:
+            log.line("warning", "pruning", why=str(error))
+            return 0
+
+    def _say(self, more: bool) -> None:
+        now = self._plane.clock.monotonic()
+        if self._gone and (not more or now - self._said >= _SAID_EVERY):
+            with self._plane.database.reading() as connection:
+                left = backlog(connection, self._plane.limits.keep, self._plane.clock.wall()) if more else 0.0
+            log.line("info", "forgotten", rows=self._gone, days_left=round(left / DAY, 2))
+            self._gone, self._said = 0, now
+
+
+def start(plane: Plane) -> Callable[[], None]:
+    """Delete old data in a separate thread, steadily until all is done; return a function that stops it."""
+    return repeat("forgetting", EVERY, _Work(plane).run, at_once=True)

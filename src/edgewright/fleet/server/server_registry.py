@@ -16,7 +16,7 @@ from edgewright.schema.errors import InputError
 SERVING = ".serving"
 """Lock file of the process that serves a folder; several servers share the lock."""
 _MOMENT_S = 0.2
-"""Seconds for which `_served` of another process may hold the lock."""
+"""Seconds for which `is_served` of another process may hold the lock."""
 
 
 def alone(folder: Path) -> AbstractContextManager[None]:
@@ -54,10 +54,11 @@ def signer_away(folder: Path) -> str:
     Args:
         folder: folder of the fleet. Without a server, commands sign themselves and need no signer.
     """
-    return heard(folder / "keys" / "online" / SOCKET).trouble if _served(folder) else ""
+    return heard(folder / "keys" / "online" / SOCKET).trouble if is_served(folder) else ""
 
 
-def _served(folder: Path) -> bool:
+def is_served(folder: Path) -> bool:
+    """Return whether a process on this machine serves the folder."""
     try:
         with (folder / SERVING).open("r") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -95,7 +95,8 @@ def gathered(database: Database) -> tuple[Database, Committer]:
                 if tuple(column.name for column in index.columns) in names:
                     index.drop(connection)
     held = _Open(database.writing)
-    return _Read(database.writing, database.readers, held.commit), Committer(cast("sa.Engine", held), thread=False)
+    reading = _Read(database.writing, database.readers, held.commit, files=database.files)
+    return reading, Committer(cast("sa.Engine", held), thread=False)
 
 
 def unflushed(database: Database) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
-from edgewright.fleet.protocol.plans.options import PlanOptions
+from edgewright.fleet.protocol.plans.options import PlanOptions, complete
 from edgewright.fleet.simulator.fault import known_faults
 from edgewright.fleet.simulator.fleet import Settings
 from edgewright.fleet.simulator.rollout_plan import minimum_days
-from edgewright.fleet.simulator.simulation import simulate
+from edgewright.fleet.simulator.simulation import Simulation, simulate
 
 _REPORT_S = 900.0
 _ROUND_S = 300.0
@@ -52,7 +52,10 @@ def bad_releases() -> tuple[str, ...]:
     return tuple(name for name, fault in known_faults().items() if fault.bad)
 
 
-def exposure(plan: PlanOptions, devices: int, fault: str, seed: int = 0, report_s: float = _REPORT_S) -> Exposure:
+def exposure(
+    plan: PlanOptions, devices: int, fault: str, seed: int = 0, report_s: float = _REPORT_S, *,
+    rate: float | None = None, ready: Callable[[Simulation], None] = lambda _: None,
+) -> Exposure:  # fmt: skip
     """Roll one bad release out until it is halted, or the plan is over.
 
     Args:
@@ -61,16 +64,18 @@ def exposure(plan: PlanOptions, devices: int, fault: str, seed: int = 0, report_
         fault: name of a bad release.
         seed: of the simulation.
         report_s: seconds between two reports of a device.
+        rate: share of affected devices; None for the fault's default.
+        ready: called before the simulation starts.
 
     Raises:
         InputError: there is no such plan.
     """
-    days = minimum_days(plan, report_s) + _MORE_DAYS
+    days = minimum_days(complete(plan, devices), report_s) + _MORE_DAYS
     settings = Settings(
-        devices=devices, days=days, fault=fault, plan=plan, seed=seed, wait=report_s,
+        devices=devices, days=days, fault=fault, rate=rate, plan=plan, seed=seed, wait=report_s,
         round_s=_ROUND_S, until_halted=True,
     )  # fmt: skip
-    result = simulate(settings)
+    result = simulate(settings, ready)
     return Exposure(
         fault=fault, words=result.broken, devices=devices, stage=result.found, within=result.within,
         exposed=result.exposed, beyond=result.beyond, halted=result.halted is not None, held=not result.finished,

@@ -132,7 +132,7 @@ class FaultSet:
 
     def minimum_days(self, settings: Settings) -> float:
         """Return the shortest possible duration in days; includes the whole plan if all devices must update."""
-        whole = [minimum_days(settings.plan, settings.wait)] if "all devices update" in self.holds else []
+        whole = [minimum_days(settings.rollout, settings.wait)] if "all devices update" in self.holds else []
         return max(*(one.least for one in self.each), *whole, 0.0)
 
     @property
@@ -182,8 +182,8 @@ def check(settings: Settings) -> None:
         UnknownNameError: a fault does not exist.
         InputError: a fault is named twice, or a number is out of range.
     """
-    if not 4 <= settings.devices <= 1_000_000:
-        raise InputError("4 to 1,000,000 devices", f"{settings.devices:,}", "N")
+    if not 1 <= settings.devices <= 1_000_000:
+        raise InputError("1 to 1,000,000 devices", f"{settings.devices:,}", "N")
     for name, rate in settings.faults:
         if rate is not None and not 0.0 <= rate <= 1.0:
             raise InputError("a share from 0 to 1", f"{rate:g}", f"--break {name}")

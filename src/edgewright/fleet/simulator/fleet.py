@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from edgewright.fleet.protocol.layout import DAY
-from edgewright.fleet.protocol.plans.options import PlanOptions
+from edgewright.fleet.protocol.plans.options import PlanOptions, complete
 from edgewright.fleet.simulator.behaviour import GOOD, Behaviour
 from edgewright.fleet.simulator.device import Device
 from edgewright.fleet.simulator.event_queue import BEGIN, EventQueue, SeededRandom
@@ -34,7 +34,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         plan: options of the plan; missing ones have the defaults of `fleet rollout start`.
         seed: seed of all random numbers.
         wait: seconds between two reports of a device without events.
-        round_s: seconds between two rounds of the control plane, in which it asks the gates.
+        round_s: seconds between two rounds of the control plane, in which it asks the gates; None for a share of the
+            shortest stage, from 60 s to 300 s.
         until_halted: end soon after the rollout is halted; only what was exposed counts then.
         shortcuts: skip work without effect; without shortcuts the result is the same but takes longer.
         learning: what the devices learn together before the rollout; None for a release from elsewhere.
@@ -48,10 +49,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     plan: PlanOptions = PlanOptions()
     seed: int = 0
     wait: float = 1800.0
-    round_s: float = 60.0
+    round_s: float | None = None
     until_halted: bool = False
     shortcuts: bool = True
     learning: Learning | None = None
+
+    @property
+    def rollout(self) -> PlanOptions:
+        """The complete plan: default stages follow from the number of devices."""
+        return complete(self.plan, self.devices)
+
+    @property
+    def rounds_s(self) -> float:
+        """Seconds between two rounds of the control plane."""
+        if self.round_s is not None:
+            return self.round_s
+        return min(300.0, max(60.0, min(stage.dwell for stage in self.rollout.stages) / 60.0))
 
     @property
     def faults(self) -> tuple[tuple[str, float | None], ...]:

@@ -80,17 +80,18 @@ def _halted(fleet: SimulatedFleet) -> tuple[bool, str]:
     return after is not None, "never" if after is None else f"{after / 3600.0:.2f} h after the beginning"
 
 
-@_rule("in time", "halted within two poll periods of the report that decided, or of the time when few devices do")
+@_rule("in time", "halted within two rounds of the report that decided, or of the time when few devices do")
 def _in_time(fleet: SimulatedFleet) -> tuple[bool, str]:
     observer = fleet.observer
     if observer.halted is None:
         return False, "never halted"
     within = observer.within(observer.found)
-    reported = [at for number, at in observer.ended.items() if number in within and at <= observer.halted]
+    reports = (*observer.ended.items(), *observer.shown.items())
+    reported = [at for number, at in reports if number in within and at <= observer.halted]
     last = max(reported, default=None)
     if last is None:
         return False, "halted before any device reported"
-    decided, what = last, "report"
+    decided, what, soon = last, "report", 2 * max(POLL, fleet.settings.rounds_s)
     if len(within) < _FEW and fleet.plan is not None:
         # So few may all be bad by chance: gates on shares wait for the dwell, gates on measured values twice as long.
         dwell = fleet.plan.stages[observer.found].dwell
@@ -99,7 +100,7 @@ def _in_time(fleet: SimulatedFleet) -> tuple[bool, str]:
         waited = [entered + times * dwell for times in (1, 2) if last < entered + times * dwell <= observer.halted]
         decided, what = max(((at + 2 * POLL, "wait") for at in waited), default=(last, "report"))
     after = observer.halted - decided
-    return after <= 2 * POLL, f"{max(0.0, after):.0f} s after the decisive {what}"
+    return after <= soon, f"{max(0.0, after):.0f} s after the decisive {what}"
 
 
 @_rule("exposed", "no device ran the bad release beyond the stage in which its fault showed first")

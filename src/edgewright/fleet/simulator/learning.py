@@ -10,6 +10,8 @@ import numpy as np
 from edgewright.core.adaptation.factory import Factory, Numbers, State
 from edgewright.core.adaptation.learner import Learner
 from edgewright.core.federation.layer import Layer
+from edgewright.core.federation.messages import Begin
+from edgewright.core.federation.rounds import contribution
 from edgewright.schema.federation import FederationSettings
 
 _STEPS = 5
@@ -41,6 +43,7 @@ class Learning:
         people: device n belongs to person n modulo their number.
         package: returns the bytes of the package with a learned layer.
         mislabelled: share of the devices whose owner labels everything as the first class.
+        poisoners: share of the devices that send what `attack` returns for their examples in a round.
     """
 
     factory: Factory
@@ -48,6 +51,12 @@ class Learning:
     people: Sequence[Person]
     package: Callable[[Layer], bytes]
     mislabelled: float = 0.0
+    poisoners: float = 0.0
+    attack: Callable[[State, Begin], Numbers] | None = None
+
+    def contribution(self, state: State, begin: Begin) -> Numbers:
+        """Return what an honest device with these examples sends in a round."""
+        return contribution(self.factory, begin, state.pool[: state.kept], state.owners[: state.kept] & 127)
 
     @property
     def longest_s(self) -> float:

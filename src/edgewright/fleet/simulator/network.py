@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from edgewright.fleet.protocol.ports import Unreachable
 from edgewright.fleet.simulator.event_queue import EventQueue, SeededRandom
 from edgewright.fleet.simulator.served_fleet import Served
+from edgewright.schema.fleet_plan import Release
 from edgewright.schema.fleet_report import Acknowledged, Allowed, Intent, Report
 
 _PIECE, _PIECES = 1024, 8
@@ -69,6 +70,10 @@ class LinkedPackages:
             if at > offset:
                 self._link.reach()
             yield self._link.piece(data[at : at + step])
+
+    def spoilt(self, release: Release) -> str:
+        """Return the only mirror."""
+        return "the fleet"
 
 
 class LinkedControl:

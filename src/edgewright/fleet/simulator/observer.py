@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from edgewright.fleet.protocol.plans.decision import Traits, first_stage
+from edgewright.fleet.protocol.plans.detection import tolerated
 from edgewright.fleet.protocol.plans.gates import failed
 from edgewright.fleet.server.rollouts.scheduler import SchedulerEvent
 from edgewright.fleet.simulator.device import POLL, Device
@@ -31,6 +32,7 @@ class Observer:
         exposed: first activation of the new release by device number, seconds since 1970.
         begun: time and device of every activation of the new release.
         ended: time at which the control plane received the end of a trial, by device number.
+        shown: time of the first report with bad figures, by device number.
         halted, finished: time at which the rollout was halted or finished; None if it was not.
         stage: index of the current or last stage in the plan.
         missed: the first stage that ended although the fault appeared in it; None for none.
@@ -45,6 +47,7 @@ class Observer:
         self.exposed: dict[int, float] = {}
         self.begun: list[tuple[float, Device]] = []
         self.ended: dict[int, float] = {}
+        self.shown: dict[int, float] = {}
         self.halted: float | None = None
         self.finished: float | None = None
         self.wrong: dict[str, list[str]] = {}
@@ -114,6 +117,7 @@ class Observer:
                 self._failing.add(device.number)
         if self._fleet.bad and device.tell is None and device.runner.ailing():
             self._failing.add(device.number)
+            self.shown.setdefault(device.number, self._fleet.events.now)
 
     def note_event(self, happened: SchedulerEvent) -> None:
         """Record an event of the scheduler."""
@@ -158,7 +162,8 @@ class Observer:
             number for number in counted if fleet.devices[number].off and fleet.devices[number].downs[-1][0] < overdue
         }
         showing = len((self._failing | down) & counted)
-        if showing > max(1.0, TOLERATED * len(counted)) or 0 < len(counted) == showing:
+        missing = fleet.plan is not None and len(down) > tolerated(fleet.plan.unconfirmed, len(counted))
+        if showing > max(1.0, TOLERATED * len(counted)) or 0 < len(counted) == showing or missing:
             self.missed = self.stage
 
     def _activated(self, device: Device, outcome: Outcome) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from edgewright.schema.federation import FederationSettings, RoundOutcome
+from edgewright.schema.fleet_watch import StageDetection
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,6 +135,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         states: number of states of the published metadata, each verified by the real client.
         held: verdicts of the rules.
         learning: what became of the rounds of learning; None without them.
+        detection: what each stage of the plan finds.
     """
 
     fault: str
@@ -157,6 +159,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     states: int
     held: tuple[RuleVerdict, ...]
     learning: LearningResult | None = None
+    detection: tuple[StageDetection, ...] = ()
 
     @property
     def moving(self) -> tuple[float, float]:

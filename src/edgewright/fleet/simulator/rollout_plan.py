@@ -8,31 +8,42 @@ from collections.abc import Mapping
 import msgspec
 
 from edgewright.fleet.protocol.layout import DAY
-from edgewright.fleet.protocol.plans.options import DEFAULT_DWELL, DEFAULT_STAGES, PlanOptions, make_plan
-from edgewright.fleet.protocol.plans.parser import stages
+from edgewright.fleet.protocol.plans.options import PlanOptions, make_plan, preview_of
 from edgewright.fleet.protocol.plans.validation import check
-from edgewright.schema.fleet_plan import Cohort, Plan, Release, Stage
+from edgewright.schema.fleet_plan import Cohort, Plan, Release
+from edgewright.schema.fleet_watch import StageDetection
 
 HOUR = 3600.0
 BEGINS = HOUR
 """Start of the rollout, in seconds after the start of the simulation."""
+PARTS = 10
+"""One of this many batches is in a cohort that only some stages name."""
 LAST = HOUR / 3
 """Seconds in which the devices of a stage end their trials."""
 
 
-def stages_of(options: PlanOptions) -> tuple[Stage, ...]:
-    """Return the stages of a plan; if it has none, the default stages of the command line."""
-    return options.stages or stages(DEFAULT_STAGES, DEFAULT_DWELL)
+def is_common(options: PlanOptions, name: str) -> bool:
+    """Return whether every stage of a plan is for a cohort; simulated devices are all in it, else a tenth of them."""
+    return all(name in stage.cohorts for stage in options.stages)
+
+
+def detection_of(options: PlanOptions, devices: int) -> tuple[StageDetection, ...]:
+    """Return what each stage of a complete plan finds with so many simulated devices."""
+    parts = (
+        PARTS if not stage.cohorts or any(is_common(options, name) for name in stage.cohorts)
+        else min(PARTS, len(stage.cohorts)) for stage in options.stages
+    )  # fmt: skip
+    return preview_of(options, [devices * part // PARTS for part in parts])
 
 
 def minimum_days(options: PlanOptions, report_s: float) -> float:
     """Return the shortest duration of a plan in days, rounded up to 0.01.
 
     Args:
-        options: options of the plan.
+        options: options of a complete plan.
         report_s: seconds between two reports of a device: a stage waits for those of its devices.
     """
-    seconds = BEGINS + sum(stage.dwell + report_s for stage in stages_of(options)) + LAST
+    seconds = BEGINS + sum(stage.dwell + report_s for stage in options.stages) + LAST
     if options.windows:
         seconds += 8 * DAY  # a window may be a week away
     return math.ceil(100.0 * seconds / DAY) / 100.0

@@ -15,9 +15,9 @@ import msgspec
 import numpy as np
 import sqlalchemy as sa
 
-from edgewright.core.adaptation.factory import State, arrays_of
+from edgewright.core.adaptation.factory import Numbers, arrays_of
 from edgewright.core.federation.layer import Layer, factory_layer, parse_layer
-from edgewright.core.federation.messages import Join, parse_request
+from edgewright.core.federation.messages import Begin, Join, parse_request
 from edgewright.fleet.device.federation import Answer, Participation, Step, participation
 from edgewright.fleet.protocol.ports import Unreachable
 from edgewright.fleet.server import federations
@@ -52,8 +52,8 @@ class Learner:
     Args:
         fleet: the simulated fleet.
         device: the device.
-        learning: what is learned.
-        state: examples of the device's owner.
+        identity: of the factory layer.
+        change: what the device sends in a round.
 
     Attributes:
         complete: traffic of rounds that the device took part in to the end.
@@ -61,8 +61,10 @@ class Learner:
         over: no more rounds follow.
     """
 
-    def __init__(self, fleet: SimulatedFleet, device: Device, learning: Learning, state: State) -> None:
-        self._fleet, self._device, self._learning, self._state = fleet, device, learning, state
+    def __init__(
+        self, fleet: SimulatedFleet, device: Device, identity: int, change: Callable[[Begin], Numbers]
+    ) -> None:  # fmt: skip
+        self._fleet, self._device, self._identity, self._change = fleet, device, identity, change
         self.complete: list[Traffic] = []
         self.given_up: Counter[str] = Counter()
         self.over = False
@@ -82,7 +84,7 @@ class Learner:
         control = LinkedControl(self._fleet.served, device.link, lambda report: report, lambda _: None)
         control.device = device.id
         done = Participation()
-        steps = participation(self._learning.factory, self._state, done)
+        steps = participation(self._identity, self._change, done)
         self._go(control, done, steps, partial(next, steps))
 
     @property
@@ -167,6 +169,8 @@ class Rounds(Fault):
         self.broken = f"{learning.settings.rounds} rounds of learning come first"
         if learning.mislabelled:
             self.broken += f"; {100.0 * learning.mislabelled:.3g} % of the owners label everything as one class"
+        if learning.poisoners:
+            self.broken += f"; {100.0 * learning.poisoners:.3g} % of the devices attack what is learned"
         self._learners: list[Learner] = []
         self._moved: list[float] = []
         self.seen: FederationSeen | None = None
@@ -180,12 +184,17 @@ class Rounds(Fault):
         asked, now = StartFederation(factory=files, settings=learning.settings), events.now
         self._submit(fleet, lambda c: federations.start(c, _NAME, PRODUCT, asked, "operator", now))
         self._began_s = events.elapsed
+        count = round(learning.poisoners * len(fleet.devices))
+        attackers = sorted(fleet.devices, key=lambda device: device.chance.share())[:count]
         for device in fleet.devices:
             state = learning.people[device.number % len(learning.people)].state
             if chosen(device, learning.mislabelled):
                 state = copy.copy(state)
                 state.owners = np.zeros_like(state.owners)
-            learner = Learner(fleet, device, learning, state)
+            change = partial(learning.contribution, state)
+            if learning.attack is not None and device in attackers:
+                change = partial(learning.attack, state)
+            learner = Learner(fleet, device, learning.factory.identity, change)
             self._learners.append(learner)
             events.after(POLL * device.chance.share(), learner.begin)
         events.after(POLL, partial(self._look, fleet))

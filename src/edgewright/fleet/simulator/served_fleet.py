@@ -73,7 +73,7 @@ class Served:
         quorums = dict.fromkeys((ROOT, TARGETS, RELEASES), _ONE)
         settings = FleetSettings(name="simulation", products=(PRODUCT,))
         self.fleet, _ = create_fleet(folder / "fleet", settings, quorums, None, events.now)
-        self.old, _ = self.release(1)
+        self.old, _ = self._release(1)
         clock = Clock(events)
         database = open_database(self.fleet.folder)
         unflushed(database)
@@ -117,6 +117,15 @@ class Served:
 
         Test vectors are not run, since these packages contain only text, unless `data` is a package.
         """
+        self._commit()
+        return self._release(counter, data)
+
+    def _commit(self) -> None:
+        """Commit what is open, since publishing looks for a control plane in the database's file."""
+        with self.plane.database.reading():
+            pass
+
+    def _release(self, counter: int, data: bytes = b"") -> tuple[Release, Release | None]:
         data = data or f"package {counter} of the simulation. ".encode() * 64
         package = Contents(f"{PRODUCT} {counter}", data)
         change, made = prepare_release(self.fleet, package, self._events.now, product=PRODUCT)
@@ -125,6 +134,7 @@ class Served:
 
     def start(self, plan: Plan) -> None:
         """Sign a plan with the offline keys and start its rollout."""
+        self._commit()
         body = publish_plan(self.fleet.folder, plan, now=self._events.now)
         self.tick()
         self.rollouts.start(body, "operator")

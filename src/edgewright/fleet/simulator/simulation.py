@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from edgewright.fleet.protocol.layout import DAY
 from edgewright.fleet.protocol.plans.options import PlanOptions
 from edgewright.fleet.simulator.device import POLL, Device
 from edgewright.fleet.simulator.event_queue import BEGIN, SeededRandom
@@ -16,7 +17,15 @@ from edgewright.fleet.simulator.fault import FaultSet, check
 from edgewright.fleet.simulator.fleet import Settings, SimulatedFleet
 from edgewright.fleet.simulator.invariants import RULES
 from edgewright.fleet.simulator.result import FaultSummary, Result
-from edgewright.fleet.simulator.rollout_plan import BEGINS, cohort_tags, minimum_days, plan_for, stages_of
+from edgewright.fleet.simulator.rollout_plan import (
+    BEGINS,
+    PARTS,
+    cohort_tags,
+    detection_of,
+    is_common,
+    minimum_days,
+    plan_for,
+)  # fmt: skip
 from edgewright.fleet.simulator.rounds import Rounds
 from edgewright.fleet.simulator.served_fleet import PRODUCT
 from edgewright.fleet.simulator.timeline import Timeline
@@ -24,8 +33,6 @@ from edgewright.schema.fleet_report import Enrolment
 
 BATCHES = 20
 _POINTS, _SEARCHED = 96, 8
-_PART = 10
-"""One of this many batches is in a cohort that only some stages name."""
 _GROUP = 512
 _RESTS = 30  # rounds, of which one is enough where no rollout is under way
 
@@ -46,7 +53,10 @@ class Simulation:
         self._rounds_first = None if settings.learning is None else Rounds(settings.learning)
         more = () if self._rounds_first is None else (self._rounds_first,)
         self._faults = FaultSet(settings.faults, more)
-        needed = max(self._faults.days, minimum_days(settings.plan, settings.wait)) + settings.learning_days
+        whole = minimum_days(settings.rollout, settings.wait)
+        if settings.devices == 1:  # what is measured on a single device counts after as much time again
+            whole += settings.rollout.stages[-1].dwell / DAY
+        needed = max(self._faults.days, whole) + settings.learning_days
         self.days = needed if settings.days is None else settings.days
         self.fleet = fleet = SimulatedFleet(settings, folder, self.days)
         self._timeline = Timeline(fleet, lambda: {one.name: one.count(fleet) for one in self._faults.each if one.did})
@@ -70,7 +80,7 @@ class Simulation:
             fault.prepare(fleet)
         for device in fleet.devices:
             device.wake(POLL)
-        fleet.events.after(fleet.settings.round_s, self._round)
+        fleet.events.after(fleet.settings.rounds_s, self._round)
         fleet.events.after(BEGINS, self._begin)
         for number in range(_POINTS + 1):
             fleet.events.run(BEGIN + (fleet.end - BEGIN) * number / _POINTS)
@@ -104,7 +114,7 @@ class Simulation:
         batches = min(BATCHES, len(fleet.devices))
         secrets = [fleet.chance.bytes(18).hex() for _ in range(batches)]
         for number, secret in enumerate(secrets):
-            tags = _tags(fleet.settings.plan, number)
+            tags = _tags(fleet.settings.rollout, number)
             fleet.served.token(secret, f"batch-{number + 1}", len(fleet.devices), tags)
         for first in range(0, len(fleet.devices), _GROUP):
             group = fleet.devices[first : first + _GROUP]
@@ -134,14 +144,14 @@ class Simulation:
         self._rounds += 1
         if not over or self._rounds % _RESTS == 0:
             self._tick()
-        self.fleet.events.after(self.fleet.settings.round_s, self._round)
+        self.fleet.events.after(self.fleet.settings.rounds_s, self._round)
 
     def _begin(self) -> None:
         fleet, learning = self.fleet, self._rounds_first
         data = b""
         if learning is not None:
             if learning.seen is None:
-                fleet.events.after(fleet.settings.round_s, self._begin)
+                fleet.events.after(fleet.settings.rounds_s, self._begin)
                 return
             data = learning.learned()
             fleet.bad = fleet.bad or learning.bad
@@ -150,7 +160,7 @@ class Simulation:
         fleet.new, fleet.back = fleet.served.release(2, data)
         self._tick()
         salt = SeededRandom(fleet.settings.seed, "plan").bytes(32)
-        fleet.plan = plan_for(fleet.settings.plan, fleet.new, fleet.back, fleet.events.now, salt)
+        fleet.plan = plan_for(fleet.settings.rollout, fleet.new, fleet.back, fleet.events.now, salt)
         fleet.served.start(fleet.plan)
         stages = ", ".join(f"{stage.name} {stage.percent:g} %" for stage in fleet.plan.stages)
         fleet.observer.say(f"release {fleet.new.counter} is signed and its rollout begins: {stages}")
@@ -166,19 +176,21 @@ class Simulation:
             fault=faults.name, rate=faults.each[0].rate, faults=summaries, broken=faults.words,
             devices=fleet.settings.devices, days=self.days, seed=fleet.settings.seed, releases=releases,
             canary=len(observer.within(0)), exposed=len(observer.exposed), halted=observer.halted_after(),
-            found=stages_of(fleet.settings.plan)[observer.found].name, within=len(observer.within(observer.found)),
+            found=fleet.settings.rollout.stages[observer.found].name, within=len(observer.within(observer.found)),
             beyond=len(observer.beyond()) if fleet.bad else 0, finished=observer.finished is not None,
             timeline=tuple(self._timeline.points), story=tuple(observer.lines), states=fleet.verifier.newest,
             outcomes=dict(sorted(observer.outcomes.items())), held=tuple(RULES[name](fleet) for name in names),
             learning=None if self._rounds_first is None else self._rounds_first.result(fleet),
+            detection=detection_of(fleet.settings.rollout, fleet.settings.devices),
         )  # fmt: skip
 
 
 def _tags(plan: PlanOptions, batch: int) -> tuple[str, ...]:
     """Return the tags of a batch of devices: cohorts of all stages; for every tenth batch also other cohorts."""
-    everywhere = set.intersection(*(set(stage.cohorts) for stage in stages_of(plan)))
     tags = cohort_tags(plan).items()
-    return tuple(tag for place, (name, tag) in enumerate(tags) if name in everywhere or batch % _PART == place % _PART)
+    return tuple(
+        tag for place, (name, tag) in enumerate(tags) if is_common(plan, name) or batch % PARTS == place % PARTS
+    )
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from edgewright.schema.data import Samples
 from edgewright.schema.errors import InputError
 from edgewright.schema.job import JobFigure, StepRecord
 from edgewright.schema.neighbours import Space
-from edgewright.training.metrics import SHARE, group_interval
+from edgewright.training.metrics import SHARE, mean_interval
 
 
 class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,7 +60,7 @@ def _few_shot(config: Config, work: Work) -> StepRecord:
     with work.listener.doing("Learning new labels", config.draws) as advance:
         right = _drawn(index, samples, pools, config, advance)
     shares = np.array([np.mean(right[label]) for label in right])
-    figure = group_interval(np.arange(len(shares)), lambda rows: float(shares[rows].mean()), by="label", within=SHARE)
+    figure = mean_interval(shares, "label", SHARE)
     worst = min(right, key=lambda label: float(np.mean(right[label])))
     folder = work.out / (config.name or config.kind)
     folder.mkdir()

@@ -67,7 +67,7 @@ class Cases:
         return self._interval(lambda rows: float(chosen[rows][among[rows]].mean()) if among[rows].any() else 0.0)
 
     def _interval(self, statistic: Callable[[NDArray[np.int64]], float]) -> Interval:
-        return group_interval(self.speaker, statistic, by="speaker", within=(0.0, 1.0), repeats=500)
+        return group_interval(self.speaker, statistic, by="speaker", within=(0.0, 1.0))
 
 
 Rows = list[tuple[float, bool, bool, str]]

@@ -111,17 +111,15 @@ def measure_utility(
         tested = features(samples.X[test], samples.rate)
         for row, (content, answers) in enumerate(((x, y), (more, labels))):
             right[row, test] = _answers(features(content, samples.rate), answers, tested, seed) == samples.y[test]
-    without, beside, gain = (
-        _interval(samples.groups, values, seed) for values in (right[0], right[1], right[1] - right[0])
-    )
+    without, beside, gain = (_interval(samples.groups, values) for values in (right[0], right[1], right[1] - right[0]))
     return Utility(
         method=name, options=dict(options), windows=len(samples.y), people=len(known), trained_on=people, folds=folds,
         without=without, beside=beside, gain=gain,
     )  # fmt: skip
 
 
-def _interval(groups: Labels, values: NDArray[np.float64], seed: int) -> Interval:
-    return group_interval(groups, lambda rows: float(values[rows].mean()), seed=seed, by="person")
+def _interval(groups: Labels, values: NDArray[np.float64]) -> Interval:
+    return group_interval(groups, lambda rows: float(values[rows].mean()), by="person")
 
 
 def features(x: Floats, rate: float) -> NDArray[np.float64]:

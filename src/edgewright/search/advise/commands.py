@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgewright.pipeline.folder import free_name
+from edgewright.race.problem import Problem, are_pictures
 from edgewright.schema.config import PipelineConfig
 from edgewright.search.advise.contract import AdviceRequest
 from edgewright.search.ladder.rung_run import run_name
-from edgewright.search.problem import Problem, are_pictures
 
 # Options of `ladder` that `check` does not accept.
 _NOT_CHECKED = ("--device", "--by", "--leave-out", "--step", "--window-target", "--metric", "--task")

@@ -12,6 +12,7 @@ from edgewright.schema.lesson import Block, Code, Facts, Grid, Heading, Paragrap
 from edgewright.schema.trace import Interval
 from edgewright.search.advise.placement import DEVICE, SERVER, amount_bytes, count, days, dollars, joules, seconds
 from edgewright.search.ladder.verdict import change, figure, signed, span, taken
+from edgewright.trace.readiness import NO_MODEL
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<|])")
 # Characters that turn a paragraph into a list, heading or quotation when it starts with them.
@@ -88,11 +89,13 @@ CONTEXT, OPTIONS, DECISION, CONSEQUENCES = "Context", "Options measured", "Decis
 
 def title_of(record: Advice) -> str:
     """Return the title of the record."""
-    return f"{record.name}: {record.choice}, on the {record.place}"
+    return f"{record.name}: {record.choice}" + ("" if record.choice == NO_MODEL else f", on the {record.place}")
 
 
 def lead_of(record: Advice) -> str:
     """Return the decision in one or two sentences."""
+    if record.choice == NO_MODEL:
+        return f"{record.frame.task.capitalize()}; {record.choice}: {_sentence(record.choice_why)}"
     text = f"{record.frame.task.capitalize()}; {record.choice}; it runs on the {record.place}."
     return text + ("" if record.met else " Not every need is met.")
 
@@ -260,8 +263,10 @@ def _score(score: Interval) -> str:
 def _decision(record: Advice) -> tuple[Block, ...]:
     blocks: list[Block] = [
         Paragraph(text=f"{record.choice.capitalize()}: {_sentence(record.choice_why)}"),
-        Paragraph(text=f"It runs on the {record.place}: {_sentence(record.place_why)}"),
     ]
+    if record.choice == NO_MODEL:
+        return tuple(blocks)
+    blocks.append(Paragraph(text=f"It runs on the {record.place}: {_sentence(record.place_why)}"))
     if record.unmet:
         blocks.append(Paragraph(text="Not met: " + _sentences(record.unmet)))
     says = next((rung.says for rung in record.ladder.rungs if rung.title == record.choice), "") if record.ladder else ""
@@ -271,7 +276,7 @@ def _decision(record: Advice) -> tuple[Block, ...]:
 
 
 def _consequences(record: Advice) -> tuple[Block, ...]:
-    blocks: list[Block] = [Heading(text="Costs"), Facts(rows=record.costs)]
+    blocks: list[Block] = [Heading(text="Costs"), Facts(rows=record.costs)] if record.costs else []
     if record.flips:
         rows = tuple((flip.when, flip.then) for flip in record.flips)
         blocks += [Heading(text="What would change the decision"), Facts(rows=rows)]

@@ -13,6 +13,10 @@ from edgewright.schema.profile import Profile
 from edgewright.schema.trace import Interval
 from edgewright.search.advise.figures import limit_of
 from edgewright.search.ladder.verdict import change, figure, signed, span
+from edgewright.trace.readiness import NOT_READY
+
+USUAL = "majority"
+"""Rung that always gives the same answer."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,10 @@ def budget_of(needs: tuple[Need, ...], profile: Profile, round_trip: float) -> B
 def choose_rung(record: LadderRecord, budget: Budget, needs: tuple[Need, ...]) -> RungChoice:
     """Choose the ladder's rung if it fits the budget, else the highest climbed rung that fits, else the best that fits.
 
-    If no rung fits, choose the rung that exceeds the fewest limits, then the smallest one.
+    If no rung fits, choose the rung that exceeds the fewest limits, then the smallest one. The rung that always answers
+    the same is no choice.
     """
-    measured = [rung for rung in record.rungs if rung.score is not None]
+    measured = [rung for rung in record.rungs if rung.score is not None and rung.name != USUAL]
     beyond = {rung.name: over_budget(rung.footprint, budget) if rung.footprint else () for rung in measured}
     fitting = [rung for rung in measured if not beyond[rung.name]]
     climbed = [rung for rung in fitting if rung.climbed and (rung.gain is not None or len(fitting) == 1)]
@@ -62,6 +67,8 @@ def choose_rung(record: LadderRecord, budget: Budget, needs: tuple[Need, ...]) -
         why = f"no rung is within the budget; {rung.title} is closest"
     wanted = limit_of(needs, "score")
     unmet = list(beyond[rung.name])
+    if record.chosen == USUAL:
+        unmet.append(f"{NOT_READY}: no gain over always answering the same is significant")
     if (
         wanted is not None
         and rung.score is not None
@@ -133,7 +140,7 @@ def flips(record: LadderRecord, rung: RungRecord) -> tuple[Flip, ...]:
             )
         )
     surely = above[0].gain if not able and above else None
-    if surely is not None and surely.high <= 0:
+    if surely is not None and surely.high < 0:
         records.append(
             Flip(when="with more such data", then="no change likely: all rungs above are significantly worse")
         )

@@ -18,6 +18,7 @@ from edgewright.search.advise.figures import Figures, limit_of, usual_radio
 from edgewright.search.advise.inspection import Inspection, inspect
 from edgewright.search.advise.placement import placement_flips
 from edgewright.search.ladder.verdict import figure
+from edgewright.trace.readiness import NO_MODEL
 
 GATEWAY_PROFILE, SERVER_PROFILE = "raspberry-pi-5", "x86-64"
 
@@ -74,8 +75,8 @@ def advise(request: AdviceRequest, progress: Progress, ahead: Ahead = lambda _: 
         unmet=unmet,
         curve=found.curve,
         curve_note=found.curve_note,
-        flips=(*found.flips, *placement_flips(setting, request.needs, location)),
-        costs=(*_costs(location, footprint, setting), *found.costs),
+        flips=() if found.choice == NO_MODEL else (*found.flips, *placement_flips(setting, request.needs, location)),
+        costs=() if found.choice == NO_MODEL else (*_costs(location, footprint, setting), *found.costs),
         commands=found.commands,
         notes=(*found.notes, *_notes(found, profile, footprint, radio)),
     )

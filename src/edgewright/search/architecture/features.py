@@ -22,10 +22,10 @@ from edgewright.graph.stage import Context
 from edgewright.pipeline.fitting import first_context, next_context
 from edgewright.pipeline.material import sha256
 from edgewright.pipeline.plan import Part, build, parts
+from edgewright.race.problem import Fold, Problem, folds, problem_of_pipeline
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.search.architecture.cache import ArrayCache, digest, state_digest
-from edgewright.search.problem import Fold, Problem, folds, problem_of_pipeline
 from edgewright.training.augment import augmented, copying, with_copies
 
 Floats = NDArray[np.float32]

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from edgewright.models.architecture import width_of, with_width
 from edgewright.pipeline.fitting import Flow, fit_stages
 from edgewright.pipeline.plan import parts
+from edgewright.race.contract import Candidate, candidates
+from edgewright.race.metrics import Metric, codes
+from edgewright.race.pipeline_end import fit_end
+from edgewright.race.problem import Fold, Indices, Problem, folds
+from edgewright.race.stages import config_of, part_of
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Column
-from edgewright.search.ladder.contract import Rung, ladder_rungs
-from edgewright.search.ladder.features import config_of, part_of
-from edgewright.search.ladder.metrics import Metric, codes
-from edgewright.search.ladder.model_rungs import fit_end
-from edgewright.search.problem import Fold, Indices, Problem, folds
 from edgewright.training.metrics import FEW_GROUPS
 
 # Half the number of samples used to find the stage that turns windows into features, and whether stages learn.
@@ -183,7 +183,7 @@ class RungLearner:
     """
 
     def __init__(self, problem: Problem, config: PipelineConfig, rung: str, metric: Metric, count: int = FOLDS) -> None:
-        self._rung: Rung = ladder_rungs((rung,))[rung]
+        self._rung: Candidate = candidates((rung,))[rung]
         # Curves use no augmentation, because augmented samples would be recomputed for every draw.
         plain = msgspec.structs.replace(config, training=msgspec.structs.replace(config.training, augment=()))
         common = config_of(plain, problem, self._rung.columns)

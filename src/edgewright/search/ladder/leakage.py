@@ -12,9 +12,9 @@ from edgewright.data.checks_columns import predictors
 from edgewright.data.leakage import digests
 from edgewright.data.near_copies import near_copies
 from edgewright.pipeline.leakage_inflation import inflation
+from edgewright.race.problem import BLOCKS, Fold, Problem, are_pictures
 from edgewright.schema.data import Samples
 from edgewright.schema.errors import CheckFailedError
-from edgewright.search.problem import BLOCKS, Fold, Problem, are_pictures
 
 # Maximum fraction of duplicate samples; above it, folds of single rows test on training samples.
 MOST_REPEATED = 0.05
@@ -41,7 +41,7 @@ def refuse_random(problem: Problem, do: str = "") -> None:
     samples = problem.samples
     # Pictures lie in folders by label: blocks of their order have one label each.
     found = None if are_pictures(samples) else inflation(_in_order(samples), problem.task, 0)
-    if found is not None and found.difference.low > 0:
+    if found is not None and found.sure:
         gain = found.difference
         raise CheckFailedError(
             f"folds of single rows leak: neighbouring rows of {problem.name} are alike; a random split "

@@ -12,66 +12,23 @@ import msgspec
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn dependency, untyped
 
-from edgewright.graph.stage import Emitting
 from edgewright.models.architecture import architecture
 from edgewright.pipeline.duration_estimate import Ahead, tell_ahead, told_by_first, training_s
-from edgewright.pipeline.footprint import footprint
-from edgewright.pipeline.whole_graph import graph_of
 from edgewright.profiles.catalogue import load_profile
-from edgewright.profiles.footprint import Footprint
+from edgewright.race.contract import FEATURES, PLAIN, WINDOWS, Candidate, Columns, Part, candidates
+from edgewright.race.judge import ComparisonCriteria
+from edgewright.race.metrics import choose, codes, groups_of
+from edgewright.race.price import beyond, price
+from edgewright.race.problem import Fold, Indices, Problem, folds
+from edgewright.race.stages import config_of, part_of
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Floats
-from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.ladder import LadderRecord, PeerRecord, RungRecord
-from edgewright.schema.profile import Profile
-from edgewright.search.ladder.contract import FEATURES, PLAIN, WINDOWS, Columns, Fitted, Part, Rung, ladder_rungs
-from edgewright.search.ladder.features import config_of, part_of
 from edgewright.search.ladder.leakage import copied_pictures, leaking_columns
-from edgewright.search.ladder.metrics import choose, codes, groups_of
-from edgewright.search.ladder.model_comparison import (
-    NO_SIZE,
-    PATIENCE,
-    ComparisonCriteria,
-    LadderState,
-    choose_with_few,
-)
+from edgewright.search.ladder.model_comparison import NO_SIZE, PATIENCE, LadderState, choose_with_few
 from edgewright.search.ladder.verdict import verdict
-from edgewright.search.problem import Fold, Indices, Problem, folds
 from edgewright.training.metrics import FEW_GROUPS
 from edgewright.training.permutation_test import power, smallest_p
-
-_FLOAT_BITS = 32
-
-
-def beyond(footprint: Footprint | None, profile: Profile) -> str:
-    """Return which memory ('flash', 'RAM') a footprint exceeds even at its lower bound; empty where it may fit."""
-    if footprint is None:
-        return ""
-    pairs = (("flash", footprint.flash, profile.flash.value), ("RAM", footprint.ram, profile.ram.value))
-    return " and ".join(name for name, spread, limit in pairs if spread.low > limit)
-
-
-def price(fitted: Fitted, problem: Problem, config: PipelineConfig, profile: Profile) -> tuple[Footprint | None, str]:
-    """Estimate the footprint of a fitted rung in the form that a run deploys; None with the reason if impossible.
-
-    Args:
-        fitted: fitted rung.
-        problem: problem that defines the shape of the samples.
-        config: pipeline of the run, which sets int8 or float32.
-        profile: device profile.
-    """
-    steps = list(fitted.steps())
-    if not isinstance(steps[-1][1], Emitting):
-        return None, "it has no ONNX form"
-    shape = tuple(int(n) for n in problem.samples.X.shape[1:])
-    buffer = 4 * int(problem.samples.X[0].size) if problem.window is not None else 0
-    try:
-        graph = graph_of(steps, shape, config.name, problem.samples.columns)
-        bits = 8 if config.compression.int8 else _FLOAT_BITS
-        return footprint(profile, graph, bits=bits, buffer_bytes=buffer), ""
-    except EdgewrightError as error:
-        return None, str(error)
-
 
 FOLDS = 5
 Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
@@ -111,7 +68,7 @@ class Ladder:
         self.configs = {columns: config_of(config, problem, columns) for columns in (PLAIN, FEATURES, WINDOWS)}
         self.profile = load_profile(config.device.profile)
         self.metric, self.why = choose(problem, metric)
-        self.rungs = ladder_rungs(rungs)
+        self.rungs = {name: one for name, one in candidates(rungs).items() if one.rung}
         self.offered = {name: rung for name, rung in self.rungs.items() if not rung.unsupported_reason(problem)}
         units = int(problem.units.max()) + 1
         self.folds = folds(problem, FOLDS, seed=config.seed, leave_one_out=units <= FEW_GROUPS)
@@ -164,7 +121,7 @@ class Ladder:
             self._parts[key] = tuple(made)
         return self._parts[key]
 
-    def _rung(self, name: str, rung: Rung, climb: LadderState) -> RungRecord:
+    def _rung(self, name: str, rung: Candidate, climb: LadderState) -> RungRecord:
         unsupported_reason = rung.unsupported_reason(self.problem)
         if unsupported_reason:
             return RungRecord(name=name, title=rung.title, left_out=unsupported_reason)
@@ -298,6 +255,7 @@ class Ladder:
             rungs=rungs,
             peers=tuple(self.peers),
             chosen=climb.chosen,
+            beats_chance=climb.beats_chance(),
             profile=self.config.device.profile,
             notes=(*problem.notes, *leaking_columns(problem), *copied_pictures(problem, self.folds[0])),
             interrupted=interrupted,

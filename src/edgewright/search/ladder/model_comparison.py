@@ -13,16 +13,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.race.judge import ComparisonCriteria
 from edgewright.schema.data import Floats
 from edgewright.schema.trace import Interval
-from edgewright.search.ladder.metrics import Metric
 from edgewright.training import permutation_test
-from edgewright.training.metrics import ANY, FEW_GROUPS, SHARE, Numbers, jackknife, jackknife_interval
 from edgewright.training.permutation_test import ERROR
 
 
@@ -75,98 +73,6 @@ def _shown(climb: LadderState, chosen: str, above: list[str]) -> str | None:
 # would stop before the network (docs/adr/0041).
 PATIENCE = 5
 NO_SIZE = (math.inf, math.inf)
-
-
-@dataclass(frozen=True)
-class ComparisonCriteria:
-    """Criteria for all comparisons of rungs.
-
-    Attributes:
-        metric: metric of the score.
-        y: class indices or numbers, shape (n,).
-        groups: jackknife group of each sample, shape (n,).
-        by: description of the groups.
-        comparisons: maximum number of comparisons.
-    """
-
-    metric: Metric
-    y: NDArray[Any]
-    groups: NDArray[np.int64]
-    by: str
-    comparisons: int
-
-    @property
-    def level(self) -> float:
-        """Confidence level of the interval of a gain."""
-        return 1.0 - ERROR / max(1, self.comparisons)
-
-    @property
-    def every(self) -> Numbers:
-        """Indices of all samples."""
-        return np.arange(len(self.y), dtype=np.int64)
-
-    @property
-    def units(self) -> int:
-        """Number of groups."""
-        return int(self.groups.max()) + 1
-
-    @property
-    def few(self) -> bool:
-        """Whether there are too few groups for an interval of a gain to exclude zero."""
-        return self.units <= FEW_GROUPS
-
-    def scored(self, rows: Numbers, answers: Floats) -> float:
-        """Return the score of a subset of the samples; accuracy is weighted to the class proportions of all samples.
-
-        Units differ in their class proportions. With fixed proportions, leaving out a unit changes only its answers
-        and not the class mix, so a gain on one class is not hidden by units that lack this class.
-        """
-        y = self.y[rows]
-        if self.metric.name != "accuracy":
-            return self.metric.score(y, answers[rows])
-        shares, counts = np.bincount(self.y), np.bincount(y, minlength=len(np.bincount(self.y)))
-        right = np.bincount(y, weights=np.argmax(answers[rows], axis=1) == y, minlength=len(shares))
-        held = counts > 0
-        return float((shares[held] * right[held] / counts[held]).sum() / shares[held].sum())
-
-    def score(self, answers: Floats) -> Interval:
-        """Return the score of predictions for all samples with its 95 % CI."""
-        within = SHARE if self.metric.higher else (0.0, math.inf)
-        return jackknife_interval(lambda rows: self.scored(rows, answers), self.groups, self.by, within)
-
-    def gain(self, answers: Floats, before: Floats, level: float | None = None) -> Interval:
-        """Return the gain of `answers` over `before` with its interval; positive is better for every metric."""
-        found = jackknife_interval(
-            lambda rows: self.change(rows, answers, before), self.groups, self.by, ANY, level or self.level
-        )
-        if not self.metric.higher:
-            return found
-        base, reached = self.scored(self.every, before), self.scored(self.every, answers)
-
-        def shifted(change: float) -> float:
-            moved = 1.0 / (1.0 + math.exp(-self._odds(base) - change)) - base
-            # The result keeps the sign of the change, so rounding cannot produce a gain.
-            return math.copysign(abs(moved), change) if change else 0.0
-
-        method = f"log odds, {found.method}"
-        return Interval(value=reached - base, low=shifted(found.low), high=shifted(found.high), method=method)
-
-    def change(self, rows: Numbers, answers: Floats, before: Floats) -> float:
-        """Return the gain on a subset of the samples: a difference of log odds for scores, or of errors."""
-        if not self.metric.higher:
-            return self.scored(rows, before) - self.scored(rows, answers)
-        return self._odds(self.scored(rows, answers)) - self._odds(self.scored(rows, before))
-
-    def behind(self, answers: Floats, best: Floats) -> float:
-        """Return by how many jackknife standard errors answers are worse than the best ones; 0 where they are not."""
-        lost, error, _ = jackknife(lambda rows: self.change(rows, best, answers), self.groups)
-        return 0.0 if lost <= 0 else lost / error if error else math.inf
-
-    def _odds(self, share: float) -> float:
-        """Return the log odds of a score in 0..1, clipped half a sample away from both ends."""
-        end = 0.5 / len(self.y)
-        held = min(max(share, end), 1.0 - end)
-        return math.log(held / (1.0 - held))
 
 
 @dataclass(frozen=True)
@@ -267,6 +173,11 @@ class LadderState:
         else:
             self.rungs_without_gain += self.learned
         return gain, climbed
+
+    def beats_chance(self) -> bool:
+        """Return whether answers of any rung above the lowest agree with the truth beyond chance (1 % for all)."""
+        above = [rung.answers for rung in list(self.tried.values())[1:]]
+        return not above or any(self.judge.is_beyond_chance(answers, len(above)) for answers in above)
 
     def settle(self) -> None:
         """Choose the best rung that scores better than the chosen one and is not larger, where there is one."""

@@ -11,14 +11,14 @@ from edgewright.core.files import write_atomic
 from edgewright.pipeline.evaluate import Crossed
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.run import RunResult, run_pipeline
+from edgewright.race.contract import candidates
+from edgewright.race.metrics import codes
+from edgewright.race.stages import config_of
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError
 from edgewright.schema.ladder import LadderRecord
 from edgewright.schema.trace_flow import encode_record
-from edgewright.search.ladder.contract import ladder_rungs
-from edgewright.search.ladder.features import config_of
 from edgewright.search.ladder.measurement import Ladder
-from edgewright.search.ladder.metrics import codes
 from edgewright.training.losses import LOSSES, temperature
 
 LADDER_FILE = "ladder.json"
@@ -31,7 +31,7 @@ def rung_config(ladder: Ladder, name: str) -> PipelineConfig:
         UnknownNameError: there is no such rung.
         InputError: the problem cannot use the rung.
     """
-    rung = ladder_rungs((name,))[name]
+    rung = candidates((name,))[name]
     unsupported_reason = rung.unsupported_reason(ladder.problem)
     if unsupported_reason:
         raise InputError("a rung that fits this problem", f"{name}: {unsupported_reason}", "--run")
@@ -103,7 +103,7 @@ def run_rung(
         command: command line for the provenance.
         record: record of the ladder, if it was climbed.
     """
-    rung = ladder_rungs((name,))[name]
+    rung = candidates((name,))[name]
     config = rung_config(ladder, name)
     crossed = crossed_of(ladder, name)
     result = run_pipeline(config, out=out, force=force, listener=listener, command=command, crossed=crossed)

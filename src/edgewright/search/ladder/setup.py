@@ -14,11 +14,11 @@ from edgewright.data.categories import leave_out
 from edgewright.data.framing import sound_window
 from edgewright.data.load import find_kind, find_time, guess, load_data
 from edgewright.pipeline.config import names_pipeline, read_config
+from edgewright.race.problem import Problem, problem_of_pipeline
 from edgewright.schema.config import DeviceConfig, ModelConfig, PipelineConfig, SplitConfig, WindowConfig
 from edgewright.schema.data import DataSet
 from edgewright.schema.errors import InputError
 from edgewright.search.ladder.leakage import as_rows, in_blocks, refuse_random
-from edgewright.search.problem import Problem, problem_of_pipeline
 
 # Options that name columns of a table.
 COLUMNS = ("target", "group", "session", "time", "ignore")

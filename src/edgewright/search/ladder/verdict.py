@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgewright.race.judge import ComparisonCriteria
+from edgewright.race.metrics import Metric
 from edgewright.schema.ladder import PeerRecord, RungRecord
 from edgewright.schema.trace import Interval
-from edgewright.search.ladder.metrics import Metric
-from edgewright.search.ladder.model_comparison import ComparisonCriteria, LadderState
+from edgewright.search.ladder.model_comparison import LadderState
 
 
 def verdict(

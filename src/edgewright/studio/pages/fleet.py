@@ -25,6 +25,8 @@ TRAITS: dict[str, str] = {
 }  # fmt: skip
 _SORTS = {"name": "", "devices": "num", "newest": "num"}
 LISTS = (
+    ("behind", "Behind its rollout", "for"), ("unknown", "Unknown release", "release"),
+    ("faulty", "Download fails", "attempts"), ("stale", "Old metadata", "aged"),
     ("drifting", "Drift", "share of channels"), ("alarming", "Alarms", "a day"), ("crashing", "Crashes", "a day"),
     ("silent", "Silent", "no report for"), ("quarantined", "In quarantine", "for"),
 )  # fmt: skip
@@ -39,19 +41,21 @@ def _answer(request: Request, api: ApiClient) -> Response:
     spread = api.ask(Spread, "GET", f"/v1/fleet/spread?{query}")
     rollouts = api.ask(RolloutsSeen, "GET", "/v1/fleet/rollouts").rollouts
     going = [one for one in rollouts if one.under_way] or list(rollouts[:1])
+    attention = api.ask(Attention, "GET", f"/v1/fleet/attention?limit=5&silence={SILENCE:g}")
     counters = [counter for part in spread.parts for counter in part.counters]
+    newest = max({*counters} - {device.counter for device in attention.unknown}, default=0)
     known, now = colours(counters), time.time()
     sort = said.get("sort", "devices") if said.get("sort") in _SORTS else "devices"
     down = said.get("order", "down") != "up"
-    ordered = _sorted(spread.parts, sort, down, max(counters, default=0))
+    ordered = _sorted(spread.parts, sort, down, newest)
     return render(
         request, "fleet.html", title="Fleet", overview=overview, product=product, by=by, traits=TRAITS, spread=spread,
         parts=[(part, pieces(part.counters, known)) for part in ordered], known=known, sort=sort, down=down,
         sorts=_SORTS, going=[(one, steps(one, now)) for one in going],
         over=[one for one in rollouts if one not in going], lists=LISTS,
-        attention=api.ask(Attention, "GET", f"/v1/fleet/attention?limit=5&silence={SILENCE:g}"),
+        attention=attention,
         events=api.ask(Events, "GET", "/v1/fleet/events?limit=15").events,
-        newest=max(counters, default=0), address=_address(by, product, sort, down),
+        newest=newest, address=_address(by, product, sort, down),
     )  # fmt: skip
 
 

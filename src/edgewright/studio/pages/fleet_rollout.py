@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from edgewright.fleet.protocol.plans.detection import sentences
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.fleet_watch import AbortRollout, Events, RolloutSeen, SteerRollout
 from edgewright.studio.frame import render, told
@@ -45,7 +46,7 @@ def _seen(request: Request, api: ApiClient) -> RolloutSeen:
 def _answer(request: Request, api: ApiClient) -> Response:
     seen = _seen(request, api)
     return render(
-        request, "fleet_rollout.html", title=seen.plan, seen=seen, steps=steps(seen, time.time()),
+        request, "fleet_rollout.html", title=seen.plan, seen=seen, steps=steps(seen, time.time()), sentences=sentences,
         acts=[act for act, states in ACTS.items() if seen.state in states],
         done=request.query_params.get("done", "") in ACTS,
         events=api.ask(Events, "GET", f"/v1/fleet/events?plan={seen.plan}&limit=40").events,

@@ -15,8 +15,10 @@ from edgewright.studio.frame import page_of, render, studio_of
 from edgewright.studio.pages import Page
 from edgewright.studio.pages.guided import form_parts
 from edgewright.studio.summaries import Summary
+from edgewright.trace.readiness import STATES as READINESS
 
 A_PAGE = 50
+VERDICTS = READINESS[::-1]
 # Column in the address -> what it is sorted by; a run that lacks the value comes last either way.
 KEYS: dict[str, Callable[[Summary], Any]] = {
     "name": lambda run: run.place.lower(),
@@ -25,14 +27,13 @@ KEYS: dict[str, Callable[[Summary], Any]] = {
     "accuracy": lambda run: run.score,
     "int8": lambda run: run.int8,
     "size": lambda run: run.size,
-    "verdict": lambda run: None if run.ready is None else not run.ready,
+    "verdict": lambda run: None if not run.readiness else -VERDICTS.index(run.readiness),
 }
 COLUMNS = (
     ("name", "Run", ""), ("when", "When", ""), ("task", "Task", ""), ("accuracy", "Accuracy", "num"),
     ("int8", "int8", "num"), ("size", "Size", "num"), ("verdict", "Verdict", ""),
 )  # fmt: skip
 STATES = ("running", "finished", "cancelled", "failed")
-VERDICTS = ("ready", "not ready")
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def chosen(runs: Sequence[Summary], view: View) -> list[Summary]:
         run
         for run in runs
         if (not view.task or run.task == view.task)
-        and (not view.verdict or run.ready is (view.verdict == "ready"))
+        and view.verdict in ("", run.readiness)
         and _holds(words, run.name, run.title, run.place, run.profile, run.verdict)
     ]
     key = KEYS[view.sort]

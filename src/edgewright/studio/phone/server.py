@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from granian.constants import Interfaces
-from granian.server.embed import Server
-
-from edgewright.core.server_port import answers
+from edgewright.fleet.server.http_listener import server_context
+from edgewright.studio.local_server import listening
 from edgewright.studio.phone.access import Access
 from edgewright.studio.phone.app import phone_app
 from edgewright.studio.phone.certificate import Certificate
-
-_PATIENCE = 2
 
 
 @dataclass(frozen=True)
@@ -52,15 +47,6 @@ async def phone_server(folder: Path, pages: PhonePages) -> AsyncIterator[None]:
         InputError: the server did not start.
     """
     app = phone_app(folder, pages.access, pages.address, pages.port)
-    server = Server(
-        app, address=pages.address, port=pages.port, interface=Interfaces.ASGI, log_enabled=False, websockets=False,
-        ssl_cert=pages.certificate.certificate, ssl_key=pages.certificate.key,
-    )  # fmt: skip
-    server.workers_kill_timeout = _PATIENCE
-    serving = asyncio.create_task(server.serve())
-    try:
-        await answers(pages.address, pages.port, serving, f"{pages.address}:{pages.port}")
+    tls = server_context(pages.certificate.certificate, pages.certificate.key)
+    async with listening(app, pages.address, pages.port, tls):
         yield
-    finally:
-        server.stop()  # type: ignore[no-untyped-call]
-        await asyncio.wait({serving}, timeout=_PATIENCE)

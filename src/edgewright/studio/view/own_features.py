@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from edgewright.data.targets import class_codes
 from edgewright.pipeline.fitting import fit_stages
 from edgewright.pipeline.plan import build, parts
+from edgewright.race.motion import motion_stages
+from edgewright.race.stages import FILL, IMPUTE
 from edgewright.schema.data import Column, Floats, Samples
 from edgewright.schema.errors import EdgewrightError
 from edgewright.studio.view.data_cache import Opened
 from edgewright.studio.view.feature_map import chosen
 from edgewright.studio.view.histogram import Spread, spread_of
 from edgewright.workflows.own_data.proposal import OwnData
-from edgewright.workflows.own_data.recipes import SELECT, feature_stages, recipes
+from edgewright.workflows.own_data.recipes import SELECT
 
 SHOWN = 6
 """Features whose values are drawn."""
@@ -64,11 +66,19 @@ def feature_values(opened: Opened, found: OwnData) -> FeatureValues | None:
     All chosen samples rank them here, as a look at the data. A run ranks them by its training samples.
     """
     samples, _ = opened.samples()
-    tables = feature_stages(recipes(found.dataset, found.framing)[0])
+    tables = _feature_tables(found)
     if samples is None or not tables:
         return None
     made: FeatureValues | None = opened.once("features", lambda: _made(opened, samples, tables, found.framing.task))
     return made
+
+
+def _feature_tables(found: OwnData) -> list[dict[str, object]]:
+    """Return the stages that make features of the person's data; empty where models take signals."""
+    window = found.framing.window
+    if window is None:
+        return [] if found.framing.kind == "picture" else [IMPUTE]
+    return [] if found.framing.kind == "sound" else [FILL, *motion_stages(found.dataset, window.samples)]
 
 
 def _made(opened: Opened, samples: Samples, tables: list[dict[str, object]], task: str) -> FeatureValues | None:

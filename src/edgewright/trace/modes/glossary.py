@@ -33,8 +33,8 @@ TERMS: dict[str, dict[str, str]] = {
         "optimiser": "The rule by which gradients become changes of the weights.",
         "training samples": "Samples from which stages and network learn.",
     },
-    "bootstrap": {
-        "bootstrap": "An interval from drawing the test samples (or people) repeatedly, with replacement.",
+    "t interval": {
+        "t interval": "An interval from how much the figure differs from person to person, or group to group.",
     },
     "calibrated": {
         "calibration error": "The mean gap between confidence and accuracy over ten bins.",
@@ -124,7 +124,7 @@ def marks(trace: Trace) -> set[str]:
         "grouped": found is not None and found.split_by == "group",
         "calibrated": found is not None and found.calibration_error is not None,
         "interval": accuracy is not None,
-        "bootstrap": accuracy is not None and "bootstrap" in accuracy.method,
+        "t interval": accuracy is not None and "t interval" in accuracy.method,
         "entropy": training is not None and "entropy" in training.loss_name,
         "data hash": bool(trace.provenance.data_hash),
         "min-max": any(stage.settings.get(f"{kind}.method") == "minmax" for stage, kind in kinds),

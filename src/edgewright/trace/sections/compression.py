@@ -19,11 +19,9 @@ from edgewright.core.formatting import (
 )
 from edgewright.schema.trace import CompressionRecord, Interval, VariantRecord
 from edgewright.trace.facts import compression_notes, engine_flips_text, interval_text
+from edgewright.trace.readiness import FRAGILE
 from edgewright.trace.sections import Section
 from edgewright.trace.view_blocks import Cell, Row, Table, ViewBlock, line, row
-
-# A disturbance that costs this much accuracy, or more, is marked.
-_FRAGILE = -0.05
 
 
 def compression_blocks(record: CompressionRecord | None) -> Sequence[ViewBlock]:
@@ -49,12 +47,14 @@ def compression_blocks(record: CompressionRecord | None) -> Sequence[ViewBlock]:
             row(
                 one.disturbance,
                 fraction(one.accuracy),
-                Cell(f"{100 * one.change:+.1f} points", "bad" if one.change <= _FRAGILE else ""),
+                Cell(f"{100 * one.change:+.1f} points", "bad" if one.change < -FRAGILE else ""),
             )
             for one in record.robustness
         ]
-        heads = ("disturbance", "#accuracy", "#change")
-        made.append(Table(f"{record.variants[-1].name} with disturbed samples", heads, disturbed, "measured"))
+        heads = ("plausible change", "#accuracy", "#difference")
+        made.append(
+            Table(f"{record.variants[-1].name} under plausible errors of sensors", heads, disturbed, "measured")
+        )
     return made
 
 

@@ -19,6 +19,7 @@ from edgewright.schema.trace import Trace
 from edgewright.trace.headline import headline
 from edgewright.trace.insight import LEFT_OUT, reduction, trace_insight
 from edgewright.trace.opening import SIMULATED, opening, simulated
+from edgewright.trace.readiness import NO_MODEL, NOT_READY, WEAK, state_of
 from edgewright.trace.sections import Section
 from edgewright.trace.sections.modes import switch
 from edgewright.trace.view_blocks import Template, ViewBlock
@@ -85,7 +86,7 @@ def blocks(trace: Trace) -> Sequence[ViewBlock]:
         "started": trace.provenance.started,
         # There is no verdict on half a run: its banner says why.
         "verdict": trace.verdict if trace.state == "finished" else "",
-        "good": not trace.verdict.startswith("not ready"),
+        "mood": {NO_MODEL: "bad", NOT_READY: "bad", WEAK: "weak"}.get(state_of(trace.verdict), "good"),
         "state": _STATES.get(trace.state, ""),
         "reason": trace.reason,
         "sentence": insight.sentence,

@@ -18,7 +18,6 @@ from edgewright.core.adaptation.predictor import FORM, factory_of, hidden_of
 from edgewright.core.federation.layer import Layer, check_factory, factory_layer
 from edgewright.core.federation.member import FEWEST
 from edgewright.core.federation.privacy import epsilon_of
-from edgewright.core.federation.rounds import check_settings
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import Package
 from edgewright.data.samples import part_of
@@ -26,8 +25,8 @@ from edgewright.pipeline.packaging import count_seen
 from edgewright.schema.data import Samples
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.federation import FederatedFigure, FederationSettings, FederationSimulation, RoundOutcome
-from edgewright.training.metrics import group_interval
-from edgewright.workflows.adaptation.local_fleet import ATTACKS, Examples, Faults, LocalFleet, kept_examples
+from edgewright.training.metrics import SHARE, mean_interval
+from edgewright.workflows.adaptation.local_fleet import Examples, Faults, LocalFleet, check_attack, kept_examples
 from edgewright.workflows.adaptation.simulation import unseen_samples
 from edgewright.workflows.scoring.rows import ScoreRequest
 
@@ -91,8 +90,7 @@ def federate(
         InputError: a package that does not learn, or too few people.
         UnknownNameError: a person or an attack that does not exist.
     """
-    if plan.faults.attack not in ATTACKS:
-        raise UnknownNameError("attack", plan.faults.attack, ATTACKS, "--attack")
+    check_attack(plan.faults.attack)
     with unseen_samples(path, request) as (package, samples, name):
         people = people_of(package, samples)
     judged = _judged(people, plan, name)
@@ -149,7 +147,6 @@ def learned(
     on_round: Callable[[RoundOutcome], None] | None = None,
 ) -> tuple[Layer, list[RoundOutcome], LocalFleet]:  # fmt: skip
     """Return what devices learn in all rounds, what became of each, and the fleet with its traffic."""
-    check_settings(factory, plan.settings)
     fleet = LocalFleet(factory, devices, plan.settings, plan.faults, np.random.default_rng(plan.seed))
     layer, outcomes = factory_layer(factory), []
     for number in range(1, plan.settings.rounds + 1):
@@ -187,7 +184,7 @@ def figure(layer: str, people: People, answers: Numbers, judged: Sequence[str]) 
     """Return the accuracy of some answers over the people who are judged."""
     right = answers == people.truth
     shares = np.array([right[people.names == one].mean() for one in judged])
-    interval = group_interval(np.arange(len(shares)), lambda rows: float(shares[rows].mean()), by="person")
+    interval = mean_interval(shares, "person", SHARE)
     return FederatedFigure(layer=layer, accuracy=interval, worst=float(shares.min()))
 
 

@@ -9,9 +9,8 @@ import numpy as np
 
 from edgewright.core.adaptation.factory import Factory, Numbers, State
 from edgewright.core.adaptation.learner import Learner
-from edgewright.core.federation.contribution import clipped
 from edgewright.core.federation.group import OVER, Group, advance, received
-from edgewright.core.federation.layer import Layer, local_change, parse_layer
+from edgewright.core.federation.layer import Layer, bias_unit, local_change, parse_layer
 from edgewright.core.federation.member import Member
 from edgewright.core.federation.messages import (
     Advertise,
@@ -23,11 +22,16 @@ from edgewright.core.federation.messages import (
     encode,
     parse_request,
 )
+from edgewright.core.federation.rotation import Rotation, rotated_length
 from edgewright.core.federation.rounds import contribution, new_groups, next_layer
+from edgewright.core.federation.suspicion import drawn_together, suspicion
+from edgewright.schema.errors import UnknownNameError
 from edgewright.schema.federation import FederationSettings, RoundOutcome
 
 _KINDS: tuple[type[Request], ...] = (Advertise, Shares, Masked, Revealed)
-_NEVER, _FAR, _TEN = 1e9, 1_000_000, 10
+_NEVER, _FAR = 1e9, 1_000_000
+# A cheater sends three signs in every twelfth number; with more of them, nearly every sum would show it.
+_CHEATED, _SIGNS = 12, 3
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ class Faults:
 
 
 Attack = Callable[[Factory, Begin, Examples, np.random.Generator], Numbers]
+"""What an attacker sends in place of the signs of its change."""
 
 
 def _own(factory: Factory, begin: Begin, examples: Examples, seed: int) -> Numbers:
@@ -67,28 +72,52 @@ def _own(factory: Factory, begin: Begin, examples: Examples, seed: int) -> Numbe
 
 
 def _flip(factory: Factory, begin: Begin, examples: Examples, rng: np.random.Generator) -> Numbers:
-    """Return ten times the opposite of an honest change, not clipped."""
-    return -_TEN * _own(factory, begin, examples, int(rng.integers(1 << 32)))
+    """Return the opposite of an honest device's signs."""
+    change = _own(factory, begin, examples, int(rng.integers(1 << 32)))
+    return -Rotation(begin.context, len(change)).signs(change)
+
+
+def _back(factory: Factory, begin: Begin, examples: Examples, rng: np.random.Generator) -> Numbers:
+    """Return what takes back all that the fleet has learned: attackers agree on it without a message."""
+    layer = parse_layer(begin.layer, factory)
+    weights = (factory.weights - layer.weights).ravel()
+    change = np.concatenate([weights, (factory.bias - layer.bias) // bias_unit(factory)])
+    if not change.any():
+        return _flip(factory, begin, examples, rng)
+    return Rotation(begin.context, len(change)).signs(change)
 
 
 def _bounded(factory: Factory, begin: Begin, examples: Examples, rng: np.random.Generator) -> Numbers:
-    """Return the opposite of an honest change, as long as the group's sum may be without being refused."""
-    change = _own(factory, begin, examples, int(rng.integers(1 << 32))).astype(np.float64)
-    length = (begin.size - 1) * begin.clip / max(float(np.linalg.norm(change)), 1.0)
-    return np.trunc(-length * change).astype(np.int64)
+    """Return the opposite signs, several times where the others' most likely hide it: more than its share."""
+    change = _own(factory, begin, examples, int(rng.integers(1 << 32)))
+    rotation = Rotation(begin.context, len(change))
+    sent = -rotation.signs(change)
+    sent[np.argsort(-np.abs(rotation.forward(change)))[: len(sent) // _CHEATED]] *= _SIGNS
+    return sent
 
 
-def _random(factory: Factory, begin: Begin, _: Examples, rng: np.random.Generator) -> Numbers:
-    return rng.integers(-_FAR, _FAR, factory.weights.size + factory.bias.size)
+def _random(factory: Factory, begin: Begin, examples: Examples, rng: np.random.Generator) -> Numbers:
+    return rng.integers(-_FAR, _FAR, rotated_length(factory.weights.size + factory.bias.size))
 
 
 def _labels(factory: Factory, begin: Begin, examples: Examples, rng: np.random.Generator) -> Numbers:
-    """Return an honest device's change of examples whose labels are those of the next class."""
-    wrong = Examples(examples.hidden, (examples.labels + 1) % factory.spec.classes)
-    return clipped(_own(factory, begin, wrong, int(rng.integers(1 << 32))), begin.clip)
+    """Return an honest device's signs for examples whose labels are those of the next class."""
+    return contribution(factory, begin, examples.hidden, (examples.labels + 1) % factory.spec.classes)
 
 
-ATTACKS: dict[str, Attack] = {"flip": _flip, "bounded": _bounded, "random": _random, "labels": _labels}
+ATTACKS: dict[str, Attack] = {
+    "back": _back, "bounded": _bounded, "flip": _flip, "labels": _labels, "random": _random,
+}  # fmt: skip
+
+
+def check_attack(name: str) -> None:
+    """Refuse an attack that does not exist.
+
+    Raises:
+        UnknownNameError: it is no name of `ATTACKS`.
+    """
+    if name not in ATTACKS:
+        raise UnknownNameError("attack", name, ATTACKS, "--attack")
 
 
 def kept_state(factory: Factory, hidden: Numbers, given: Numbers, truth: Numbers) -> State:
@@ -136,13 +165,16 @@ class LocalFleet:
     def __post_init__(self) -> None:
         names = sorted(self.devices)
         count = round(self.faults.poisoners * len(names))
+        self._suspicion = dict[str, int]()
         self._poisoners = set(self.rng.choice(names, count, replace=False).tolist())
 
     def round(self, layer: Layer, number: int) -> tuple[Layer, RoundOutcome]:
         """Return the layer after one round, and what became of it."""
-        groups = new_groups(sorted(self.devices), self.factory, layer, self.settings, 0.0)
+        suspected = drawn_together(self._suspicion)
+        groups = new_groups(sorted(self.devices), self.factory, layer, self.settings, 0.0, suspected)
         for group, names in groups:
             self._group(group, names)
+        self._suspicion = suspicion(self._suspicion, groups)
         return next_layer(self.factory, layer, [group for group, _ in groups], self.settings, number)
 
     def _group(self, group: Group, names: list[str]) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,11 +19,11 @@ from edgewright.core.predictor import package_path
 from edgewright.data.samples import cut, part_of
 from edgewright.pipeline.folder import judged_of
 from edgewright.pipeline.packaging import count_seen
-from edgewright.schema.adapt_simulation import AdaptedClass, AdaptedPerson, AdaptSimulation
+from edgewright.schema.adapt_simulation import AdaptedClass, AdaptedPerson, AdaptSimulation, ShippedFit
 from edgewright.schema.data import Samples
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.trace import Interval
-from edgewright.training.metrics import ANY, FEW_GROUPS, SHARE, class_scores, confusion, group_interval
+from edgewright.training.metrics import FEW_GROUPS, SHARE, class_scores, confusion, group_interval, mean_interval
 from edgewright.workflows.adaptation.examples import Examples
 from edgewright.workflows.adaptation.rehearsal import Rehearsal, Rehearsed, rehearsal_of
 from edgewright.workflows.scoring.rows import ScoreRequest, read_labelled
@@ -30,6 +31,7 @@ from edgewright.workflows.scoring.workflow import config_of, own_part, window_of
 
 # A person has lost by more than this share.
 POINT = 0.01
+_CHANGE = (-1.0, 1.0)
 
 
 def simulate(
@@ -50,7 +52,14 @@ def simulate(
         UnknownNameError: a person that the data do not have.
     """
     with unseen_samples(path, request) as (package, samples, name):
-        return _simulated(package, rehearsal_of(package, worn), samples, name, examples, people)
+        record = _simulated(package, rehearsal_of(package, worn), samples, name, examples, people)
+        if request.data or not path.is_dir() or judged_of(path) == path:
+            return record
+        shipped = read_package(package_path(path))
+        own = _simulated(shipped, rehearsal_of(shipped, worn), samples, name, examples, people, seen=True)
+    return msgspec.structs.replace(
+        record, shipped=ShippedFit(before=own.before.value, after=own.after.value, losing=own.losing)
+    )
 
 
 @contextmanager
@@ -60,8 +69,8 @@ def unseen_samples(path: Path, request: ScoreRequest) -> Iterator[tuple[Package,
     Raises:
         InputError: a package that does not learn, or data without people.
     """
-    # The fit that has not seen the run's test people: they can judge no other.
-    run, path = path, judged_of(path) if path.is_dir() else path
+    # Other data judge the package that ships; the run's test people can judge only the fit that has not seen them.
+    run, path = path, judged_of(path) if path.is_dir() and not request.data else path
     package, config = read_package(package_path(path)), config_of(path)
     origin_of(package)
     with tempfile.TemporaryDirectory(prefix="edgewright-adapt-") as room:
@@ -76,8 +85,16 @@ def unseen_samples(path: Path, request: ScoreRequest) -> Iterator[tuple[Package,
 
 
 def _simulated(
-    package: Package, rehearsal: Rehearsal, samples: Samples, name: str, examples: Examples, people: Sequence[str]
+    package: Package,
+    rehearsal: Rehearsal,
+    samples: Samples,
+    name: str,
+    examples: Examples,
+    people: Sequence[str],
+    *,
+    seen: bool = False,
 ) -> AdaptSimulation:
+    """Simulate each person; `seen` keeps those whom the model was fitted on."""
     assert samples.groups is not None  # noqa: S101 - `unseen_samples` refuses it
     known = np.unique(samples.groups).tolist()
     for person in people:
@@ -88,7 +105,7 @@ def _simulated(
     for person in people or known:
         mine = part_of(samples, np.flatnonzero(samples.groups == person))
         X = np.ascontiguousarray(mine.X[:], np.float32)
-        if count_seen(X, package.manifest.fit)[0]:
+        if not seen and count_seen(X, package.manifest.fit)[0]:
             fitted += 1
             continue
         truth = np.searchsorted(labels, np.asarray(mine.y).astype(str))
@@ -116,9 +133,12 @@ def _simulated(
     classes = _classes(labels, np.array(matrices))
     found.sort(key=lambda one: (one.after - one.before, one.name))
     before, after, raw = (np.array([getattr(one, key) for one in found]) for key in ("before", "after", "unguarded"))
+    judged = sum(one.samples for one in found)
     return AdaptSimulation(
         name=package.manifest.name, layer=rehearsal.layer, data=name, examples=examples.text, people=tuple(found),
-        before=_interval(before), after=_interval(after), gain=_interval(after - before), classes=classes,
+        before=mean_interval(before, "person", SHARE, judged), after=mean_interval(after, "person", SHARE, judged),
+        gain=mean_interval(after - before, "person", _CHANGE), classes=classes,
+        gain_without_best=mean_interval((after - before)[:-1], "person", _CHANGE) if len(found) > 1 else None,
         losing=tuple(one.name for one in found if one.before - one.after > POINT),
         losing_unguarded=tuple(one.name for one, now in zip(found, raw, strict=True) if one.before - now > POINT),
         state_bytes=rehearsal.memory, notes=tuple(notes),
@@ -158,27 +178,17 @@ def _classes(labels: NDArray[np.str_], matrices: Numbers) -> tuple[AdaptedClass,
         return float(class_scores(matrices[rows, which].sum(axis=0))[2][label])
 
     def interval(which: int, label: int) -> Interval:
-        return _over_people(people, partial(score, which, label))
+        return group_interval(people, partial(score, which, label), by="person", within=SHARE)
+
+    def change(label: int, rows: Numbers) -> float:
+        return score(1, label, rows) - score(0, label, rows)
 
     return tuple(
         AdaptedClass(
             label=str(name), samples=int(counts[:, label].sum()), people=int((counts[:, label] > 0).sum()),
             before=interval(0, label), after=interval(1, label), unguarded=score(2, label, people),
+            gain=group_interval(people, partial(change, label), by="person", within=_CHANGE),
         )
         for label, name in enumerate(labels)
         if counts[:, label].any()
     )  # fmt: skip
-
-
-def _interval(values: NDArray[np.float64]) -> Interval:
-    """Return the mean over people with its interval."""
-    return _over_people(np.arange(len(values)), lambda rows: float(values[rows].mean()), ANY)
-
-
-def _over_people(
-    people: Numbers, statistic: Callable[[Numbers], float], within: tuple[float, float] = SHARE
-) -> Interval:
-    if len(people) < 2:
-        low, high = (-1.0, 1.0) if within == ANY else within
-        return Interval(value=statistic(people), low=low, high=high, method="one person: no interval")
-    return group_interval(people, statistic, by="person", within=within)

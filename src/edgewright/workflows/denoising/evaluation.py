@@ -16,7 +16,7 @@ from edgewright.schema.data import DataSet, Floats
 from edgewright.schema.denoise import DenoiseRow, DenoiserSpec, DenoiseScore
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import Interval
-from edgewright.training.metrics import group_interval, widened
+from edgewright.training.metrics import interval_of
 from edgewright.workflows.denoising.baselines import BASELINES
 from edgewright.workflows.denoising.data import Clean, NoiseSource, clean_recordings, noise_sources, noisy
 
@@ -120,7 +120,7 @@ def score_denoiser(
     rng = np.random.default_rng([seed, 7])
     pairs = [_pair(clean, source, (low, high), spec.rate, methods, rng) for clean in held for source in sources]
     names = [source.name for source in sources]
-    rows = [row for which in (ALL, *names) for row in _rows(pairs, which, tuple(methods), seed)]
+    rows = [row for which in (ALL, *names) for row in _rows(pairs, which, tuple(methods))]
     return DenoiseScore(
         name=spec.name, recordings=len(held), groups=len({clean.unit for clean in held}), snr_low=low, snr_high=high,
         rows=tuple(rows), loses=tuple(_loses(rows)), wins=tuple(_wins(rows)),
@@ -210,15 +210,14 @@ def _figures(clean: Floats, given: Floats, rate: float) -> tuple[float, float, f
     return snr(clean, given), si_sdr(clean, given), segmental_snr(clean, given, rate)
 
 
-def _rows(pairs: Sequence[_Pair], which: str, methods: Sequence[str], seed: int) -> list[DenoiseRow]:
+def _rows(pairs: Sequence[_Pair], which: str, methods: Sequence[str]) -> list[DenoiseRow]:
     chosen = [pair for pair in pairs if which in (ALL, pair.noise)]
     units = np.array([pair.unit for pair in chosen])
 
     def interval(values: Sequence[float]) -> Interval:
         figures = np.asarray(values, np.float64)
         statistic = lambda rows: float(figures[rows].mean())  # noqa: E731
-        alone = group_interval(np.arange(len(figures)), statistic, seed=seed, by="pair")
-        return widened(alone, units, statistic)
+        return interval_of(units, len(figures), statistic, by="pair")
 
     made = []
     for method in methods:

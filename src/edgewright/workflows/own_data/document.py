@@ -10,6 +10,7 @@ from edgewright.core.categories import column_name, made_columns
 from edgewright.core.formatting import number, plural, some_of
 from edgewright.data.checks_columns import column_of
 from edgewright.data.clock import pace
+from edgewright.race.table import race_lines
 from edgewright.workflows.own_data.proposal import ASSUMED_HZ, OwnData, Proposal
 from edgewright.workflows.own_data.units import guess_units
 
@@ -29,6 +30,8 @@ def data_document(proposal: Proposal, path: str) -> str:
     lines += [f"- {line}" for line in choices(proposal)]
     lines += ["", "## Columns", "", *_columns(found)]
     lines += ["", "## Findings", "", *(_findings(found) or ["Nothing found."])]
+    if proposal.race is not None:
+        lines += ["", "## Race", "", *race_lines(proposal.race)]
     if proposal.tried:
         score = "macro F1" if found.framing.task == "classification" else "R²"
         lines += ["", f"## Compared on validation samples ({score}; the test samples were not used)", ""]

@@ -21,14 +21,18 @@ from edgewright.pipeline.config import checked
 from edgewright.pipeline.leave_one_out import FEW
 from edgewright.pipeline.material import Material, prepare
 from edgewright.profiles.catalogue import load_profile
+from edgewright.race.entrants import entrants_of
+from edgewright.race.problem import Problem, problem_of_training
+from edgewright.race.race import Entrant, Race
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.data import DataSet
 from edgewright.schema.errors import InputError
+from edgewright.schema.race import RaceRecord
 from edgewright.workflows.own_data.columns import Roles, assign_roles
 from edgewright.workflows.own_data.decimal_commas import refuse_decimal_commas
 from edgewright.workflows.own_data.framing import Framing, choose_framing
 from edgewright.workflows.own_data.preview import Preview, read_preview
-from edgewright.workflows.own_data.recipes import Recipe, recipes, selected
+from edgewright.workflows.own_data.recipes import Recipe, feature_stages, recipe_of, selected
 from edgewright.workflows.own_data.sentences import refuse_sentences
 from edgewright.workflows.own_data.trial import validation_score
 
@@ -36,8 +40,8 @@ from edgewright.workflows.own_data.trial import validation_score
 DEVICE = "cortex-m4"
 # Assumed where no column says when a row was measured: usual of wearables. Only the gravity filter depends on it.
 ASSUMED_HZ = 50.0
-# A later way has to be better by so much, and a longer window too; beyond so many rows the first way is taken.
-_GAIN, _WINDOW_GAIN, _COMPARED_ROWS = 0.005, 0.01, 100_000
+# A longer window has to be better by so much.
+_WINDOW_GAIN = 0.01
 # Leaving each of few people out takes at most so many seconds of a run.
 LEAVE_ONE_OUT_S = 600.0
 # Above so many rows a second length of windows is not tried: the comparison would take minutes.
@@ -115,13 +119,15 @@ class Proposal:
         found: in the data.
         table: of the pipeline, as TOML has it.
         why: reasons by key of the table.
-        tried: ways that were compared and their scores on validation samples, with the name of the score.
+        tried: lengths of windows that were compared, and their scores on validation samples.
+        race: the race that the model won; None where nothing was compared.
     """
 
     found: OwnData
     table: dict[str, Any]
     why: dict[str, str]
     tried: tuple[tuple[str, float], ...] = field(default=())
+    race: RaceRecord | None = None
 
     @property
     def config(self) -> PipelineConfig:
@@ -182,7 +188,7 @@ def propose(
     doing: Doing = lambda label: nullcontext(),
     recipe_for: Callable[[OwnData], Recipe] | None = None,
 ) -> Proposal:
-    """Choose a pipeline. Ways to a model are compared on validation samples; test samples are not looked at.
+    """Choose a pipeline. Models race on training and validation samples; test samples are not looked at.
 
     Args:
         request: what a person says.
@@ -195,38 +201,77 @@ def propose(
     with doing("Reading data"):
         found = look(request)
     base = _base(request, found)
-    ways = _ways(request, found) if recipe_for is None else (recipe_for(found),)
-    with doing("Comparing models"):
-        try:
-            base, why = _split(base, found)
-        except InputError as error:
-            if request.target or not found.roles.target:
-                raise
-            taken = f"{found.roles.target!r} is predicted, {found.roles.why['target']}; name another with --target"
-            raise InputError(error.expected, error.got, error.where, f"{error.do}. {taken}") from None
-        recipe, tried = _best(base, ways, found)
-        table = {**base, **recipe.tables}
-        longer = _longer(base, found) if recipe_for is None else None
-        if longer and _rows(found) > _TRIED_ROWS:
-            why["window"] = f"{found.framing.why}; no longer window was tried on more than {_TRIED_ROWS:,} rows"
-        elif longer:
-            wide = replace(found, framing=replace(found.framing, window=longer))
-            other = _with_window(base, longer, _ways(request, wide)[0])
+    try:
+        base, why = _split(base, found)
+    except InputError as error:
+        if request.target or not found.roles.target:
+            raise
+        taken = f"{found.roles.target!r} is predicted, {found.roles.why['target']}; name another with --target"
+        raise InputError(error.expected, error.got, error.where, f"{error.do}. {taken}") from None
+    record: RaceRecord | None = None
+    tried: tuple[tuple[str, float], ...] = ()
+    longer: WindowConfig | None = None
+    if recipe_for is not None:
+        recipe = recipe_for(found)
+    else:
+        with doing("Racing models"):
+            recipe, record = _raced(base, request, found)
+        longer = _longer(base, found)
+    table = {**base, **recipe.tables}
+    if longer and _rows(found) > _TRIED_ROWS:
+        why["window"] = f"{found.framing.why}; no longer window was tried on more than {_TRIED_ROWS:,} rows"
+    elif longer:
+        with doing("Comparing lengths of windows"):
+            wide = {**base, "window": _shown(longer)}
+            other = {**wide, **_recipe_named(recipe.name, wide, request, found).tables}
             scores = [validation_score(checked(one, request.path), found.dataset) for one in (table, other)]
-            names = [f"windows of {one['window']['samples']} rows" for one in (table, other)]
-            tried = tuple(zip(names, scores, strict=True))
-            if scores[1] > scores[0] + _WINDOW_GAIN:
-                table = other
-                why["window"] = (
-                    f"{found.framing.why}; {longer.samples} rows gained {100 * (scores[1] - scores[0]):.1f} points"
-                )
+        names = [f"windows of {one['window']['samples']} rows" for one in (table, other)]
+        tried = tuple(zip(names, scores, strict=True))
+        if scores[1] > scores[0] + _WINDOW_GAIN:
+            table = other
+            why["window"] = (
+                f"{found.framing.why}; {longer.samples} rows gained {100 * (scores[1] - scores[0]):.1f} points"
+            )
     reasons = {**found.roles.why, "window": found.framing.why, "model": recipe.why, **why}
-    return Proposal(found, {**table, "device": {"profile": request.device or DEVICE}}, reasons, tried)
+    return Proposal(found, {**table, "device": {"profile": request.device or DEVICE}}, reasons, tried, record)
 
 
-def _ways(request: OwnDataRequest, found: OwnData) -> tuple[Recipe, ...]:
-    ways = recipes(found.dataset, found.framing)
-    return ways if request.features is None else tuple(selected(one, request.features) for one in ways)
+def _raced(base: dict[str, Any], request: OwnDataRequest, found: OwnData) -> tuple[Recipe, RaceRecord | None]:
+    """Return the pipeline that wins the race on training and validation samples, and the record of the race.
+
+    Few people or machines choose nothing, because each of them tests: what other data sets taught chooses.
+    """
+    problem, entrants = _entrants(base, request, found)
+    if "leave_one_out_s" in base["split"]:
+        usual = max(entrants, key=lambda entrant: entrant.prior)
+        return _recipe(usual, request), None
+    record = Race(problem, entrants, request.device or DEVICE).run()
+    chosen = next(entrant for entrant in entrants if entrant.name == record.chosen)
+    recipe = _recipe(chosen, request)
+    return replace(recipe, why=f"{record.why}: {recipe.why}"), record
+
+
+def _recipe_named(name: str, base: dict[str, Any], request: OwnDataRequest, found: OwnData) -> Recipe:
+    """Return the recipe of a candidate for samples that are cut another way."""
+    _, entrants = _entrants(base, request, found)
+    return _recipe(next(entrant for entrant in entrants if entrant.name == name), request)
+
+
+def _entrants(base: dict[str, Any], request: OwnDataRequest, found: OwnData) -> tuple[Problem, tuple[Entrant, ...]]:
+    config = checked(base, str(base["name"]))
+    problem = problem_of_training(config, prepare(config, None, found.dataset))
+    entrants = entrants_of(problem, config)
+    if request.features is not None:
+        entrants = tuple(one for one in entrants if feature_stages(recipe_of(one)))
+    if not entrants:
+        raise InputError("rows or windows that features are made of", f"data for {found.framing.kind}s", "--features",
+                         "Leave it out: the model takes whole signals")  # fmt: skip
+    return problem, entrants
+
+
+def _recipe(entrant: Entrant, request: OwnDataRequest) -> Recipe:
+    recipe = recipe_of(entrant)
+    return recipe if request.features is None else selected(recipe, request.features)
 
 
 def _base(request: OwnDataRequest, found: OwnData) -> dict[str, Any]:
@@ -298,24 +343,6 @@ def _material(base: dict[str, Any], split: dict[str, Any], found: OwnData) -> Ma
     return material
 
 
-def _best(
-    base: dict[str, Any], ways: tuple[Recipe, ...], found: OwnData
-) -> tuple[Recipe, tuple[tuple[str, float], ...]]:
-    """Return the first way that no other beats by `_GAIN` on validation samples, and the scores.
-
-    Few people or machines choose nothing, because each of them tests.
-    """
-    if len(ways) < 2:
-        return ways[0], ()
-    if _rows(found) > _COMPARED_ROWS or "leave_one_out_s" in base["split"]:
-        return next(one for one in ways if one.tables["model"].get("kind") == "boosting"), ()
-    scores = [validation_score(checked({**base, **one.tables}, one.name), found.dataset) for one in ways]
-    chosen = 0
-    for place in range(1, len(ways)):
-        chosen = place if scores[place] > scores[chosen] + _GAIN else chosen
-    return ways[chosen], tuple((one.name, score) for one, score in zip(ways, scores, strict=True))
-
-
 def _rows(found: OwnData) -> int:
     return sum(len(recording.values) for recording in found.dataset.recordings)
 
@@ -330,7 +357,3 @@ def _longer(base: dict[str, Any], found: OwnData) -> WindowConfig | None:
     if found.framing.task != "classification" or np.median(stretches(found.dataset)) < 4 * window.samples:
         return None
     return msgspec.structs.replace(window, samples=2 * window.samples, step=2 * (window.step or 1))
-
-
-def _with_window(base: dict[str, Any], window: WindowConfig, recipe: Recipe) -> dict[str, Any]:
-    return {**base, "window": _shown(window), **recipe.tables}

@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 from edgewright.core.formatting import number
 from edgewright.data.checks_columns import column_of
 from edgewright.data.quality import axes, gravity_unit
+from edgewright.data.sensor_kinds import ACCELERATION_NAME, ROTATION_NAME, TEMPERATURE_NAME
 from edgewright.schema.data import DataSet
 
-_TEMPERATURE = re.compile(r"temp|thermo", re.IGNORECASE)
 _HUMIDITY = re.compile(r"humid(?!.*(ratio|abs|spec))|(^|_)rh($|_)", re.IGNORECASE)
-_ROTATION = re.compile(r"gyr|angular|omega|rot(ation)?[_ ]?rate", re.IGNORECASE)
-_ACCELERATION = re.compile(r"acc", re.IGNORECASE)
 # Ends of names, and what a single letter needs the rest of the name to say.
 _ENDINGS = {
     "mg": "mg", "ms2": "m/s²", "mps2": "m/s²", "m_s2": "m/s²", "dps": "deg/s", "degs": "deg/s", "deg_s": "deg/s",
@@ -25,7 +23,12 @@ _ENDINGS = {
     "deg_f": "°F", "fahrenheit": "°F", "kelvin": "K", "pct": "%", "perc": "%", "percent": "%", "hpa": "hPa",
     "kpa": "kPa", "rpm": "rpm", "ppm": "ppm", "lux": "lux",
 }  # fmt: skip
-_LETTERS = {"c": ("°C", _TEMPERATURE), "f": ("°F", _TEMPERATURE), "k": ("K", _TEMPERATURE), "g": ("g", _ACCELERATION)}
+_LETTERS = {
+    "c": ("°C", TEMPERATURE_NAME),
+    "f": ("°F", TEMPERATURE_NAME),
+    "k": ("K", TEMPERATURE_NAME),
+    "g": ("g", ACCELERATION_NAME),
+}
 # Usual gyroscopes measure up to 2,000 deg/s, which is 35 rad/s, as 16-bit counts up to 32,768.
 _FULL_DEGREES, _FULL_RADIANS = 2000.0, 35.0
 # An accelerometer whose magnitude spreads by so much of gravity is moved by a person or machine.
@@ -81,7 +84,7 @@ def _ending(name: str) -> tuple[str, str]:
         if match := re.search(rf"[_ .\-]({ending})$", words, re.IGNORECASE):
             return match[1], unit
     match = re.search(r"[_ .\-]([cfkg])$", words, re.IGNORECASE)
-    unit, kind = _LETTERS[match[1].lower()] if match else ("", _TEMPERATURE)
+    unit, kind = _LETTERS[match[1].lower()] if match else ("", TEMPERATURE_NAME)
     return (match[1], unit) if match and kind.search(name) else ("", "")
 
 
@@ -97,7 +100,7 @@ def _acceleration(dataset: DataSet) -> Iterator[tuple[str, str, str]]:
 
 
 def _by_values(dataset: DataSet, free: dict[str, int]) -> Iterator[tuple[str, str, str]]:
-    rotations = [name for name in free if _ROTATION.search(name)]
+    rotations = [name for name in free if ROTATION_NAME.search(name)]
     if rotations:
         unit, why = _rotation(dataset, [free[name] for name in rotations])
         yield from ((name, unit, why) for name in rotations if unit)
@@ -105,7 +108,7 @@ def _by_values(dataset: DataSet, free: dict[str, int]) -> Iterator[tuple[str, st
         values = _known(dataset, index)
         if not len(values):
             continue
-        if _TEMPERATURE.search(name):
+        if TEMPERATURE_NAME.search(name):
             unit, why = _temperature(float(np.median(values)))
         elif _HUMIDITY.search(name):
             unit, why = _humidity(float(values.min()), float(values.max()))

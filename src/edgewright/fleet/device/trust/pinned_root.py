@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,8 +13,8 @@ from tuf.api.metadata import Metadata, Root
 
 from edgewright.core.files import PRIVATE, os_errors, private_folder, write_atomic
 from edgewright.device.store import file_operations
-from edgewright.device.store.database import Connect, connect, trouble
-from edgewright.device.store.guarded_database import ENDINGS, open_guarded
+from edgewright.device.store.database import Connect, Database, connect
+from edgewright.device.store.guarded_database import LostError, open_guarded, start_over
 from edgewright.fleet.device.trust.verification import ROOTS
 from edgewright.fleet.protocol.layout import RELEASES
 from edgewright.schema.errors import InputError, OutputError
@@ -73,13 +72,11 @@ class MetadataState:
     def __init__(self, folder: Path, opener: Connect = connect) -> None:
         with os_errors(OutputError, _WHAT, folder):
             private_folder(folder)
-        self._database = open_guarded(folder / FILE, _VERSION, _TABLES, _WHAT, _DO, opener=opener, ahead=True)
-        try:
-            content = self._database.value("SELECT value FROM words WHERE key = ?", (_WORD,))
-            self.word = msgspec.json.decode(content, type=VerifiedMetadata) if content else VerifiedMetadata()
-        except Exception as error:
-            self._database.close()
-            raise OutputError(_WHAT, f"{trouble(error)}: {error}", str(folder / FILE), _DO) from error
+        self._database = open_guarded(
+            folder / FILE, _VERSION, _TABLES, _WHAT, _DO, opener=opener, ahead=True, tables=("floors", "words"),
+            check=_read,
+        )  # fmt: skip
+        self.word = _read(self._database)
 
     def floor(self, role: str, keys: str) -> int:
         """Return the highest version of a role verified under these keys or named by the token; 0 for none."""
@@ -118,6 +115,11 @@ class MetadataState:
     def _put(self, word: VerifiedMetadata) -> None:
         content = msgspec.json.encode(word).decode()
         self._database.execute("INSERT OR REPLACE INTO words(key, value) VALUES (?, ?)", (_WORD, content))
+
+
+def _read(database: Database) -> VerifiedMetadata:
+    content = database.value("SELECT value FROM words WHERE key = ?", (_WORD,))
+    return msgspec.json.decode(content, type=VerifiedMetadata) if content else VerifiedMetadata()
 
 
 PINNED = "pinned.root.json"
@@ -197,18 +199,13 @@ def recover(folder: Path, content: bytes, where: str, opener: Connect = connect)
         if path.name != PINNED:
             file_operations.remove(path)
     shutil.rmtree(folder / ROOTS, ignore_errors=True)
-    if (folder / FILE).exists():
-        try:
-            memory = MetadataState(folder, opener)
-        except OutputError:
-            # Keep a damaged database and its side files under another name.
-            aside = f"{FILE}.damaged-{os.urandom(4).hex()}"
-            for ending in ("", *ENDINGS):
-                if (folder / f"{FILE}{ending}").exists():
-                    file_operations.rename(folder / f"{FILE}{ending}", folder / f"{aside}{ending}")
-        else:
-            memory.forget()
-            memory.close()
+    try:
+        memory = MetadataState(folder, opener)
+    except LostError:
+        start_over(folder / FILE, _WHAT)
+    else:
+        memory.forget()
+        memory.close()
     write_atomic(folder / PINNED, content, PRIVATE)
     return version
 

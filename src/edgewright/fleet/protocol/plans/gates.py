@@ -103,6 +103,8 @@ def share_bounds(part: float, sample: float) -> tuple[float, float]:
 FAILED = ("reverted", "refused")
 NOT_THE_MODEL = ("aborted", "refused")
 """Reasons of an outcome that are not the release's fault: the rollout was aborted, or the signature was refused."""
+SPOILT = ("refused", "damaged")
+"""Outcome of older agents for wrong bytes: a fault of the way to a device or of its disk, which the device retries."""
 
 
 def value(measure: str, vitals: Vitals) -> float | None:
@@ -127,7 +129,8 @@ def failed(what: str, because: str) -> bool | None:
     """Return whether an outcome means that the release failed on the device; None if it is inconclusive."""
     if what == "confirmed":
         return False
-    return True if what in FAILED and because not in NOT_THE_MODEL else None
+    counts = what in FAILED and because not in NOT_THE_MODEL and (what, because) != SPOILT
+    return True if counts else None
 
 
 def _a_day(count: Callable[[Vitals], int]) -> Callable[[Vitals], float | None]:

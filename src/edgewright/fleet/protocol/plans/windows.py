@@ -56,6 +56,25 @@ def opens_in(windows: tuple[Window, ...], wall: float) -> float | None:
     return min((start - now) % (7 * MINUTES) for start in starts) * 60.0 if starts else None
 
 
+def open_s(windows: tuple[Window, ...], start: float, end: float) -> float:
+    """Return for how many seconds between two times one of the windows was open; all of them without windows."""
+    if not windows:
+        return max(0.0, end - start)
+    return max(0.0, _open_until(windows, end) - _open_until(windows, start))
+
+
+def _open_until(windows: tuple[Window, ...], wall: float) -> float:
+    """Return the open seconds from Monday, 29 December 1969, to a time."""
+    week, rest = divmod(wall / 60.0 + 3 * MINUTES, 7 * MINUTES)
+    total = partial = reached = 0.0
+    for first, last in sorted((d * MINUTES + a, d * MINUTES + b) for one in windows for d, a, b in _week(one)):
+        begin = max(reached, first)
+        reached = max(reached, last)
+        total += max(0.0, last - begin)
+        partial += max(0.0, min(last, rest) - begin)
+    return (week * total + partial) * 60.0
+
+
 def say(window: Window) -> str:
     """Format a window, such as 'sat,sun 02:00-05:00 UTC'."""
     days = "any day" if len(set(window.days)) == 7 else ",".join(NAMES[day] for day in sorted(set(window.days)))

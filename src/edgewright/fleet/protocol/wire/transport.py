@@ -6,7 +6,7 @@ import http.client
 import ssl
 import time
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
@@ -15,6 +15,7 @@ from edgewright.device.sinks import require_loopback_or_tls
 from edgewright.fleet.protocol.plans.formatting import day
 from edgewright.fleet.protocol.ports import Answer, Refused, Transport, Unreachable
 from edgewright.schema.errors import InputError
+from edgewright.schema.fleet_plan import Release
 
 
 class FolderTransport:
@@ -64,32 +65,79 @@ _SECONDS = 3600.0
 
 
 class TransportPackages:
-    """Downloads packages over HTTP (`fleet.device.ports.Packages`)."""
+    """Downloads packages (`fleet.device.ports.Packages`) from a mirror, and from the next one after a fault.
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    Mirrors need no trust: the device checks the signed hash of what it receives. A mirror that broke off but sent
+    something stays, so that each download comes from as few as possible. Where several sent parts of wrong bytes, the
+    last of them is asked for the whole: alone, each mirror is found out.
+
+    Args:
+        transport: the fleet's address, the first mirror.
+        mirrors: further ones by name.
+        name: of the first, for people.
+    """
+
+    def __init__(
+        self, transport: Transport, mirrors: Mapping[str, Transport] | None = None, name: str = "the fleet's address"
+    ) -> None:
+        self._mirrors = [(name, transport), *(mirrors or {}).items()]
+        self._parts: list[str] = []
+
+    def spoilt(self, release: Release) -> str:
+        """Record that the bytes of a release were wrong; return the mirrors that sent them."""
+        names = " and ".join(self._parts) or self._mirrors[0][0]
+        if len(self._parts) < 2:
+            self._turn()
+        return names
+
+    def _turn(self) -> None:
+        self._mirrors.append(self._mirrors.pop(0))
 
     def read(self, path: str, offset: int, length: int) -> Iterator[bytes]:
         """Yield the bytes of a target from `offset` to its end."""
         if offset >= length:
             return
-        request = {"Range": f"bytes={offset}-"} if offset else {}
-        with self._transport.exchange("GET", path, request, seconds=_SECONDS) as answer:
-            if answer.status not in (200, 206):
-                after = answer.headers.get("retry-after", "")
-                wait = float(after) if after.isdecimal() and len(after) < 8 else None
-                raise Unreachable(f"{path}: status {answer.status}", wait)
-            # A server without range support sends the whole target.
-            passed, given = (0 if answer.status == 206 else offset), offset
-            for part in answer.body:
-                piece, passed = part[passed:], max(0, passed - len(part))
-                given += len(piece)
-                if given > length:
-                    raise Refused(f"{path}: more than {length:,} bytes", "length")
-                if piece:
-                    yield piece
-            if given < length:
-                raise Unreachable(f"{path}: received {given:,} of {length:,} bytes")
+        name, transport = self._mirrors[0]
+        self._parts = self._parts if offset else []
+        sent = False
+        try:
+            for piece in _target(transport, path, offset, length):
+                if not sent:
+                    self._parts, sent = [*(one for one in self._parts if one != name), name], True
+                yield piece
+        except Unreachable as error:
+            if not sent:
+                self._turn()
+            raise Unreachable(f"{name}: {error}", error.wait) from None
+        except Refused as error:
+            self._turn()
+            raise Refused(f"{name}: {error}", error.what) from None
+
+
+def _target(transport: Transport, path: str, offset: int, length: int) -> Iterator[bytes]:
+    """Yield the bytes of a target, after a check of what the server says about them: it may be another page."""
+    with transport.exchange("GET", path, {"Range": f"bytes={offset}-"} if offset else {}, seconds=_SECONDS) as answer:
+        if answer.status not in (200, 206):
+            after = answer.headers.get("retry-after", "")
+            wait = float(after) if after.isdecimal() and len(after) < 8 else None
+            raise Unreachable(f"{path}: status {answer.status}", wait)
+        # A server without range support sends the whole target.
+        begun = offset if answer.status == 206 else 0
+        announced = answer.headers.get("content-length", "")
+        if announced.isdecimal() and int(announced[:20]) != length - begun:
+            raise Refused(f"{path}: {int(announced[:20]):,} bytes instead of {length - begun:,}", "length")
+        passed, given = offset - begun, offset
+        for part in answer.body:
+            piece, passed = part[passed:], max(0, passed - len(part))
+            given += len(piece)
+            if given > length:
+                raise Refused(f"{path}: more than {length:,} bytes", "length")
+            if piece:
+                yield piece
+        if given < length:
+            whole = answer.headers.get("transfer-encoding", "") == "chunked"  # nothing is missing of this answer
+            text = f"{path}: received {given:,} of {length:,} bytes"
+            raise Refused(text, "length") if whole else Unreachable(text)
 
 
 _PIECE = 1 << 16
@@ -104,12 +152,14 @@ class HttpTransport:
     Args:
         url: https, or http to this machine; its path is prefixed to every request path.
         ca_file: trusted certificates instead of the system's; empty for the system's.
+        alive: called with every request and piece of an answer, for a watchdog: a slow network is no hang.
 
     Raises:
         InputError: the address is invalid, lacks TLS and is not on this machine, or the certificates are unreadable.
     """
 
-    def __init__(self, url: str, ca_file: str = "") -> None:
+    def __init__(self, url: str, ca_file: str = "", alive: Callable[[], None] = lambda: None) -> None:
+        self._alive = alive
         parts = checked_address(url, "--fleet")
         self._tls = parts.scheme == "https"
         self._host, self._port, self._prefix = parts.hostname or "", parts.port, parts.path.rstrip("/")
@@ -150,6 +200,7 @@ class HttpTransport:
     ) -> http.client.HTTPResponse:
         """Send a request; reconnect once if the server has closed the persistent connection."""
         for fresh in (self._connection is None, True):
+            self._alive()
             try:
                 connection = self._open(until)
                 connection.request(method, path, body or None, dict(headers))
@@ -178,6 +229,7 @@ class HttpTransport:
     def _pieces(self, response: http.client.HTTPResponse, until: float, path: str) -> Iterator[bytes]:
         """Yield the body as it arrives; the time limit covers all pieces together."""
         while True:
+            self._alive()
             wait = min(_STALL, until - time.monotonic())
             if wait <= 0.0:
                 raise Unreachable(f"{path}: too slow")

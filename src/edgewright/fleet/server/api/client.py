@@ -14,11 +14,14 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from edgewright.core.process_owner import account
+from edgewright.core.read_only_database import read_unchanged
 from edgewright.fleet.protocol.ports import Transport, Unreachable
 from edgewright.fleet.protocol.wire.transport import HttpTransport
 from edgewright.fleet.repository.folder import open_fleet
 from edgewright.fleet.server.api.app import LOCAL, App
-from edgewright.fleet.server.control_plane import open_plane
+from edgewright.fleet.server.control_plane import Plane, open_plane, reading_plane
+from edgewright.fleet.server.database import sqlite
+from edgewright.fleet.server.database.engine import open_empty, open_to_read
 from edgewright.schema.errors import CheckFailedError, InputError, OutputError
 from edgewright.schema.fleet_api import Problem
 
@@ -27,6 +30,7 @@ Exchange = Callable[[str, str, bytes], tuple[int, bytes]]
 """Sends a method, a path and a body; returns status and body of the answer."""
 _LARGEST = 64 << 20
 _JSON = "application/json"
+NO_DATABASE = "no database yet: no device has enrolled"
 
 
 class ApiClient:
@@ -125,19 +129,68 @@ def _remote(transport: Transport, token: str) -> Exchange:
     return exchange
 
 
+class _Folder:
+    """Answers requests from a fleet's folder: reading changes no file, and the first change opens the database.
+
+    Args:
+        folder: of the fleet.
+        tell: called once, before the first answer that no database gave.
+    """
+
+    def __init__(self, folder: Path, tell: Callable[[str], None]) -> None:
+        self._folder, self._tell = folder, tell
+        self._plane: Plane | None = None
+        self._exchange: Exchange | None = None
+        self._writable = False
+
+    def exchange(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        """Answer one request."""
+        if method != "GET" and not self._writable:
+            self._open(open_plane(self._folder), writable=True)
+        if self._writable:
+            assert self._exchange is not None  # noqa: S101 - opened above, or by an earlier change
+            return self._exchange(method, path, body)
+        return read_unchanged(self._folder / sqlite.NAME, lambda: self._reading()(method, path, body))
+
+    def _reading(self) -> Exchange:
+        if self._exchange is None:
+            database = open_to_read(self._folder)
+            if database is not None:
+                return self._open(reading_plane(self._folder, database))
+            # Not kept: a server may make the database before the next request.
+            self._tell(NO_DATABASE)
+            self._tell = lambda line: None
+            return _in_process(App(reading_plane(self._folder, open_empty())))
+        return self._exchange
+
+    def _open(self, plane: Plane, *, writable: bool = False) -> Exchange:
+        self.close()
+        self._plane, self._writable, self._exchange = plane, writable, _in_process(App(plane))
+        return self._exchange
+
+    def close(self) -> None:
+        """Close the database."""
+        if self._plane is not None:
+            self._plane.close()
+
+
 @contextmanager
-def local_client(folder: Path) -> Iterator[ApiClient]:
+def local_client(folder: Path, tell: Callable[[str], None] = lambda line: None) -> Iterator[ApiClient]:
     """Provide the API of a fleet's folder, even while no server runs.
+
+    Args:
+        folder: of the fleet.
+        tell: called once where there is no database yet.
 
     Raises:
         InputError: the folder contains no fleet, or its database is newer than this program.
     """
     open_fleet(folder)
-    plane = open_plane(folder)
+    opened = _Folder(folder, tell)
     try:
-        yield ApiClient(_in_process(App(plane)), str(folder))
+        yield ApiClient(opened.exchange, str(folder))
     finally:
-        plane.close()
+        opened.close()
 
 
 @contextmanager

@@ -22,7 +22,7 @@ _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,254}")
 _HASHED = re.compile(r"[0-9a-f]{64}\.")
 _VERSIONED = re.compile(r"[0-9]{1,10}\.[A-Za-z0-9_-]+\.json")
 _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
-_SMALL, _KEPT, _CHUNK = 1 << 20, 64 << 20, 1 << 18
+_SMALL, _KEPT, _CHUNK = 1 << 20, 64 << 20, 1 << 17
 # The same values that `fleet export` recommends for other servers.
 _FOREVER = CACHE["metadata/N.ROLE.json"].encode()
 _TIMESTAMP, _OTHERWISE = CACHE["metadata/timestamp.json"].encode(), CACHE["metadata/root.json"].encode()
@@ -133,20 +133,19 @@ class Static:
     async def _large(
         self, send: Send, status: int, headers: list[tuple[bytes, bytes]], file: str, key: _Key, first: int, after: int
     ) -> None:
-        with await asyncio.to_thread(Path(file).open, "rb") as opened:
-            seen = os.fstat(opened.fileno())
-            if (seen.st_ino, seen.st_size, seen.st_mtime_ns) != key:
-                await self._send(send, 404, [(b"cache-control", b"no-store"), (b"content-length", b"0")])
-                return
-            opened.seek(first)
-            await send({"type": "http.response.start", "status": status, "headers": headers})
-            left = after - first
-            while left > 0:
-                part = await asyncio.to_thread(opened.read, min(_CHUNK, left))
+        """Send parts of a file; it is not open while a client reads one, so that slow clients hold no files."""
+        position = first
+        while position < after:
+            part = await asyncio.to_thread(_read_part, file, key, position, min(_CHUNK, after - position))
+            if position == first:
                 if not part:
+                    await self._send(send, 404, [(b"cache-control", b"no-store"), (b"content-length", b"0")])
                     return
-                left -= len(part)
-                await send({"type": "http.response.body", "body": part, "more_body": left > 0})
+                await send({"type": "http.response.start", "status": status, "headers": headers})
+            if not part:  # another file is there: the connection ends, and the client asks again
+                return
+            position += len(part)
+            await send({"type": "http.response.body", "body": part, "more_body": position < after})
         self._status[status].inc()
 
     async def _send(self, send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes = b"") -> None:
@@ -166,6 +165,17 @@ def _read(file: str) -> _Small | None:
         return None
     tag = b'"%s"' % hashlib.sha256(content).hexdigest()[:32].encode()
     return _Small((seen.st_ino, seen.st_size, seen.st_mtime_ns), content, tag)
+
+
+def _read_part(file: str, key: _Key, position: int, size: int) -> bytes:
+    """Return a part of a file; nothing if it is no longer the one with this key."""
+    try:
+        with Path(file).open("rb", buffering=0) as opened:
+            seen = os.fstat(opened.fileno())
+            opened.seek(position)
+            return opened.read(size) if (seen.st_ino, seen.st_size, seen.st_mtime_ns) == key else b""
+    except OSError:
+        return b""
 
 
 def _tag(name: str, key: _Key) -> bytes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 
 from edgewright.fleet.server.database import migration, postgres
 from edgewright.fleet.server.database import sqlite as files
+from edgewright.fleet.server.database.file_watch import WatchedFiles
 from edgewright.fleet.server.database.lost_connection import retried
 from edgewright.schema.errors import InputError, OutputError
 
@@ -26,10 +28,12 @@ class Database:
     Attributes:
         writing: engine with durable transactions.
         readers: engine with read-only connections.
+        files: the open files; None for PostgreSQL.
     """
 
     writing: sa.Engine
     readers: sa.Engine
+    files: WatchedFiles | None = field(default=None, kw_only=True)
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -49,10 +53,23 @@ class Database:
         with self.readers.connect() as connection:
             yield postgres.may_look(connection)
 
+    def gone(self) -> str:
+        """Return which file of the database was removed or replaced below this process; empty for none."""
+        return self.files.gone() if self.files else ""
+
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, unless the files are gone.
+
+        The last connection to close copies the log into the database and removes it, both by name. With other files
+        there, it would damage them, so the connections stay open until the process ends, also during its finalization.
+        """
+        if self.gone():
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self))
+            return
         self.readers.dispose()
         self.writing.dispose()
+        if self.files:
+            self.files.close()
 
 
 def open_database(folder: Path) -> Database:
@@ -64,6 +81,37 @@ def open_database(folder: Path) -> Database:
     """
     address = postgres.address(folder)
     return open_address(address) if address else open_file(folder / files.NAME)
+
+
+def open_to_read(folder: Path) -> Database | None:
+    """Open the database of a fleet's folder without changing it or a file beside it; None where there is none yet.
+
+    Raises:
+        InputError: an older or newer Edgewright made the database, or its address is wrong.
+        OutputError: the database server cannot be reached.
+    """
+    address, path = postgres.address(folder), folder / files.NAME
+    if not address and not path.is_file():
+        return None
+    where = postgres.shown(address) if address else str(path)
+    readers = postgres.engine(address, reading=True) if address else files.read_only_engine(path)
+
+    def is_empty() -> bool:
+        with readers.connect() as connection:
+            return migration.is_empty(connection, where)
+
+    with connecting(readers, where):
+        if retried(is_empty, PATIENCE_S):
+            readers.dispose()
+            return None
+    return Database(readers, readers)
+
+
+def open_empty() -> Database:
+    """Open an empty database in memory."""
+    made = files.memory_engine()
+    migration.prepare(made, "memory")
+    return Database(made, made)
 
 
 def open_address(address: str) -> Database:
@@ -117,7 +165,7 @@ def open_file(path: Path) -> Database:
     writing = files.engine(path, reading=False)
     with connecting(writing, str(path)):
         migration.prepare(writing, str(path))
-    return Database(writing, files.engine(path, reading=True))
+        return Database(writing, files.engine(path, reading=True), files=WatchedFiles(path))
 
 
 def lock(connection: sa.Connection, *, shared: bool) -> None:

@@ -17,7 +17,7 @@ from edgewright.fleet.server.database.engine import lock
 from edgewright.fleet.server.database.lost_connection import WriteError, is_lost
 from edgewright.fleet.server.database.postgres import may_try_again
 from edgewright.fleet.server.log import line
-from edgewright.schema.errors import EdgewrightError
+from edgewright.schema.errors import EdgewrightError, OutputError
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -64,13 +64,15 @@ class Committer:
         group: largest number of operations in a transaction.
         thread: whether a separate thread commits; otherwise each caller commits its own operation, as in simulations.
         reported: called after each commit with its number of operations and its duration in seconds.
+        gone: tells why the database can no longer be written, such as a removed file; called before and after each
+            commit, so that nothing is acknowledged into a file that is gone.
     """
 
     def __init__(
         self, engine: sa.Engine, *, waiting: int = WAITING, group: int = GROUP, thread: bool = True,
-        reported: Callable[[int, float], None] | None = None,
+        reported: Callable[[int, float], None] | None = None, gone: Callable[[], str] = lambda: "",
     ) -> None:  # fmt: skip
-        self._engine, self._group, self.told = engine, group, reported
+        self._engine, self._group, self.told, self._gone = engine, group, reported, gone
         self._queue: queue.Queue[_Request | None] = queue.Queue(waiting)
         self._lock = threading.Lock()
         self._closed = False
@@ -92,9 +94,9 @@ class Committer:
 
     @property
     def trouble(self) -> str:
-        """Why the last write failed, such as a full disk; empty after a success, or after 30 s without a write."""
+        """Why nothing can be written, or the last write failed; empty after a success or 30 s without a write."""
         why, at = self._failed
-        return why if why and time.monotonic() - at < TROUBLE else ""
+        return self._gone() or (why if why and time.monotonic() - at < TROUBLE else "")
 
     def submit(self, work: Work[T]) -> Future[T]:
         """Queue one operation.
@@ -160,26 +162,31 @@ class Committer:
     def _commit(self, group: list[_Request]) -> None:
         began = time.perf_counter()
         try:
+            self._check()
             answers = self._transaction(group)
+            self._check()
         except Exception as error:  # noqa: BLE001 - a disk or database error: all waiting callers get it, and the thread continues
             failure = _failed(error)
-            self._note(failure.got)
-            for request in group:
-                request.answer.set_exception(failure)
+            self._answer([(request.answer, failure) for request in group], failure.got)
             return
         failures = [result.got for _, result in answers if isinstance(result, WriteError)]
-        self._note(failures[0] if failures else "")
+        self._answer(answers, failures[0] if failures else "")
+        if self.told is not None:
+            self.told(len(group), time.perf_counter() - began)
+
+    def _check(self) -> None:
+        """Raise OutputError if the database can no longer be written."""
+        if why := self._gone():
+            raise OutputError("the files of the database as they were opened", why)
+
+    def _answer(self, answers: list[tuple[Future[Any], Any]], why: str) -> None:
+        """Answer operations, of which a write failed with this reason; a server logs the first one and the recovery."""
+        before, self._failed = self.trouble, (why, time.monotonic())
         for future, result in answers:
             if isinstance(result, BaseException):
                 future.set_exception(result)
             else:
                 future.set_result(result)
-        if self.told is not None:
-            self.told(len(group), time.perf_counter() - began)
-
-    def _note(self, why: str) -> None:
-        """Record why a write failed; a server logs the first failure and the recovery."""
-        before, self._failed = self.trouble, (why, time.monotonic())
         if self._thread is not None and bool(before) != bool(why):
             line("error" if why else "info", "commit.failed" if why else "commit.well", why=why)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -34,22 +35,30 @@ def prepare(engine: sa.Engine, where: str) -> None:
         InputError: the database has another revision. Nothing was changed.
     """
     settings = _settings()
-    needed = newest()
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             postgres.lock(connection, postgres.MIGRATING)
-        present = revision(connection)
-        if present is None:
+        if is_empty(connection, where):
             metadata.create_all(connection)
             connection.execute(sa.insert(heads).values(name="online", serial=0))
             settings.attributes["connection"] = connection
             command.stamp(settings, "head")
-        elif present != needed:
-            _known(present, where)
-            raise InputError(
-                f"a database of revision {needed}", f"revision {present}, of an older Edgewright", where,
-                "Migrate it: edgewright fleet migrate DIR (first --dry-run). Or use the version that serves it now",
-            )  # fmt: skip
+
+
+def is_empty(connection: sa.Connection, where: str) -> bool:
+    """Return whether a database has no tables yet.
+
+    Raises:
+        InputError: the database has another revision.
+    """
+    present, needed = revision(connection), newest()
+    if present is not None and present != needed:
+        _known(present, where)
+        raise InputError(
+            f"a database of revision {needed}", f"revision {present}, of an older Edgewright", where,
+            "Migrate it: edgewright fleet migrate DIR (first --dry-run). Or use the version that serves it now",
+        )  # fmt: skip
+    return present is None
 
 
 def pending(engine: sa.Engine, where: str) -> tuple[str | None, tuple[tuple[str, str], ...]]:
@@ -67,13 +76,26 @@ def pending(engine: sa.Engine, where: str) -> tuple[str | None, tuple[tuple[str,
     return present, tuple((one.revision, _title(one)) for one in lacking)[::-1]
 
 
+def indexes_after(present: str) -> dict[str, tuple[str, Sequence[str]]]:
+    """Return table and columns of the large indexes that the revisions after one build."""
+    lacking = _scripts(_settings()).iterate_revisions("head", present)
+    return {name: of for script in lacking for name, of in getattr(script.module, "INDEXES", {}).items()}
+
+
 def upgrade(engine: sa.Engine, where: str) -> None:
     """Run the missing revisions of a database in one transaction.
 
+    Over PostgreSQL, large indexes are built before it, while servers go on writing; a build that was cut off is dropped
+    and begun again.
+
     Raises:
         InputError: a newer Edgewright made the database.
+        OutputError: another migration runs.
     """
     settings = _settings()
+    if engine.dialect.name == "postgresql":
+        present, _ = pending(engine, where)
+        postgres.build_indexes(engine, indexes_after(present) if present else {})
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             postgres.lock(connection, postgres.MIGRATING)

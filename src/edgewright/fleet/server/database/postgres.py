@@ -7,6 +7,8 @@ transaction may change only rows of its own devices, which it locks first, and t
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,7 +17,7 @@ from sqlalchemy.exc import ArgumentError
 
 from edgewright.core.files import PRIVATE, write_atomic
 from edgewright.fleet.repository.folder import ADDRESS as NAME
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import InputError, OutputError
 
 
 def address(folder: Path) -> str:
@@ -51,10 +53,15 @@ def keep(folder: Path, text: str) -> None:
 
 
 SCHEMES = ("postgresql", "postgres")
-WRITING, CHAIN, MIGRATING, LOOKING = 0x65770001, 0x65770002, 0x65770003, 0x65770004
-"""Numbers of the advisory locks: for writing, for the end of the audit log, for migrations, and for processing
-rollouts."""
+WRITING, CHAIN, MIGRATING, LOOKING, _BUILDING = 0x65770001, 0x65770002, 0x65770003, 0x65770004, 0x65770005
+"""Numbers of the advisory locks: for writing, for the end of the audit log, for migrations, for processing rollouts
+and for building indexes. A server that starts waits for migrations in a transaction, for which a build would wait."""
 _PATIENCE = "10s"
+_BUILD_PATIENCE_S, _PAUSE_S = 10.0, 0.2
+_VALID = sa.text(
+    "SELECT i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
+    "WHERE c.relname = :name AND pg_table_is_visible(c.oid)"
+)
 _AGAIN = ("40001", "40P01")
 """serialization_failure and deadlock_detected: nothing was done, and a retry may succeed."""
 _EXTRA = "pip install 'edgewright[fleet,postgres]'"
@@ -126,6 +133,33 @@ def lock(connection: sa.Connection, number: int, *, shared: bool = False) -> Non
     """Take an advisory lock until the transaction ends, exclusively or shared."""
     how = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
     connection.exec_driver_sql(f"SELECT {how}({number})")
+
+
+def build_indexes(engine: sa.Engine, indexes: Mapping[str, tuple[str, Sequence[str]]]) -> None:
+    """Build indexes (table and columns, by name) while others write; an invalid one is what an interrupted build left.
+
+    Raises:
+        OutputError: another process builds them.
+    """
+    if not indexes:
+        return
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.detach()  # its end releases the lock and drops the setting
+        # Waiting for a lock inside of the database would be a transaction that the other build waits for.
+        until = time.monotonic() + _BUILD_PATIENCE_S
+        while not connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({_BUILDING})").scalar_one():
+            if time.monotonic() > until:
+                raise OutputError("the only migration", "another one that runs", "the database", "Wait for its end")
+            time.sleep(_PAUSE_S)
+        # A build waits for all older transactions.
+        connection.exec_driver_sql("SET lock_timeout = 0")
+        connection.exec_driver_sql("SET statement_timeout = 0")
+        for name, (table, columns) in indexes.items():
+            valid = connection.execute(_VALID, {"name": name}).scalar_one_or_none()
+            if valid is False:
+                connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {name}")
+            if not valid:
+                connection.exec_driver_sql(f"CREATE INDEX CONCURRENTLY {name} ON {table} ({', '.join(columns)})")
 
 
 def may_look(connection: sa.Connection) -> bool:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
 from edgewright.core.files import private_database
+from edgewright.core.read_only_database import connect_read_only, read_unchanged
 from edgewright.schema.errors import InputError, OutputError
 
 NAME = "fleet.sqlite"
@@ -26,13 +28,34 @@ def engine(path: Path, *, reading: bool) -> sa.Engine:
     if not reading:
         private_database(path)
     made = sa.create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": 10.0})
+    return _set_up(made, "journal_mode=WAL", "synchronous=FULL", reading=reading)
 
+
+def read_only_engine(path: Path) -> sa.Engine:
+    """Create an engine that reads a file beside its writers and changes no file.
+
+    Each transaction has a connection of its own, since a server may start or stop in between.
+    """
+
+    def connect() -> sqlite3.Connection:
+        return connect_read_only(path, check_same_thread=False)
+
+    return _set_up(sa.create_engine("sqlite://", creator=connect, poolclass=sa.NullPool), reading=True)
+
+
+def memory_engine() -> sa.Engine:
+    """Create an engine for an empty database in memory."""
+    options: Any = {"connect_args": {"check_same_thread": False}, "poolclass": sa.StaticPool}
+    return _set_up(sa.create_engine("sqlite://", **options), reading=False)
+
+
+def _set_up(made: sa.Engine, *pragmas: str, reading: bool) -> sa.Engine:
     @sa.event.listens_for(made, "connect")
     def connected(connection: sqlite3.Connection, record: object) -> None:
         connection.isolation_level = None  # the listener below sends BEGIN
         for pragma in (
-            f"busy_timeout={_PATIENCE_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON",
-            "cache_size=-65536", "trusted_schema=OFF", *(("query_only=ON",) if reading else ()),
+            f"busy_timeout={_PATIENCE_MS}", *pragmas, "foreign_keys=ON", "cache_size=-65536", "trusted_schema=OFF",
+            *(("query_only=ON",) if reading else ()),
         ):  # fmt: skip
             connection.execute(f"PRAGMA {pragma}").close()
 
@@ -57,15 +80,20 @@ def backup(source: Path, target: Path) -> int:
     partial = target.with_name(f".{target.name}.partial")
     try:
         private_database(partial)
-        with (
-            contextlib.closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as live,
-            contextlib.closing(sqlite3.connect(partial)) as copy,
-        ):
-            copy.execute("PRAGMA synchronous=FULL")
-            live.backup(copy, pages=_PAGES, sleep=0.0)
-            copy.execute("PRAGMA journal_mode=DELETE").close()
+        read_unchanged(source, lambda: _copy(source, partial))
         partial.replace(target)
     except (sqlite3.Error, OSError) as error:
-        partial.unlink(missing_ok=True)
         raise OutputError("to copy the database", str(error), str(target), "Free some space") from None
+    finally:
+        partial.unlink(missing_ok=True)
     return target.stat().st_size
+
+
+def _copy(source: Path, target: Path) -> None:
+    with (
+        contextlib.closing(connect_read_only(source)) as live,
+        contextlib.closing(sqlite3.connect(target)) as copy,
+    ):
+        copy.execute("PRAGMA synchronous=FULL")
+        live.backup(copy, pages=_PAGES, sleep=0.0)
+        copy.execute("PRAGMA journal_mode=DELETE").close()

@@ -88,6 +88,9 @@ devices = sa.Table(
     sa.Column("retries", sa.BigInteger, nullable=False, server_default="0"),  # retries that operators requested
     sa.Column("retry_release", sa.BigInteger, nullable=False, server_default="0"),  # release to retry
     sa.Column("retry_after", sa.BigInteger, nullable=False, server_default="0"),  # last outcome before the retry
+    sa.Column("signed", sa.Double, nullable=False, server_default="0"),  # time of its newest verified rollout metadata
+    sa.Column("transport_faults", sa.Integer, nullable=False, server_default="0"),  # failed downloads in a row
+    sa.Column("transport_fault", sa.String(500), nullable=False, server_default=""),
     sa.Index(None, "product", "counter"),
     sa.Index(None, "name", "id"),  # indexes for the orders of the paged device list
     sa.Index(None, "counter", "id"),
@@ -158,6 +161,7 @@ reports = sa.Table(  # all reports within the retention time
     sa.Column("model", sa.Boolean, nullable=False),  # whether it has vitals; if not, the columns below are 0
     *_counted(),
     sa.Index(None, "device", "sequence"),
+    sa.Index(None, "device", "at"),
     sa.Index(None, "counter", "at"),
 )
 
@@ -256,6 +260,13 @@ federation_groups = sa.Table(  # groups of the present round
     sa.Column("deadline", sa.Double, nullable=False),  # of its present step
     sa.Column("over", sa.Boolean, nullable=False),
     sa.Index(None, "federation", "over", "deadline"),
+)
+
+retention_clock = sa.Table(  # one row: until when the retention has followed the server's clock
+    "retention_clock",
+    metadata,
+    sa.Column("name", sa.String(16), primary_key=True),
+    sa.Column("at", sa.Double, nullable=False),
 )
 
 operators = sa.Table(

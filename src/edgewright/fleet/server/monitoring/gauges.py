@@ -23,7 +23,10 @@ from edgewright.fleet.repository.folder import open_fleet
 from edgewright.fleet.repository.public_files import read_published
 from edgewright.fleet.server.control_plane import Plane
 from edgewright.fleet.server.database.tables import devices, operators, outcomes, rollouts
+from edgewright.fleet.server.monitoring.lag import fleet_lag
+from edgewright.fleet.server.monitoring.views import attention
 from edgewright.fleet.server.publishing import integrity_scan
+from edgewright.fleet.server.retention import backlog
 from edgewright.fleet.server.server_registry import signer_away
 from edgewright.schema.errors import EdgewrightError
 
@@ -36,6 +39,7 @@ _SIZES = {
     "sqlite": "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
     "postgresql": "SELECT pg_database_size(current_database())",
 }
+_FREE = "SELECT freelist_count * page_size FROM pragma_freelist_count(), pragma_page_size()"
 _PREFIX = "edgewright_fleet_"
 
 
@@ -70,7 +74,15 @@ class Gauges:
             now, start = self._plane.clock.wall(), time.perf_counter()
             with self._plane.database.reading() as connection:
                 self._rows = [*_devices(connection, now), *_rollouts(connection, now), *_database(connection)]
+                due = backlog(connection, self._plane.limits.keep, now)
+                about = "History beyond the retention time that is not deleted yet"
+                self._rows.append(_family("history_due_seconds", about, (), [((), due)]))
                 self._rows += _operators(connection)
+                totals = attention(connection, now, 1, DAY, fleet_lag(self._plane, connection)).totals
+                about = "Devices that need a look, as in the studio"
+                self._rows.append(
+                    _family("devices_attention", about, ("kind",), [((kind,), float(n)) for kind, n in totals.items()])
+                )
             took = time.perf_counter() - start
             about = "Time to count devices and rollouts for these metrics"
             self._rows.append(_family("count_seconds", about, (), [((), took)]))
@@ -148,7 +160,11 @@ def _operators(connection: sa.Connection) -> list[GaugeMetricFamily]:
 def _database(connection: sa.Connection) -> list[GaugeMetricFamily]:
     name = connection.dialect.name
     size = connection.exec_driver_sql(_SIZES[name]).scalar_one()
-    return [_family("database_bytes", "Size of the database", ("kind",), [((name,), float(size))])]
+    found = [_family("database_bytes", "Size of the database", ("kind",), [((name,), float(size))])]
+    if name == "sqlite":
+        free = connection.exec_driver_sql(_FREE).scalar_one()
+        found.append(_family("database_free_bytes", "Room of deleted rows in it, which new ones use", (), [((), free)]))
+    return found
 
 
 def _parts(plane: Plane) -> list[GaugeMetricFamily]:

@@ -9,10 +9,12 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.fleet.protocol.layout import DAY
+from edgewright.fleet.protocol.layout import DAY, LONGEST, ROLLOUTS
 from edgewright.fleet.protocol.plans.decision import Moment, Traits, decide, place
 from edgewright.fleet.protocol.plans.gates import FAILED
 from edgewright.fleet.server.database.tables import audit, devices, intents, items, outcomes, rollouts, vitals
+from edgewright.fleet.server.monitoring.lag import FleetLag
+from edgewright.fleet.server.rollouts.offered import not_spoilt
 from edgewright.fleet.server.rollouts.rows import in_index, plan_of, standing_of, traits_of
 from edgewright.schema.fleet_watch import (
     Attention,
@@ -46,7 +48,7 @@ def whereabouts(connection: sa.Connection, row: Mapping[Any, Any], now: float) -
     ]
     again = sa.and_(outcomes.c.counter == row["retry_release"], outcomes.c.number <= row["retry_after"])
     failed = sa.select(outcomes.c.counter).where(
-        outcomes.c.device == row["id"], outcomes.c.what.in_(FAILED), sa.not_(again)
+        outcomes.c.device == row["id"], outcomes.c.what.in_(FAILED), sa.not_(again), not_spoilt()
     )
     traits = traits_of(row, frozenset(connection.execute(failed).scalars()))
     return Whereabouts(
@@ -74,7 +76,11 @@ _LEAST = 60.0
 """Smallest observation time in seconds for the computation of a rate per day."""
 
 
-def attention(connection: sa.Connection, now: float, limit: int, silence: float) -> Attention:
+_FAULTS = 3
+"""Failed attempts in a row from which a download needs a look."""
+
+
+def attention(connection: sa.Connection, now: float, limit: int, silence: float, lag: FleetLag) -> Attention:
     """Return the worst devices of each kind of problem, and the number of affected devices.
 
     Args:
@@ -82,6 +88,7 @@ def attention(connection: sa.Connection, now: float, limit: int, silence: float)
         now: seconds since 1970.
         limit: largest number of devices of each kind.
         silence: seconds without a report after which a device is silent.
+        lag: devices that are behind, and published releases.
     """
     share = sa.cast(vitals.c.drifting, sa.Double) / sa.case((vitals.c.channels > 0, vitals.c.channels), else_=1)
     days = sa.case((vitals.c.seconds > _LEAST, vitals.c.seconds), else_=_LEAST) / DAY
@@ -97,18 +104,34 @@ def attention(connection: sa.Connection, now: float, limit: int, silence: float)
         "crashing": (vitals.c.device, vitals.c.crashes / days, [vitals.c.crashes > 0, good]),
         "silent": (devices.c.id, now - last, quiet),
         "quarantined": (devices.c.id, now - devices.c.quarantined_at, [shut, devices.c.status == "active"]),
-    }
+        "unknown": (devices.c.id, sa.cast(devices.c.counter, sa.Double), [devices.c.status != "retired", sa.or_(
+            sa.false(), *(
+                sa.and_(devices.c.product == product, devices.c.counter.not_in(known))
+                for product, known in lag.published.items()
+            ),
+        )]),
+        "stale": (devices.c.id, now - devices.c.signed, [
+            devices.c.quarantined.is_(False), devices.c.signed > 0.0, devices.c.signed < now - LONGEST[ROLLOUTS],
+            last > now - silence,
+        ]),
+        "faulty": (devices.c.id, devices.c.transport_faults, [
+            devices.c.quarantined.is_(False), devices.c.transport_faults >= _FAULTS,
+        ]),
+    }  # fmt: skip
     worst: dict[str, dict[str, float]] = {}
     totals: dict[str, int] = {}
     for kind, (name, value, conditions) in kinds.items():
         totals[kind] = connection.execute(sa.select(sa.func.count(name)).where(*conditions)).scalar_one()
         ordered = sa.select(name, value).where(*conditions).order_by(value.desc(), name).limit(limit)
         worst[kind] = {row[0]: float(row[1] or 0.0) for row in connection.execute(ordered)} if totals[kind] else {}
+    totals["behind"] = len(lag.behind)
+    ordered_late = sorted(lag.behind.items(), key=lambda one: (-one[1].seconds, one[0]))[:limit]
+    worst["behind"] = {name: late.seconds for name, late in ordered_late}
     known = _known(connection, {name for names in worst.values() for name in names})
     found = {
         kind: tuple(
-            Noticed(id=row.id, name=row.name, counter=row.counter, at=row.at, value=value, what=_what(kind, row))
-            for row, value in ((known[name], value) for name, value in names.items())
+            Noticed(id=row.id, name=row.name, counter=row.counter, at=row.at, value=value, what=_what(kind, row, lag))
+            for row, value in ((known[name], value) for name, value in names.items() if name in known)
         )
         for kind, names in worst.items()
     }
@@ -121,13 +144,17 @@ def _known(connection: sa.Connection, names: set[str]) -> dict[str, Any]:
     c = devices.c
     at = sa.func.coalesce(c.last_report_at, c.enrolled_at).label("at")
     joined = devices.outerjoin(vitals, vitals.c.device == c.id)
-    wanted = sa.select(c.id, c.name, c.counter, at, c.quarantine_reason, vitals.c.detail).select_from(joined)
+    wanted = sa.select(
+        c.id, c.name, c.counter, at, c.quarantine_reason, c.transport_fault, vitals.c.detail
+    ).select_from(joined)
     return {row.id: row for row in connection.execute(wanted.where(c.id.in_(names)))}
 
 
-def _what(kind: str, row: Any) -> str:  # noqa: ANN401 - a row
-    if kind == "quarantined":
-        return str(row.quarantine_reason)
+def _what(kind: str, row: Any, lag: FleetLag) -> str:  # noqa: ANN401 - a row
+    if kind in ("quarantined", "faulty"):
+        return str(row.quarantine_reason if kind == "quarantined" else row.transport_fault)
+    if kind == "behind":
+        return f"release {lag.behind[row.id].counter} of {lag.behind[row.id].plan}"
     return ", ".join(_names(row.detail))[:200] if kind == "drifting" else ""
 
 

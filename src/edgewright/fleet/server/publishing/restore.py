@@ -24,7 +24,7 @@ from edgewright.fleet.protocol.layout import (
 )
 from edgewright.fleet.protocol.ports import Transport, Unreachable
 from edgewright.fleet.repository import metadata
-from edgewright.fleet.repository.folder import Fleet
+from edgewright.fleet.repository.folder import Fleet, locked
 from edgewright.fleet.repository.public_files import root_versions
 from edgewright.fleet.server.database import audit_chain
 from edgewright.fleet.server.database.engine import Database
@@ -133,9 +133,10 @@ def begin(fleet: Fleet, database: Database, committer: Committer, now: float) ->
     with database.reading() as connection:
         if heads.roots(connection):
             return False
-    found = published(from_folder(fleet.metadata.parent), first_root(fleet))
     try:
-        return take_up(database, committer, found, "control", now, what="begun")
+        with locked(fleet):  # a command that sees no control plane publishes by itself
+            found = published(from_folder(fleet.metadata.parent), first_root(fleet))
+            return take_up(database, committer, found, "control", now, what="begun")
     except heads.RacedError:
         # Another server started at the same time and has already adopted the state.
         with database.reading() as connection:

@@ -18,11 +18,14 @@ import sqlalchemy as sa
 from edgewright.fleet.protocol.layout import DAY
 from edgewright.fleet.protocol.plans.gates import FAILED, NOT_THE_MODEL
 from edgewright.fleet.server.database.tables import devices, intents, outcomes, reports
+from edgewright.fleet.server.rollouts.offered import not_spoilt
 from edgewright.fleet.server.rollouts.rows import next_due, standing_of
 from edgewright.schema.fleet_plan import Plan
 
 FEW = 1000
-"""Up to this many permitted devices, the gates are evaluated in every round: it is cheap, and results stay current."""
+"""Up to this many permitted devices, the gates are evaluated more often than needed, so that results stay current."""
+_CURRENT = 1 / 60
+"""Share of a stage's dwell after which the results of few devices are not current."""
 LEAST = 900.0
 """Seconds after which the gates are evaluated anyway, so that the displayed results are not older."""
 _GLANCED = ("failed", "silent")
@@ -64,7 +67,7 @@ class DirtyCheck:
         window: seconds of reports that a gate includes.
 
     Attributes:
-        few: up to this many permitted devices, gates are evaluated in every round.
+        few: up to this many permitted devices, gates are evaluated again after a share of the dwell.
         least: seconds after which gates are evaluated anyway.
     """
 
@@ -94,7 +97,7 @@ class DirtyCheck:
             last is None
             or last.version != row["version"]
             or now >= self._again(plan, row, last)
-            or (row["state"] == "running" and self._small(connection, plan))
+            or (row["state"] == "running" and now >= _outdated(plan, row, last) and self._small(connection, plan))
             or self._odd(connection, plan, last, now, listening, every)
         )
         if requested:
@@ -141,11 +144,18 @@ class DirtyCheck:
         return last.beyond >= now - self._window
 
 
+def _outdated(plan: Plan, row: Mapping[str, Any], last: _Last) -> float:
+    """Return seconds since 1970 from which the displayed results of few devices are not current."""
+    dwell = plan.stages[standing_of(row).stage].dwell
+    return last.asked + min(LEAST, _CURRENT * dwell)
+
+
 def _any_failed(connection: sa.Connection, plan: Plan) -> bool:
     o = outcomes.c
     query = sa.select(o.device).where(
-        o.plan == plan.id, o.counter == plan.release.counter, o.what.in_(FAILED), o.because.not_in(NOT_THE_MODEL)
-    )
+        o.plan == plan.id, o.counter == plan.release.counter, o.what.in_(FAILED), o.because.not_in(NOT_THE_MODEL),
+        not_spoilt(),
+    )  # fmt: skip
     return connection.execute(query.limit(1)).first() is not None
 
 
@@ -154,7 +164,7 @@ def _any_silent(connection: sa.Connection, plan: Plan, now: float, every: float)
     d, i, o, counter = devices.c, intents.c, outcomes.c, plan.release.counter
     since = now - plan.silence
     ended = sa.select(o.number).where(
-        o.device == d.id, o.plan == plan.id, o.counter == counter, o.what.in_(_ENDS)
+        o.device == d.id, o.plan == plan.id, o.counter == counter, o.what.in_(_ENDS), not_spoilt()
     )  # fmt: skip
     gone = sa.or_(d.last_report_at.is_(None), d.last_report_at < since - every)
     # "IS NOT" prevents SQLite from using an index with almost only false values: it starts with the permitted devices.

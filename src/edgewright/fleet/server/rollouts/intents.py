@@ -14,6 +14,7 @@ from edgewright.fleet.server.api.endpoint import RefusedError
 from edgewright.fleet.server.database.engine import write_rows
 from edgewright.fleet.server.database.tables import devices, intents, outcomes
 from edgewright.fleet.server.device_access import shut_out
+from edgewright.fleet.server.rollouts.offered import not_spoilt
 from edgewright.fleet.server.rollouts.rows import plan_of, row_of, standing_of, traits_of
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Plan
@@ -29,7 +30,7 @@ _FAILURE = (
     .where(
         outcomes.c.device == sa.bindparam("device"), outcomes.c.plan == sa.bindparam("plan"),
         outcomes.c.counter == sa.bindparam("counter"), outcomes.c.number > sa.bindparam("after"),
-        sa.or_(*(outcomes.c.what == what for what in FAILED)),
+        sa.or_(*(outcomes.c.what == what for what in FAILED)), not_spoilt(),
     )
     .limit(1)
 )  # fmt: skip

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from edgewright.fleet.protocol.layout import DAY
 from edgewright.fleet.protocol.plans.decision import first_stage, unfit
 from edgewright.fleet.server.database.tables import devices, outcomes
-from edgewright.fleet.server.rollouts.offered import counting
+from edgewright.fleet.server.rollouts.offered import counting, not_spoilt
 from edgewright.fleet.server.rollouts.rows import traits_of
 from edgewright.schema.fleet_plan import Plan
 
@@ -36,7 +36,7 @@ def stage_members(
     if since:
         query = query.where(_D.last_report_at >= since)
     o = outcomes.c
-    tried = sa.select(o.device).where(o.plan == plan.id, o.counter == plan.release.counter)
+    tried = sa.select(o.device).where(o.plan == plan.id, o.counter == plan.release.counter, not_spoilt())
     for row in connection.execute(query.where(_D.id.not_in(tried))):
         if row.id in without or abs(row.skew) > _CLOCK:
             continue

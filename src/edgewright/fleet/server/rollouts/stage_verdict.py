@@ -14,9 +14,12 @@ import msgspec
 import sqlalchemy as sa
 
 from edgewright.fleet.protocol.layout import DAY
+from edgewright.fleet.protocol.plans.detection import BY_SIZE, beyond_chance, quorum, tolerated, watched_s
+from edgewright.fleet.protocol.plans.formatting import lasting
 from edgewright.fleet.protocol.plans.gates import SHARES, Vote, judge
 from edgewright.fleet.server.rollouts.gate_votes import GateVotes
-from edgewright.fleet.server.rollouts.offered import OVERDUE, OfferedDevice, RolloutTimes, Silence, offered_devices
+from edgewright.fleet.server.rollouts.offered import OVERDUE, OfferedDevice, RolloutTimes
+from edgewright.fleet.server.rollouts.silence import Silence
 from edgewright.fleet.server.rollouts.stage_members import stage_members
 from edgewright.schema.fleet_plan import Gate, Plan
 from edgewright.schema.fleet_watch import GateSeen
@@ -29,9 +32,9 @@ _ALL = 100.0
 _SEVERITY = ("pass", "hold", "fail")
 
 
-def spare(plan: Plan, count: int) -> int:
-    """Return how many of so many devices may be without confirmed health when a stage ends."""
-    return max(1, int(count * plan.unconfirmed / 100.0 + 1e-9))
+def _spare(plan: Plan, count: int) -> int:
+    """Return how many of so many devices a gate's quorum does without; at least one may always be away."""
+    return max(1, tolerated(plan.unconfirmed, count))
 
 
 def judge_stage(connection: sa.Connection, plan: Plan, stage: int, times: RolloutTimes) -> tuple[GateSeen, ...]:
@@ -44,8 +47,8 @@ class _Stage:
 
     def __init__(self, connection: sa.Connection, plan: Plan, stage: int, times: RolloutTimes) -> None:
         self._connection, self._plan, self._stage, self._times = connection, plan, stage, times
-        self._everyone = offered_devices(connection, plan, times)
-        self._own = () if times.finished else tuple(one for one in self._everyone if one.at >= times.entered)
+        self._silence = Silence(connection, plan, times)
+        self._everyone, self._own = self._silence.everyone, self._silence.own
         self._names = frozenset(one.device for one in self._own)
         self._votes = GateVotes(connection, plan, times, self._everyone)
         self._last = times.finished or stage + 1 >= len(plan.stages)
@@ -69,7 +72,7 @@ class _Stage:
         own = [vote for vote in new if vote.device in self._names]
         if not own or len(own) == len(new):
             return found
-        few = min(gate.quorum, max(1, len(self._own) - spare(self._plan, len(self._own))))
+        few = min(gate.quorum, max(1, len(self._own) - _spare(self._plan, len(self._own))))
         part = self._judge(gate, own, old, few, self._own)
         if _SEVERITY.index(part.said) <= _SEVERITY.index(found.said):
             return found
@@ -101,7 +104,7 @@ class _Stage:
     def _within_reach(self, quorum: int) -> int:
         """Return the quorum that a stage of this size can have; 0 where it has nobody."""
         count = self._reachable
-        return min(quorum, max(1, count - spare(self._plan, count))) if count else 0 if self._empty else 1
+        return min(quorum, max(1, count - _spare(self._plan, count))) if count else 0 if self._empty else 1
 
     @functools.cached_property
     def _empty(self) -> bool:
@@ -120,30 +123,50 @@ class _Stage:
         """Judge whether enough of some devices are healthy after the dwell, those that have not asked yet included."""
         plan, times = self._plan, self._times
         fates = Counter(one.fate for one in asked)
-        well = sum(one.fate == "confirmed" and one.heard >= times.due for one in asked)
+        healthy = [one for one in asked if one.fate == "confirmed" and one.heard >= times.due]
+        well = len(healthy)
         waiting = self._waiting if self._over else 0
         count = len(asked) + waiting
-        allowed = spare(plan, count)
+        allowed = tolerated(plan.unconfirmed, count)
+        if count - well > allowed and plan.unconfirmed == BY_SIZE:
+            allowed = tolerated(plan.unconfirmed, count, self._silence.share())
         needed = max(1, count - allowed) if plan.unconfirmed < _ALL else 0
+        dwell = plan.stages[self._stage].dwell
+        watched = watched_s(dwell, plan.silence)
+        wanted, proven = quorum(plan.unconfirmed, count), sum(one.heard >= one.at + watched for one in healthy)
         said = "hold"
         if not count:
             said = "pass" if self._empty or (not plan.gates and not (needed and self._reachable)) else "hold"
-        elif self._over and well >= needed:
+        elif self._over and well >= needed and (proven >= wanted or not watched):
             said = "pass"
-        elif self._over and fates["lost"] > allowed:
-            usual = Silence(self._connection, plan, times).elsewhere() * len(asked)
-            said = "fail" if fates["lost"] - usual > allowed else "hold"
+        elif self._lost(asked, allowed, dwell):
+            said = "fail"
         why = (
             f"{HEALTH}: {well} of {count} devices have reported that they are healthy after the dwell; {needed} must "
             f"({fates['failed']} failed, {fates['lost']} silent, {fates['open'] + fates['away']} unresolved, "
             f"{fates['confirmed'] - well} not heard since, {waiting} have not asked yet){which}"
         )
+        if said == "hold" and self._silence.common:
+            why = f"{why}; {self._silence.common}"
+        if said == "hold" and well >= needed and proven < wanted:
+            why = f"{why}; {proven} have run the release for {lasting(watched)}, {wanted} must"
         if not count:
             why = (
                 f"{HEALTH}: {'no device is in this stage' if self._empty else 'no device was offered the release yet'}"
             )
         value = well / count if count else None
         return GateSeen(measure=HEALTH, said=said, value=value, heard=well, needed=needed, why=why)
+
+    def _lost(self, asked: Sequence[OfferedDevice], allowed: int, dwell: float) -> bool:
+        """Return whether more of some devices are silent than may be, and than chance explains."""
+        plan = self._plan
+        group, absent = self._silence.judged(asked)
+        if plan.unconfirmed >= _ALL or group.silent <= min(allowed, tolerated(plan.unconfirmed, group.count)):
+            return False
+        if plan.unconfirmed != BY_SIZE:
+            return self._over and group.silent - (absent or 0.0) * group.count > allowed
+        waited = self._times.now >= self._times.due + dwell
+        return beyond_chance(group.silent, group.count, absent, self._over + waited)
 
     @functools.cached_property
     def _waiting(self) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 
 from edgewright.pipeline.duration_estimate import Ahead
+from edgewright.race.problem import FEWEST_SAMPLES
 from edgewright.schema.advice import Existing, Frame
 from edgewright.search.advise.contract import AdviceRequest, Framing, FramingResult, Progress, capabilities
 from edgewright.search.advise.inspection import Inspection
-from edgewright.search.problem import FEWEST_SAMPLES
 
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 # Published for MobileCLIP-S0: 11.4 million parameters of the image encoder, one byte each; from memory, not verified.

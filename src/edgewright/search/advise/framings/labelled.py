@@ -21,6 +21,8 @@ from edgewright.pipeline.config import names_pipeline
 from edgewright.pipeline.duration_estimate import Ahead
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.footprint import takes_programs
+from edgewright.race.price import price
+from edgewright.race.problem import Problem, are_pictures
 from edgewright.schema.advice import Existing, Frame
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.curve import Curves
@@ -34,14 +36,14 @@ from edgewright.search.advise.contract import AdviceRequest, Framing, FramingRes
 from edgewright.search.advise.existing import is_read, known_set, pipeline_of, set_of
 from edgewright.search.advise.figures import Figures, usual_radio
 from edgewright.search.advise.inspection import Inspection
-from edgewright.search.advise.rungs import RungChoice, budget_of, choose_rung, flips
+from edgewright.search.advise.rungs import USUAL, RungChoice, budget_of, choose_rung, flips
 from edgewright.search.curves.measure import CurveRequest, measure
 from edgewright.search.curves.rung_learner import RungLearner
 from edgewright.search.ladder.leakage import leaking_columns
-from edgewright.search.ladder.measurement import Ladder, price
+from edgewright.search.ladder.measurement import Ladder
 from edgewright.search.ladder.setup import problem_and_config
 from edgewright.search.ladder.verdict import figure
-from edgewright.search.problem import Problem, are_pictures
+from edgewright.trace.readiness import NO_MODEL, NOTHING, REMEDY
 
 
 def _target(problem: Problem) -> str:
@@ -150,21 +152,16 @@ def _advise(seen: Inspection, request: AdviceRequest, progress: Progress, ahead:
     record = ladder.climb()
     if record.interrupted:
         raise KeyboardInterrupt
+    if not record.beats_chance or all(rung.score is None or rung.name == USUAL for rung in record.rungs):
+        return _no_model(seen, request, setup, record)
     chosen = choose_rung(record, budget, request.needs)
     curve, curve_note = curve_of(ladder, chosen.rung.name, request.curve, progress, ahead)
     window = problem.window
     changes, how = _changes(problem)
-    sentences = (f"ignored text columns: {', '.join(seen.sentences)}",) if seen.sentences else ()
     return FramingResult(
         name=problem.name,
         target=problem.dataset.target_name,
-        frame=Frame(
-            task=problem.task,
-            why=(_target(problem), _share(problem), *setup.why, _kept(problem, request.by), *sentences),
-            capabilities=capabilities(),
-            commands=commands(setup, request, "check"),
-            left_out=setup.left_out,
-        ),
+        frame=_frame(seen, request, setup),
         columns=tuple(column.name for column in problem.samples.columns),
         rate=problem.samples.rate,
         rows_an_answer=float((window.step or max(1, window.samples // 2)) if window else 1),
@@ -181,6 +178,39 @@ def _advise(seen: Inspection, request: AdviceRequest, progress: Progress, ahead:
         flips=flips(record, chosen.rung),
         costs=_costs(record, chosen),
         commands=commands(setup, request, chosen.rung.name),
+        notes=_notes(record),
+    )
+
+
+def _frame(seen: Inspection, request: AdviceRequest, setup: Setup) -> Frame:
+    problem = setup.problem
+    sentences = (f"ignored text columns: {', '.join(seen.sentences)}",) if seen.sentences else ()
+    return Frame(
+        task=problem.task,
+        why=(_target(problem), _share(problem), *setup.why, _kept(problem, request.by), *sentences),
+        capabilities=capabilities(),
+        commands=commands(setup, request, "check"),
+        left_out=setup.left_out,
+    )
+
+
+def _no_model(seen: Inspection, request: AdviceRequest, setup: Setup, record: LadderRecord) -> FramingResult:
+    """Return the advice where nothing beats chance: what was measured, and what to do about the data."""
+    problem = setup.problem
+    return FramingResult(
+        name=problem.name,
+        target=problem.dataset.target_name,
+        frame=_frame(seen, request, setup),
+        columns=tuple(column.name for column in problem.samples.columns),
+        rate=problem.samples.rate,
+        existing=known_set(setup.known, request.path or request.data),
+        ladder=record,
+        choice=NO_MODEL,
+        choice_why=f"{NOTHING}; {REMEDY}",
+        price=lambda profile: None,
+        unmet=(f"{NO_MODEL}: {NOTHING}",),
+        curve_note="not measured: there is no model",
+        commands=commands(setup, request, "check"),
         notes=_notes(record),
     )
 

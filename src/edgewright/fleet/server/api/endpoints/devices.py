@@ -9,9 +9,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 import sqlalchemy as sa
 
+from edgewright.fleet.protocol.plans.formatting import lasting
 from edgewright.fleet.server.api.endpoint import DEVICE_ID, Call, Endpoint
 from edgewright.fleet.server.database.tables import COUNTS, boards_of, devices, items, outcomes, reports, vitals
 from edgewright.fleet.server.device_access import enrolled
+from edgewright.fleet.server.monitoring.lag import Lag, lag_of
+from edgewright.fleet.server.retention import backlog
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_api import (
     DeviceHistory,
@@ -122,11 +125,16 @@ async def _list(call: Call) -> DevicePage:
     else:
         rows = rows.offset(filters.after)
     count = sa.select(sa.func.count()).select_from(devices).where(*conditions)
-    total, found = await call.read(lambda c: (c.execute(count).scalar_one(), c.execute(rows).all()))
+
+    def read(connection: sa.Connection) -> tuple[int, list[Any], Lag]:
+        return connection.execute(count).scalar_one(), list(connection.execute(rows)), lag_of(call.plane, connection)
+
+    total, found, lag = await call.read(read)
     after = filters.after + len(found)
     more = after < total and bool(found) if not filters.past else len(found) == filters.limit
     return DevicePage(
-        devices=tuple(_device(row) for row in found), total=total, next=after if more and not filters.past else None,
+        devices=tuple(_device(row, lag) for row in found), total=total,
+        next=after if more and not filters.past else None,
         cursor=cursor(filters.order, found[-1]._mapping[column.name], found[-1].id) if more else None,
     )  # fmt: skip
 
@@ -157,15 +165,18 @@ def _seen() -> sa.Select[Any]:
     return sa.select(devices, *reported).select_from(devices.outerjoin(vitals, vitals.c.device == devices.c.id))
 
 
-def _device(row: Any) -> DeviceSeen:  # noqa: ANN401 - a row of `_seen`
+def _device(row: Any, lag: Lag) -> DeviceSeen:  # noqa: ANN401 - a row of `_seen`
     held = row._mapping
+    late = lag.late(held)
     return DeviceSeen(
         id=row.id, name=row.name, product=row.product, profile=row.profile, tags=row.tags, batch=row.batch,
         enrolled=row.enrolled_at, version=row.version, counter=row.counter, floor=row.floor,
         phase=_phase(row), status=row.status, plan=row.plan, stage=row.stage, why=row.why,
         last=row.last_report_at, skew=row.skew, quarantined=row.quarantined, quarantine_reason=row.quarantine_reason,
         vitals=None if row.said_device is None else counted(held, "said_"),
-        boards=boards_of(row.boards),
+        boards=boards_of(row.boards), signed=row.signed, transport_faults=row.transport_faults,
+        transport_fault=row.transport_fault, unknown=lag.unknown(held),
+        behind=f"release {late.counter} of {late.plan} for {lasting(late.seconds)}" if late else "",
     )  # fmt: skip
 
 
@@ -189,7 +200,8 @@ async def _one(call: Call) -> DeviceHistory:
     name, limit = call.path["id"], call.query.limit
 
     def read(connection: sa.Connection) -> DeviceHistory:
-        return DeviceHistory(device=_device(enrolled(connection, name, _seen())), **_told(connection, name, limit))
+        lag = lag_of(call.plane, connection)
+        return DeviceHistory(device=_device(enrolled(connection, name, _seen()), lag), **_told(connection, name, limit))
 
     return await call.read(read)
 
@@ -234,6 +246,7 @@ async def _overview(call: Call) -> Overview:
         return Overview(
             devices=sum(n for found in counters.values() for n in found.values()), counters=counters, phases=phases,
             heard=connection.execute(heard).scalar_one(), quarantined=connection.execute(shut).scalar_one(),
+            history_due=backlog(connection, call.plane.limits.keep, call.now),
         )  # fmt: skip
 
     return await call.read(read)

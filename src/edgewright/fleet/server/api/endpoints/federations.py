@@ -60,13 +60,17 @@ async def _list(call: Call) -> FederationsSeen:
 
 
 async def _one(call: Call) -> FederationSeen:
-    now = call.now
+    now, database = call.now, call.plane.database
+
+    def look(connection: sa.Connection) -> FederationSeen:
+        return federations.seen(connection, call.path["federation"])
 
     def work(connection: sa.Connection) -> FederationSeen:
         federations.advance_all(connection, now)
-        return federations.seen(connection, call.path["federation"])
+        return look(connection)
 
-    return await call.commit(work)
+    # A command that only reads opens the database to read.
+    return await (call.read(look) if database.writing is database.readers else call.commit(work))
 
 
 ENDPOINTS = (

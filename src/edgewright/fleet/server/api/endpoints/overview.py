@@ -11,6 +11,7 @@ from edgewright.fleet.server.api.endpoint import DEVICE_ID, Call, Endpoint
 from edgewright.fleet.server.database.tables import devices
 from edgewright.fleet.server.device_access import enrolled
 from edgewright.fleet.server.monitoring import views
+from edgewright.fleet.server.monitoring.lag import fleet_lag
 from edgewright.schema.fleet_watch import Attention, Events, Spread, Trait, Whereabouts
 
 _Product = Annotated[str, msgspec.Meta(max_length=64)]
@@ -48,7 +49,7 @@ async def _spread(call: Call) -> Spread:
 async def _attention(call: Call) -> Attention:
     look: Look = call.query
     now = call.now
-    return await call.read(lambda c: views.attention(c, now, look.limit, look.silence))
+    return await call.read(lambda c: views.attention(c, now, look.limit, look.silence, fleet_lag(call.plane, c)))
 
 
 async def _events(call: Call) -> Events:
@@ -69,7 +70,7 @@ async def _whereabouts(call: Call) -> Whereabouts:
 ENDPOINTS = (
     Endpoint("GET", "/v1/fleet/spread", "Versions by a trait.", "viewer", _spread, Spread, query=By),
     Endpoint(
-        "GET", "/v1/fleet/attention", "Devices that drift, alarm, crash, are silent or in quarantine.",
+        "GET", "/v1/fleet/attention", "Devices that drift, alarm, crash, are silent, behind or in quarantine.",
         "viewer", _attention, Attention, query=Look,
     ),
     Endpoint("GET", "/v1/fleet/events", "Recent events.", "viewer", _events, Events, query=Last),

@@ -11,12 +11,15 @@ import msgspec
 import sqlalchemy as sa
 
 from edgewright.fleet.protocol.layout import plan_target
+from edgewright.fleet.protocol.plans.options import preview_of
+from edgewright.fleet.protocol.plans.transitions import UNDER_WAY
 from edgewright.fleet.repository import releases
 from edgewright.fleet.repository.public_files import read_target
 from edgewright.fleet.server.api.endpoint import Call, Endpoint, RefusedError
 from edgewright.fleet.server.database.tables import devices, intents, outcomes, rollouts
 from edgewright.fleet.server.publishing import heads
 from edgewright.fleet.server.publishing.publisher import take_in
+from edgewright.fleet.server.rollouts.offered import counting
 from edgewright.fleet.server.rollouts.rows import next_due, plan_of, standing_of
 from edgewright.fleet.server.rollouts.worker import Conductor, conductor
 from edgewright.fleet.server.server_registry import signer_away
@@ -105,6 +108,9 @@ def _seen(connection: sa.Connection, row: Mapping[Any, Any]) -> RolloutSeen:
         devices.c.product == plan.release.product, devices.c.counter == plan.release.counter
     )
     due = next_due(plan, standing)
+    counted = sa.select(sa.func.count()).select_from(devices).where(*counting(plan))
+    shown = standing.state in UNDER_WAY and not plan.cohorts
+    members = [connection.execute(counted).scalar_one()] * len(plan.stages) if shown else []
     return RolloutSeen(
         plan=plan.id, product=plan.release.product, counter=plan.release.counter, package=plan.release.package,
         state=standing.state, stage=standing.stage, stages=plan.stages, entered=standing.entered,
@@ -113,7 +119,8 @@ def _seen(connection: sa.Connection, row: Mapping[Any, Any]) -> RolloutSeen:
         started_at=row["started_at"], started_by=row["started_by"],
         gates=msgspec.convert(json.loads(row["judged"]), tuple[GateSeen, ...]), judged_at=row["judged_at"],
         allowed=connection.execute(left).scalar_one(), running=connection.execute(have).scalar_one(),
-        outcomes={row[0]: row[1] for row in connection.execute(ended)},
+        outcomes={row[0]: row[1] for row in connection.execute(ended)}, watch=plan.watch,
+        detection=preview_of(plan, members) if members else (),
     )  # fmt: skip
 
 

@@ -1,0 +1,223 @@
+"""Decides which agent runs: counts what a new one does in its trial, and goes back from one that does not work.
+
+The launcher decides, which no update replaces, and never the new agent. Each count is durable before the next start, so
+that a launcher that is killed at any step decides the same afterwards.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from edgewright.device.store.database import Connect, connect
+from edgewright.fleet.device.device_state import DeviceState, Trial
+from edgewright.fleet.device.environments import Environments
+from edgewright.fleet.device.launcher_record import EndKind, LauncherRecord, RecordFile, Returned, short
+from edgewright.fleet.device.package_slots import FolderSlots
+from edgewright.fleet.device.rollback import go_back
+from edgewright.fleet.device.state_database import FILE, State
+from edgewright.schema.errors import InputError, OutputError
+from edgewright.schema.fleet_report import Because
+
+STARTS = 3
+"""Starts of a new agent without an acknowledged report, or its ends in the whole trial, before it is taken back."""
+_KEEP_S = 60.0
+_DAMAGED: tuple[Because, str] = ("damaged", "its files are damaged")
+
+
+def new_agent(held: DeviceState) -> Trial | None:
+    """Return the trial of a release that brought the active agent; None without one."""
+    trial = held.trial
+    return trial if trial is not None and held.environment not in ("", trial.environment) else None
+
+
+class AgentChoice:
+    """The agents of a store.
+
+    Args:
+        store: its folder.
+        say: receives a line about what the launcher did.
+        opener: opens the state.
+        wall: clock of outcomes.
+        alive: called again and again while an environment is read, for a watchdog.
+
+    Attributes:
+        record: what was counted.
+        say: as above.
+    """
+
+    def __init__(
+        self, store: Path, say: Callable[[str], None] = lambda line: None, opener: Connect = connect,
+        wall: Callable[[], float] = time.time, alive: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
+        self._store, self.say, self._opener, self._wall = store, say, opener, wall
+        self._environments, self._file = Environments(store, alive), RecordFile(store)
+        self.record, self._written = LauncherRecord(), 0.0
+        try:
+            self.record = self._file.read()
+        except (InputError, OutputError) as error:  # a launcher of before starts an agent all the same
+            say(str(error))
+
+    def choose(self) -> str:
+        """Return the environment to start; empty for the one that came with the device. No agent may be running.
+
+        Where a newer version wrote the state, it is the one that was chosen last.
+
+        Raises:
+            InputError: files of a newer version stop a return.
+            OutputError: the state cannot be read, or a return cannot be written.
+        """
+        if not self.has_state:
+            return ""
+        while True:
+            try:
+                state = self._state()
+            except InputError as error:
+                self.say(str(error))
+                name = self.record.environment
+                return name if name and self._environments.python(name) is not None else ""
+            held, trial = state.held, new_agent(state.held)
+            name = held.environment
+            whole = bool(name) and self._environments.python(name) is not None
+            if trial is None:
+                self._settle(held)
+                if whole or not name:
+                    return name
+                # Damaged on this device: the agent that came with it goes on.
+                self._change(lambda opened: opened.change(environment="", environment_before=""))
+            elif (reason := self._next(state, trial) if whole else _DAMAGED) is not None:
+                self._change(partial(self._back, reason))
+                self._returned(trial.counter, *reason)
+            else:
+                self._put(starts=self.record.starts + 1, running=True)
+                self._file.reserve()
+                return name
+
+    def _state(self) -> State:
+        """Return the closed state. Reading needs no room, unless a change was cut off before."""
+        try:
+            state = State.open(self._store, self._opener, writable=False)
+        except OutputError:
+            state = self._file.with_room(partial(State.open, self._store, self._opener))
+        state.close()
+        return state
+
+    def _back(self, reason: tuple[Because, str], state: State) -> None:
+        go_back(state, FolderSlots(self._store), *reason, self._wall())
+
+    def _change(self, change: Callable[[State], object]) -> None:
+        def attempt() -> None:
+            state = State.open(self._store, self._opener)
+            try:
+                change(state)
+            finally:
+                state.close()
+
+        self._file.with_room(attempt)
+
+    @property
+    def has_state(self) -> bool:
+        """Whether this device has followed a fleet."""
+        return (self._store / FILE).exists()
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether the agent that was chosen is new with the release on trial."""
+        return bool(self.record.counter)
+
+    def not_started(self) -> None:
+        """Take back the count of a start for which this device had no room."""
+        if self.on_trial:
+            self._put(starts=max(0, self.record.starts - 1), running=False)
+
+    def look(self) -> DeviceState | None:
+        """Return the state beside a running agent, and forget a trial that is over; None if it cannot be read now."""
+        try:
+            state = State.open(self._store, self._opener, writable=False)
+        except (InputError, OutputError):
+            return None
+        state.close()
+        if new_agent(state.held) is None:
+            self._settle(state.held)
+        return state.held
+
+    def waited(self, seconds: float) -> None:
+        """Count seconds of a trial; they are written once a minute."""
+        if not self.on_trial:
+            return
+        self.record = msgspec.structs.replace(self.record, waited=self.record.waited + seconds)
+        if self.record.waited - self._written >= _KEEP_S:
+            self._put()
+
+    def patient(self, trial: Trial) -> bool:
+        """Return whether a trial may still last."""
+        return not trial.limits.patience or self.record.waited < trial.limits.patience
+
+    def ended(self, kind: EndKind, how: str) -> None:
+        """Record the end of the agent; `kind` is empty for one that was requested."""
+        if not self.on_trial:
+            return
+        if kind:
+            self._put(running=False, ends=self.record.ends + 1, last=kind, how=short(how))
+        else:
+            self._put(running=False)
+
+    def _next(self, state: State, trial: Trial) -> tuple[Because, str] | None:
+        """Count what happened since the last start; return why the device goes back, None if the agent may start."""
+        record = self.record
+        if (record.counter, record.environment) != (trial.counter, state.held.environment):
+            self._put(msgspec.structs.replace(
+                LauncherRecord(returned=record.returned), counter=trial.counter, environment=state.held.environment,
+                nonce=state.link.nonce,
+            ))  # fmt: skip
+            return None
+        if record.running:
+            self._put(running=False, cuts=record.cuts + 1)
+        if state.link.nonce != record.nonce:
+            self._put(starts=0, nonce=state.link.nonce)
+        return verdict(self.record, trial)
+
+    def _settle(self, held: DeviceState) -> None:
+        """Forget a trial that is over; a return that was cut off, or that the agent decided, is recorded."""
+        counter = self.record.counter
+        if counter and counter in held.burned:
+            self._returned(counter, held.because, "the release on trial failed")
+        record = LauncherRecord(returned=self.record.returned, environment=held.environment)
+        if (self.record.counter, self.record.environment) != (0, held.environment):
+            self._put(record)
+
+    def _returned(self, counter: int, because: Because, why: str) -> None:
+        self.say(f"release {counter} and its agent were taken back: {why}")
+        returned = Returned(counter=counter, because=because, why=short(why), at=self._wall())
+        self._put(LauncherRecord(returned=returned))
+
+    def _put(self, record: LauncherRecord | None = None, **fields: object) -> None:
+        self.record = msgspec.structs.replace(record or self.record, **fields)
+        self._written = self.record.waited
+        try:
+            self._file.with_room(partial(self._file.write, self.record))
+        except OutputError as error:  # it counts on in memory
+            self.say(str(error))
+
+
+def verdict(record: LauncherRecord, trial: Trial) -> tuple[Because, str] | None:
+    """Return why a device goes back from a new agent, as it is reported; None if the trial goes on.
+
+    The words are those that servers of before know.
+    """
+    if record.ends >= STARTS:
+        kinds: dict[str, Because] = {"hang": "patience", "memory": "memory"}
+        because = kinds.get(record.last, "start" if record.starts >= record.ends else "crash")
+        return because, f"the new agent failed {record.ends} times; last: {record.how}"
+    if record.starts >= STARTS:
+        return "start", f"the new agent reported nothing in {record.starts} starts"
+    if record.cuts > trial.limits.boots:
+        return "boots", f"cut off {record.cuts} times, {trial.limits.boots} allowed"
+    if trial.limits.patience and record.waited >= trial.limits.patience:
+        text = f"not confirmed within {trial.limits.patience:.0f} s of running"
+        return "patience", f"{text}; last: {record.how}" if record.how else text
+    return None

@@ -1,0 +1,285 @@
+"""What a plan finds: the smallest share of killed devices that each stage notices, and for how long it watches them.
+
+The server judges stages by these functions, and every preview of a plan shows their numbers.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator, Sequence
+
+from edgewright.fleet.protocol.plans.formatting import lasting, percent
+from edgewright.schema.fleet_plan import Stage
+from edgewright.schema.fleet_watch import StageDetection
+
+BY_SIZE = 1.99
+"""Value of a plan's `unconfirmed` with which its stages derive tolerance and quorum from their size.
+
+Servers and devices of older versions read it as an ordinary percentage, of which at least one device may be missing.
+"""
+ABSENT = 0.02
+"""Assumed share of a stage's devices that fall silent, or fail, for reasons of their own."""
+MOST_ABSENT = 0.05
+"""Largest share that may be missing, however many devices with the old release are silent at the same time."""
+BY_CHANCE = (1e-4, 0.01, 0.05)
+"""Probability below which chance does not explain so many silent devices: before a stage's time is over, after it, and
+after as much time again. The first is small, because the question is asked again and again."""
+LATE = 0.05
+"""Share of a stage's devices that need not have run the release for the whole time: they began later than others."""
+SLACK_S = 1800.0
+"""Seconds in which a device polls, downloads, starts the release and reports."""
+DEFAULT_FIND_WITHIN = 86_400.0
+"""Seconds after its activation within which a fault shows that a default plan finds before the next stage."""
+SURE = 0.95
+KILLS = ((4, "four"), (10, "ten"), (100, "a hundred"))
+"""One device in so many is killed: the rates of which a preview names the stage that finds them."""
+_STEPS = 50
+_SMALL = 100.0
+"""Variance up to which quantiles of a number of devices are summed exactly."""
+_CANARY = ((5, 0.1), (20, 0.25))
+"""The first stage has at most so many percent of the fleet for finding such a share of killed devices."""
+
+
+def as_stated(unconfirmed: float) -> float:
+    """Return the value for a plan that has the rule of the percentage that a person stated, `BY_SIZE` included."""
+    return math.nextafter(BY_SIZE, math.inf) if unconfirmed == BY_SIZE else unconfirmed
+
+
+def tolerated(unconfirmed: float, count: int, absent: float = 0.0) -> int:
+    """Return how many of a stage's devices may be missing, or have failed, when it ends.
+
+    Args:
+        unconfirmed: percent of the plan; `BY_SIZE` tolerates none in stages of fewer than 50 devices.
+        count: devices of the stage.
+        absent: measured share of devices with the old release that are silent; used by `BY_SIZE`.
+    """
+    if unconfirmed == BY_SIZE:
+        return int(count * max(ABSENT, min(absent, MOST_ABSENT)) + 1e-9)
+    return max(1, int(count * unconfirmed / 100.0 + 1e-9))
+
+
+def quorum(unconfirmed: float, count: int) -> int:
+    """Return how many of a stage's devices must have run the release for the time that the stage watches."""
+    return count - int(count * LATE + 1e-9) if unconfirmed == BY_SIZE else 0
+
+
+def watched_s(dwell: float, silence: float) -> float:
+    """Return the seconds after its activation for which a device is watched in a stage with this dwell.
+
+    A device that falls silent then is counted before the stage ends.
+    """
+    return max(0.0, dwell - silence - SLACK_S)
+
+
+def dwell_for(find_within: float, silence: float) -> float:
+    """Return the dwell with which faults are found that show within so many seconds after the activation."""
+    return find_within + silence + SLACK_S
+
+
+def at_least(missing: int, count: int, share: float) -> float:
+    """Return the probability that so many of `count` devices, or more, are missing if each is with this probability."""
+    return 1.0 - _at_most(missing - 1, count, share) if missing > 0 else 1.0
+
+
+def beyond_chance(lost: int, count: int, absent: float | None, phase: int) -> bool:
+    """Return whether more devices of a stage are silent than chance explains.
+
+    Args:
+        lost: silent devices of the stage.
+        count: devices of the stage.
+        absent: share of the devices with the old release that are silent; None if there is nothing to compare with.
+        phase: index in `BY_CHANCE`; in the last one only the measured share excuses, so it needs one.
+    """
+    last = len(BY_CHANCE) - 1
+    if absent is None:
+        return at_least(lost, count, ABSENT) < BY_CHANCE[min(phase, last - 1)]
+    return at_least(lost, count, absent if phase == last else max(absent, ABSENT)) < BY_CHANCE[phase]
+
+
+def as_uneven(silent: int, count: int, others: int, of: int) -> float:
+    """Return the probability that chance puts so many of all silent devices, or more, among `count` (Fisher, 1935).
+
+    Args:
+        silent: silent devices of the first group.
+        count: devices of the first group.
+        others: silent devices of the second group.
+        of: devices of the second group.
+    """
+    total, drawn = silent + others, count + of
+    whole = _choices(drawn, total)
+    return min(1.0, sum(
+        math.exp(_choices(count, k) + _choices(of, total - k) - whole)
+        for k in range(max(silent, total - of), min(count, total) + 1)
+    ))  # fmt: skip
+
+
+def _choices(count: int, number: int) -> float:
+    """Return the logarithm of the binomial coefficient."""
+    return math.lgamma(count + 1) - math.lgamma(number + 1) - math.lgamma(count - number + 1)
+
+
+def smallest_share(sample: int, missing: int) -> float | None:
+    """Return the smallest share of killed devices of which, with 95 %, a sample has more than `missing`."""
+    if sample <= missing:
+        return None
+    low, high = 0.0, 1.0
+    for _ in range(_STEPS):
+        middle = (low + high) / 2.0
+        low, high = (low, middle) if _at_most(missing, sample, middle) <= 1.0 - SURE else (middle, high)
+    return high
+
+
+def _at_most(missing: int, count: int, share: float) -> float:
+    """Return the binomial distribution function."""
+    if missing < 0:
+        return 0.0
+    if share <= 0.0 or missing >= count:
+        return 1.0
+    if share >= 1.0:
+        return 0.0
+    yes, no, whole = math.log(share), math.log1p(-share), math.lgamma(count + 1)
+    return min(1.0, sum(
+        math.exp(whole - math.lgamma(k + 1) - math.lgamma(count - k + 1) + k * yes + (count - k) * no)
+        for k in range(missing + 1)
+    ))  # fmt: skip
+
+
+def _bounds(members: int, share: float) -> tuple[int, int]:
+    """Return bounds of the number of devices that a share reaches, each with a probability of 95 %."""
+    mean, variance = members * share, members * share * (1.0 - share)
+    if variance > _SMALL:
+        spread = 1.6449 * math.sqrt(variance)  # quantile of the normal distribution
+        return math.floor(mean - spread), math.ceil(mean + spread)
+    low = high = 0
+    below = 0.0
+    for number in range(members + 1):
+        below = _term(number, members, share) + below
+        low = number if below <= 1.0 - SURE else low
+        high = number
+        if below >= SURE:
+            break
+    return low if share < 1.0 else members, high
+
+
+def _term(number: int, count: int, share: float) -> float:
+    if share >= 1.0:
+        return float(number == count)
+    return _at_most(number, count, share) - _at_most(number - 1, count, share)
+
+
+@functools.lru_cache(1024)
+def _worst(unconfirmed: float, fewest: int, most: int) -> float | None:
+    """Return the largest `smallest_share` over the numbers of devices that a stage may have."""
+    counts = [fewest]
+    steps = (n for n in range(fewest + 1, most + 1) if tolerated(unconfirmed, n) > tolerated(unconfirmed, fewest))
+    counts += [n for n in [next(steps, 0)] if n]
+    shares = [
+        smallest_share(quorum(unconfirmed, n) or n, tolerated(unconfirmed, n)) if unconfirmed < 100.0 else None
+        for n in counts
+    ]
+    known = [share for share in shares if share is not None]
+    return max(known) if len(known) == len(shares) else None
+
+
+def _by_chance(members: int, share: float, missing: int) -> float | None:
+    """Return the `smallest_share` of a stage that may be empty: chance draws its devices and those that are killed."""
+    both = smallest_share(members, missing)
+    return both / share if both is not None and both <= share else None
+
+
+def detections(
+    stages: Sequence[Stage], members: Sequence[int], *, unconfirmed: float, silence: float, holdout: float = 0.0
+) -> tuple[StageDetection, ...]:
+    """Return what each stage of a plan finds.
+
+    Args:
+        stages: of the plan.
+        members: for each stage the number of devices in its cohorts, whatever their place.
+        unconfirmed: as in the plan; so with `silence` and `holdout`.
+        silence: seconds.
+        holdout: percent.
+    """
+    last = len(stages) - 1
+    rows = []
+    for index, (stage, invited) in enumerate(zip(stages, members, strict=True)):
+        share = stage.percent / 100.0 * (1.0 if index == last else 1.0 - holdout / 100.0)
+        fewest, most = _bounds(invited, share)
+        smallest = _worst(unconfirmed, fewest, most)
+        if smallest is None and unconfirmed < 100.0:
+            smallest = _by_chance(invited, share, tolerated(unconfirmed, most))
+        expected = round(invited * share)
+        rows.append(
+            StageDetection(
+                name=stage.name, percent=stage.percent, dwell=stage.dwell, devices=expected, fewest=fewest,
+                within=watched_s(stage.dwell, silence), quorum=quorum(unconfirmed, expected),
+                tolerated=min(expected, tolerated(unconfirmed, expected)), smallest=smallest,
+            )
+        )  # fmt: skip
+    return tuple(rows)
+
+
+@functools.lru_cache(64)
+def canary_percent(devices: int) -> int:
+    """Return the share of a fleet for the first stage, in percent.
+
+    The smallest share, from 1 %, that finds one killed device in ten with at most 5 % of the fleet; or one in four with
+    at most 20 %; else 20 %.
+    """
+    for most, rate in _CANARY:
+        for share in range(1, most + 1):
+            smallest = _worst(BY_SIZE, *_bounds(devices, share / 100.0))
+            if smallest is not None and smallest <= rate:
+                return share
+    return _CANARY[-1][0]
+
+
+def preview(rows: Sequence[StageDetection], watch: float) -> Iterator[str]:
+    """Yield the lines of a table of stages and the sentences below it.
+
+    Args:
+        rows: what each stage finds.
+        watch: seconds after the end for which the rollout stays under its gates.
+    """
+    width = max(len("stage"), *(len(row.name) for row in rows))
+    columns = (("share", 6), ("devices", 9), ("lasts", 7), ("quorum", 8), ("missing", 8), ("found from", 11))
+    yield f"  {'stage':<{width}}" + "".join(f" {head:>{size}}" for head, size in columns)
+    for row in rows:
+        least = "-" if row.smallest is None else percent(100.0 * round(row.smallest, 3))
+        cells = (
+            percent(row.percent), f"{row.devices:,}", lasting(row.dwell), f"{row.quorum:,}" if row.quorum else "-",
+            f"{row.tolerated:,}", least,
+        )  # fmt: skip
+        yield f"  {row.name:<{width}}" + "".join(
+            f" {cell:>{size}}" for cell, (_, size) in zip(cells, columns, strict=True)
+        )
+    yield from sentences(rows, watch)
+
+
+def sentences(rows: Sequence[StageDetection], watch: float) -> Iterator[str]:
+    """Yield the sentences about what a plan finds, when, and what it costs in time."""
+    if any(row.smallest is None for row in rows):
+        yield "-: the stage may have no device, or too few to find a bad release."
+    if max(row.devices for row in rows) == 1:
+        yield "WARNING: nobody can tell one dead device from an outage: the rollout waits until a person aborts it."
+    for number, word in KILLS:
+        yield f"A release that kills one device in {word} {_where(rows, 1.0 / number)}."
+    early = min((row.within for row in rows[:-1]), default=rows[-1].within)
+    end = "the next stage begins" if len(rows) > 1 else "the rollout ends"
+    if early:
+        yield f"A fault that shows within {lasting(early)} of the activation shows before {end}."
+    if early < DEFAULT_FIND_WITHIN:
+        later = f"later than {lasting(early)} after the activation" if early else "later than in the first minutes"
+        yield f"WARNING: a fault that shows {later} can reach the whole fleet before it is found."
+    total = lasting(sum(row.dwell for row in rows))
+    yield f"The rollout takes {total} at least. Its gates watch it for {lasting(watch)} after its end."
+
+
+def _where(rows: Sequence[StageDetection], rate: float) -> str:
+    """Return where a share of killed devices is found first."""
+    for index, row in enumerate(rows):
+        if row.smallest is not None and row.smallest <= rate:
+            which = f"stage {index + 1} {row.name!r}"
+            reached = f"after it began on up to {row.devices:,} devices"
+            return f"is found in {which}" if index == 0 else f"is found only in {which}, {reached}"
+    return "may pass every stage: too few devices, or no more than are missing anyway"

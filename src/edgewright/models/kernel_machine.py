@@ -1,0 +1,133 @@
+"""A kernel machine: weighted sums of exp(-gamma d²) of the distances to some training samples, which are its centres.
+
+The features are those of Nystroem's method (Williams and Seeger, 2001), with ridge or logistic regression behind them;
+what makes them independent is folded into the weights.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import RidgeCV
+
+from edgewright.graph.builder import Builder
+from edgewright.models._centres import draw_rows, nearness
+from edgewright.models._linear_head import linear_head
+from edgewright.models._plain import Floats, PlainModel
+from edgewright.models.contract import Model
+from edgewright.models.outputs import softmax
+
+Wide = NDArray[np.float64]
+# More centres than these take minutes to fit and gain little; the samples that choose gamma.
+_MOST, _CHOOSING = 300, 2000
+# Gammas that are compared, as shares of one over the median squared distance to a centre; penalties behind each.
+_GAMMAS, _PENALTIES = (0.25, 0.5, 1.0, 2.0, 4.0), np.logspace(-4.0, 3.0, 15)
+# Directions among the centres of a smaller share of the largest variance are left out: they are rounding.
+_RANK = 1e-4
+_PIECE = 512
+
+
+class KernelMachine(PlainModel):
+    """Arguments and attributes as of `PlainModel`, and those below. Columns ought to be scaled.
+
+    Gamma is the one of least error when each sample is answered by a ridge regression on the others.
+
+    Args:
+        task: 'classification' or 'regression'.
+        seed: of whatever is drawn.
+        size_bytes: of centres and weights, at most.
+
+    Attributes:
+        centres_: (centres, features), float32.
+        weights_: (centres, outputs), float32.
+        bias_: (outputs,), float32.
+        gamma_: factor of the squared distance.
+    """
+
+    kind = "kernel_machine"
+    learned = ("centres_", "weights_", "bias_", "gamma_")
+
+    centres_: Floats
+    weights_: Floats
+    bias_: Floats
+    gamma_: float
+
+    def __init__(self, task: str = "classification", seed: int = 0, size_bytes: int = 64_000) -> None:
+        super().__init__(task, seed)
+        self.size_bytes = size_bytes
+
+    def _fit(self, X: Floats, target: NDArray[Any], classes: int) -> None:
+        fitting = self.size_bytes // (4 * (X.shape[1] + max(classes, 1) + 1))
+        self.centres_ = X[draw_rows(target, classes, max(2, min(_MOST, fitting)), self.seed)]
+        rows = draw_rows(target, classes, _CHOOSING, self.seed)
+        goal = np.eye(classes)[target] if classes else np.asarray(target, np.float64)[:, None]
+        goal = (goal - goal.mean(axis=0))[rows]
+        middle = float(np.median(-self._exponents(X[rows], 1.0))) or 1.0
+        errors = []
+        for share in _GAMMAS:
+            features = self._features(X[rows], self._independent(share / middle), share / middle)
+            peer = RidgeCV(_PENALTIES, store_cv_results=True).fit(features, goal)
+            errors.append(float(np.asarray(peer.cv_results_).reshape(-1, len(_PENALTIES)).mean(axis=0).min()))
+        self.gamma_ = float(np.float32(_GAMMAS[int(np.argmin(errors))] / middle))
+        change = self._independent(self.gamma_)
+        features = self._features(X, change, self.gamma_)
+        level = features.mean(axis=0)
+        head = linear_head(features - level, target, classes)
+        weights = head.weights.astype(np.float64)
+        self.weights_ = (change @ weights).astype(np.float32)
+        self.bias_ = (head.bias - level @ weights).astype(np.float32)
+
+    def _exponents(self, X: Floats, gamma: float) -> Wide:
+        """Return -gamma d², shape (n, centres)."""
+        wide, centres = X.astype(np.float64), self.centres_.astype(np.float64)
+        squares = np.minimum(nearness(wide, centres) - (wide**2).sum(axis=1, keepdims=True), 0.0)
+        return np.asarray(gamma * squares, np.float64)
+
+    def _independent(self, gamma: float) -> Wide:
+        """Return the matrix that makes kernels of the centres independent features, (centres, features)."""
+        sizes, directions = np.linalg.eigh(np.exp(self._exponents(self.centres_, gamma)))
+        kept = sizes > _RANK * sizes[-1]
+        return np.asarray(directions[:, kept] / np.sqrt(sizes[kept]))
+
+    def _features(self, X: Floats, change: Wide, gamma: float) -> Wide:
+        return np.asarray(np.exp(self._exponents(X, gamma)) @ change)
+
+    def _answers(self, X: Floats) -> Floats:
+        pieces = [np.exp(self._exponents(X[n : n + _PIECE], self.gamma_)) for n in range(0, len(X), _PIECE)]
+        # In float64 an answer does not depend on the rows that come with it.
+        raw = np.concatenate([piece @ self.weights_.astype(np.float64) + self.bias_ for piece in pieces])
+        return softmax(raw) if self.task == "classification" else raw.astype(np.float32)
+
+    def to_graph(self, builder: Builder, value: str) -> str:
+        """Nearness less the square of the sample, exp, one dense layer, and softmax for classes."""
+        gamma, centres = np.float32(self.gamma_), self.centres_
+        products = builder.constant((2.0 * gamma * centres.T).astype(np.float32))
+        squares = builder.constant((-gamma * (centres**2).sum(axis=1)).astype(np.float32))
+        own = builder.op("ReduceSum", builder.op("Mul", value, value), builder.integers(1), keepdims=1)
+        own = builder.op("Mul", own, builder.constant(np.array([[gamma]], np.float32)))
+        exponents = builder.op("Sub", builder.op("Gemm", value, products, squares), own)
+        kernels = builder.op("Exp", builder.op("Min", exponents, builder.constant(np.zeros((1, 1), np.float32))))
+        raw = builder.op("Gemm", kernels, builder.constant(self.weights_), builder.constant(self.bias_))
+        return builder.op("Softmax", raw, axis=1) if self.task == "classification" else raw
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return centres, weights and bias."""
+        return {"centres": self.centres_, "weights": self.weights_, "bias": self.bias_}
+
+    def macs(self) -> int:
+        """Return one for each value of a centre, and one for each weight."""
+        return int(self.centres_.size + self.weights_.size)
+
+    def says(self, names: tuple[str, ...]) -> str:
+        """Return how many centres there are, and how far each reaches."""
+        reach = 1.0 / np.sqrt(2.0 * self.gamma_)
+        return f"weighted bells of width {reach:.3g} around {len(self.centres_):,} samples, in {len(names)} columns"
+
+
+MODEL = Model(
+    build=lambda table, training, task, seed: KernelMachine(task, seed, table.size_bytes),
+    state=("fitted_",),
+    settings=("size_bytes",),
+)

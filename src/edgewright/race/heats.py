@@ -1,0 +1,107 @@
+"""Heats of a race: more folds and more samples from heat to heat, and the answers of a pipeline in each fold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from edgewright.race.contract import Part
+from edgewright.race.pipeline_end import PipelineEnd, fit_end
+from edgewright.race.problem import Indices, Problem, folds
+from edgewright.race.stages import part_of
+from edgewright.schema.config import PipelineConfig
+
+FOLDS = 5
+# Stages that every pipeline fits for itself, because they cost little and pipelines differ in them.
+_OWN = ("scale", "select")
+
+
+class Heat(NamedTuple):
+    """One round of a race: how many folds, and how many training samples of a fold at most."""
+
+    folds: int
+    samples: int
+
+
+HEATS = (Heat(1, 2_000), Heat(2, 6_000), Heat(FOLDS, 20_000))
+
+
+@dataclass(frozen=True, eq=False)
+class HeatFold:
+    """One fold of a heat.
+
+    Attributes:
+        problem: the samples that train and those that are asked.
+        train, test: indices into them.
+        asked: indices of the asked samples in the whole problem.
+    """
+
+    problem: Problem
+    train: Indices
+    test: Indices
+    asked: Indices
+
+
+class Heats:
+    """Folds of a problem at growing size; common stages are fitted once a fold for all pipelines that share them.
+
+    Args:
+        problem: training and validation samples of a run.
+        seed: random seed.
+    """
+
+    def __init__(self, problem: Problem, seed: int) -> None:
+        self.problem, self._seed = problem, seed
+        self.folds = folds(problem, FOLDS, seed=seed)
+        self._made: dict[tuple[int, int], HeatFold] = {}
+        self._parts: dict[tuple[HeatFold, bytes], Part] = {}
+
+    def of(self, heat: Heat) -> tuple[HeatFold, ...]:
+        """Return the folds of a heat; where all samples of a fold take part in two heats, it is the same object."""
+        return tuple(self._fold(number, heat.samples) for number in range(min(heat.folds, len(self.folds))))
+
+    def fit(self, fold: HeatFold, config: PipelineConfig) -> PipelineEnd:
+        """Fit a pipeline on the training samples of a fold.
+
+        Raises:
+            InputError: a stage or the model does not accept the samples.
+        """
+        return fit_end(self._part(fold, config), config)
+
+    def forget(self) -> None:
+        """Drop what common stages gave, which later heats do not need."""
+        self._parts.clear()
+
+    def _fold(self, number: int, most: int) -> HeatFold:
+        fold = self.folds[number]
+        key = number, min(most, max(len(fold.train), len(fold.test)))
+        if key not in self._made:
+            rng = np.random.default_rng((self._seed, number))
+            train, asked = (_some(rows, most, rng) for rows in (fold.train, fold.test))
+            rows = np.sort(np.concatenate([train, asked]))
+            self._made[key] = HeatFold(
+                self.problem.subset(rows), np.searchsorted(rows, train), np.searchsorted(rows, asked), asked
+            )
+        return self._made[key]
+
+    def _part(self, fold: HeatFold, config: PipelineConfig) -> Part:
+        common = _common(config)
+        key = (fold, msgspec.json.encode((common.stages, common.training.augment)))
+        if key not in self._parts:
+            self._parts[key] = part_of(fold.problem, common, fold.train)
+        return self._parts[key]
+
+
+def _some(rows: Indices, most: int, rng: np.random.Generator) -> Indices:
+    return rows if len(rows) <= most else np.sort(rng.choice(rows, most, replace=False))
+
+
+def _common(config: PipelineConfig) -> PipelineConfig:
+    """Return the pipeline with the stages that others share: all before those that it fits for itself at its end."""
+    stages = list(config.stages)
+    while stages and stages[-1].get("kind") in _OWN:
+        stages.pop()
+    return msgspec.structs.replace(config, stages=tuple(stages))

@@ -1,0 +1,156 @@
+"""Features of windows of sensors: of the body's movement where gravity shows in an accelerometer, of channels else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+
+from edgewright.data.checks_columns import column_of
+from edgewright.data.quality import axes
+from edgewright.schema.data import DataSet
+
+Table = dict[str, Any]
+Noise = float | list[float]
+# A window is compared with itself so many rows later: from a fifth of a second on at 20 Hz, half of that at 50 Hz.
+_LAGS = (4, 6, 8, 10, 12, 16, 20, 24, 32)
+# Noise of a sensor: of gravity (0.02 m/s², as of watches and phones), and of the spread of any other channel.
+_OF_GRAVITY, _OF_SPREAD = 0.002, 0.01
+# Fewest rows of a window whose parts and spectrum say something, and rows a second for a filter at 0.8 Hz.
+_FEWEST_ROWS, _FEWEST_HZ = 32, 4.0
+# Edges of bands in Hz in which people move, as of the pipelines `hapt` and `watch`; fewer are equal bands.
+_EDGES_HZ, _FEWEST_BANDS = (0.3, 0.6, 1.0, 1.4, 1.8, 2.2, 3.0, 3.8, 5.0, 6.5, 8.8, 12.7, 25.0), 4
+# Channels whose pairs are compared.
+_CORRELATED = 6
+# Words of channel names that say what a sensor measures; what is left says where it is worn.
+_ACCELERATION = re.compile(r"acc[a-z]*")
+# Angles and rotation vectors are no rates: a turned board turns them otherwise.
+_ROTATION = re.compile(
+    r"(?<![a-z])(?:gyr[a-z]*|rot(?!ation[_\-. ]?vec)[a-z]*|ang(?!le)[a-z]*|omega)[_\-. ]?(?:vel[a-z]*|rate|speed)?"
+)
+_AXIS = re.compile(r"^(?P<stem>.*?)[_\-. ]?(?P<axis>[xyz])\b")
+
+
+def motion_stages(
+    dataset: DataSet, samples: int, kept: Collection[str] = (), level: Collection[str] = ()
+) -> list[Table]:
+    """Return the stages that turn windows of a number of rows into features.
+
+    Args:
+        dataset: recordings that windows are cut from.
+        samples: rows in a window.
+        kept: names of the columns that windows have; all columns when empty.
+        level: names of columns whose mean is the same in every window, so that it says nothing.
+    """
+    names = [column.name for column in dataset.columns]
+    noise = {name: _spread(dataset, index) for index, name in enumerate(names) if not kept or name in kept}
+    indices = gravity_axes(dataset, samples)
+    if indices is None or not {names[index] for index in indices} <= noise.keys():
+        return [{"kind": "union", "parts": _of_channels(noise, samples, dataset.rate, level)}]
+    triple = [names[index] for index in indices]
+    usual = _rounded(_OF_GRAVITY * _magnitude(dataset, indices))
+    axes_of_body = [f"{name} body" for name in triple]
+    lengths = ["body vertical", "body magnitude", "body horizontal"]
+    parts = [_strength(axes_of_body, usual, samples), _strength(lengths, usual, samples),
+             *_rhythm([*axes_of_body, *lengths], usual, samples, dataset.rate),
+             {"kind": "posture", "of": triple, "name": "acceleration"},
+             {"kind": "statistics", "features": ["slope"], "signed_log": True, "channels": triple,
+              "noise": _rounded(5 * usual)},
+             {"kind": "statistics", "features": ["range"], "log": True, "noise": usual,
+              "channels": [f"{name} drift" for name in triple]}]  # fmt: skip
+    others = {name: size for name, size in noise.items() if name not in triple}
+    parts += _of_channels(others, samples, dataset.rate, level) if others else []
+    return [{"kind": "gravity", "acceleration": triple}, {"kind": "union", "parts": parts}]
+
+
+def gravity_axes(dataset: DataSet, samples: int) -> tuple[int, int, int] | None:
+    """Return the channels x, y, z of an accelerometer, where windows are long and fast enough to find gravity in."""
+    found = axes(dataset)
+    if not found or dataset.rate is None or dataset.rate < _FEWEST_HZ or samples < _FEWEST_ROWS:
+        return None
+    return found[0][1]
+
+
+def body_axes(dataset: DataSet, samples: int) -> list[list[int]]:
+    """Return the channels x, y, z of the accelerometer that gravity shows in, then those of gyroscopes on its board.
+
+    A board that is turned turns all of its sensors. A gyroscope belongs to the accelerometer whose name is the same but
+    for the word of what is measured: `wrist_acc_x` and `wrist_gyro_x`.
+    """
+    indices = gravity_axes(dataset, samples)
+    if indices is None:
+        return []
+    stems: dict[str, dict[str, int]] = {}
+    for index, column in enumerate(dataset.columns):
+        if match := _AXIS.match(column.name.lower()):
+            stems.setdefault(match["stem"], {})[match["axis"]] = index
+    boards: dict[str, list[list[int]]] = {}
+    own = ""
+    for stem, triple in stems.items():
+        if len(triple) != 3:
+            continue
+        channels = [triple[axis] for axis in "xyz"]
+        if tuple(channels) == indices:
+            own = _board(stem, _ACCELERATION)
+        elif _ROTATION.search(stem):
+            boards.setdefault(_board(stem, _ROTATION), []).append(channels)
+    return [list(indices), *boards.get(own, [])]
+
+
+def _board(stem: str, measured: re.Pattern[str]) -> str:
+    """Return the letters and digits of a name without the word of what is measured."""
+    return re.sub(r"[^a-z0-9]", "", measured.sub("", stem, count=1))
+
+
+def _of_channels(noise: dict[str, float], samples: int, rate: float | None, level: Collection[str]) -> list[Table]:
+    """Return features of channels: how strong, how often, how steady, and at what level."""
+    sizes = list(noise.values())
+    size = sizes[0] if len(set(sizes)) == 1 else sizes
+    made = [_strength(list(noise), size, samples), *_rhythm(list(noise), size, samples, rate)]
+    for features, names in ((["mean", "slope"], [name for name in noise if name not in level]),
+                            (["slope"], [name for name in noise if name in level])):  # fmt: skip
+        sizes = [noise[name] for name in names]
+        if names:
+            size = sizes[0] if len(set(sizes)) == 1 else sizes
+            made.append({"kind": "statistics", "features": features, "signed_log": True, "channels": names,
+                         "noise": size})  # fmt: skip
+    return made
+
+
+def _strength(channels: list[str], noise: Noise, samples: int) -> Table:
+    features: Table = {"kind": "statistics", "features": ["std", "rise", "fall", "skewness"], "log": True}
+    if lags := [lag for lag in _LAGS if 3 * lag <= samples]:
+        features["autocorrelation"] = lags
+    if 1 < len(channels) <= _CORRELATED:
+        features["correlations"] = "all"
+    return {**features, "channels": channels, "noise": noise}
+
+
+def _rhythm(channels: list[str], noise: Noise, samples: int, rate: float | None) -> list[Table]:
+    if samples < _FEWEST_ROWS:
+        return []
+    steady = {"kind": "unsteadiness", "parts": 4, "channels": channels, "noise": noise}
+    if not rate:
+        return [steady]
+    edges = [_EDGES_HZ[0]]
+    for edge in (*_EDGES_HZ[1:], rate / 2):
+        if edges[-1] + 1.1 * rate / samples < edge <= rate / 2:
+            edges.append(edge)
+    bands: Table = {"edges": edges} if len(edges) > _FEWEST_BANDS else {"bands": _FEWEST_BANDS}
+    return [{"kind": "spectral", "features": ["bands"], **bands, "channels": channels, "noise": noise}, steady]
+
+
+def _spread(dataset: DataSet, index: int) -> float:
+    deviation = float(np.nanstd(column_of(dataset, index).astype(np.float64)))
+    return _rounded(_OF_SPREAD * deviation) or 1e-6
+
+
+def _magnitude(dataset: DataSet, triple: tuple[int, int, int]) -> float:
+    columns = [column_of(dataset, index).astype(np.float64) for index in triple]
+    return float(np.nanmedian(np.sqrt(sum(column**2 for column in columns))))
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.1g}")

@@ -1,0 +1,157 @@
+"""Rungs that are the end of a pipeline: an optional scale stage, then a model of the package `models`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.graph.stage import Context
+from edgewright.pipeline.plan import build, build_model, parts
+from edgewright.race.contract import PLAIN, Candidate, Columns, Part
+from edgewright.race.problem import Indices, Problem
+from edgewright.schema.config import CompressionConfig, ModelConfig, PipelineConfig, TrainingConfig
+from edgewright.schema.data import Floats
+
+# Axes of windows: samples, channels, values; pictures have one more, rows one less.
+_WINDOWS = 3
+Layers = tuple[dict[str, Any], ...]
+SCALE: dict[str, Any] = {"kind": "scale", "method": "standard", "clip": 8.0}
+
+
+@dataclass(frozen=True)
+class PipelineEnd:
+    """A fitted end of a pipeline.
+
+    Attributes:
+        part: samples that it was fitted on.
+        own: fitted stages of this rung, by name.
+        model: fitted model.
+    """
+
+    part: Part
+    own: tuple[tuple[str, Any], ...]
+    model: Any
+
+    def answers(self, rows: Indices) -> Floats:
+        """Return probabilities in the problem's class order, or predictions; a class absent from training gets 0."""
+        X = self.part.X[rows]
+        for _, stage in self.own:
+            X = np.asarray(stage.transform(X), np.float32)
+        if self.part.problem.task != "classification":
+            return np.asarray(self.model.predict(X), np.float32).reshape(len(rows), 1)
+        found = np.asarray(self.model.predict_proba(X), np.float32)
+        classes = np.asarray(self.part.problem.classes)
+        if len(self.model.classes_) == len(classes):
+            return found
+        wide = np.zeros((len(rows), len(classes)), np.float32)
+        wide[:, np.searchsorted(classes, np.asarray(self.model.classes_, dtype=classes.dtype))] = found
+        return wide
+
+    def says(self) -> str:
+        """Return the model's own description, or a summary of its layers."""
+        if hasattr(self.model, "says"):
+            return str(self.model.says(self.part.names))
+        rows = self.model.layer_records()
+        units = "-".join(str(row.shape_out[0]) for row in rows)
+        count = sum(row.parameters for row in rows)
+        kinds = " and ".join(dict.fromkeys(str(layer["kind"]) for layer in self.model.layers))
+        size, unit = (
+            " x ".join(map(str, self.part.X.shape[2:])),
+            "samples" if self.part.X.ndim == _WINDOWS else "pixels",
+        )
+        names = f"channels of {size} {unit}, by {kinds}" if size else "columns"
+        return f"a network of {units} units, {count:,} parameters, on {len(self.part.names)} {names}"
+
+    def steps(self) -> tuple[tuple[str, Any], ...]:
+        """Return the common stages, the rung's own stages and the model."""
+        return (*self.part.steps, *self.own, ("model", self.model))
+
+
+def needs_windows(problem: Problem) -> str:
+    """Return why rows and pictures cannot use features of windows; empty for windows."""
+    return "" if problem.samples.X.ndim == _WINDOWS else "it needs windows"
+
+
+def pipeline_candidate(
+    rank: int,
+    title: str,
+    kind: str,
+    *,
+    columns: Columns = PLAIN,
+    scaled: bool = False,
+    int8: bool = False,
+    layers: Layers | Callable[[PipelineConfig], Layers] = (),
+    unsupported_reason: Callable[[Problem], str] = lambda _: "",
+    training: TrainingConfig | None = None,
+    why: str = "",
+    prior: float = 0.0,
+    rung: bool = True,
+    suited: Callable[[PipelineConfig, Problem], PipelineConfig] = lambda config, _: config,
+) -> Candidate:
+    """Return a rung that appends a model of the package `models` to the common stages.
+
+    Args:
+        rank: position on the ladder, lowest first.
+        title: name in tables.
+        kind: kind of the model.
+        columns: input: 'plain', 'features' or 'windows'.
+        scaled: whether to add a scale stage, unless the common stages have one.
+        int8: whether a run quantises the model to int8.
+        layers: layers of a network, or a function of the pipeline with the common stages that returns them.
+        unsupported_reason: returns why a problem cannot use this rung; empty where it can.
+        training: training options of a network, unless the pipeline sets its own.
+        why: what it is good for, in a sentence.
+        prior: advantage on other data sets, as of `Candidate`.
+        rung: whether the ladder climbs it.
+        suited: returns the pipeline with what depends on the samples.
+    """
+
+    def tail(config: PipelineConfig) -> PipelineConfig:
+        chosen = layers(config) if callable(layers) else layers
+        scales = any(stage.get("kind") == "scale" for stage in config.stages)
+        return msgspec.structs.replace(
+            config,
+            stages=(*config.stages, *([SCALE] if scaled and not scales else [])),
+            model=ModelConfig(kind=kind, layers=chosen) if chosen else ModelConfig(kind=kind),
+            training=config.training if config.training != TrainingConfig() else training or config.training,
+            compression=msgspec.structs.replace(config.compression, int8=True)
+            if int8
+            else CompressionConfig(int8=False),
+        )
+
+    return Candidate(
+        rank=rank, title=title, tail=tail, fit=fit_end, columns=columns, unsupported_reason=unsupported_reason,
+        why=why, prior=prior, rung=rung, suited=suited,
+    )  # fmt: skip
+
+
+def fit_end(part: Part, config: PipelineConfig) -> PipelineEnd:
+    """Fit the stages and the model that follow the common stages of a pipeline."""
+    problem, train = part.problem, part.train
+    own: list[tuple[str, Any]] = []
+    X, names = part.X[train], part.names
+    for added in parts(config.stages, config.name)[len(part.config.stages) :]:
+        context = Context(
+            shape=X.shape[1:], names=names, units=("",) * len(names), rate=None, task=problem.task, seed=config.seed,
+        )  # fmt: skip
+        stage = build(added, context)
+        X = np.asarray(stage.fit(X, part.y[train]).transform(X), np.float32)
+        own.append((added.name, stage))
+    y = part.y[train]
+    if part.extra is not None:
+        copies = part.extra
+        for _, stage in own:
+            copies = np.asarray(stage.transform(copies), np.float32)
+        X, y = np.concatenate([X, copies]), np.concatenate([y, part.extra_y])
+    model = build_model(config, problem.task)
+    model.fit(X, _targets(y, problem.task))
+    return PipelineEnd(part, tuple(own), model)
+
+
+def _targets(y: NDArray[Any], task: str) -> NDArray[Any]:
+    return y if task == "classification" else y.astype(np.float64)

@@ -1,0 +1,246 @@
+"""Evaluation problem of ladders, curves and searches: samples, their units, and folds that never split a unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.objects import refuse_objects
+from edgewright.data.audited_labels import limit_of, records
+from edgewright.data.load import load_data
+from edgewright.data.samples import cut
+from edgewright.data.splits import touching
+from edgewright.data.targets import encode_target, task_of
+from edgewright.pipeline.material import Material
+from edgewright.schema.config import PipelineConfig, WindowConfig
+from edgewright.schema.data import DataSet, Recording, Samples
+from edgewright.schema.errors import InputError
+
+Indices = NDArray[np.int64]
+DAY = 86_400.0
+# With fewer sessions or days than this there are too few folds; the samples are split into `BLOCKS` blocks of time.
+FEWEST_DAYS = 5
+BLOCKS = 10
+# With fewer samples a fold tests on a handful of rows, and no confidence interval can exclude zero.
+FEWEST_SAMPLES = 30
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Training and test indices into the samples of a problem, ascending and disjoint."""
+
+    train: Indices
+    test: Indices
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Samples on which models are evaluated by cross-validation.
+
+    Attributes:
+        name: name of the data set.
+        dataset: data set as read, with origin and licence.
+        samples: samples without those of held-out groups.
+        y: target in the form that models take: text labels or float64, shape (n,).
+        task: 'classification' or 'regression'.
+        window: window configuration; None for single rows.
+        by: unit that folds keep whole: 'group', 'session', 'day', 'block' (of time) or 'row'.
+        units: shape (n,), index of each sample's group, session, day or block, 0 to u-1.
+        held_out: groups that are left out because the test report of a run uses them.
+        whole: classes of the full problem where this is a subset; empty for a full problem.
+        notes: automatic decisions about how samples are cut.
+    """
+
+    name: str
+    dataset: DataSet
+    samples: Samples
+    y: Any
+    task: str
+    window: WindowConfig | None
+    by: str
+    units: Indices
+    held_out: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in sorted order; empty for a regression."""
+        if self.whole:
+            return self.whole
+        return tuple(str(name) for name in np.unique(self.y)) if self.task == "classification" else ()
+
+    def subset(self, rows: Indices) -> Problem:
+        """Return the problem with a subset of the samples; it keeps the classes of all samples."""
+        of = self.samples
+        samples = msgspec.structs.replace(
+            of,
+            X=of.X[rows],
+            y=of.y[rows],
+            groups=None if of.groups is None else of.groups[rows],
+            sessions=of.sessions[rows],
+            starts=of.starts[rows],
+        )
+        return replace(self, samples=samples, y=self.y[rows], units=self.units[rows], whole=self.classes)
+
+
+def problem_of_pipeline(config: PipelineConfig, data: str | None = None, dataset: DataSet | None = None) -> Problem:
+    """Return the evaluation problem of a pipeline without the groups that its split reserves for the test.
+
+    The labels of these groups are removed before windows are cut.
+
+    Args:
+        config: pipeline configuration.
+        data: path that overrides the one in `[data]`.
+        dataset: data set, if it has already been read.
+
+    Raises:
+        InputError: the data cannot be read, has no target, only one target value, or too few samples.
+        CheckFailedError: the labels are machine-made and no audit shows an error rate below the limit.
+    """
+    location = data or config.data.get("path")
+    records(location if isinstance(location, str) else None, limit_of(config.data))
+    dataset = dataset or load_data(config.data, seed=config.seed, path=data)
+    held_out = tuple(config.split.test_groups)
+    if held_out:
+        dataset = msgspec.structs.replace(dataset, recordings=tuple(_without(r, held_out) for r in dataset.recordings))
+    samples = cut(dataset, config.window)
+    if len(samples.y) < FEWEST_SAMPLES:
+        raise InputError(
+            f"at least {FEWEST_SAMPLES} labelled samples", str(len(samples.y)), dataset.name,
+            "Results on fewer samples may be chance. Record more, or label more of the data",
+        )  # fmt: skip
+    task = task_of(samples.y, config.task)
+    refuse_objects(task, config.name)
+    by, units = fold_units(samples, config.window)
+    return Problem(
+        name=dataset.name,
+        dataset=dataset,
+        samples=samples,
+        y=encode_target(samples.y, task),
+        task=task,
+        window=config.window,
+        by=by,
+        units=units,
+        held_out=held_out,
+    )
+
+
+def problem_of_training(config: PipelineConfig, material: Material) -> Problem:
+    """Return the evaluation problem of the training and validation samples of a run.
+
+    Args:
+        config: pipeline configuration.
+        material: samples of the run and their split.
+    """
+    rows = np.sort(np.concatenate([material.sides.train, material.sides.validation]))
+    every = Problem(
+        name=material.dataset.name,
+        dataset=material.dataset,
+        samples=material.samples,
+        y=material.samples.y,
+        task=material.task,
+        window=config.window,
+        by="row",
+        units=np.arange(len(material.samples.y), dtype=np.int64),
+    )
+    part = replace(every.subset(rows), whole=())
+    by, units = (
+        ("row", np.arange(len(rows), dtype=np.int64))
+        if material.sides.by == "row"
+        else fold_units(part.samples, config.window)
+    )
+    return replace(part, by=by, units=units)
+
+
+def _without(recording: Recording, held_out: tuple[str, ...]) -> Recording:
+    """Return the recording without the labels of the held-out groups, so that no sample is cut from their rows."""
+    if recording.groups is None or recording.target is None:
+        return recording
+    rows = np.isin(recording.groups, held_out)
+    if not rows.any():
+        return recording
+    target = np.array(recording.target)
+    target[rows] = "" if target.dtype.kind == "U" else np.nan
+    return msgspec.structs.replace(recording, target=target)
+
+
+def are_pictures(samples: Samples) -> bool:
+    """Return whether samples are pictures, shape (n, channels, height, width)."""
+    return bool(samples.X.ndim == 4)
+
+
+def fold_units(samples: Samples, window: WindowConfig | None) -> tuple[str, Indices]:
+    """Return the kind of unit that folds keep whole ('group', 'session', ...) and the unit of each sample."""
+    if samples.groups is not None and len(np.unique(samples.groups)) > 1:
+        return "group", np.unique(samples.groups, return_inverse=True)[1].astype(np.int64)
+    if samples.rate is None and window is None:
+        return "row", np.arange(len(samples.y), dtype=np.int64)
+    sessions = np.unique(samples.sessions, return_inverse=True)[1].astype(np.int64)
+    if sessions.max() + 1 >= FEWEST_DAYS:
+        return "session", sessions
+    if samples.rate is not None:
+        # Days are counted from the first row of each session, because a recording has no calendar time.
+        day = (samples.starts / samples.rate // DAY).astype(np.int64)
+        days = np.unique(sessions * (int(day.max()) + 1) + day, return_inverse=True)[1].astype(np.int64)
+        if days.max() + 1 >= FEWEST_DAYS:
+            return "day", days
+    order = np.lexsort((samples.starts, sessions))
+    blocks = np.empty(len(order), np.int64)
+    blocks[order] = np.arange(len(order)) * BLOCKS // len(order)
+    return "block", blocks
+
+
+def folds(problem: Problem, count: int, *, seed: int = 0, leave_one_out: bool = False) -> tuple[Fold, ...]:
+    """Return folds of whole units with nearly equal sample counts; every sample is in exactly one test set.
+
+    The largest units are assigned first, each to the smallest fold; rows are stratified by class. Training samples
+    that share rows with a test window are dropped.
+
+    Args:
+        problem: samples and their units.
+        count: number of folds; reduced to the number of units where there are fewer.
+        seed: random seed for the order of units of equal size.
+        leave_one_out: make one fold per unit and ignore `count`.
+
+    Raises:
+        InputError: the problem has only one unit.
+    """
+    units, rng = problem.units, np.random.default_rng(seed)
+    sizes = np.bincount(units)
+    if len(sizes) < 2:
+        raise InputError(
+            f"at least two {problem.by}s", "one", problem.name, "Record more, or choose another group column"
+        )
+    number = len(sizes) if leave_one_out else max(2, min(count, len(sizes)))
+    if problem.by == "row":
+        location = stratified_folds(problem, number, rng)
+    else:
+        order = rng.permutation(len(sizes))
+        order = order[np.argsort(-sizes[order], kind="stable")]
+        totals, dealt = np.zeros(number, np.int64), np.empty(len(sizes), np.int64)
+        for unit in order:
+            smallest = int(np.argmin(totals))
+            dealt[unit], totals[smallest] = smallest, totals[smallest] + sizes[unit]
+        location = dealt[units]
+    length = problem.window.samples if problem.window else 1
+    made = []
+    for fold in range(number):
+        test, train = np.flatnonzero(location == fold), np.flatnonzero(location != fold)
+        if length > 1:
+            train = train[~touching(problem.samples, train, test, length)]
+        made.append(Fold(train, test))
+    return tuple(made)
+
+
+def stratified_folds(problem: Problem, number: int, rng: np.random.Generator) -> Indices:
+    """Return the fold of each row: rows are shuffled, sorted by target and assigned to the folds in turn."""
+    order = rng.permutation(len(problem.y))
+    order = order[np.argsort(problem.y[order], kind="stable")]
+    location = np.empty(len(order), np.int64)
+    location[order] = np.arange(len(order)) % number
+    return location

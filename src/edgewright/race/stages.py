@@ -1,0 +1,137 @@
+"""Common stages of a rung, fitted on training samples only, and their output for all samples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from edgewright.core.catalogue import listing
+from edgewright.data.framing import SOUND
+from edgewright.pipeline.fitting import fit_stages
+from edgewright.pipeline.plan import parts
+from edgewright.race.contract import FEATURES, WINDOWS, Columns, Part
+from edgewright.race.motion import motion_stages
+from edgewright.race.problem import Indices, Problem, are_pictures
+from edgewright.schema.config import PipelineConfig
+from edgewright.schema.data import Samples
+from edgewright.training.augment import augmented, copying
+
+Table = dict[str, Any]
+
+# Rows and columns of pictures whose colours are counted, at most.
+COUNTED_SIDE = 32
+# Share of a channel's spread below which the means of windows do not differ.
+_STILL = 1e-3
+# Missing readings are filled on the device, too, even where the training samples have none.
+IMPUTE: Table = {"kind": "impute"}
+FILL: Table = {"kind": "fill"}
+
+
+def plain_stages(problem: Problem) -> tuple[Table, ...]:
+    """Return the stages for plain columns: rows are imputed; windows become statistics per channel.
+
+    The statistics are mean, standard deviation, minimum, maximum and mean absolute difference. Sound becomes mean and
+    standard deviation of its MFCCs, because statistics of the waveform carry little information.
+    """
+    if are_pictures(problem.samples):
+        return _picture_stages(problem)
+    if problem.samples.X.ndim == 2:
+        return (IMPUTE,)
+    if is_sound(problem):
+        return (FILL, {"kind": "mfcc"}, {"kind": "statistics", "features": ["mean", "std"]})
+    return (FILL, {"kind": "statistics", "features": ["mean", "std", "min", "max", "mean_abs_diff"]})
+
+
+def _picture_stages(problem: Problem) -> tuple[Table, ...]:
+    """Return the stage for columns of pictures: histograms of colours, for which some of the pixels are enough."""
+    return ({"kind": "colours", "every": -(-max(problem.samples.X.shape[2:]) // COUNTED_SIDE)},)
+
+
+def is_sound(problem: Problem) -> bool:
+    """Return whether samples are a single channel of sound or vibration; such samples use the mel scale."""
+    samples = problem.samples
+    return bool(samples.rate and samples.rate >= SOUND and samples.X.ndim == 3 and samples.X.shape[1] == 1)
+
+
+def feature_stages(problem: Problem) -> tuple[Table, ...]:
+    """Return the stages for inputs of networks: rows are imputed; windows become features for their kind of data."""
+    samples = problem.samples
+    if are_pictures(samples):
+        return _picture_stages(problem)
+    if samples.X.ndim == 2:
+        return (IMPUTE,)
+    if is_sound(problem):
+        return (FILL, {"kind": "mfcc"}, {"kind": "statistics", "features": ["mean", "std", "min", "max"]})
+    names = [column.name for column in samples.columns]
+    return (FILL, *motion_stages(problem.dataset, samples.X.shape[2], names, _level(samples)))
+
+
+def _level(samples: Samples) -> list[str]:
+    """Return the channels whose mean hardly differs between windows, as where each recording was standardised.
+
+    Scaled to a deviation of one, such a mean would be the rounding of float32, which differs between devices.
+    """
+    X = np.asarray(samples.X, np.float64)
+    moves = np.nanstd(np.nanmean(X, axis=2), axis=0)
+    still = moves <= _STILL * np.nanstd(X, axis=(0, 2))
+    return [column.name for column, level in zip(samples.columns, still, strict=True) if level]
+
+
+def window_stages(problem: Problem, own: tuple[Table, ...]) -> tuple[Table, ...]:
+    """Return the stages for windows: those of the pipeline without its features; sound becomes frames of its MFCCs.
+
+    Pictures are taken as they are, too.
+    """
+    if own:
+        features = listing("edgewright.features", "STAGE")
+        return tuple(stage for stage in own if stage.get("kind") not in features)
+    filled = IMPUTE if problem.samples.X.ndim == 2 else FILL
+    if are_pictures(problem.samples):
+        return ()
+    return (filled, {"kind": "mfcc"}) if is_sound(problem) else (filled,)
+
+
+def config_of(config: PipelineConfig, problem: Problem, columns: Columns) -> PipelineConfig:
+    """Return the pipeline with the common stages for plain columns, for features or for windows.
+
+    For features, the stages of the pipeline itself are used where it has any; for windows, those before its features.
+    Rungs on plain columns ignore them and use no augmentation. Features of pictures are their plain columns.
+    """
+    if columns == FEATURES and not are_pictures(problem.samples):
+        return msgspec.structs.replace(config, stages=config.stages or feature_stages(problem))
+    if columns == WINDOWS:
+        return msgspec.structs.replace(config, stages=window_stages(problem, config.stages))
+    training = msgspec.structs.replace(config.training, augment=())
+    return msgspec.structs.replace(config, stages=plain_stages(problem), training=training)
+
+
+def part_of(problem: Problem, config: PipelineConfig, train: Indices) -> Part:
+    """Fit the common stages on `train` and transform all samples.
+
+    Augmented training windows (`training.augment`) pass through the same stages.
+
+    Raises:
+        InputError: a stage does not accept the samples.
+    """
+    samples = msgspec.structs.replace(problem.samples, y=problem.y)
+    extra, extra_y = None, np.asarray(problem.y)[:0]
+    if copying(config.training.augment):
+        windows, origin = augmented(config.training.augment, samples.X[train], config.seed)
+        extra, extra_y = windows[len(train) :], np.asarray(problem.y)[train][origin[len(train) :]]
+    flow = fit_stages(
+        samples, train, parts(config.stages, config.name), problem.task, config.seed, extra, lambda _: None
+    )
+    # Without stages every fold has the same samples, of which one copy is enough: pictures are large.
+    same = not config.stages and isinstance(samples.X, np.ndarray)
+    return Part(
+        X=samples.X if same else flow.array(np.arange(len(problem.y), dtype=np.int64)),
+        names=tuple(flow.context.names),
+        train=train,
+        extra=None if flow.extra is None else np.asarray(flow.extra, np.float32),
+        extra_y=extra_y,
+        steps=tuple(flow.steps),
+        problem=problem,
+        config=config,
+    )

@@ -1,0 +1,80 @@
+"""Every rung, found by listing the folder: answers, its own sentence, its graph, its price, its pipeline."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+
+from edgewright.core.executor import compile_graph
+from edgewright.core.onnx.reader import read_onnx
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.models.network import NetworkClassifier
+from edgewright.pipeline.plan import build_model, model_of
+from edgewright.pipeline.store import pack, unpack
+from edgewright.pipeline.whole_graph import graph_of
+from edgewright.race.contract import WINDOWS, candidates
+from edgewright.race.price import price
+from edgewright.search.ladder.measurement import Ladder
+from edgewright.search.ladder.model_comparison import PATIENCE
+from ladder_problems import ladder, table
+
+RUNGS = candidates()
+
+
+@pytest.fixture(scope="module", params=["threshold", "amount"])
+def problem(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Ladder:
+    return ladder(table(tmp_path_factory.mktemp("rungs") / "rows.csv", kind=str(request.param)))
+
+
+def test_the_ladder_goes_from_the_majority_to_networks() -> None:
+    names = [name for name, candidate in RUNGS.items() if candidate.rung]
+    assert names == [
+        "majority", "threshold", "rules", "state_machine", "linear", "tree", "forest", "boosting", "neighbours",
+        "small_network", "large_network", "recurrent_network", "small_convolutions", "large_convolutions",
+    ]  # fmt: skip
+    assert len({candidate.rank for candidate in RUNGS.values()}) == len(RUNGS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name, rung in RUNGS.items() if rung.columns != WINDOWS])
+def test_a_rung_answers_says_itself_and_is_priced(name: str, problem: Ladder) -> None:
+    if reason := RUNGS[name].unsupported_reason(problem.problem):
+        assert reason.startswith("it needs ")
+        return
+    rung, whole = RUNGS[name], problem.parts(RUNGS[name].columns)[-1]
+    config = rung.tail(problem.configs[rung.columns])
+    quick = msgspec.structs.replace(config, training=msgspec.structs.replace(config.training, epochs=2))
+    fitted = rung.fit(whole, quick)
+    rows = np.arange(len(problem.problem.y), dtype=np.int64)
+    answers = fitted.answers(rows)
+    classify = problem.problem.task == "classification"
+    assert answers.shape == (len(rows), 2 if classify else 1)
+    if classify:
+        assert np.allclose(answers.sum(axis=1), 1, atol=1e-5)
+    assert len(fitted.says()) > 5
+    steps = list(fitted.steps())
+    graph = graph_of(steps, (2,), "rung", problem.problem.samples.columns)
+    key = "probabilities" if classify else "prediction"
+    read = read_onnx(to_onnx(graph))
+    values = np.asarray(compile_graph(read, [key])(problem.problem.samples.X)[key]).reshape(len(rows), -1)
+    assert np.allclose(values, answers, atol=2e-3 if name == "neighbours" else 1e-5)
+    footprint, why = price(fitted, problem.problem, quick, problem.profile)
+    assert not why
+    assert footprint is not None
+    assert 0 <= footprint.flash.value < 1e6
+    assert footprint.flash.value > 0 or footprint.instructions is None
+    model = steps[-1][1]
+    arrays: dict[str, np.ndarray] = {}
+    stored = {key: pack(getattr(model, key), arrays, key) for key in model_of(quick).state}
+    again = build_model(quick, problem.problem.task)
+    for key, value in msgspec.json.decode(msgspec.json.encode(stored)).items():
+        setattr(again, key, unpack(value, arrays))
+    X = np.ones((3, 2), np.float32)
+    assert np.array_equal(again.predict(X), model.predict(X))
+    assert isinstance(model, NetworkClassifier) or model.layer_records()[0].parameters >= 0
+
+
+def test_rungs_that_are_asked_for_alone(problem: Ladder) -> None:
+    assert list(candidates(("tree", "majority"))) == ["majority", "tree"]
+    assert PATIENCE == 5

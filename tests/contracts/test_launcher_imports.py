@@ -1,0 +1,47 @@
+"""The launcher imports its modules once, at its start: they are few, and an update replaces none of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+IMPORTED = {
+    "edgewright", "edgewright.core", "edgewright.core.files", "edgewright.core.read_only_database", "edgewright.device",
+    "edgewright.device.agent", "edgewright.device.agent.systemd", "edgewright.device.store",
+    "edgewright.device.store.database", "edgewright.device.store.file_operations",
+    "edgewright.device.store.guarded_database",
+    "edgewright.fleet", "edgewright.fleet.device", "edgewright.fleet.device.agent_choice",
+    "edgewright.fleet.device.device_state", "edgewright.fleet.device.environments",
+    "edgewright.fleet.device.launched_agent", "edgewright.fleet.device.launcher",
+    "edgewright.fleet.device.launcher_record", "edgewright.fleet.device.package_slots",
+    "edgewright.fleet.device.parent_process", "edgewright.fleet.device.ports", "edgewright.fleet.device.rollback",
+    "edgewright.fleet.device.state_database", "edgewright.fleet.device.store_lock", "edgewright.fleet.protocol",
+    "edgewright.fleet.protocol.wheel_set", "edgewright.schema", "edgewright.schema.boards",
+    "edgewright.schema.errors", "edgewright.schema.fleet_plan",
+    "edgewright.schema.fleet_report",
+}  # fmt: skip
+LIBRARIES = {"msgspec"}
+RUN = """
+import os, sys
+from pathlib import Path
+import edgewright.fleet.device.launcher as launcher
+before = set(sys.modules)
+Path("base").write_text("#!/bin/sh\\nexit 7\\n")
+Path("base").chmod(0o755)
+os.environ[launcher.FACTORY_VARIABLE] = os.path.abspath("base")
+assert launcher.launch(Path("store"), "", True) == 7
+print(*sorted(before))
+print(*sorted(set(sys.modules) - before))
+"""
+
+
+def test_the_launcher_imports_few_modules_and_none_while_it_runs(tmp_path: object) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", RUN], cwd=str(tmp_path), capture_output=True, text=True, timeout=60, check=True
+    )
+    start, later = (set(line.split()) for line in done.stdout.split("\n")[:2])
+    assert {name for name in start if name.split(".")[0] == "edgewright"} == IMPORTED
+    bundled = sys.stdlib_module_names | {"__main__", "typing_extensions", "__mp_main__"}
+    others = {name.split(".")[0] for name in start} - bundled - {"edgewright"}
+    assert {name for name in others if not name.startswith(("_", "sitecustomize"))} <= LIBRARIES
+    assert {name for name in later if name.startswith("edgewright")} == set()

@@ -1,0 +1,428 @@
+"""The listener over real sockets: large and slow heads, pipelined requests, silent TLS connections, an orderly stop."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from edgewright.fleet.server import connection_limits, http_listener
+from edgewright.fleet.server.connection_limits import OpenConnections
+from edgewright.fleet.server.http_listener import HttpListener, server_context
+from edgewright.schema.errors import InputError
+
+GET = b"GET / HTTP/1.1\r\nHost: fleet\r\n\r\n"
+Visit = Callable[[HttpListener, asyncio.Event], Awaitable[None]]
+Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+OPENED: list[asyncio.StreamWriter] = []
+
+
+async def connected(listener: HttpListener, trusted: ssl.SSLContext | None = None) -> Ends:
+    """Return a connection that `visited` closes."""
+    ends = await asyncio.open_connection(
+        "127.0.0.1", listener.port, ssl=trusted, server_hostname="localhost" if trusted else None
+    )
+    OPENED.append(ends[1])
+    return ends
+
+
+async def _app(send: Callable[[dict[str, object]], Awaitable[None]], going: asyncio.Event, body: bytes) -> None:
+    await going.wait()
+    length = b"%d" % len(body)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
+    await send({"type": "http.response.body", "body": body})
+
+
+def visited(
+    visit: Visit, tls: ssl.SSLContext | None = None, body: bytes = b"ok", report: Callable[[int], None] = lambda n: None
+) -> None:
+    """Run a visit of a listener whose answers wait for the event."""
+
+    async def go() -> None:
+        going = asyncio.Event()
+        listener = HttpListener(
+            lambda scope, receive, send: _app(send, going, body), "127.0.0.1", 0, OpenConnections(100, shared=False),
+            tls, report,
+        )  # fmt: skip
+        try:
+            await asyncio.wait_for(visit(listener, going), 30.0)
+        finally:
+            await listener.stop(0.1)
+            while OPENED:
+                OPENED.pop().close()
+            await asyncio.sleep(0.01)
+        assert len(listener.connections) == 0
+
+    asyncio.run(go())
+
+
+def test_a_head_that_is_too_large_is_refused() -> None:
+    async def visit(listener: HttpListener, going: asyncio.Event) -> None:
+        reader, writer = await connected(listener)
+        writer.write(GET[:-2])
+        for _ in range(40):
+            writer.write(b"X-Filling: " + b"x" * 1000 + b"\r\n")
+            await asyncio.sleep(0)
+        with suppress(ConnectionError):  # the answer may be lost behind what was still sent
+            assert (await reader.read()).startswith(b"HTTP/1.1 400")
+        assert len(listener.connections) == 0
+
+    visited(visit)
+
+
+def test_a_third_request_before_the_first_answer_ends_the_connection() -> None:
+    async def visit(listener: HttpListener, going: asyncio.Event) -> None:
+        reader, writer = await connected(listener)
+        writer.write(2 * GET)
+        going.set()
+        assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
+        assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
+        going.clear()
+        writer.write(1000 * GET)
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await reader.readexactly(1)
+
+    visited(visit)
+
+
+def test_half_a_second_head_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_limits, "SILENT_S", 0.05)
+    monkeypatch.setattr(http_listener, "_TICK_S", 0.05)
+
+    async def visit(listener: HttpListener, going: asyncio.Event) -> None:
+        going.set()
+        reader, writer = await connected(listener)
+        writer.write(GET)
+        await reader.readuntil(b"ok")
+        await asyncio.sleep(0.3)  # idle is no fault
+        writer.write(GET[:20])
+        assert await reader.read() == b""
+
+    visited(visit)
+
+
+def test_a_silent_tls_connection_ends_and_others_are_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setattr(http_listener, "_TICK_S", 0.05)
+    certificate = _certificate(tmp_path)
+
+    async def visit(listener: HttpListener, going: asyncio.Event) -> None:
+        going.set()
+        silent = [await connected(listener) for _ in range(3)]
+        silent[0][1].write(b"\x16")
+        silent[1][1].write(b"no handshake at all, and long enough to be refused\r\n\r\n")
+        trusted = ssl.create_default_context(cafile=str(certificate[0]))
+        reader, writer = await connected(listener, trusted)
+        writer.write(GET)
+        await reader.readuntil(b"ok")
+        monkeypatch.setattr(connection_limits, "SILENT_S", 0.0)
+        for waiting, _ in silent:
+            with suppress(ConnectionError):
+                await waiting.read()
+        assert len(listener.connections) == 1
+        writer.write(GET)
+        await reader.readuntil(b"ok")
+
+    visited(visit, server_context(*certificate))
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: fleet\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begin", "more"),
+    [
+        (GET + GET[:-2], b"X-Filling: " + b"x" * 1000 + b"\r\n"),
+        (GET + GET[:-2] + b"X-Filling: ", b"x" * 1000),
+        (GET + b"GET /", b"x" * 1000),
+        (CHUNKED + b"0\r\n", b"X-Filling: " + b"x" * 1000 + b"\r\n"),
+        (CHUNKED + b"1;", b"x" * 1000),
+    ],
+    ids=["headers", "a header", "an address", "trailers", "an extension"],
+)
+def test_what_follows_endlessly_while_an_answer_is_open_ends_the_connection(begin: bytes, more: bytes) -> None:
+    async def visit(listener: HttpListener, going: asyncio.Event) -> None:
+        reader, writer = await connected(listener)
+        writer.write(begin)
+        while not listener.state.tasks:
+            await asyncio.sleep(0.01)
+        sent = 0
+        with suppress(ConnectionError):
+            while sent < 5_000_000:
+                writer.write(100 * more)
+                await writer.drain()
+                sent += 100 * len(more)
+            await asyncio.wait_for(reader.read(), 1.0)
+        assert len(listener.connections) == 0
+
+    visited(visit)
+
+
+def test_a_body_in_small_chunks_and_a_large_body_are_no_large_head() -> None:
+    async def visit(listener: HttpListener, going: asyncio.Event) -> None:
+        going.set()
+        reader, writer = await connected(listener)
+        for body in (CHUNKED + 20_000 * b"1\r\nx\r\n" + b"0\r\n\r\n", GET[:-2] + b"Content-Length: 400000\r\n\r\n"):
+            writer.write(body)
+            if b"Length" in body:
+                writer.write(400_000 * b"x")
+            await writer.drain()
+            assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
+
+    visited(visit)
+
+
+def _slow(listener: HttpListener) -> socket.socket:
+    """Return a connection whose kernel takes little before it is read."""
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    made.settimeout(20.0)
+    made.connect(("127.0.0.1", listener.port))
+    return made
+
+
+LARGE = 2 << 20
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("body", [LARGE, 130_000])
+def test_a_client_that_reads_nothing_holds_little_and_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tls: bool, body: int
+) -> None:
+    monkeypatch.setattr(http_listener, "_STALLED_S", 0.5)
+    monkeypatch.setattr(http_listener, "_CLOSE_NOTIFY_S", 0.1)
+    certificate = _certificate(tmp_path)
+
+    async def visit(listener: HttpListener, going: asyncio.Event) -> None:
+        going.set()
+        client = await asyncio.to_thread(_slow, listener)
+        if tls:
+            trusted = ssl.create_default_context(cafile=str(certificate[0]))
+            client = await asyncio.to_thread(trusted.wrap_socket, client, server_hostname="localhost")
+        await asyncio.to_thread(client.sendall, GET)
+        most, began = 0, asyncio.get_running_loop().time()
+        with client:
+            while listener.state.connections and asyncio.get_running_loop().time() < began + 10.0:
+                for connection in [*listener.connections._open]:
+                    assert isinstance(connection, http_listener._HttpConnection)
+                    most = max(most, connection._waiting())
+                await asyncio.sleep(0.02)
+        assert most < 180_000
+        assert len(listener.connections) == 0
+
+    visited(visit, server_context(*certificate) if tls else None, b"x" * body)
+
+
+def test_a_slow_tls_client_that_reads_gets_all_before_the_connection_closes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setattr(http_listener, "_STALLED_S", 3.0)
+    monkeypatch.setattr(http_listener, "_CLOSE_NOTIFY_S", 0.1)
+    certificate = _certificate(tmp_path)
+
+    async def visit(listener: HttpListener, going: asyncio.Event) -> None:
+        going.set()
+        client = await asyncio.to_thread(_slow, listener)
+        trusted = ssl.create_default_context(cafile=str(certificate[0]))
+        client = await asyncio.to_thread(trusted.wrap_socket, client, server_hostname="localhost")
+        read, number = b"", 0
+        with client:
+            await asyncio.to_thread(client.sendall, GET[:-2] + b"Connection: close\r\n\r\n")
+            while part := await asyncio.to_thread(client.recv, 16_384):
+                read, number = read + part, number + 1
+                await asyncio.sleep(0.25 if number % 40 == 1 else 0.0)
+        assert len(read.partition(b"\r\n\r\n")[2]) == 3 * LARGE
+
+    visited(visit, server_context(*certificate), b"x" * (3 * LARGE))
+
+
+def test_an_idle_tls_client_that_does_not_answer_the_close_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setattr(http_listener, "_IDLE_S", 0.2)
+    monkeypatch.setattr(http_listener, "_CLOSE_NOTIFY_S", 0.1)
+    certificate = _certificate(tmp_path)
+
+    async def visit(listener: HttpListener, going: asyncio.Event) -> None:
+        going.set()
+        trusted = ssl.create_default_context(cafile=str(certificate[0]))
+        client = await asyncio.to_thread(_slow, listener)
+        with await asyncio.to_thread(trusted.wrap_socket, client, server_hostname="localhost") as client:
+            await asyncio.to_thread(client.sendall, GET)
+            await asyncio.sleep(1.0)
+            assert len(listener.connections) == 0
+
+    visited(visit, server_context(*certificate))
+
+
+def test_an_answer_does_not_wait_for_the_acknowledgement_of_its_head() -> None:
+    async def visit(listener: HttpListener, going: asyncio.Event) -> None:
+        await connected(listener)
+        while not listener.state.connections:
+            await asyncio.sleep(0.01)
+        (connection,) = listener.state.connections
+        accepted = connection.transport.get_extra_info("socket")
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+    visited(visit)
+
+
+def test_a_tls_connection_that_was_closed_twice_ends(tmp_path: Path) -> None:
+    certificate = _certificate(tmp_path)
+
+    async def visit(listener: HttpListener, going: asyncio.Event) -> None:
+        trusted = ssl.create_default_context(cafile=str(certificate[0]))
+        client = await asyncio.to_thread(_slow, listener)
+        with await asyncio.to_thread(trusted.wrap_socket, client, server_hostname="localhost") as client:
+            for connection in list(listener.state.connections):
+                connection.shutdown()
+                connection.shutdown()
+            await listener.stop(0.1)
+            await asyncio.sleep(0.1)
+            assert len(listener.state.connections) == 0
+
+    visited(visit, server_context(*certificate))
+
+
+def test_a_download_that_goes_on_is_not_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_listener, "_CLOSE_NOTIFY_S", 0.05)
+
+    async def visit(listener: HttpListener, going: asyncio.Event) -> None:
+        going.set()
+        client = await asyncio.to_thread(_slow, listener)
+        with client:
+            await asyncio.to_thread(client.sendall, GET)
+            while not listener.state.connections:
+                await asyncio.sleep(0.01)
+            (loading,) = listener.connections._open
+            others = [await connected(listener) for _ in range(3)]
+            while len(listener.connections) < 4:
+                await asyncio.sleep(0.01)
+            assert next(iter(listener.connections._open)) is loading
+            for _ in range(10):
+                await asyncio.to_thread(client.recv, 65_536)
+                await asyncio.sleep(0.02)
+            assert next(iter(listener.connections._open)) is not loading
+            assert len(others) == 3
+
+    visited(visit, body=b"x" * LARGE)
+
+
+class _Failing:
+    """A listening socket whose first calls of `accept` fail."""
+
+    def __init__(self, listening: socket.socket, errors: list[int]) -> None:
+        self._listening, self._errors = listening, errors
+
+    def accept(self) -> tuple[socket.socket, tuple[str, int]]:
+        if self._errors:
+            raise OSError(self._errors.pop(), "a fault")
+        return self._listening.accept()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._listening, name)
+
+
+def test_only_a_lack_of_files_or_memory_stops_accepting_until_the_next_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def visit(listener: HttpListener, going: asyncio.Event) -> None:
+        going.set()
+        loop = asyncio.get_running_loop()
+        for errors, stops in (
+            ([errno.ECONNABORTED, errno.EPROTO, errno.ENETDOWN, errno.EPERM], False), ([errno.EMFILE], True)
+        ):  # fmt: skip
+            listener._timer.cancel()
+            listening = listener._socket
+            loop.remove_reader(listening)
+            listener._socket = _Failing(listening, errors)  # type: ignore[assignment]
+            monkeypatch.setattr(http_listener, "_TICK_S", 1.0)
+            listener._tick()
+            began = loop.time()
+            reader, writer = await connected(listener)
+            writer.write(GET)
+            await reader.readuntil(b"ok")
+            assert (loop.time() - began > 0.7) == stops
+            listener._socket = listening
+
+    visited(visit)
+
+
+def test_a_report_that_cannot_be_written_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_listener, "_TICK_S", 0.05)
+    reported: list[int] = []
+
+    def report(closed: int) -> None:
+        reported.append(closed)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def visit(listener: HttpListener, going: asyncio.Event) -> None:
+        going.set()
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+        for count in (1, 2):
+            listener.connections.closed = count
+            while count not in reported:
+                await asyncio.sleep(0.01)
+        reader, writer = await connected(listener)
+        writer.write(GET)
+        await reader.readuntil(b"ok")
+
+    visited(visit, report=report)
+
+
+def test_an_open_request_is_answered_when_the_listener_stops() -> None:
+    async def visit(listener: HttpListener, going: asyncio.Event) -> None:
+        reader, writer = await connected(listener)
+        writer.write(GET)
+        while not listener.state.tasks:
+            await asyncio.sleep(0.01)
+        stopping = asyncio.create_task(listener.stop(20.0))
+        await asyncio.sleep(0.05)
+        going.set()
+        answer = await reader.read()
+        assert answer.endswith(b"ok")
+        assert b"connection: close" in answer
+        await stopping
+
+    visited(visit)
+
+
+def test_an_address_in_use_and_a_wrong_certificate_are_errors(tmp_path: Path) -> None:
+    async def go(port: int) -> None:
+        HttpListener(
+            lambda scope, receive, send: asyncio.sleep(0), "127.0.0.1", port, OpenConnections(10, shared=False)
+        )
+
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(InputError, match="a free address"):
+        asyncio.run(go(taken.getsockname()[1]))
+    (tmp_path / "a").write_text("no PEM")
+    with pytest.raises(InputError, match="a certificate and its key"):
+        server_context(tmp_path / "a", tmp_path / "a")
+
+
+def _certificate(folder: Path) -> tuple[Path, Path]:
+    import datetime
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a")])
+    now = datetime.datetime.now(datetime.UTC)
+    signed = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True).sign(key, hashes.SHA256())
+    )  # fmt: skip
+    paths = folder / "cert.pem", folder / "key.pem"
+    paths[0].write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return paths

@@ -1,0 +1,92 @@
+"""Plausible errors of sensors: by unit and name of each column, and none of times, counts and one-hot columns."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgewright.data.sensor_kinds import axis_pairs, kind_of, sensors_of
+from edgewright.pipeline.plausible_changes import plausible_changes
+from edgewright.schema.data import Column, DataSet, Floats, Recording, Samples
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "kind"),
+    [
+        ("acc_x", "", "acceleration"), ("x", "", "other"), ("wrist", "m/s²", "acceleration"),
+        ("gyro_z", "", "rotation"), ("body", "deg/s", "rotation"), ("ecg", "", "signal"), ("lead", "mV", "signal"),
+        ("bearing_temperature", "°C", "temperature"), ("Temp", "", "temperature"), ("tempo", "", "other"),
+        ("temperature_trend", "", "other"), ("pressure_std", "hPa", "other"), ("pressure", "hPa", "pressure"),
+        ("barometer", "", "pressure"), ("pressure", "bar", "pressure"), ("humidity", "%", "other"),
+        ("timestamp", "", "time"), ("Tool wear", "min", "time"), ("age", "", "time"), ("usage", "", "other"),
+        ("hour", "", "time"), ("steps", "", "count"), ("error_count", "", "count"), ("account", "", "other"),
+        ("Type=H", "", "category"), ("temperature=high", "", "category"),
+    ],
+)  # fmt: skip
+def test_the_kind_of_a_column_comes_from_its_unit_and_name(name: str, unit: str, kind: str) -> None:
+    assert kind_of(Column(name=name, unit=unit)) == kind
+
+
+def columns(*names: str) -> tuple[Column, ...]:
+    return tuple(Column(name=name) for name in names)
+
+
+def test_axes_are_one_sensor_and_times_and_counts_none() -> None:
+    mixed = columns("acc_x", "acc_y", "acc_z", "gx", "gy", "gz", "time", "steps", "light", "day=mon", "max", "may")
+    assert sensors_of(mixed) == {"acc": [0, 1, 2], "g": [3, 4, 5], "light": [8], "max": [10], "may": [11]}
+    assert axis_pairs(mixed) == [(0, 1), (3, 4)]
+    assert sensors_of(columns("x", "y", "z")) == {"x, y, z": [0, 1, 2]}
+
+
+def changes(given: tuple[Column, ...], X: Floats) -> dict[str, Floats]:
+    """Return the change that each plausible error makes to rows or windows."""
+    y = np.full(len(X), "a")
+    samples = Samples(
+        X=X, y=y, groups=None, sessions=np.full(len(X), "s"), starts=np.arange(len(X)), columns=given, rate=None
+    )
+    dataset = DataSet(name="d", columns=given, recordings=(Recording(name="r", values=X.reshape(len(X), -1)),))
+    made = plausible_changes(dataset, samples, None, frozenset(), np.arange(len(X)))
+    return {name: np.asarray(changed) - X for name, changed, _ in made}
+
+
+def test_each_kind_has_its_own_error_and_the_rest_stays() -> None:
+    given = (
+        Column(name="pressure", unit="hPa"), Column(name="inlet", unit="Pa"), Column(name="oven_temp", unit="°F"),
+        Column(name="time"), Column(name="Type=H"), Column(name="steps"),
+    )  # fmt: skip
+    X = np.tile(np.array([1013, 101_300, 350, 7, 1, 12], np.float32), (5, 1))
+    found = changes(given, X)
+    assert sorted(found) == [
+        "inlet missing", "oven_temp missing", "pressure +2 hPa", "pressure -2 hPa", "pressure missing",
+        "temperature +1 °C", "temperature -1 °C",
+    ]  # fmt: skip
+    np.testing.assert_allclose(found["pressure +2 hPa"][0], [2, 200, 0, 0, 0, 0], atol=0.01)
+    np.testing.assert_allclose(found["temperature -1 °C"][0], [0, 0, -1.8, 0, 0, 0], atol=1e-4)
+    assert np.isnan(found["inlet missing"]).sum(axis=0).tolist() == [0, 5, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(("usual", "size"), [(1013.0, 2.0), (101_300.0, 200.0), (101.3, 0.2), (5.0, None)])
+def test_a_pressure_without_a_unit_is_one_of_air_by_its_values(usual: float, size: float | None) -> None:
+    found = changes(columns("pressure", "light"), np.full((9, 2), usual, np.float32))
+    step = found.get("pressure +2 hPa")
+    assert (None if step is None else round(float(step[0, 0]), 2)) == size
+
+
+def test_motion_has_gains_and_swapped_axes_and_a_silent_triple() -> None:
+    names = columns("acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z")
+    X = np.random.default_rng(0).normal(size=(4, 6, 8)).astype(np.float32)
+    found = changes(names, X)
+    assert list(found) == [
+        "acceleration gain +5 %", "acceleration gain -5 %", "rotation gain +5 %", "rotation gain -5 %",
+        "axes x and y swapped", "acc missing", "gyro missing",
+    ]  # fmt: skip
+    np.testing.assert_allclose(found["rotation gain -5 %"][:, 3:], -0.05 * X[:, 3:], atol=1e-6)
+    assert not found["rotation gain -5 %"][:, :3].any()
+    np.testing.assert_allclose(found["axes x and y swapped"][:, 3], X[:, 4] - X[:, 3], atol=1e-6)
+    assert np.isnan(found["gyro missing"])[:, 3:].all()
+    assert not np.isnan(found["gyro missing"])[:, :3].any()
+
+
+def test_a_single_sensor_is_not_taken_away() -> None:
+    assert list(changes(columns("ecg"), np.ones((3, 1, 5), np.float32))) == ["signal gain +5 %", "signal gain -5 %"]
+    assert not changes(columns("light"), np.ones((3, 1), np.float32))

@@ -1,0 +1,139 @@
+"""The race of whole pipelines: what it asks, what it chooses, and how it ends."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edgewright.pipeline.material import Material, prepare
+from edgewright.race import race as engine
+from edgewright.race.entrants import entrants_of
+from edgewright.race.heats import Heat, Heats
+from edgewright.race.problem import Problem, problem_of_training
+from edgewright.race.race import Race, shrunk
+from edgewright.race.table import race_lines
+from edgewright.schema.config import DeviceConfig, PipelineConfig, SplitConfig
+from edgewright.schema.race import RaceRecord
+from ladder_problems import table
+
+PLAIN = ("majority", "threshold", "rules", "linear", "tree", "forest", "boosting")
+
+
+def config_of(path: Path) -> PipelineConfig:
+    return PipelineConfig(
+        name="race", data={"kind": "csv", "path": str(path), "target": "y"}, split=SplitConfig(by="row"),
+        device=DeviceConfig(profile="cortex-m4"),
+    )  # fmt: skip
+
+
+def problem_at(path: Path) -> tuple[Problem, PipelineConfig, Material]:
+    config = config_of(path)
+    material = prepare(config, None)
+    return problem_of_training(config, material), config, material
+
+
+def race_of(path: Path, names: tuple[str, ...] = PLAIN, budget_s: float | None = None) -> Race:
+    problem, config, _ = problem_at(path)
+    entrants = [entrant for entrant in entrants_of(problem, config) if entrant.name in names]
+    return Race(problem, entrants, "cortex-m4", budget_s=budget_s)
+
+
+def test_samples_that_judge_the_run_take_no_part(tmp_path: Path) -> None:
+    problem, _, material = problem_at(table(tmp_path / "rows.csv"))
+    test = {row.tobytes() for row in material.samples.X[material.sides.test]}
+    assert len(problem.y) == len(material.sides.train) + len(material.sides.validation)
+    assert not any(row.tobytes() in test for row in problem.samples.X)
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "chosen"),
+    [("threshold", ("majority", "linear", "neighbours"), "linear"), ("product", PLAIN, "rules")],
+)
+def test_the_simplest_that_is_as_good_as_the_best_is_chosen(
+    tmp_path: Path, kind: str, names: tuple[str, ...], chosen: str
+) -> None:
+    record = race_of(table(tmp_path / "rows.csv", kind=kind), names).run()
+    assert record.chosen == chosen, race_lines(record)
+    scores = {entrant.name: entrant.score for entrant in record.entrants if entrant.score is not None}
+    assert scores[chosen].value > 0.93
+    assert scores["majority"].value < 0.7
+    assert record.ended == "nothing that is left could change the choice"
+
+
+def test_an_amount_has_a_race_too(tmp_path: Path) -> None:
+    record = race_of(table(tmp_path / "rows.csv", kind="amount")).run()
+    assert (record.metric, record.higher) == ("mae", False)
+    scores = {entrant.name: entrant.score.value for entrant in record.entrants if entrant.score is not None}
+    assert scores[record.chosen] < 0.5 * scores["majority"]
+    # The best comes first, whichever way its score goes.
+    assert record.entrants[0].name != "majority"
+
+
+def test_a_small_budget_ends_the_race_with_a_choice(tmp_path: Path) -> None:
+    seen: list[RaceRecord] = []
+    race = race_of(table(tmp_path / "rows.csv"), budget_s=0.01)
+    race.watch = seen.append
+    record = race.run()
+    assert record.ended == "its 0 CPU seconds were used"
+    assert seen[0].chosen == "majority"  # the first that was measured
+    assert record.chosen != "majority"
+    assert all(entrant.heats == 1 for entrant in record.entrants if entrant.score is not None)
+
+
+def test_an_interrupted_race_keeps_what_it_measured(tmp_path: Path) -> None:
+    race = race_of(table(tmp_path / "rows.csv"))
+
+    def interrupt(record: RaceRecord) -> None:
+        if record.entrants[0].heats == 2:
+            raise KeyboardInterrupt
+
+    race.watch = interrupt
+    record = race.run()
+    assert record.ended == "it was interrupted"
+    assert record.chosen
+
+
+def test_what_the_device_cannot_hold_is_the_ceiling_and_not_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "beyond", lambda footprint, _: "flash" if footprint.flash.value > 2000 else "")
+    record = race_of(table(tmp_path / "rows.csv", kind="product"), ("majority", "threshold", "forest")).run()
+    assert record.chosen == "threshold"
+    assert "forest" in record.ceiling
+    assert "what fits reaches" in record.ceiling
+    assert "exceeds flash" in "\n".join(race_lines(record))
+
+
+def test_folds_are_the_same_objects_where_all_samples_take_part(tmp_path: Path) -> None:
+    problem, _, _ = problem_at(table(tmp_path / "rows.csv"))
+    heats = Heats(problem, 0)
+    first, second = heats.of(Heat(1, 2_000)), heats.of(Heat(2, 6_000))
+    assert first[0] is second[0]
+    small = heats.of(Heat(1, 50))[0]
+    assert (len(small.train), len(small.asked)) == (50, 50)
+    asked = problem.samples.X[small.asked]
+    assert (small.problem.samples.X[small.test] == asked).all()
+    assert not {row.tobytes() for row in asked} & {row.tobytes() for row in small.problem.samples.X[small.train]}
+
+
+def test_folds_of_few_samples_overrule_other_data_sets_only_clearly() -> None:
+    # One percent of what is known comes from the samples: the other data sets decide.
+    lost, error = shrunk(0.5, 5.0, -0.4)
+    assert lost < 0
+    assert error < engine.PRIOR_DEVIATION
+    assert shrunk(0.5, 0.05, -0.4)[0] > 0.4
+    assert shrunk(0.0, 0.0, 0.3) == (0.3, engine.PRIOR_DEVIATION)
+    assert shrunk(0.2, math.inf, 0.3) == (0.2, 0.0)
+
+
+def test_a_pipeline_that_cannot_take_the_samples_is_left_out_with_its_reason(tmp_path: Path) -> None:
+    problem, config, _ = problem_at(table(tmp_path / "rows.csv"))
+    entrants = [entrant for entrant in entrants_of(problem, config) if entrant.name in ("majority", "tree")]
+    broken = msgspec.structs.replace(entrants[1].config, stages=({"kind": "mfcc"},))
+    object.__setattr__(entrants[1], "config", broken)
+    record = Race(problem, entrants, "cortex-m4").run()
+    assert record.chosen == "majority"
+    assert "mfcc" in next(entrant.left_out for entrant in record.entrants if entrant.name == "tree")
