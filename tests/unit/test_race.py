@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from edgewright.pipeline.material import Material, prepare
@@ -14,10 +15,12 @@ from edgewright.race.entrants import entrants_of
 from edgewright.race.heats import Heat, Heats
 from edgewright.race.problem import Problem, problem_of_training
 from edgewright.race.race import Race, shrunk
+from edgewright.race.stages import is_series
 from edgewright.race.table import race_lines
 from edgewright.schema.config import DeviceConfig, PipelineConfig, SplitConfig
 from edgewright.schema.race import RaceRecord
 from ladder_problems import table
+from support import shared_data
 
 PLAIN = ("majority", "threshold", "rules", "linear", "tree", "forest", "boosting")
 
@@ -137,3 +140,34 @@ def test_a_pipeline_that_cannot_take_the_samples_is_left_out_with_its_reason(tmp
     record = Race(problem, entrants, "cortex-m4").run()
     assert record.chosen == "majority"
     assert "mfcc" in next(entrant.left_out for entrant in record.entrants if entrant.name == "tree")
+
+
+def heartbeats(path: Path, order: np.ndarray | None = None, stem: str = "t") -> tuple[Problem, PipelineConfig]:
+    """Write outlines of heartbeats (ECG200) as a table of one row each, and return its problem."""
+    rows = np.loadtxt(shared_data("ecg200") / "ECG200_TRAIN.tsv")
+    values = rows[:, 1:] if order is None else rows[:, 1:][:, order]
+    header = ",".join([*(f"{stem}{index}" for index in range(values.shape[1])), "y"])
+    lines = [",".join([*(f"{value:.4f}" for value in row), f"class {label:.0f}"])
+             for label, row in zip(rows[:, 0], values, strict=True)]  # fmt: skip
+    path.write_text("\n".join([header, *lines]) + "\n")
+    problem, config, _ = problem_at(path)
+    return problem, config
+
+
+def test_a_row_of_values_in_order_races_as_a_series(tmp_path: Path) -> None:
+    problem, config = heartbeats(tmp_path / "beats.csv")
+    assert is_series(problem)
+    entrants = {entrant.name: entrant for entrant in entrants_of(problem, config)}
+    assert [stage["kind"] for stage in entrants["kernels"].config.stages] == ["impute", "series", "kernels"]
+    assert "shape_convolutions" in entrants
+    assert [stage["kind"] for stage in entrants["linear"].config.stages] == ["impute", "scale"]
+    record = Race(problem, [entrants["majority"], entrants["kernels"]], "cortex-m4").run()
+    assert record.chosen == "kernels", race_lines(record)
+
+
+def test_columns_in_no_order_are_no_series(tmp_path: Path) -> None:
+    shuffled, config = heartbeats(tmp_path / "shuffled.csv", np.random.default_rng(0).permutation(96))
+    assert not is_series(shuffled)
+    assert not {"kernels", "shape_convolutions"} & {entrant.name for entrant in entrants_of(shuffled, config)}
+    few, _, _ = problem_at(table(tmp_path / "rows.csv"))
+    assert not is_series(few)

@@ -14,6 +14,7 @@ from edgewright.graph.stage import Context
 from edgewright.pipeline.plan import build, build_model, parts
 from edgewright.race.contract import PLAIN, Candidate, Columns, Part
 from edgewright.race.problem import Indices, Problem
+from edgewright.race.stages import is_series
 from edgewright.schema.config import CompressionConfig, ModelConfig, PipelineConfig, TrainingConfig
 from edgewright.schema.data import Floats
 
@@ -75,6 +76,11 @@ class PipelineEnd:
 def needs_windows(problem: Problem) -> str:
     """Return why rows and pictures cannot use features of windows; empty for windows."""
     return "" if problem.samples.X.ndim == _WINDOWS else "it needs windows"
+
+
+def needs_shapes(problem: Problem) -> str:
+    """Return why the shape of a signal says nothing; empty for windows and for rows that are series."""
+    return "" if is_series(problem) else needs_windows(problem)
 
 
 def pipeline_candidate(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from edgewright.race.contract import FEATURES, WINDOWS, Columns, Part
 from edgewright.race.motion import motion_stages
 from edgewright.race.problem import Indices, Problem, are_pictures
 from edgewright.schema.config import PipelineConfig
-from edgewright.schema.data import Samples
+from edgewright.schema.data import Floats, Samples
 from edgewright.training.augment import augmented, copying
 
 Table = dict[str, Any]
@@ -27,6 +28,15 @@ _STILL = 1e-3
 # Missing readings are filled on the device, too, even where the training samples have none.
 IMPUTE: Table = {"kind": "impute"}
 FILL: Table = {"kind": "fill"}
+SERIES: Table = {"kind": "series"}
+# Axes of rows: samples and columns.
+_ROWS = 2
+# Fewest columns of a row that may be a series. Values in no order differ from the next by twice their variance in
+# squares on average; those of a series by less than this share of it.
+_FEWEST_VALUES, _ALIKE = 24, 0.7
+# So many rows say whether columns are a series.
+_LOOKED_AT = 1_000
+_NUMBERED = re.compile(r"(?P<stem>\D*)(?P<number>\d+(?:\.\d+)?)(?P<unit>\D*)")
 
 
 def plain_stages(problem: Problem) -> tuple[Table, ...]:
@@ -53,6 +63,25 @@ def is_sound(problem: Problem) -> bool:
     """Return whether samples are a single channel of sound or vibration; such samples use the mel scale."""
     samples = problem.samples
     return bool(samples.rate and samples.rate >= SOUND and samples.X.ndim == 3 and samples.X.shape[1] == 1)
+
+
+def is_series(problem: Problem) -> bool:
+    """Return whether rows are series: columns `t0`, `t1`, ... whose neighbours are alike, as of outlines or spectra."""
+    columns, X = problem.samples.columns, problem.samples.X
+    matches = [match for column in columns if (match := _NUMBERED.fullmatch(column.name))]
+    if X.ndim != _ROWS or len(matches) != X.shape[1] or len(matches) < _FEWEST_VALUES:
+        return False
+    if len({(match["stem"], match["unit"]) for match in matches}) > 1:
+        return False
+    return bool((np.diff([float(match["number"]) for match in matches]) > 0).all() and _alike(X))
+
+
+def _alike(X: Floats) -> bool:
+    """Return whether the values of most rows, shape (n, values), are like their neighbours."""
+    some = np.asarray(X[:: -(-len(X) // _LOOKED_AT)], np.float64)
+    some = some[np.isfinite(some).all(axis=1) & (np.ptp(some, axis=1) > 0)]
+    steps = np.mean(np.diff(some, axis=1) ** 2, axis=1)
+    return len(some) > 0 and bool(np.median(steps / some.var(axis=1)) < _ALIKE)
 
 
 def feature_stages(problem: Problem) -> tuple[Table, ...]:
@@ -90,6 +119,8 @@ def window_stages(problem: Problem, own: tuple[Table, ...]) -> tuple[Table, ...]
     filled = IMPUTE if problem.samples.X.ndim == 2 else FILL
     if are_pictures(problem.samples):
         return ()
+    if is_series(problem):
+        return (filled, SERIES)
     return (filled, {"kind": "mfcc"}) if is_sound(problem) else (filled,)
 
 

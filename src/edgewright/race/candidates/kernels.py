@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from edgewright.race.contract import WINDOWS
-from edgewright.race.pipeline_end import needs_windows, pipeline_candidate
+from edgewright.race.pipeline_end import needs_shapes, pipeline_candidate
 from edgewright.race.problem import Problem
 from edgewright.race.stages import is_sound
 from edgewright.schema.config import PipelineConfig
@@ -13,7 +13,7 @@ from edgewright.schema.config import PipelineConfig
 
 def unsupported_reason(problem: Problem) -> str:
     """Return why patterns of nine values say little; empty for windows that are no sound."""
-    return needs_windows(problem) or ("a sound is longer than its patterns" if is_sound(problem) else "")
+    return needs_shapes(problem) or ("a sound is longer than its patterns" if is_sound(problem) else "")
 
 
 def suited(config: PipelineConfig, _: Problem) -> PipelineConfig:

@@ -7,7 +7,7 @@ from typing import Any
 from edgewright.race.contract import WINDOWS
 from edgewright.race.pipeline_end import needs_windows, pipeline_candidate
 from edgewright.race.problem import Problem
-from edgewright.race.stages import is_sound
+from edgewright.race.stages import is_series, is_sound
 from edgewright.schema.config import TrainingConfig
 
 TRAINING = TrainingConfig(
@@ -22,8 +22,8 @@ def _convolution(kernel: int, filters: int) -> dict[str, Any]:
 def unsupported_reason(problem: Problem) -> str:
     """Return why the samples are no whole recordings; empty where they are."""
     window = problem.window
-    whole = window is not None and window.pad and window.step == window.samples
-    return "" if whole and not needs_windows(problem) and not is_sound(problem) else "it needs whole recordings"
+    whole = window is not None and window.pad and window.step == window.samples and not needs_windows(problem)
+    return "" if is_series(problem) or (whole and not is_sound(problem)) else "it needs whole recordings"
 
 
 CANDIDATE = pipeline_candidate(
