@@ -69,6 +69,15 @@ def test_few_people_choose_nothing_because_each_of_them_is_left_out(cli: Cli) ->
     assert "0<x<1" in cli("init", "my.csv", "--yes", "--need", "95", code=2)
 
 
+def test_the_budget_of_the_race_is_a_length_of_time(cli: Cli) -> None:
+    cli("init", table(people=20), "--yes", "--budget", "2m")
+    assert "of 120 CPU seconds" in Path("data.md").read_text()
+    cli("init", "my.csv", "--yes", "--force", "--budget", "0.01s")
+    assert "ended because its 0 CPU seconds were used" in Path("data.md").read_text()
+    assert "expected a length of time" in cli("init", "my.csv", "--yes", "--force", "--budget", "much", code=2)
+    assert "at --budget" in cli("run", "activity", "--budget", "1m", code=2)
+
+
 def test_a_file_is_replaced_only_by_force(cli: Cli) -> None:
     cli("init", table(), "--yes")
     Path("pipeline.toml").write_text("mine")

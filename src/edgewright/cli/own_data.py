@@ -39,6 +39,10 @@ class OwnDataOptions:
         type=click.IntRange(min=1), metavar="NUMBER",
         help="Features that the model takes, those that differ most with the target.  [default: all]",
     )  # fmt: skip
+    budget: str = option(
+        metavar="TIME",
+        help="Processor time of the race of models, such as 5s or 10m.  [default: 60s up to 10,000 samples, else 180s]",
+    )
 
     @property
     def given(self) -> list[str]:
@@ -47,10 +51,13 @@ class OwnDataOptions:
 
     def request(self, path: str) -> OwnDataRequest:
         """Return the request for a path."""
+        from edgewright.cli.durations import seconds_of
         from edgewright.workflows.own_data.proposal import OwnDataRequest
 
-        values: dict[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return OwnDataRequest(path=path, **values)
+        values: dict[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "budget"}
+        return OwnDataRequest(
+            path=path, budget_s=seconds_of(self.budget, "--budget") if self.budget else None, **values
+        )
 
 
 def make_proposal(request: OwnDataRequest) -> Proposal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from edgewright.cli.drift_input import seconds_of
+from edgewright.cli.durations import seconds_of
 from edgewright.schema.errors import InputError
 from edgewright.workflows.tuning.grid import Grid
 from edgewright.workflows.tuning.selection import Cost

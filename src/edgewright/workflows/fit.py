@@ -98,6 +98,7 @@ def fit(
     device: str = "",
     name: str = "",
     need: float | None = None,
+    budget_s: float | None = None,
     out: str | Path = "runs",
     force: bool = False,
 ) -> FittedModel:
@@ -116,6 +117,7 @@ def fit(
         device: profile or TOML file of the device.
         name: name of the run; that of the file, or 'model' for a frame, when empty.
         need: share of right answers (R² of an amount) below which the verdict is 'not ready'.
+        budget_s: processor seconds of the race of models; chosen by the number of samples when None.
         out: folder of runs.
         force: replace a run folder of this name.
 
@@ -124,7 +126,7 @@ def fit(
     """
     request = OwnDataRequest(
         path="", target=target, group=group, session=session, time=time, ignore=tuple(ignore), decision=window,
-        device=device, name=name, need=need,
+        device=device, name=name, need=need, budget_s=budget_s,
     )  # fmt: skip
     proposal = propose(at_data(request, data, Path(out), "fit"))
     return FittedModel(run_pipeline(proposal.config, out=out, force=force, command="edgewright.fit"), proposal)

@@ -74,7 +74,7 @@ def _examples(options: SimulateOptions) -> Examples:
     Raises:
         InputError: no amount of seconds or samples, or both options.
     """
-    from edgewright.cli.drift_input import seconds_of
+    from edgewright.cli.durations import seconds_of
     from edgewright.schema.errors import InputError
     from edgewright.workflows.adaptation.examples import Examples
 

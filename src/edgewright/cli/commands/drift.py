@@ -48,7 +48,8 @@ def command(options: DriftOptions) -> int:
     index), values never seen in training, and missing values. ADWIN and Page-Hinkley also watch for a change within the
     stream. Exits with 1 if a channel drifts.
     """
-    from edgewright.cli.drift_input import answered_rows, rows_of, seconds_of
+    from edgewright.cli.drift_input import answered_rows, rows_of
+    from edgewright.cli.durations import seconds_of
     from edgewright.core.files import write_atomic
     from edgewright.core.predictor import load
     from edgewright.monitor.drift.stream_monitor import DriftConfig, watch_of

@@ -92,7 +92,7 @@ def _request(options: TuneOptions) -> TuningRequest:
     Raises:
         InputError: an option that does not say what it should, or two that take another point each.
     """
-    from edgewright.cli.drift_input import seconds_of
+    from edgewright.cli.durations import seconds_of
     from edgewright.cli.tuning_options import grid_of, read_cost
     from edgewright.workflows.tuning.request import TuningRequest
 

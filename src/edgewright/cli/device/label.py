@@ -29,7 +29,7 @@ def command(store: Path, label: str, duration: str, package: str, stream: str, a
 
     The package needs a table [adapt]. `edgewright device status` shows whether answers use what was learned.
     """
-    from edgewright.cli.drift_input import seconds_of
+    from edgewright.cli.durations import seconds_of
     from edgewright.device.agent.learned import LabelRequest, ask, learned_folder
 
     manifest = _manifest(store, package)

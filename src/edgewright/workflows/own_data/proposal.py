@@ -69,6 +69,7 @@ class OwnDataRequest:
         name: of the pipeline; from the path when empty.
         need: share of right answers (R² of an amount) to be ready; None for none.
         features: number that the model takes, those that differ most with the target; None for all.
+        budget_s: CPU seconds of the race; None to choose by the number of samples.
     """
 
     path: str
@@ -82,6 +83,7 @@ class OwnDataRequest:
     name: str = ""
     need: float | None = None
     features: int | None = None
+    budget_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -245,7 +247,7 @@ def _raced(base: dict[str, Any], request: OwnDataRequest, found: OwnData) -> tup
     if "leave_one_out_s" in base["split"]:
         usual = max(entrants, key=lambda entrant: entrant.prior)
         return _recipe(usual, request), None
-    record = Race(problem, entrants, request.device or DEVICE).run()
+    record = Race(problem, entrants, request.device or DEVICE, budget_s=request.budget_s).run()
     chosen = next(entrant for entrant in entrants if entrant.name == record.chosen)
     recipe = _recipe(chosen, request)
     return replace(recipe, why=f"{record.why}: {recipe.why}"), record
