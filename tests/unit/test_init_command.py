@@ -92,7 +92,7 @@ def test_a_file_is_replaced_only_by_force(cli: Cli) -> None:
     [
         (b"", "an empty file"),
         (b"temp\xe9,label\n1,a\n", "Save the file as UTF-8"),
-        (b"a,b\n1.5,2.5\n2.5,3.5\n3.5,1.5\n", "Name it with --target COLUMN"),
+        (b"pressure,air_temp\n1.5,2.5\n2.5,3.5\n3.5,1.5\n", "Name it with --target COLUMN"),
         (b"a,b,label\n1.5,2.5,x\n2.5,3.5,y\n3.5,1.5,x\n", "expected"),
         (b"note,label\n" + b"hello,x\nbye,y\n" * 9, "at least one column of numbers"),
         (b"note,label\n" + b"hello you,x\nbye you,y\n" * 9, "Name the columns text and intent, then train"),

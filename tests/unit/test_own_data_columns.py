@@ -32,10 +32,42 @@ def test_usual_names_say_what_columns_are() -> None:
     assert "seconds" in found.why["time"]
 
 
-def test_a_target_without_a_usual_name_is_the_last_column_with_few_values() -> None:
+def test_a_target_without_a_usual_name_is_the_last_column_that_is_no_input_by_its_name() -> None:
     found = roles(mode=[1, 2, 3], temp=READING, verdict=["good", "bad"])
     assert (found.target, found.readings) == ("verdict", ("mode", "temp"))
-    assert "few values" in found.why["target"]
+    assert found.why["target"].startswith("no name says what is to be predicted, so the last column")
+
+
+@pytest.mark.parametrize(
+    ("names", "target"),
+    [
+        (("age", "sex", "bmi", "progression"), "progression"),  # an amount, although sex has two values
+        (("unit", "cycle", "sensor1", "sensor2", "sensor3", "cycles_left"), "cycles_left"),
+        (("cycles_left", "hand_left", "hand_right", "load"), "cycles_left"),
+        (("people_in", "hour", "weekday", "in_before", "in_yesterday"), "people_in"),
+        (("verdict", "acc_x", "acc_y", "acc_z"), "verdict"),
+        (("state", "load", "current"), "state"),
+        (("load", "state", "current"), "current"),  # what inputs are named too says it at an end only
+        (("species", "island", "mass", "sex"), "species"),
+        (("air_temp", "pressure"), ""),  # readings without labels are for detection or a forecast
+        (("f1", "f2", "f3", "f4"), ""),
+    ],
+)
+def test_names_and_places_of_columns_choose_the_target(names: tuple[str, ...], target: str) -> None:
+    few, many = np.arange(ROWS) % 2, np.random.default_rng(1).normal(size=ROWS)
+    columns = {name: few if name in ("sex", "sensor2", "weekday") else many for name in names}
+    assert roles(**columns).target == target
+
+
+def test_a_label_of_one_value_is_still_the_target_and_nothing_else_in_its_place() -> None:
+    assert roles(load=READING, current=READING, label=[0]).target == "label"
+
+
+def test_in_a_folder_only_classes_are_taken_without_a_name_because_files_may_be_named_by_their_label() -> None:
+    columns = {"emg": cells(READING), "force": cells(READING)}
+    assert assign_roles(columns, {}).target == "force"
+    assert assign_roles(columns, {}, few=True).target == ""
+    assert assign_roles({**columns, "grip": cells(["a", "b"])}, {}, few=True).target == "grip"
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,8 @@ def test_the_guided_start_takes_a_folder_or_a_zip_of_pictures(studio: Client, tm
     assert "24 of 80 pictures" in text
     assert 'src="/picture/at/shapes?sample=80"' in text
     assert "One decision is about" not in text
-    # A picture of 96 x 96 pixels in three channels, float32.
-    assert "111 kB" in text
+    # A picture of 24 x 24 pixels in three channels, float32: small ones are not scaled up.
+    assert "6.91 kB" in text
     archive = Path(shutil.make_archive(str(tmp_path / "my shapes"), "zip", write_pictures(tmp_path / "few", each=6)))
     taken = studio.post("/new", files={"file": (archive.name, archive.read_bytes())})
     assert taken.headers["location"] == "/new/data/my-shapes.zip"

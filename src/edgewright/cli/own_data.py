@@ -111,7 +111,8 @@ def ask_all(request: OwnDataRequest) -> OwnDataRequest:
     from edgewright.workflows.own_data.preview import read_preview
     from edgewright.workflows.own_data.proposal import DEVICE, look
 
-    columns = read_preview(request.path).columns
+    preview = read_preview(request.path)
+    columns = preview.columns
 
     def profile(text: str) -> str:
         load_profile(text)
@@ -129,8 +130,7 @@ def ask_all(request: OwnDataRequest) -> OwnDataRequest:
         click.echo(f"columns: {', '.join(columns)}", err=True)
     for key, question in questions.items() if columns else ():
         parts = {one: getattr(request, one) for one in ("target", "group", "session", "time")}
-        default = getattr(assign_roles(columns, parts, request.ignore), key) or NONE
-
+        default = getattr(assign_roles(columns, parts, request.ignore, few=preview.is_folder), key) or NONE
         request = put(key, question, default, partial(_column, request=request, columns=columns, key=key))
     if request.target == NONE:
         request = replace(request, target="")

@@ -87,8 +87,7 @@ def measured_pixels(
     height, width = size
 
     def sized(picture: Image.Image) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-        lying = picture.getexif().get(ExifTags.Base.Orientation, 1) in _TURNED
-        before = (picture.height, picture.width) if lying else (picture.width, picture.height)
+        before = _upright_size(picture)
         if picture.format == "JPEG":
             # Decodes at a half, a quarter or an eighth of the size where that is still larger than what is asked for.
             picture.draft(None, (2 * width, 2 * height))
@@ -99,6 +98,20 @@ def measured_pixels(
         return _sized(_eight_bits(upright).convert("RGB" if colour else "L"), size, fit), before
 
     return opened(content, name, sized)
+
+
+def size_of(content: bytes, name: str) -> tuple[int, int]:
+    """Return width and height of a picture, upright as its camera says, without decoding it.
+
+    Raises:
+        InputError: as `opened`.
+    """
+    return opened(content, name, _upright_size)
+
+
+def _upright_size(picture: Image.Image) -> tuple[int, int]:
+    lying = picture.getexif().get(ExifTags.Base.Orientation, 1) in _TURNED
+    return (picture.height, picture.width) if lying else (picture.width, picture.height)
 
 
 def resized(picture: NDArray[np.uint8], size: tuple[int, int], fit: Fit) -> NDArray[np.uint8]:

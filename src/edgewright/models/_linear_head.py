@@ -52,6 +52,8 @@ def linear_head(X: NDArray[Any], target: NDArray[Any], classes: int) -> Head:
 
 
 def _ridge(X: Wide, target: Wide) -> Head:
+    if len(X) < 2:  # nothing can be left out to choose a penalty
+        return Head(np.zeros((X.shape[1], 1), np.float32), target[:1].astype(np.float32), _FEWEST_PENALTY)
     model = RidgeCV(_PENALTIES, store_cv_results=True).fit(X, target)
     errors = np.asarray(model.cv_results_).reshape(-1, len(_PENALTIES)).mean(axis=0)
     penalty = float(_PENALTIES[errors <= errors.min() * (1.0 + _ERROR_SHARE)].max(initial=_PENALTIES[0]))

@@ -19,7 +19,8 @@ from edgewright.data.stored_files import stored_files
 from edgewright.schema.data import Column, DataSet, Floats, Recording
 from edgewright.schema.errors import InputError
 
-Side = Annotated[int, msgspec.Meta(ge=8, le=1024)]
+SMALLEST_SIDE = 8
+Side = Annotated[int, msgspec.Meta(ge=SMALLEST_SIDE, le=1024)]
 _BYTES = 8 * 2**30
 COLOURS = ("red", "green", "blue")
 

@@ -129,7 +129,7 @@ def _read(origin: Origin, request: OwnDataRequest) -> Reading:
     preview = read_preview(request.path)
     given = {key: getattr(request, key) for key in _ROLES}
     assign_roles(preview.columns, given, request.ignore)
-    usual = assign_roles(preview.columns, {}, request.ignore)
+    usual = assign_roles(preview.columns, {}, request.ignore, few=preview.is_folder)
     reading = Reading(request, preview, {key: getattr(usual, key) for key in _ROLES})
     try:
         found = look(request)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,16 +14,31 @@ import numpy as np
 from edgewright.core.csv.header import is_number
 from edgewright.data.categories import IDENTIFIER, MOST_CLASSES, REPEATS, few_texts, is_text, no_category, values_of
 from edgewright.data.clock import find_time_column, read_clock
+from edgewright.data.sensor_kinds import OTHER, SIGNAL, TIME, kind_of, kinds_of, sensors_of
 from edgewright.data.targets import labelled, read_target, task_of
-from edgewright.schema.data import Labels
+from edgewright.schema.data import Column, Labels
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.workflows.own_data.leaks import flags_of_target, texts_of_target
 
 NONE = "none"
+# Names that say what is to be predicted, wherever the column stands; the first that a column has is taken.
 _TARGETS = (
-    "label", "target", "class", "activity", "gesture", "digit", "word", "event", "state", "status", "condition",
-    "fault", "failure", "anomaly", "occupancy", "occupied", "quality", "category", "rul", "output",
+    "label", "labels", "target", "targets", "class", "classes", "outcome", "response", "diagnosis", "activity",
+    "gesture", "fault", "failure", "anomaly", "occupancy", "occupied", "rul", "ttf", "survived", "species",
 )  # fmt: skip
+# Names that inputs have as well: they say it of the first or last column that may be a target.
+_ENDS = (
+    "digit", "word", "event", "state", "status", "condition", "quality", "category", "output", "result", "type",
+    "grade", "y",
+)  # fmt: skip
+# Words in the name of what is still to come, and of an earlier value.
+_AHEAD = {"remaining", "next", "future", "tomorrow"}
+_PAST = {"before", "previous", "prev", "yesterday", "lag", "ago", "past", "earlier"}
+_NAMED_WHY = "a usual name for what is to be predicted; {:,} values"
+UNNAMED = "no name says what is to be predicted"
+"""How the reason of a target begins that another column may well be."""
+# So many columns whose names differ in their numbers alone are numbered readings or features.
+_NUMBERED = 3
 _GROUPS = (
     "group", "person", "subject", "user", "speaker", "participant", "patient", "volunteer", "driver", "worker",
     "animal", "machine", "unit", "engine", "device", "vehicle", "motor", "pump", "node", "asset",
@@ -75,6 +92,7 @@ def assign_roles(
     given: Mapping[str, str],
     ignore: Sequence[str] = (),
     texts: Mapping[str, Collection[str]] | None = None,
+    few: bool = False,
 ) -> Roles:
     """Decide what columns are.
 
@@ -83,6 +101,7 @@ def assign_roles(
         given: `target`, `group`, `session` and `time` as a person named them; 'none' for a part that there is not.
         ignore: columns that a person leaves out.
         texts: all different texts of columns of text, where `columns` has some of the rows only.
+        few: only a column of few values is taken as target where no name says it, because names of files may be labels.
 
     Raises:
         UnknownNameError: a named column is not there.
@@ -91,7 +110,7 @@ def assign_roles(
         if name not in columns:
             raise UnknownNameError("column", name, columns)
     roles = Roles(ignored=dict.fromkeys(ignore, "as you asked"))
-    for key, find in (("target", _target), ("group", _group), ("session", _session), ("time", _time)):
+    for key, find in (("target", partial(_target, few=few)), ("group", _group), ("session", _session), ("time", _time)):
         name = given.get(key, "")
         free = {one: cells for one, cells in columns.items() if one not in _taken(roles)}
         name, why = (name, "as you named it") if name else find(free)
@@ -106,19 +125,85 @@ def _taken(roles: Roles) -> set[str]:
 
 def plain(name: str) -> str:
     """Return a column's name in lower case without unit and ending: 'Subject ID' gives 'subject'."""
-    words = re.sub(r"[^a-z0-9]+", "_", re.sub(r"[\[(].*", "", name).strip().lower()).strip("_")
-    return IDENTIFIER.sub("", words)
+    return IDENTIFIER.sub("", _lower(re.sub(r"[\[(].*", "", name)))
 
 
-def _target(columns: Mapping[str, Labels]) -> tuple[str, str]:
-    kinds = {name: len(values_of(cells)) for name, cells in columns.items()}
-    several = [name for name, count in kinds.items() if count > 1]
-    for word in _TARGETS:
-        named = next((name for name in several if plain(name) == word or plain(name).endswith("_" + word)), "")
-        if named:
-            return named, f"a usual name for what is to be predicted; {kinds[named]:,} values"
-    few = [name for name in several if kinds[name] <= min(MOST_CLASSES, len(columns[name]) // REPEATS)]
-    return (few[-1], f"the last column with few values ({kinds[few[-1]]})") if few else ("", "")
+def _lower(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
+
+
+def _target(columns: Mapping[str, Labels], few: bool) -> tuple[str, str]:
+    """Return the column to predict, and why: one whose name says so, or else the last one that may be it.
+
+    Sensors, times, counts, numbered columns, identifiers and earlier values are inputs by their names. `few` takes
+    classes only where no name says it.
+    """
+    said = [name for word in _TARGETS for name in columns if _is_named(name, word)]
+    said += [name for name in columns if _is_ahead(name)]
+    if name := next((name for name in said if len(values_of(columns[name])) > 1), ""):
+        return name, _NAMED_WHY.format(len(values_of(columns[name])))
+    if said and not few:
+        return said[0], _NAMED_WHY.format(1)
+    families = Counter(_family(name) for name in columns)
+    free = [name for name, kind in _kinds([name for name in columns if _is_free(name, families)]) if kind == OTHER]
+    last = _first(reversed(free), columns)
+    for name in (last, _first(free, columns)):
+        if any(_is_named(name, word) for word in _ENDS):
+            return name, _NAMED_WHY.format(len(values_of(columns[name])))
+    why = "the last column that reads as no time, number, person, numbered column or sensor"
+    if few:
+        last = _first((name for name in reversed(free) if _is_few(columns[name])), columns)
+    return (last, f"{UNNAMED}, so {why}; {len(values_of(columns[last])):,} values") if last else ("", "")
+
+
+def _first(names: Iterable[str], columns: Mapping[str, Labels]) -> str:
+    return next((name for name in names if _may_be_target(name, columns[name])), "")
+
+
+def _is_named(name: str, word: str) -> bool:
+    return plain(name) == word or plain(name).endswith("_" + word)
+
+
+def _is_ahead(name: str) -> bool:
+    """Return whether a name says what is still to come: 'next_day', or 'cycles_left', which 'hand_left' is not."""
+    words = set(plain(name).split("_"))
+    return bool(_AHEAD & words) or ("left" in words and kind_of(Column(name=name)) == TIME)
+
+
+def _is_few(cells: Labels) -> bool:
+    return len(values_of(cells)) <= min(MOST_CLASSES, len(cells) // REPEATS)
+
+
+def _family(name: str) -> str:
+    return re.sub(r"\d+", "#", name)
+
+
+def _is_free(name: str, families: Mapping[str, int]) -> bool:
+    """Return whether a name is that of no person, recording, time, identifier, earlier value or numbered column.
+
+    Args:
+        name: of the column.
+        families: number of columns by name, where '#' stands for a number.
+    """
+    word, family = plain(name), _family(name)
+    if word in ("", *_GROUPS, *_SESSIONS, *_CLOCKS) or _PAST & set(word.split("_")) or IDENTIFIER.search(_lower(name)):
+        return False
+    return family == name or families[family] < _NUMBERED
+
+
+def _may_be_target(name: str, cells: Labels) -> bool:
+    """Return whether cells are classes or amounts: no times, row numbers, long texts, or one value."""
+    if find_time_column({name: cells.tolist()}) or _no_reading(name, cells):
+        return False
+    return not is_text(cells) or _is_few(cells)
+
+
+def _kinds(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return what each column measures, by name; the axes of a sensor are one sensor's."""
+    columns = tuple(Column(name=name) for name in names)
+    axes = {number for numbers in sensors_of(columns).values() if len(numbers) > 1 for number in numbers}
+    kinds = kinds_of(columns)
+    return [(name, SIGNAL if number in axes else kinds[number]) for number, name in enumerate(names)]
 
 
 def _group(columns: Mapping[str, Labels]) -> tuple[str, str]:
@@ -208,6 +293,6 @@ def _no_reading(name: str, cells: Labels) -> str:
         steps = np.diff(numbers)
         if (steps > 0).all() and (steps <= 2).mean() >= _COUNTING:
             return "counts the rows"
-        if IDENTIFIER.search(re.sub(r"[^a-z0-9]+", "_", name.lower())):
+        if IDENTIFIER.search(_lower(name)):
             return "a different number in every row"
     return ""

@@ -11,6 +11,7 @@ from edgewright.core.formatting import number, plural, some_of
 from edgewright.data.checks_columns import column_of
 from edgewright.data.clock import pace
 from edgewright.race.table import race_lines
+from edgewright.workflows.own_data.columns import UNNAMED
 from edgewright.workflows.own_data.proposal import ASSUMED_HZ, OwnData, Proposal
 from edgewright.workflows.own_data.units import guess_units
 
@@ -45,6 +46,9 @@ def choices(proposal: Proposal) -> list[str]:
     names = {key: str(data[key]) for key in ("target", "group", "session", "time") if key in data}
     lines = [f"{title}: {f'{names[key]}, ' if key in names else ''}{proposal.why[key]}"
              for key, title in _CHOICES if key in proposal.why]  # fmt: skip
+    if proposal.why.get("target", "").startswith(UNNAMED):
+        columns = some_of([*found.roles.readings, *found.roles.categories], 4)
+        lines.insert(1, f"Another target: give --target COLUMN to the command, one of {columns}")
     if "pattern" in data:
         lines.insert(0, f"File names: {data['pattern']}")
     lines += [f"Column {name} is read as {_code(name, texts)}" for name, texts in found.roles.categories.items()]

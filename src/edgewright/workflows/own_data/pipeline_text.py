@@ -70,6 +70,7 @@ def _data(data: Mapping[str, Any], why: Mapping[str, str]) -> list[str]:
 
 _NOTES = {
     "ignore": "data.md says why",
+    "height": "pictures are not scaled up",
     "pattern": "what the parts of file names mean",
     "rate": f"ASSUMED {ASSUMED_HZ:g} rows a second, no column says the time; correct it if you know it",
 }

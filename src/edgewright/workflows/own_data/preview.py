@@ -11,13 +11,16 @@ import numpy as np
 import polars as pl
 
 from edgewright.core.csv.rows import iter_csv
+from edgewright.core.pictures import ENDINGS, size_of
 from edgewright.data.categories import MOST_CLASSES, few_texts, is_text
 from edgewright.data.headers import read_columns
 from edgewright.data.load import guess
 from edgewright.data.sources import csv, parquet
 from edgewright.data.sources.csv import files_in
 from edgewright.data.sources.folder import LABELS_FILE, reader_of
+from edgewright.data.sources.pictures import SMALLEST_SIDE, PicturesConfig
 from edgewright.data.sources.wav import wav_files
+from edgewright.data.stored_files import stored_files
 from edgewright.pipeline.config import shipped
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
@@ -25,6 +28,8 @@ from edgewright.workflows.own_data.file_names import guess_pattern
 
 # So many rows of a file are looked at one by one, and so many of every further block of rows.
 _ROWS, _ROWS_A_BLOCK = 50_000, 1000
+# Share of pictures that may be scaled up to the size of the others.
+_SMALLEST_SHARE = 0.05
 _TABLES = ("csv", "parquet")
 _ENDINGS = (*csv.SUFFIXES, *parquet.SUFFIXES)
 
@@ -44,6 +49,11 @@ class Preview:
     columns: dict[str, Labels] = field(default_factory=dict)
     pattern_values: dict[str, int] = field(default_factory=dict)
     texts: dict[str, set[str]] = field(default_factory=dict)
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether there may be several files, whose names may be labels."""
+        return Path(str(self.table["path"])).is_dir()
 
 
 def is_own_data(name: str) -> bool:
@@ -70,7 +80,7 @@ def read_preview(path: str) -> Preview:
         pattern, values = guess_pattern(names)
         return Preview({**table, "pattern": pattern} if pattern else table, pattern_values=values)
     if kind == "pictures":
-        return Preview(table)
+        return Preview({**table, **_picture_size(place)})
     if kind not in (*_TABLES, "folder"):
         raise InputError("a CSV, Parquet or WAV file, pictures, or a folder of them", f"data of kind {kind!r}", path,
                          "Write the pipeline by hand: docs/pipeline.md lists every key")  # fmt: skip
@@ -83,6 +93,15 @@ def read_preview(path: str) -> Preview:
     if kind in _TABLES and pattern:
         table = {"kind": "folder", "path": path}
     return Preview({**table, "pattern": pattern} if pattern else table, columns, values, texts)
+
+
+def _picture_size(place: Path) -> dict[str, int]:
+    """Return height and width of pictures that the usual size would scale up, but for one in twenty."""
+    sizes = np.array([size_of(content, name) for name, content in stored_files(place, ENDINGS, "picture")])
+    width, height = np.quantile(sizes, _SMALLEST_SHARE, axis=0, method="lower").tolist()
+    usual = PicturesConfig(path="")
+    found = {"height": (height, usual.height), "width": (width, usual.width)}
+    return {side: max(own, SMALLEST_SIDE) for side, (own, most) in found.items() if own < most}
 
 
 def _table(path: str) -> dict[str, object]:

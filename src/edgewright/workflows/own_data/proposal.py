@@ -147,7 +147,7 @@ def look(request: OwnDataRequest) -> OwnData:
     preview = read_preview(request.path)
     refuse_decimal_commas(preview.columns, request.path)
     given = {key: getattr(request, key) for key in ("target", "group", "session", "time")}
-    roles = assign_roles(preview.columns, given, request.ignore, preview.texts)
+    roles = assign_roles(preview.columns, given, request.ignore, preview.texts, few=preview.is_folder)
     table = data_table(preview, roles)
     refuse_sentences(preview.columns, roles, request.path)
     if roles.target and not roles.readings and not roles.categories:
