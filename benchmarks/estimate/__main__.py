@@ -21,17 +21,18 @@ from benchmarks.estimate.detectors import DetectorSubject
 from benchmarks.estimate.fitting import Pair, fit_core, fit_more
 from benchmarks.estimate.held_out import held_out
 from benchmarks.estimate.kernels import OWN as OF_KERNELS
+from benchmarks.estimate.machines import OWN as OF_MACHINES
 from benchmarks.estimate.recurrent import OWN as OF_STATES
 from benchmarks.estimate.recurrent import recurrent_held_out
 from benchmarks.estimate.subjects import Subject
-from benchmarks.estimate.truth import Fitted, Part, detectors, drawn, kernels, parts, recurrent, truths
+from benchmarks.estimate.truth import Fitted, Part, detectors, drawn, kernels, machines, parts, recurrent, truths
 from benchmarks.table import Told, markdown
 from edgewright.export.detector_program import PREFIX
 from edgewright.export.emulator import board
 from edgewright.profiles import cores
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.misses import SHIPPED, Miss, Misses, shipped
-from edgewright.profiles.population import KERNELS, RECURRENT, population_of, strange
+from edgewright.profiles.population import KERNELS, MACHINES, RECURRENT, population_of, strange
 from edgewright.schema.footprint import DETECTOR, Program, Spread
 from edgewright.workflows.estimation.workflow import Truth
 
@@ -56,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--detectors", action="store_true", help="with --write: what detectors take more, nothing else")
     parser.add_argument("--recurrent", action="store_true", help="recurrent networks, nothing else")
     parser.add_argument("--kernels", action="store_true", help="with --write: what counts of patterns take more")
+    parser.add_argument("--machines", action="store_true", help="with --write: what kernel machines take more")
     parser.add_argument("--fit-only", action="store_true", help="judge nothing: programs to judge stay unseen")
     given = parser.parse_args(arguments)
     chosen = given.core or CORES
@@ -65,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report = Told()
     for core in chosen:
         if given.write:
-            alone = [name for name in ("detectors", "recurrent", "kernels") if getattr(given, name)]
+            alone = [name for name in ("detectors", "recurrent", "kernels", "machines") if getattr(given, name)]
             if not alone:
                 _write_programs(core, given.truths)
             if not alone or given.detectors:
@@ -74,6 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 _write_more(core, given.truths, recurrent, OF_STATES)
             if not alone or given.kernels:
                 _write_more(core, given.truths, kernels, OF_KERNELS)
+            if not alone or given.machines:
+                _write_more(core, given.truths, machines, OF_MACHINES)
         if given.fit_only:
             continue
         if not given.recurrent:
@@ -207,7 +211,7 @@ def _keep(core: str, folds: list[tuple[list[Found], list[Found]]], fit: Callable
 def _fit_of(miss: Miss) -> str:
     """Return which fit a miss is of: that of programs with kinds of their own, or, empty, of all others."""
     sort = miss.kind.partition(" ")[2]
-    return sort if sort in (DETECTOR, KERNELS, RECURRENT) else ""
+    return sort if sort in (DETECTOR, KERNELS, MACHINES, RECURRENT) else ""
 
 
 def _made_with(core: str) -> str:

@@ -50,11 +50,18 @@ def _rows(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.flo
 
 
 def fitted_model(
-    kind: str, stages: list[dict[str, Any]], X: NDArray[np.float32], y: NDArray[Any], task: str, seed: int
+    kind: str,
+    stages: list[dict[str, Any]],
+    X: NDArray[np.float32],
+    y: NDArray[Any],
+    task: str,
+    seed: int,
+    *,
+    rate: float | None = None,
 ) -> Graph:
-    """Return the graph of stages and a model fitted on rows, (n, columns), as a pipeline would have it."""
+    """Return the graph of stages and a model fitted on rows or windows, as a pipeline would have it."""
     names = tuple(f"column{n}" for n in range(X.shape[1]))
-    context = Context(shape=X.shape[1:], names=names, units=("",) * len(names), rate=None, task=task, seed=seed)
+    context = Context(shape=X.shape[1:], names=names, units=("",) * len(names), rate=rate, task=task, seed=seed)
     steps: list[tuple[str, Any]] = []
     now: NDArray[Any] = X
     for part in parts(stages, "benchmarks/estimate"):

@@ -12,6 +12,7 @@ import msgspec
 
 from benchmarks.estimate.detectors import DetectorSubject, drawn_detectors
 from benchmarks.estimate.kernels import kernel_programs
+from benchmarks.estimate.machines import machine_programs
 from benchmarks.estimate.random_networks import branched_networks, odd_networks, random_networks, wide_networks
 from benchmarks.estimate.recurrent import recurrent_networks
 from benchmarks.estimate.simple import simple_subjects
@@ -59,6 +60,11 @@ def recurrent(share: float) -> tuple[Part, ...]:
 def kernels(share: float) -> tuple[Part, ...]:
     """Return what coefficients of counts of patterns are fitted on, or so much of it."""
     return (Part("kernels", kernel_programs, round(30 * share), 47),)
+
+
+def machines(share: float) -> tuple[Part, ...]:
+    """Return what coefficients of kernel machines and sounds are fitted on, or so much of it."""
+    return (Part("machines", machine_programs, round(30 * share), 53),)
 
 
 # Pipelines of windows, of which one of five is compiled in floats, too.

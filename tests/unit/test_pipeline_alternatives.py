@@ -67,6 +67,20 @@ def test_an_answer_that_comes_after_the_next_window_is_beyond_the_device() -> No
     assert load_profile(name).macs_float.value < SMALL.macs_float.value
 
 
+def test_a_latency_that_nobody_knows_fails_a_limit_that_was_asked_for_and_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("edgewright.profiles.footprint.strange", lambda table, program: "it is of another kind")
+    graph = Draft("odd", (3, 128), 3).conv(4, 9).pool("GlobalAveragePool").dense(3, "").finish()
+    stream = Stream(WindowSpec(samples=128, step=10, rate=100.0), (), DecisionSpec())
+    made = estimate_subject(Subject("odd", graph, stream=stream), SMALL, compiled=False)
+    assert (made.found.latency_us, made.over) == (None, ())
+    assert "an answer is due every 100.0 ms; whether it is in time is not known" in made.notes
+    limits = Budget(latency_us=1e6)
+    asked = estimate_subject(Subject("odd", graph, stream=stream), SMALL, budget=limits, compiled=False)
+    assert [sentence.split(":")[0] for sentence in asked.over] == ["latency is not known"]
+
+
 def test_a_core_that_stands_in_for_another_has_its_portable_code() -> None:
     """Slots are read by portable code, whatever the core; the ESP32-S3 is estimated as a Cortex-M4."""
     subject = Draft("both", (40,), 3).dense(24).dense(3, "").subject("int8")

@@ -13,7 +13,10 @@ from edgewright.schema.profile import Profile
 RECURRENT = "recurrent network"
 # Programs that count patterns in windows.
 KERNELS = "program of kernels"
+# Kernel machines, and models on the spectrum of a sound.
+MACHINES = "kernel machine or sound"
 _KERNEL = re.compile(rf"({OWN_FLOATS} )?kernel ")
+_MACHINE = re.compile(rf"({OWN_FLOATS} )?call expf$|{OWN_FLOATS} call runs$")
 _STATE = re.compile(rf"({OWN_FLOATS} )?(lstm|gru) ")
 # Loops cost what they cost, however often they turn; so many times the longest program that was fitted on is another.
 _LONGER = 10.0
@@ -42,6 +45,8 @@ def population_of(profile: Profile, program: Program) -> Population:
         sort = RECURRENT
     elif any(map(_KERNEL.match, kinds)):
         sort = KERNELS
+    elif any(map(_MACHINE.match, kinds)):
+        sort = MACHINES
     elif any(kind.startswith(f"{DUAL} ") for kind in kinds):
         sort = "network for two multipliers"
     elif any(kind.startswith(f"{LANES} ") for kind in kinds):

@@ -19,7 +19,7 @@ from edgewright.export.subject import read_subject
 from edgewright.graph.cost import cost
 from edgewright.pipeline.alternatives import holder, integer_form
 from edgewright.pipeline.footprint import form_footprint, over_budget
-from edgewright.profiles.footprint import UNVERIFIED, energy, program_latency, takes_programs
+from edgewright.profiles.footprint import UNVERIFIED, amount, energy, program_latency, takes_programs
 from edgewright.profiles.misses import Miss, own, remember
 from edgewright.profiles.population import population_of
 from edgewright.schema.budget import Budget
@@ -153,6 +153,9 @@ def estimate_subject(
     message = remember(fresh) if fresh else ""
     notes += [message] if message and message not in notes else []
     limits = _limits(profile, subject, budget)
+    if found.latency_us is None and limits.latency_us is not None and (budget is None or budget.latency_us is None):
+        notes.append(f"an answer is due every {amount(limits.latency_us, 'us')}; whether it is in time is not known")
+        limits = msgspec.structs.replace(limits, latency_us=None)
     over = over_budget(found, limits)
     parts = _parts(subject)
     return Estimate(

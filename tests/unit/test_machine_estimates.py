@@ -1,0 +1,48 @@
+"""Estimates of kernel machines on rows and on sounds, before anything is compiled."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from benchmarks.estimate.machines import OWN, machine_programs
+from benchmarks.estimate.subjects import Subject
+
+from edgewright.export.emulator import board
+from edgewright.profiles import cores
+from edgewright.profiles.catalogue import load_profile
+from edgewright.profiles.misses import shipped
+from edgewright.profiles.population import MACHINES, population_of, strange
+from support import left_out
+
+CORES = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m0plus", "riscv32", "riscv32v")
+
+
+@pytest.fixture(scope="module")
+def programs() -> list[Subject]:
+    """Return programs that no coefficient was fitted on, on rows and on sounds."""
+    return list(machine_programs(2, 3))
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_estimates_know_machines(core: str, programs: list[Subject]) -> None:
+    profile, table = load_profile(core), cores.core(core)
+    for subject in programs:
+        program = subject.before(core)
+        assert not strange(table, program), subject.name
+        assert population_of(profile, program).kind == f"{core} {MACHINES}"
+        assert subject.estimate(profile).latency_us is not None
+    assert not {kind for kind in table.code if OWN.match(kind)} - set(table.stack)
+    assert len([miss for miss in shipped() if miss.kind == f"{core} {MACHINES}"]) >= 30
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m0plus"])
+def test_estimates_are_near_what_is_compiled_and_counted(core: str, programs: list[Subject]) -> None:
+    if missing := board(core).tools.missing:
+        left_out(", ".join(missing))
+    for subject in programs:
+        estimate, truth = subject.estimate(load_profile(core)), subject.truth(core)
+        assert estimate.instructions is not None
+        assert np.isclose(estimate.flash.value, truth.flash, rtol=0.08)
+        assert np.isclose(estimate.ram.value, truth.ram, rtol=0.25)
+        assert np.isclose(estimate.instructions.value, truth.instructions, rtol=0.25)
