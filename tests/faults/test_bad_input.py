@@ -243,6 +243,7 @@ def test_a_check_that_says_no_is_exit_code_1_and_one_line(toml: Path, tmp_path: 
     numbers = [[a, b, f"{float(a) - float(b):.4f}"] for a, b, _ in rows()]
     write_rows(tmp_path / "bad.csv", numbers)
     harsh = ["compression.max_drop=0", "compression.method=percentile", "compression.percentile=50.1"]
+    harsh += ["compression.repair=false"]
     options = [option for change in harsh for option in ("--set", change)]
     assert run(["run", str(toml), "--out", str(tmp_path / "runs"), *options]) == 1
     out, err = capsys.readouterr()

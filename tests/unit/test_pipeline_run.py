@@ -138,7 +138,10 @@ def test_a_number_as_target_gives_a_regression(tmp_path: Path) -> None:
 
 
 def test_int8_that_loses_more_than_allowed_leaves_a_run_without_a_package(tmp_path: Path) -> None:
-    harsh = ("compression.max_drop=0", "compression.method=percentile", "compression.percentile=50.1")
+    harsh = (
+        "compression.max_drop=0", "compression.method=percentile", "compression.percentile=50.1",
+        "compression.repair=false",
+    )  # fmt: skip
     result = run_small(regression(tmp_path), tmp_path / "runs", "training.epochs=20", *harsh)
     assert "int8 loses" in result.refused
     assert "max_drop 0.0" in result.refused

@@ -9,6 +9,7 @@ import msgspec
 
 from edgewright.compression.report import weight_bytes
 from edgewright.compression.section import missing_integer_form
+from edgewright.core.objects import MAPPED
 from edgewright.core.package import model_file
 from edgewright.data.audited_labels import told
 from edgewright.pipeline.agreement import agreement
@@ -16,6 +17,7 @@ from edgewright.pipeline.alternatives import holder
 from edgewright.pipeline.budget import budgets, package_card, window_bytes, with_estimates
 from edgewright.pipeline.class_samples import class_samples
 from edgewright.pipeline.folder import JUDGED
+from edgewright.pipeline.int8_repair import FLOAT, Fitted, Repair, repaired_forms
 from edgewright.pipeline.job import Job
 from edgewright.pipeline.learning import Evaluated
 from edgewright.pipeline.measure import measured
@@ -23,7 +25,7 @@ from edgewright.pipeline.packaging import build_package
 from edgewright.pipeline.provenance import config_hash, loader_text
 from edgewright.pipeline.refit import Fit, refit
 from edgewright.pipeline.store import save_fitted
-from edgewright.pipeline.variants import Form, compare, make_forms
+from edgewright.pipeline.variants import Form, compare
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.profiles.estimate import refusal
 from edgewright.profiles.footprint import takes_programs
@@ -67,7 +69,7 @@ def deploy(job: Job, fit: Fit, judged: Evaluated, folder: Path) -> Deployed:
     path = folder / f"{config.name}.edge"
     with job.listener.doing("Compressing and packaging"):
         packed = measured(lambda: _forms(job, fit, judged))
-    forms, compression = packed.value
+    forms, compression, repair = packed.value
     refused = compression.disagreement
     if not refused and is_chance(judged.evaluation):
         refused = f"{NO_MODEL}: {NOTHING}. {REMEDY}"
@@ -75,7 +77,7 @@ def deploy(job: Job, fit: Fit, judged: Evaluated, folder: Path) -> Deployed:
         refused = f"int8 loses {compression.drop:.4f}, more than max_drop {compression.max_drop}"
     again, final = None, fit
     if config.refit and not refused:
-        again, found, made = refit(job, fit, judged.evaluation)
+        again, found, made = refit(job, fit, judged.evaluation, repair)
         if found is None:
             job.warnings.append(f"the package has the tested fit, not the one on all samples: {again.why}")
         else:
@@ -102,21 +104,26 @@ def deploy(job: Job, fit: Fit, judged: Evaluated, folder: Path) -> Deployed:
     return Deployed(compression, device, path, digest, refused, again, shown)
 
 
-def _forms(job: Job, fit: Fit, judged: Evaluated) -> tuple[list[Form], CompressionRecord]:
-    """Return the forms of a fit and how they compare on the test samples."""
+def _forms(job: Job, fit: Fit, judged: Evaluated) -> tuple[list[Form], CompressionRecord, str]:
+    """Return the forms of a fit, how they compare on the test samples, and how int8 was repaired."""
     config, material = job.config, fit.material
     graph = graph_of(fit.steps, tuple(material.samples.X.shape[1:]), config.name, material.samples.columns)
-    forms = make_forms(config, graph, material)
+    forms, repair = repaired_forms(job, Fitted(graph, material, fit.flow, fit.model))
     compression = compare(config, forms, material)
+    if config.compression.repair and not compression.within and material.task not in MAPPED:
+        lost = f"int8 loses {100 * compression.drop:.1f} points on the test samples; the package stays float"
+        forms, repair = forms[:1], Repair(FLOAT, "; ".join(filter(None, (repair.note, lost))))
+        compression = compare(config, forms, material)
     X = material.samples.X[material.compared]
     same = agreement(forms[0], X, judged.features, judged.answers)
     missing = missing_integer_form(graph) if config.compression.int8 else ""
+    notes = (same.sentence, f"no int8 form: {missing}" if missing else "", repair.note, *compression.notes)
     compression = msgspec.structs.replace(
         compression,
-        notes=(same.sentence, *((f"no int8 form: {missing}",) if missing else ()), *compression.notes),
+        notes=tuple(filter(None, notes)),
         disagreement="" if same.whole else f"the exported model differs from the Python pipeline: {same.sentence}",
     )
-    return forms, compression
+    return forms, compression, repair.name
 
 
 def _resized(compression: CompressionRecord, forms: list[Form]) -> CompressionRecord:

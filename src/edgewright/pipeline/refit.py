@@ -16,11 +16,12 @@ from edgewright.pipeline.agreement import agreement
 from edgewright.pipeline.detection import F1, graph_f1
 from edgewright.pipeline.duration_estimate import tell_ahead
 from edgewright.pipeline.fitting import Flow, fit_stages
+from edgewright.pipeline.int8_repair import Fitted, forms_as_repaired
 from edgewright.pipeline.job import Job
 from edgewright.pipeline.learning import answers_of
 from edgewright.pipeline.material import Material, drawn, every_row, every_sample
 from edgewright.pipeline.measure import measured
-from edgewright.pipeline.variants import Form, alarm_accuracy, asked, make_forms
+from edgewright.pipeline.variants import Form, alarm_accuracy, asked
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import EpochRecord, EvaluationRecord, RefitRecord, TrainingRecord
@@ -86,11 +87,14 @@ def _until(epochs: int, job: Job, advance: Callable[[int], None]) -> Callable[[E
     return on_epoch
 
 
-def refit(job: Job, judged: Fit, evaluation: EvaluationRecord) -> tuple[RefitRecord, Fit | None, list[Form]]:
+def refit(
+    job: Job, judged: Fit, evaluation: EvaluationRecord, repair: str = ""
+) -> tuple[RefitRecord, Fit | None, list[Form]]:
     """Return the refitted stages and model with their forms; None and a reason where the judged fit is to stay.
 
     A refitted model has seen the samples that judged: nothing is judged on it. It is only kept from being packaged
-    where it answers them worse than a fit that had not seen them, or where its exported forms differ from it.
+    where it answers them worse than a fit that had not seen them, or where its exported forms differ from it. Its int8
+    form is repaired as that of the judged fit was, `repair`.
     """
     had = len(judged.material.sides.train)
     crossed = job.crossed is not None and job.crossed.evaluates
@@ -117,7 +121,8 @@ def refit(job: Job, judged: Fit, evaluation: EvaluationRecord) -> tuple[RefitRec
         fit.model.apply_threshold(judged.model.objects_)
     samples = fit.material.samples
     shape = tuple(samples.X.shape[1:])
-    forms = make_forms(job.config, graph_of(fit.steps, shape, job.config.name, samples.columns), fit.material)
+    graph = graph_of(fit.steps, shape, job.config.name, samples.columns)
+    forms = forms_as_repaired(job, Fitted(graph, fit.material, fit.flow, fit.model), repair)
     rows = drawn(samples, np.arange(len(samples.X))) if crossed else judged.material.compared
     answers = answers_of(fit.model, fit.flow, rows, fit.material.task)
     same = agreement(forms[0], samples.X[rows], fit.flow.array(rows), answers)

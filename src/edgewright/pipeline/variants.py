@@ -59,18 +59,23 @@ def make_forms(config: PipelineConfig, graph: Graph, material: Material) -> list
     """Return the float form and, where it is wanted and can be, the int8 form, calibrated on training samples."""
     forms = [Form("float", graph, to_onnx(graph))]
     if config.compression.int8 and not missing_integer_form(graph):
-        train = material.sides.train
-        if len(train) > _CALIBRATION:
-            train = np.sort(np.random.default_rng(config.seed).choice(train, _CALIBRATION, replace=False))
         small = quantise(
             graph,
-            material.samples.X[train],
+            material.samples.X[calibration_rows(config, material)],
             method=config.compression.method,
             percentile=config.compression.percentile,
             per_channel=config.compression.per_channel,
         )
         forms.append(Form("int8", small, to_onnx(small)))
     return forms
+
+
+def calibration_rows(config: PipelineConfig, material: Material) -> NDArray[np.int64]:
+    """Return the training samples on which ranges of values are found, drawn by the seed where there are many."""
+    train = material.sides.train
+    if len(train) <= _CALIBRATION:
+        return train
+    return np.sort(np.random.default_rng(config.seed).choice(train, _CALIBRATION, replace=False))
 
 
 def asked(model: bytes) -> Callable[[Floats], Floats]:

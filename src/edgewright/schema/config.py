@@ -145,7 +145,10 @@ class CompressionConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=
         method: how ranges of activations are found on training samples: 'minmax' or 'percentile'.
         percentile: share of values inside the range for 'percentile', in per cent.
         per_channel: 'auto' uses a scale a channel only where that lowers the error by enough to pay for its bytes.
-        max_drop: largest loss of accuracy on the test samples, as a fraction; beyond it the run ends with exit code 1.
+        max_drop: largest loss of accuracy, as a fraction, or growth of a regression's error.
+        repair: where int8 loses more on samples that do not test, try a scale per channel and training with its
+            rounding; where neither helps, or int8 loses more on the test samples, the package is float. Without it
+            such a run leaves no package and exits with 1.
         reference_megabytes: also quantise a dense network of this size (float32) and show bytes and time; 0 does not.
     """
 
@@ -154,6 +157,7 @@ class CompressionConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=
     percentile: Annotated[float, msgspec.Meta(gt=50.0, le=100.0)] = 99.99
     per_channel: Literal["auto", "always", "never"] = "auto"
     max_drop: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.02
+    repair: bool = True
     reference_megabytes: Annotated[float, msgspec.Meta(ge=0.0, le=100.0)] = 0.0
 
 
