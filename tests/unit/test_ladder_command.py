@@ -59,7 +59,7 @@ def test_wrong_input_is_one_line(tmp_path: Path, capsys: Capture) -> None:
         ([good, "--by", "row", "--metric", "rmse"], "no metric 'rmse'"),
         ([good, "--by", "row", "--device", "pdp-11"], "no device profile 'pdp-11'"),
         ([good, "--by", "row", "--run", "tre"], "Did you mean 'tree'?"),
-        ([good, "--by", "row", "--run", "state_machine"], "the time order of the samples is unknown"),
+        ([good, "--by", "row", "--run", "state_machine"], "it needs the time order of the samples"),
     ):
         assert run(["ladder", *requested, "--target", "y"]) == 2
         found = capsys.readouterr()

@@ -14,7 +14,8 @@ Wide = NDArray[np.float64]
 
 # Ridge: penalties on the sum of squared weights, of which leave-one-out takes the largest within this share of the
 # smallest error: larger weights cancel each other, which costs digits in float32 and accuracy in int8. With more
-# samples than columns a penalty of one costs next to nothing, and columns that are alike share their weights.
+# samples than columns a penalty of the variance of a column costs next to nothing, and columns that are alike share
+# their weights.
 _PENALTIES = np.logspace(-6.0, 5.0, 23)
 _ERROR_SHARE, _FEWEST_PENALTY = 0.01, 1.0
 # Logistic regression: factors of the penalty, folds, and samples that choose among the penalties.
@@ -58,7 +59,7 @@ def _ridge(X: Wide, target: Wide) -> Head:
     errors = np.asarray(model.cv_results_).reshape(-1, len(_PENALTIES)).mean(axis=0)
     penalty = float(_PENALTIES[errors <= errors.min() * (1.0 + _ERROR_SHARE)].max(initial=_PENALTIES[0]))
     if len(X) > X.shape[1]:
-        penalty = max(penalty, _FEWEST_PENALTY)
+        penalty = max(penalty, _FEWEST_PENALTY * float(X.var(axis=0).mean()))
     if penalty != model.alpha_:
         model = RidgeCV([penalty]).fit(X, target)
     return Head(model.coef_[:, None].astype(np.float32), np.array([model.intercept_], np.float32), penalty)

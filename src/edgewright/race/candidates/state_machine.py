@@ -140,9 +140,9 @@ def _tried(
 
 def _unsupported_reason(problem: Problem) -> str:
     if problem.task != "classification" or len(problem.classes) != _TWO:
-        return "it supports only two classes"
+        return "it needs two classes"
     if problem.samples.rate is None:
-        return "the time order of the samples is unknown"
+        return "it needs the time order of the samples"
     if problem.window is not None and problem.window.within == "label":
         return "windows cut at label boundaries would leak where a label ends"
     return ""
