@@ -16,7 +16,7 @@ from edgewright.pipeline.pipeline import Pipeline
 from edgewright.preprocessing.gravity import Gravity
 from edgewright.preprocessing.scale import Scale
 from edgewright.proof.form import Form
-from edgewright.proof.perturbed_graph import with_perturbed_results
+from edgewright.proof.perturbed_graph import rounded, with_perturbed_results
 from edgewright.proof.tolerance import DRAWS, last_digits, perturbed_readings, perturbed_results, perturbed_sums
 from edgewright.schema.data import Floats
 from edgewright.schema.proof import ProofRecord
@@ -104,12 +104,26 @@ def test_what_a_result_on_the_way_loses_is_allowed() -> None:
     given = compile_graph(graph)(x)
     lost = np.abs(given["prediction"].astype(np.float64) - x)
     generator = np.random.default_rng(1)
-    moves = perturbed_results(generator), perturbed_sums(generator)
+    moves = perturbed_results(generator), perturbed_sums
     moved = [with_perturbed_results(graph, ("prediction",), *moves)(x) for _ in range(DRAWS)]
     readings = [compile_graph(graph)(samples) for samples in perturbed_readings(x)]
     found, alone = (last_digits(given, ways)["prediction"] for ways in (moved, readings))
     assert (lost <= found).all() and found.max() < 1e-3
     assert not (lost <= alone).all()
+
+
+def test_what_two_sums_lose_against_each_other_is_allowed_for_every_value() -> None:
+    """Sums that move at random, not in patterns, move together in all eight runs for one value in 128."""
+    builder = Builder("ratio", (32,))
+    axes = builder.integers(1)
+    mean = builder.op("ReduceMean", builder.input, axes, keepdims=1)
+    squares = builder.op("ReduceMean", builder.op("Mul", builder.input, builder.input), axes, keepdims=1)
+    graph = builder.finish({"prediction": (builder.op("Div", mean, squares), "float32", (1,))})
+    x = np.random.default_rng(0).uniform(1, 2, (2000, 32)).astype(np.float32)
+    given = compile_graph(graph)(x)
+    lost = last_digits(given, list(rounded(graph, ("prediction",), x)))["prediction"]
+    # Each of two sums of 32 terms loses up to 31 / 2 digits.
+    assert (lost >= 0.7 * 31 * np.finfo(np.float32).eps * given["prediction"]).all()
 
 
 def test_integers_and_missing_values_are_not_moved() -> None:

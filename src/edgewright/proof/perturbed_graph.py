@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -32,12 +32,17 @@ def rounded(
         until: as of `with_perturbed_results`.
     """
     generator = np.random.default_rng(0)
-    run = with_perturbed_results(graph, values, perturbed_results(generator), perturbed_sums(generator), until=until)
+    run = with_perturbed_results(graph, values, perturbed_results(generator), perturbed_sums, until=until)
     return (run(samples) for _ in range(DRAWS))
 
 
 def with_perturbed_results(
-    graph: Graph, values: Sequence[str], move: Function, move_sum: Function, *, until: Sequence[str] = ()
+    graph: Graph,
+    values: Sequence[str],
+    move: Function,
+    move_sum: Callable[[int], Function],
+    *,
+    until: Sequence[str] = (),
 ) -> Run:
     """Prepare a graph in which every result on the way to some of its values goes through a function.
 
@@ -45,11 +50,13 @@ def with_perturbed_results(
         graph: with one input.
         values: that are given.
         move: of a result, such as `perturbed_results` of `proof.tolerance`.
-        move_sum: of a sum or mean, the same of its terms' sizes, and its terms, such as `perturbed_sums`.
+        move_sum: returns, for the number of a sum or mean, a function of the sum, the same of its terms' sizes, and its
+            terms, such as `perturbed_sums`.
         until: values on whose way results go through a function, and none behind them; `values` when empty.
     """
     moved = {name for node in leading_to(graph, until or values) for name in node.outputs}
     nodes: list[Node] = []
+    moving = {_MOVE: move}
     for node in graph.nodes:
         if moved.isdisjoint(node.outputs):
             nodes.append(node)
@@ -61,9 +68,10 @@ def with_perturbed_results(
             sizes, total = f"{name} sizes", f"{name} total"
             nodes.append(Node(op="Abs", inputs=(terms,), outputs=(sizes,)))
             nodes.append(msgspec.structs.replace(node, inputs=(sizes, *axes), outputs=(total,)))
-            nodes.append(Node(op=_MOVE_SUM, inputs=(exact[0], total, terms), outputs=(name,)))
+            operator = f"{_MOVE_SUM}{len(moving)}"
+            moving[operator] = move_sum(len(moving) - 1)
+            nodes.append(Node(op=operator, inputs=(exact[0], total, terms), outputs=(name,)))
             continue
         pairs = zip(exact, node.outputs, strict=True)
         nodes += [Node(op=_MOVE, inputs=(inside,), outputs=(name,)) for inside, name in pairs if name]
-    moving = {_MOVE: move, _MOVE_SUM: move_sum}
     return compile_graph(msgspec.structs.replace(graph, nodes=tuple(nodes)), tuple(values), own=moving)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,10 @@ PROBABILITY = 1e-4
 # `DIGIT_STEP` ulp, because a single ulp can vanish in a sum.
 LAST_DIGITS, DIGIT_STEP = 2.0, 4.0
 # Number of runs with randomly perturbed intermediate results: for 1 value in 2,500 all 8 runs show less than half a
-# standard deviation.
+# standard deviation. Of two sums each has its own of `_PATTERNS` patterns of signs over the runs, so that they move
+# together in one run at least, and against each other in another.
 DRAWS = 8
+_PATTERNS = 2 ** (DRAWS - 1)
 # With fewer samples, the spread of the whole stage replaces the spread of each value.
 _FEW = 16
 # Readings of synthetic samples are perturbed by the fraction `PERTURBATION`, `_PERTURBATIONS` times. The tolerance is
@@ -85,21 +88,28 @@ def perturbed_results(generator: np.random.Generator) -> Callable[[NDArray[Any]]
     return move
 
 
-def perturbed_sums(generator: np.random.Generator) -> Callable[..., NDArray[Any]]:
-    """Return a function that perturbs each sum or mean by what float32 can lose when it adds one term to the other.
+def perturbed_sums(number: int) -> Callable[..., NDArray[Any]]:
+    """Return a function that perturbs a sum or mean by what float32 can lose when it adds one term to the other.
+
+    Each value moves up or down at random in the first run; the later runs move it the same way or the other.
 
     The error of such a sum of n terms is at most (n - 1) / 2 ulp of the sum of their sizes (Higham, Accuracy and
     Stability of Numerical Algorithms, 2002, section 4.2). Engines that add in blocks lose less; LiteRT's and TFLM's
     reference kernels come near the bound where small terms follow a large one, because each is rounded the same way.
+
+    Args:
+        number: of the sum in its graph, from 0.
     """
-    plain = perturbed_results(generator)
+    generator, runs = np.random.default_rng(number), count()
+    plain, first = perturbed_results(generator), generator.integers(2**32)
 
     def move(values: NDArray[Any], sizes: NDArray[Any], terms: NDArray[Any]) -> NDArray[Any]:
         if values.dtype != np.float32:
             return values
-        count = max(1, terms.size // max(1, values.size))
-        signs = generator.integers(0, 2, values.shape, np.uint8)
-        bound = np.float32((count - 1) / 2 * np.finfo(np.float32).eps * (DIGIT_STEP / LAST_DIGITS))
+        added = max(1, terms.size // max(1, values.size))
+        turned = number % _PATTERNS >> next(runs) % DRAWS & 1
+        signs = np.random.default_rng(first).integers(0, 2, values.shape, np.uint8) ^ np.uint8(turned)
+        bound = np.float32((added - 1) / 2 * np.finfo(np.float32).eps * (DIGIT_STEP / LAST_DIGITS))
         with np.errstate(all="ignore"):
             lost = np.nan_to_num(bound * sizes, posinf=0.0) * np.array([-1, 1], np.float32)[signs]
             return plain(np.asarray(values + lost, np.float32))

@@ -300,7 +300,7 @@ def _perturbed(graph: Graph, one: Samples) -> int:
         return values
 
     if first:
-        with_perturbed_results(graph, tuple(first.values()), count, count)(one)
+        with_perturbed_results(graph, tuple(first.values()), count, lambda _: count)(one)
     return sum(sizes)
 
 
