@@ -52,7 +52,6 @@ def without_times(record: Advice) -> Advice:
             ladder,
             cpu_seconds=0.0,
             rungs=tuple(msgspec.structs.replace(rung, cpu_seconds=0.0) for rung in ladder.rungs),
-            peers=tuple(msgspec.structs.replace(peer, cpu_seconds=0.0) for peer in ladder.peers),
         )
     curve = record.curve if record.curve is None else msgspec.structs.replace(record.curve, cpu_seconds=0.0)
     costs = tuple(cost for cost in record.costs if "CPU" not in cost[1])

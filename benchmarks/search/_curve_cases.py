@@ -60,7 +60,7 @@ def quiet(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
 def rung_from_half(problem: Problem, config: PipelineConfig) -> str:
     """Return the rung at which the ladder stops when every fold trains on half of its samples."""
     ladder = Ladder(problem, config, quiet)
-    ladder.folds = tuple(Fold(_half(problem, fold, config.seed), fold.test) for fold in ladder.folds)
+    ladder.heats.folds = tuple(Fold(_half(problem, fold, config.seed), fold.test) for fold in ladder.heats.folds)
     return ladder.climb().chosen
 
 

@@ -14,10 +14,10 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # o
 
 from benchmarks.language.row import DATA
 from benchmarks.search._curve_cases import quiet
+from edgewright.race.heats import HeatFold
 from edgewright.race.judge import ComparisonCriteria
 from edgewright.race.metrics import METRICS, codes
 from edgewright.race.problem import Problem
-from edgewright.race.stages import part_of
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.search.ladder.measurement import Ladder
 from edgewright.search.ladder.model_comparison import LadderState, choose_with_few
@@ -49,7 +49,7 @@ def choices(ladder: Ladder, sizes: dict[str, tuple[float, float]]) -> tuple[str,
     """Return the rung by corrected intervals, by the rule for few people, and the one with the best score."""
     judge = ladder.judge
     many, few = LadderState(Many(**{f.name: getattr(judge, f.name) for f in fields(judge)}), 0), LadderState(judge, 0)
-    for name, answers in ((name, ladder.answers[name]) for name in ladder.offered):
+    for name, answers in ((name, ladder.crossed(name)) for name in sizes):
         many.step(name, answers, size=sizes[name])
         few.step(name, answers, size=sizes[name])
     choose_with_few(few)
@@ -71,10 +71,9 @@ def row_of(problem: Problem, config: PipelineConfig, people: int, draw: int) -> 
     sizes = {r.name: (r.footprint.flash.value, r.footprint.ram.value) for r in record.rungs if r.footprint is not None}
     found = []
     for name in choices(ladder, sizes):
-        rung = ladder.rungs[name]
-        made = ladder.configs[rung.columns]
+        fold = HeatFold(problem, rows, others, others)
         with threadpool_limits(1):
-            answers = rung.fit(part_of(problem, made, rows), rung.tail(made)).answers(others)
+            answers = ladder.heats.fit(fold, ladder.standing(name).entrant).answers(others)
         found.append((METRICS[METRIC].score(codes(problem)[others], answers), sizes[name][0] / 1000))
     return found
 

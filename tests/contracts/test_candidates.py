@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from edgewright.pipeline.store import pack, unpack
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.race.contract import WINDOWS, candidates
 from edgewright.race.price import price
+from edgewright.schema.errors import InputError
 from edgewright.search.ladder.measurement import Ladder
 from edgewright.search.ladder.model_comparison import PATIENCE
 from ladder_problems import ladder, table
@@ -30,8 +33,8 @@ def problem(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def test_the_ladder_goes_from_the_majority_to_networks() -> None:
     names = [name for name, candidate in RUNGS.items() if candidate.rung]
     assert names == [
-        "majority", "threshold", "rules", "state_machine", "linear", "tree", "forest", "boosting", "neighbours",
-        "small_network", "large_network", "recurrent_network", "small_convolutions", "large_convolutions",
+        "majority", "threshold", "rules", "state_machine", "linear", "linear_features", "tree", "forest", "boosting",
+        "neighbours", "small_network", "large_network", "recurrent_network", "small_convolutions", "large_convolutions",
     ]  # fmt: skip
     assert len({candidate.rank for candidate in RUNGS.values()}) == len(RUNGS)
 
@@ -39,13 +42,14 @@ def test_the_ladder_goes_from_the_majority_to_networks() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, rung in RUNGS.items() if rung.columns != WINDOWS])
 def test_a_rung_answers_says_itself_and_is_priced(name: str, problem: Ladder) -> None:
-    if reason := RUNGS[name].unsupported_reason(problem.problem):
-        assert reason.startswith("it needs ")
+    if RUNGS[name].unsupported_reason(problem.problem):
+        with pytest.raises(InputError, match="a rung that fits this problem"):
+            problem.standing(name)
         return
-    rung, whole = RUNGS[name], problem.parts(RUNGS[name].columns)[-1]
-    config = rung.tail(problem.configs[rung.columns])
-    quick = msgspec.structs.replace(config, training=msgspec.structs.replace(config.training, epochs=2))
-    fitted = rung.fit(whole, quick)
+    entrant = problem.standing(name).entrant
+    training = msgspec.structs.replace(entrant.config.training, epochs=2)
+    quick = msgspec.structs.replace(entrant.config, training=training)
+    fitted = problem.heats.fit(problem.heats.whole, replace(entrant, config=quick))
     rows = np.arange(len(problem.problem.y), dtype=np.int64)
     answers = fitted.answers(rows)
     classify = problem.problem.task == "classification"

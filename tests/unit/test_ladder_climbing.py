@@ -10,7 +10,6 @@ from sklearn.metrics import average_precision_score, balanced_accuracy_score
 
 from edgewright.core.state_machine.machine import Machine as StateMachine
 from edgewright.core.state_machine.validation import read_table
-from edgewright.race.candidates.state_machine import CANDIDATE as MACHINE
 from edgewright.race.candidates.state_machine import Machine, states
 from edgewright.race.judge import ComparisonCriteria
 from edgewright.race.metrics import METRICS, average_precision, choose
@@ -156,7 +155,7 @@ def test_the_machine_beside_a_package_does_what_was_measured(tmp_path: Path) -> 
         machine.push("row", {"level": float(v)}, 2.0 * n)
         machine.tick(2.0 * n + 1.5)
         records.append(machine.state in {"on", "perhaps_off"})
-    fitted = MACHINE.fit(made.parts("plain")[-1], MACHINE.tail(made.configs["plain"]))
+    fitted = made.standing("state_machine").fitted
     assert isinstance(fitted, Machine)
     answers = fitted.answers(np.arange(480, dtype=np.int64))
     wanted = np.argmax(answers, axis=1) == np.argmax(fitted.base.model.table.answers[0])

@@ -10,6 +10,7 @@ import pytest
 from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.predictor import Predictor
+from edgewright.race.race import Standing
 from edgewright.schema.ladder import LADDER_VERSION, LadderRecord
 from edgewright.search.ladder import measurement
 from ladder_problems import table
@@ -71,14 +72,14 @@ def test_what_was_measured_stands_when_it_is_interrupted(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = str(table(tmp_path / "rows.csv"))
-    whole = measurement.Ladder._rung
+    whole = measurement.Ladder.measure
 
-    def pressed(self: measurement.Ladder, name: str, *others: object) -> object:
-        if name == "rules":
+    def pressed(self: measurement.Ladder, standing: Standing, *others: object) -> object:
+        if standing.entrant.name == "rules":
             raise KeyboardInterrupt
-        return whole(self, name, *others)  # type: ignore[arg-type]
+        return whole(self, standing, *others)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(measurement.Ladder, "_rung", pressed)
+    monkeypatch.setattr(measurement.Ladder, "measure", pressed)
     assert run(["ladder", file, "--target", "y", *QUICK]) == 130
     out = capsys.readouterr().out
     assert "the rung 'threshold' is chosen so far" in out

@@ -63,7 +63,7 @@ def test_a_phone_needs_a_network_on_features() -> None:
     record = Ladder(problem, config, silent, rungs=rungs).climb()
     assert (record.kept, record.units, record.held, record.chosen) == ("group", 16, held, "small_network")
     network = _rung(record, "small_network")
-    assert (network.against, record.peers[0].name) == ("linear", "linear-on-features")
+    assert network.against == "linear"
     assert network.gain is not None
     assert network.gain.low > 0
     assert network.gain.value > 0.04

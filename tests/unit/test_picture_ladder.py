@@ -13,6 +13,7 @@ from PIL import Image
 from cli_runner import Cli
 from edgewright.features.colours import Colours
 from edgewright.race.contract import FEATURES, PLAIN, WINDOWS
+from edgewright.race.stages import config_of
 from edgewright.schema.config import TrainingConfig
 from edgewright.search.advise.contract import AdviceRequest
 from edgewright.search.advise.workflow import advise
@@ -68,12 +69,13 @@ def test_colours_are_counted_wherever_they_are() -> None:
 def test_pictures_in_folders_by_label_are_no_rows_in_order(tmp_path: Path) -> None:
     made = ladder(write_fruits(tmp_path / "fruits"), "majority", "small_convolutions", "recurrent_network")
     assert made.problem.by == "row"
-    assert made.configs[PLAIN].stages == made.configs[FEATURES].stages
+    plain, features, windows = (config_of(made.config, made.problem, columns) for columns in (PLAIN, FEATURES, WINDOWS))
+    assert plain.stages == features.stages
     # Of 40 x 48 pixels, every second one in every second row.
-    assert made.configs[PLAIN].stages == ({"kind": "colours", "every": 2},)
-    assert made.configs[WINDOWS].stages == ()
+    assert plain.stages == ({"kind": "colours", "every": 2},)
+    assert windows.stages == ()
     # One copy of the pixels serves all folds.
-    assert all(part.X is made.problem.samples.X for part in made.parts(WINDOWS))
+    assert all(made.heats.part(fold, windows).X is made.problem.samples.X for fold in made.folds)
     assert (
         made.rungs["recurrent_network"].unsupported_reason(made.problem) == "it needs windows; the samples are pictures"
     )

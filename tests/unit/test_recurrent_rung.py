@@ -39,7 +39,8 @@ def test_single_rows_have_no_recurrent_network(tmp_path: Path) -> None:
 
 def test_long_windows_are_shortened_by_a_convolution_first() -> None:
     tail = candidates((NAME,))[NAME].tail
-    of = motions(50).configs[WINDOWS]
+    made = motions(50)
+    of = config_of(made.config, made.problem, WINDOWS)
     assert [layer["kind"] for layer in tail(of).model.layers] == ["gru"]
     long = tail(msgspec.structs.replace(of, window=WindowConfig(samples=500)))
     assert long.model.layers[0] == {"kind": "conv1d", "filters": 16, "kernel": 17, "stride": 8}

@@ -125,7 +125,7 @@ def test_every_rung_is_told_in_ladder_and_advice(tmp_path: Path) -> None:
     climbing = ladder(path, ("majority", "forest", "small_network"))
     climbing._ahead = heard.ahead
     climbing.climb()
-    assert heard.work == ["Preprocessing (plain)", "Majority", "Forest", "Small network"]
+    assert heard.work == ["Majority", "Forest", "Small network"]
     heard = Named()
     advise(AdviseAsked(data=str(path), target="y", by="row", curve=False), silent, heard.ahead)
     assert {"Majority", "Threshold"} <= set(heard.work)

@@ -6,7 +6,7 @@ import shutil
 import textwrap
 
 from edgewright.core.formatting import bytes_text, microseconds_text
-from edgewright.schema.ladder import LadderRecord, PeerRecord, RungRecord
+from edgewright.schema.ladder import LadderRecord, RungRecord
 from edgewright.schema.trace import Interval
 from edgewright.search.ladder.verdict import change, figure, taken
 
@@ -22,8 +22,6 @@ def ladder_lines(record: LadderRecord) -> list[str]:
     lines.append(f"  {'rung':<{_TITLE}} {'score':<8} {scale:<{_BAR}}  {'flash':>8} {'RAM':>8} {'latency':>9}")
     for rung in record.rungs:
         lines += _rung(rung, record, low, high)
-    for peer in record.peers:
-        lines += _peer(peer, low, high)
     lines += ["", *_wrapped(record.verdict, ""), *_wrapped(record.stopped, ""), *_wrapped(record.power, "")]
     return lines
 
@@ -47,7 +45,7 @@ def _head(record: LadderRecord) -> list[str]:
 
 def _range(record: LadderRecord) -> tuple[float, float]:
     """Return what the bars span: all scores with their intervals."""
-    scores = [rung.score for rung in record.rungs if rung.score] + [peer.score for peer in record.peers]
+    scores = [rung.score for rung in record.rungs if rung.score]
     if not scores:
         return 0.0, 1.0
     low, high = min(s.low for s in scores), max(s.high for s in scores)
@@ -83,12 +81,6 @@ def _rung(rung: RungRecord, record: LadderRecord, low: float, high: float) -> li
         before = next((r.title for r in record.rungs if r.name == rung.against), rung.against)
         lines.append(f"    {change(rung)} over {before}: {rung.why or taken(rung)}")
     return lines + _wrapped(rung.says, "    ", _SAID)
-
-
-def _peer(peer: PeerRecord, low: float, high: float) -> list[str]:
-    """Return a model that is no rung, in parentheses."""
-    line = f"  {'(compared)':<{_TITLE}} {figure(peer.score.value):<8} {bar(peer.score, low, high)}"
-    return [line.rstrip(), f"    {peer.title}"]
 
 
 def _wrapped(text: str, indent: str, maximum: int | None = None) -> list[str]:

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from edgewright.race.contract import Part
-from edgewright.race.pipeline_end import PipelineEnd, fit_end
+from edgewright.race.contract import Fitted, Part
+from edgewright.race.entrants import Entrant
+from edgewright.race.pipeline_end import fit_candidate
 from edgewright.race.problem import Indices, Problem, folds
 from edgewright.race.stages import part_of
 from edgewright.schema.config import PipelineConfig
@@ -49,50 +50,60 @@ class Heats:
     """Folds of a problem at growing size; common stages are fitted once a fold for all pipelines that share them.
 
     Args:
-        problem: training and validation samples of a run.
+        problem: samples that take part.
         seed: random seed.
+        leave_one_out: whether each unit is a fold of its own.
     """
 
-    def __init__(self, problem: Problem, seed: int) -> None:
+    def __init__(self, problem: Problem, seed: int, *, leave_one_out: bool = False) -> None:
         self.problem, self._seed = problem, seed
-        self.folds = folds(problem, FOLDS, seed=seed)
-        self._made: dict[tuple[int, int], HeatFold] = {}
+        self.folds = folds(problem, FOLDS, seed=seed, leave_one_out=leave_one_out)
+        every = np.arange(len(problem.y), dtype=np.int64)
+        # All samples train, and none is asked: for the model that a package gets.
+        self.whole = HeatFold(problem, every, every[:0], every[:0])
+        self._folds: dict[tuple[int, int], HeatFold] = {}
         self._parts: dict[tuple[HeatFold, bytes], Part] = {}
 
     def of(self, heat: Heat) -> tuple[HeatFold, ...]:
         """Return the folds of a heat; where all samples of a fold take part in two heats, it is the same object."""
         return tuple(self._fold(number, heat.samples) for number in range(min(heat.folds, len(self.folds))))
 
-    def fit(self, fold: HeatFold, config: PipelineConfig) -> PipelineEnd:
+    def fit(self, fold: HeatFold, entrant: Entrant) -> Fitted:
         """Fit a pipeline on the training samples of a fold.
 
         Raises:
             InputError: a stage or the model does not accept the samples.
         """
-        return fit_end(self._part(fold, config), config)
+        return fit_candidate(entrant.candidate, self.part(fold, entrant.config), entrant.config)
 
     def forget(self) -> None:
         """Drop what common stages gave, which later heats do not need."""
         self._parts.clear()
 
-    def _fold(self, number: int, most: int) -> HeatFold:
-        fold = self.folds[number]
-        key = number, min(most, max(len(fold.train), len(fold.test)))
-        if key not in self._made:
-            rng = np.random.default_rng((self._seed, number))
-            train, asked = (_some(rows, most, rng) for rows in (fold.train, fold.test))
-            rows = np.sort(np.concatenate([train, asked]))
-            self._made[key] = HeatFold(
-                self.problem.subset(rows), np.searchsorted(rows, train), np.searchsorted(rows, asked), asked
-            )
-        return self._made[key]
-
-    def _part(self, fold: HeatFold, config: PipelineConfig) -> Part:
+    def part(self, fold: HeatFold, config: PipelineConfig) -> Part:
+        """Return what the common stages of a pipeline, fitted on a fold, give of its samples."""
         common = _common(config)
         key = (fold, msgspec.json.encode((common.stages, common.training.augment)))
         if key not in self._parts:
             self._parts[key] = part_of(fold.problem, common, fold.train)
         return self._parts[key]
+
+    def _fold(self, number: int, most: int) -> HeatFold:
+        fold = self.folds[number]
+        largest = max(len(fold.train), len(fold.test))
+        key = number, min(most, largest)
+        if key not in self._folds:
+            rng = np.random.default_rng((self._seed, number))
+            train, asked = (_some(rows, most, rng) for rows in (fold.train, fold.test))
+            rows = np.sort(np.concatenate([train, asked]))
+            self._folds[key] = (
+                HeatFold(self.problem, train, asked, asked)
+                if most >= largest
+                else HeatFold(
+                    self.problem.subset(rows), np.searchsorted(rows, train), np.searchsorted(rows, asked), asked
+                )
+            )
+        return self._folds[key]
 
 
 def _some(rows: Indices, most: int, rng: np.random.Generator) -> Indices:

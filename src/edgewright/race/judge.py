@@ -112,10 +112,13 @@ class ComparisonCriteria:
         r2 = 1 - float(((truth - np.ravel(answers)) ** 2).sum()) / spread if spread > 0 else 0.0
         return explains(r2, len(truth), comparisons)
 
-    def behind(self, answers: Floats, best: Floats) -> float:
-        """Return by how many jackknife standard errors answers are worse than the best ones; 0 where they are not."""
-        lost, error, _ = jackknife(lambda rows: self.change(rows, best, answers), self.groups)
-        return 0.0 if lost <= 0 else lost / error if error else math.inf
+    def behind(self, answers: Floats, best: Floats) -> tuple[float, float]:
+        """Return by how much answers are worse than others, in log odds or logarithms of errors, and the error of it.
+
+        The error is a jackknife standard error over the groups.
+        """
+        lost, error, _ = jackknife(lambda rows: self.worth(rows, best) - self.worth(rows, answers), self.groups)
+        return lost, error
 
     def _odds(self, share: float) -> float:
         """Return the log odds of a score in 0..1, clipped half a sample away from both ends."""

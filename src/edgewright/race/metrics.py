@@ -137,3 +137,8 @@ def groups_of(problem: Problem) -> NDArray[np.int64]:
     if problem.by == "row":
         return stratified_folds(problem, MOST_UNITS, rng)
     return (rng.permutation(count) % MOST_UNITS)[problem.units].astype(np.int64)
+
+
+def kept_of(problem: Problem) -> str:
+    """Return what the groups of `groups_of` are."""
+    return problem.by if int(problem.units.max()) < MOST_UNITS else f"fifty random sets of {problem.by}s"

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.graph.stage import Context
+from edgewright.pipeline.fitting import next_context
 from edgewright.pipeline.plan import build, build_model, parts
-from edgewright.race.contract import PLAIN, Candidate, Columns, Part
+from edgewright.race.contract import PLAIN, Candidate, Columns, Fitted, Part
 from edgewright.race.problem import Indices, Problem
 from edgewright.race.stages import is_series
 from edgewright.schema.config import CompressionConfig, ModelConfig, PipelineConfig, TrainingConfig
@@ -32,11 +33,13 @@ class PipelineEnd:
         part: samples that it was fitted on.
         own: fitted stages of this rung, by name.
         model: fitted model.
+        names: columns or channels that the model takes.
     """
 
     part: Part
     own: tuple[tuple[str, Any], ...]
     model: Any
+    names: tuple[str, ...]
 
     def answers(self, rows: Indices) -> Floats:
         """Return probabilities in the problem's class order, or predictions; a class absent from training gets 0."""
@@ -56,7 +59,7 @@ class PipelineEnd:
     def says(self) -> str:
         """Return the model's own description, or a summary of its layers."""
         if hasattr(self.model, "says"):
-            return str(self.model.says(self.part.names))
+            return str(self.model.says(self.names))
         rows = self.model.layer_records()
         units = "-".join(str(row.shape_out[0]) for row in rows)
         count = sum(row.parameters for row in rows)
@@ -66,7 +69,7 @@ class PipelineEnd:
             "samples" if self.part.X.ndim == _WINDOWS else "pixels",
         )
         names = f"channels of {size} {unit}, by {kinds}" if size else "columns"
-        return f"a network of {units} units, {count:,} parameters, on {len(self.part.names)} {names}"
+        return f"a network of {units} units, {count:,} parameters, on {len(self.names)} {names}"
 
     def steps(self) -> tuple[tuple[str, Any], ...]:
         """Return the common stages, the rung's own stages and the model."""
@@ -141,12 +144,13 @@ def fit_end(part: Part, config: PipelineConfig) -> PipelineEnd:
     problem, train = part.problem, part.train
     own: list[tuple[str, Any]] = []
     X, names = part.X[train], part.names
+    context = Context(
+        shape=X.shape[1:], names=names, units=("",) * len(names), rate=None, task=problem.task, seed=config.seed,
+    )  # fmt: skip
     for added in parts(config.stages, config.name)[len(part.config.stages) :]:
-        context = Context(
-            shape=X.shape[1:], names=names, units=("",) * len(names), rate=None, task=problem.task, seed=config.seed,
-        )  # fmt: skip
         stage = build(added, context)
         X = np.asarray(stage.fit(X, part.y[train]).transform(X), np.float32)
+        context = next_context(context, stage, X.shape[1:])
         own.append((added.name, stage))
     y = part.y[train]
     if part.extra is not None:
@@ -156,7 +160,15 @@ def fit_end(part: Part, config: PipelineConfig) -> PipelineEnd:
         X, y = np.concatenate([X, copies]), np.concatenate([y, part.extra_y])
     model = build_model(config, problem.task)
     model.fit(X, _targets(y, problem.task))
-    return PipelineEnd(part, tuple(own), model)
+    return PipelineEnd(part, tuple(own), model, context.names)
+
+
+def fit_candidate(candidate: Candidate, part: Part, config: PipelineConfig) -> Fitted:
+    """Fit a candidate; where all training samples have one class, that class is always the answer."""
+    if part.problem.task == "classification" and len(np.unique(part.y[part.train])) == 1:
+        alone = msgspec.structs.replace(config, stages=part.config.stages, model=ModelConfig(kind="majority"))
+        return fit_end(part, alone)
+    return candidate.fit(part, config)
 
 
 def _targets(y: NDArray[Any], task: str) -> NDArray[Any]:

@@ -13,23 +13,22 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn dependency, untyped
 
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.footprint import amount
+from edgewright.race.contract import Fitted
+from edgewright.race.entrants import Entrant
 from edgewright.race.heats import HEATS, Heat, HeatFold, Heats
 from edgewright.race.judge import ComparisonCriteria
-from edgewright.race.metrics import MOST_UNITS, choose, codes, groups_of
+from edgewright.race.metrics import MOST_UNITS, choose, codes, groups_of, kept_of
 from edgewright.race.price import beyond, price
 from edgewright.race.problem import Indices, Problem
-from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.schema.footprint import Footprint
 from edgewright.schema.race import EntrantRecord, RaceRecord
-from edgewright.schema.trace import Interval
-from edgewright.training.metrics import jackknife
 
 # CPU seconds of a race up to so many samples, and above.
 BUDGET_S, LARGE_BUDGET_S, LARGE = 60.0, 180.0, 10_000
@@ -40,61 +39,57 @@ PRIOR_DEVIATION = 0.5
 _FEWEST, _SURELY = 4, 2.0
 
 
-@dataclass(frozen=True)
-class Entrant:
-    """A whole pipeline that takes part.
+@dataclass
+class Standing:
+    """An entrant during the race.
 
     Attributes:
-        name: of its candidate.
-        title: name in tables.
-        rank: position from simple to complex, lowest first.
-        why: what it is good for, in a sentence.
-        prior: as of its candidate.
-        config: the pipeline.
+        entrant: the pipeline.
+        record: what is known of it so far.
+        answers: to the asked samples of each fold.
+        per_sample_s: CPU seconds for a training sample.
+        fitted: on all samples; None where the race fits on folds only.
     """
 
-    name: str
-    title: str
-    rank: int
-    why: str
-    prior: float
-    config: PipelineConfig
-
-
-@dataclass
-class _Standing:
-    """What is known of an entrant: its answers by fold, what it takes, and why it left the race."""
-
     entrant: Entrant
+    record: EntrantRecord
     answers: dict[HeatFold, Floats] = field(default_factory=dict)
-    heats: int = 0
-    seconds: float = 0.0
     per_sample_s: float = 0.0
-    score: Interval | None = None
-    samples: int = 0
-    footprint: Footprint | None = None
-    unpriced: str = ""
-    beyond: str = ""
-    left_out: str = ""
-    verdict: str = ""
+    fitted: Fitted | None = None
+
+    @classmethod
+    def of(cls, entrant: Entrant) -> Standing:
+        """Return an entrant of which nothing is known."""
+        candidate = entrant.candidate
+        return cls(entrant, EntrantRecord(name=entrant.name, title=candidate.title, strength=candidate.why))
 
     @property
     def worth(self) -> float:
         """The score; the lowest possible before the first heat."""
-        return -math.inf if self.score is None else self.score.value
+        return -math.inf if self.record.score is None else self.record.score.value
+
+    def note(self, **changes: object) -> None:
+        """Change fields of the record."""
+        self.record = msgspec.structs.replace(self.record, **changes)
+
+    def joined(self, folds: Sequence[HeatFold]) -> Floats:
+        """Return the answers to the asked samples of folds, one fold after the other."""
+        return np.concatenate([self.answers[fold] for fold in folds])
 
 
 class Race:
     """A race of pipelines on one problem.
 
     Args:
-        problem: training and validation samples; nobody sees the samples that judge the run.
+        problem: samples that take part; nobody sees the samples that judge the run.
         entrants: pipelines that take part.
         profile: name or file of the device.
         budget_s: CPU seconds; by the number of samples when None.
         seed: random seed.
         metric: name of the metric; chosen from the target when empty.
         watch: receives the record after every measurement; None makes no record before the end.
+        leave_one_out: whether each person, machine or recording is a fold of its own.
+        whole: whether each pipeline is also fitted on all samples.
     """
 
     def __init__(
@@ -107,13 +102,15 @@ class Race:
         seed: int = 0,
         metric: str = "",
         watch: Callable[[RaceRecord], None] | None = None,
+        leave_one_out: bool = False,
+        whole: bool = False,
     ) -> None:
-        self.problem, self.watch = problem, watch
+        self.problem, self.watch, self._whole = problem, watch, whole
         self.profile, self.profile_name = load_profile(profile), profile
         self.budget_s = budget_s or (BUDGET_S if len(problem.y) <= LARGE else LARGE_BUDGET_S)
         self.metric, self.metric_why = choose(problem, metric)
-        self.heats = Heats(problem, seed)
-        self.standings = [_Standing(one) for one in sorted(entrants, key=lambda entrant: entrant.rank)]
+        self.heats = Heats(problem, seed, leave_one_out=leave_one_out)
+        self.standings = [Standing.of(entrant) for entrant in sorted(entrants, key=lambda one: one.candidate.rank)]
         self._sign = 1.0 if self.metric.higher else -1.0
         self._targets, self._groups = codes(problem), groups_of(problem)
         self._spent, self._ended = 0.0, ""
@@ -133,100 +130,122 @@ class Race:
                     if self._ended or len(racing) < 2:
                         break
         except KeyboardInterrupt:
-            if not any(standing.heats for standing in self.standings):
+            if not any(standing.record.heats for standing in self.standings):
                 raise
             self._ended = "it was interrupted"
-        if not any(standing.heats for standing in self.standings):
-            why = "; ".join(dict.fromkeys(standing.left_out for standing in self.standings if standing.left_out))
-            raise InputError("samples that some pipeline accepts", why or "none", self.problem.name)
+        self.refuse_unmeasured()
         return self.record()
 
-    def _heat(self, heat: Heat, racing: list[_Standing], last: bool) -> list[_Standing]:
+    def refuse_unmeasured(self) -> None:
+        """Refuse samples that no pipeline accepts.
+
+        Raises:
+            InputError: nothing was measured.
+        """
+        if not any(standing.record.heats for standing in self.standings):
+            reasons = dict.fromkeys(standing.record.left_out for standing in self.standings)
+            why = "; ".join(reason for reason in reasons if reason)
+            raise InputError("samples that some pipeline accepts", why or "none", self.problem.name)
+
+    def _heat(self, heat: Heat, racing: list[Standing], last: bool) -> list[Standing]:
         """Hold a heat and return the entrants that go on, best first."""
-        parts = self.heats.of(heat)
-        finished: list[_Standing] = []
+        folds = self.heats.of(heat)
+        finished: list[Standing] = []
         for standing in racing:
-            fresh = [fold for fold in parts if fold not in standing.answers]
+            fresh = [fold for fold in folds if fold not in standing.answers]
             expected = standing.per_sample_s * sum(len(fold.train) for fold in fresh)
-            if self._spent + expected > self.budget_s and (standing.heats or len(finished) >= _FEWEST):
+            if self._spent + expected > self.budget_s and (standing.record.heats or len(finished) >= _FEWEST):
                 self._ended = f"its {self.budget_s:.0f} CPU seconds were used"
-                standing.verdict = "no time was left for it"
-            elif self._measure(standing, parts, fresh):
+                standing.note(verdict="no time was left for it")
+            elif self.measure(standing, folds):
                 finished.append(standing)
                 if self.watch is not None:
                     self.watch(self.record())
         self.heats.forget()
-        finished.sort(key=lambda standing: (bool(standing.beyond), -self._sign * standing.worth))
+        finished.sort(key=lambda standing: (bool(standing.record.beyond), -self._sign * standing.worth))
         if last:
             return finished
         staying = finished[:_FEWEST]
         for standing in finished[_FEWEST:]:
-            lost, error = self._behind(standing, finished[0], parts)
+            lost, error = self._behind(standing, finished[0], folds)
             if lost > _SURELY * error:
-                standing.verdict = "fell behind"
+                standing.note(verdict="fell behind")
             else:
                 staying.append(standing)
         return staying
 
-    def _measure(self, standing: _Standing, parts: tuple[HeatFold, ...], fresh: list[HeatFold]) -> bool:
-        """Let an entrant answer the folds of a heat; return whether it could."""
-        began, config = time.process_time(), standing.entrant.config
+    def measure(
+        self, standing: Standing, folds: Sequence[HeatFold], advance: Callable[[int], None] = lambda _: None
+    ) -> bool:
+        """Let an entrant answer folds; return whether it could.
+
+        Args:
+            standing: the entrant.
+            folds: of a heat; those that it has answered are not asked again.
+            advance: called with 1 after each fit.
+        """
+        began, entrant = time.process_time(), standing.entrant
+        fresh = [fold for fold in folds if fold not in standing.answers]
         try:
             for fold in fresh:
-                fitted = self.heats.fit(fold, config)
+                fitted = self.heats.fit(fold, entrant)
                 standing.answers[fold] = fitted.answers(fold.test)
+                advance(1)
             if fresh:
-                standing.footprint, standing.unpriced = price(fitted, fresh[-1].problem, config, self.profile)
-                standing.beyond = beyond(standing.footprint, self.profile)
+                if self._whole:
+                    standing.fitted = fitted = self.heats.fit(self.heats.whole, entrant)
+                    advance(1)
+                footprint, unpriced = price(fitted, fresh[-1].problem, entrant.config, self.profile)
+                over = beyond(footprint, self.profile)
+                standing.note(says=fitted.says(), footprint=footprint, unpriced=unpriced, beyond=over)
         except EdgewrightError as error:
-            standing.left_out = str(error)
+            standing.note(left_out=str(error))
             return False
         finally:
             spent = time.process_time() - began
             self._spent += spent
-            standing.seconds += spent
+            standing.note(cpu_seconds=standing.record.cpu_seconds + spent)
         if fresh:
             standing.per_sample_s = spent / sum(len(fold.train) for fold in fresh)
-        standing.heats += 1
-        rows = np.concatenate([fold.asked for fold in parts])
-        standing.samples, standing.score = len(rows), self._judge(rows).score(_joined(standing, parts))
+        rows = np.concatenate([fold.asked for fold in folds])
+        score = self.judge_of(rows).score(standing.joined(folds))
+        standing.note(heats=standing.record.heats + 1, samples=len(rows), score=score)
         return True
 
-    def _judge(self, rows: Indices) -> ComparisonCriteria:
-        """Return the criteria on the samples that a heat asked."""
+    def judge_of(self, rows: Indices, comparisons: int = 1) -> ComparisonCriteria:
+        """Return the criteria on samples, such as those that a heat asked, for a number of comparisons."""
         groups = np.unique(self._groups[rows], return_inverse=True)[1].astype(np.int64)
         if groups.max() == 0:
             groups = np.arange(len(rows), dtype=np.int64) * min(MOST_UNITS, len(rows)) // len(rows)
-        return ComparisonCriteria(self.metric, self._targets[rows], groups, self.problem.by, 1)
+        return ComparisonCriteria(self.metric, self._targets[rows], groups, kept_of(self.problem), comparisons)
 
-    def _behind(self, standing: _Standing, other: _Standing, parts: tuple[HeatFold, ...]) -> tuple[float, float]:
+    def _behind(self, standing: Standing, other: Standing, folds: Sequence[HeatFold]) -> tuple[float, float]:
         """Return by how much an entrant is behind another on the samples of a heat, and the standard error."""
-        judge = self._judge(np.concatenate([fold.asked for fold in parts]))
-        mine, others = _joined(standing, parts), _joined(other, parts)
-        lost, error, _ = jackknife(lambda rows: judge.worth(rows, others) - judge.worth(rows, mine), judge.groups)
-        return shrunk(lost, error, other.entrant.prior - standing.entrant.prior)
+        judge = self.judge_of(np.concatenate([fold.asked for fold in folds]))
+        lost, error = judge.behind(standing.joined(folds), other.joined(folds))
+        return shrunk(lost, error, other.entrant.candidate.prior - standing.entrant.candidate.prior)
 
-    def _choose(self) -> tuple[_Standing, str, str]:
+    def _choose(self) -> tuple[Standing, str, str]:
         """Return the chosen entrant, why, and the ceiling in a sentence."""
-        most = max(standing.heats for standing in self.standings)
-        measured = [standing for standing in self.standings if standing.heats == most]
-        parts = self.heats.of(HEATS[most - 1])
-        able = [standing for standing in measured if not standing.beyond] or measured
+        most = max(standing.record.heats for standing in self.standings)
+        measured = [standing for standing in self.standings if standing.record.heats == most]
+        folds = self.heats.of(HEATS[most - 1])
+        able = [standing for standing in measured if not standing.record.beyond] or measured
         best = able[0]
         for standing in able[1:]:
-            best = standing if self._behind(best, standing, parts)[0] > 0 else best
-        chosen = next(one for one in able if one is best or operator.le(*self._behind(one, best, parts)))
-        why = f"{chosen.entrant.title} is the best of what fits {self.profile_name}"
+            best = standing if self._behind(best, standing, folds)[0] > 0 else best
+        chosen = next(one for one in able if one is best or operator.le(*self._behind(one, best, folds)))
+        why = f"{chosen.record.title} is the best of what fits {self.profile_name}"
         if chosen is not best:
-            why = f"{chosen.entrant.title} is the simplest within a standard error of the best, {best.entrant.title}"
+            why = f"{chosen.record.title} is the simplest within a standard error of the best, {best.record.title}"
         top = max(measured, key=lambda standing: self._sign * standing.worth)
-        ceiling = "" if not top.beyond else f"{_scored(top)}; what fits reaches {chosen.worth:.3g}"
+        ceiling = "" if not top.record.beyond else f"{_scored(top)}; what fits reaches {chosen.worth:.3g}"
         return chosen, why, ceiling
 
     def record(self) -> RaceRecord:
         """Return what is known so far."""
         chosen, why, ceiling = self._choose()
-        order = sorted(self.standings, key=lambda one: (-one.heats, -self._sign * one.worth))
+        order = sorted(self.standings, key=lambda one: (-one.record.heats, -self._sign * one.worth))
         return RaceRecord(
             metric=self.metric.name,
             metric_title=self.metric.title,
@@ -235,7 +254,9 @@ class Race:
             kept=self.problem.by,
             units=int(self.problem.units.max()) + 1,
             samples=len(self.problem.y),
-            entrants=tuple(_entrant_record(one, one is chosen) for one in order),
+            entrants=tuple(
+                msgspec.structs.replace(one.record, verdict="chosen") if one is chosen else one.record for one in order
+            ),
             chosen=chosen.entrant.name,
             why=why,
             ceiling=ceiling,
@@ -260,27 +281,7 @@ def shrunk(lost: float, error: float, prior: float) -> tuple[float, float]:
     return (weight * lost + of_prior * prior) / (weight + of_prior), 1.0 / math.sqrt(weight + of_prior)
 
 
-def _joined(standing: _Standing, parts: tuple[HeatFold, ...]) -> Floats:
-    return np.concatenate([standing.answers[fold] for fold in parts])
-
-
-def _scored(standing: _Standing) -> str:
-    size = "" if standing.footprint is None else f" of {amount(standing.footprint.flash.value, 'B')}"
-    return f"{standing.entrant.title}{size} reaches {standing.worth:.3g}"
-
-
-def _entrant_record(standing: _Standing, chosen: bool) -> EntrantRecord:
-    return EntrantRecord(
-        name=standing.entrant.name,
-        title=standing.entrant.title,
-        why=standing.entrant.why,
-        score=standing.score,
-        heats=standing.heats,
-        samples=standing.samples,
-        footprint=standing.footprint,
-        unpriced=standing.unpriced,
-        beyond=standing.beyond,
-        left_out=standing.left_out,
-        verdict="chosen" if chosen else standing.verdict,
-        cpu_seconds=standing.seconds,
-    )
+def _scored(standing: Standing) -> str:
+    footprint = standing.record.footprint
+    size = "" if footprint is None else f" of {amount(footprint.flash.value, 'B')}"
+    return f"{standing.record.title}{size} reaches {standing.worth:.3g}"

@@ -2,55 +2,29 @@
 
 from __future__ import annotations
 
-from edgewright.schema.footprint import Footprint
+from edgewright.schema.race import EntrantRecord
 from edgewright.schema.trace import Interval, Part
 
 LADDER_VERSION = 1
 
 
-class RungRecord(Part, frozen=True, kw_only=True):
-    """One rung.
+class RungRecord(EntrantRecord, frozen=True, kw_only=True):
+    """One rung: an entrant of the race with all folds, and how it compares with the others.
 
     Attributes:
-        name, title: of the rung.
-        says: what it is when fitted on all samples, in a sentence; empty where it was not measured.
-        score: of the answers to samples that did not fit it, with a 95 % interval.
         gain: over the rung `against`, above zero is better; with an interval that is corrected for the number of looks,
             of 95 % with few units.
         p: of an exact paired test of that gain, corrected for the other rungs; None with many units.
         climbed: whether it was taken; `chosen` whether it is the one that stands at the end.
         why: why it was taken without a test; empty where it was not.
-        footprint: on the profile; None where `unpriced` says why.
-        beyond: what of the device it surely exceeds: such a rung is not climbed; empty where it fits.
-        left_out: why it was not measured; empty where it was.
-        cpu_seconds: spent on it.
     """
 
-    name: str
-    title: str
-    says: str = ""
-    score: Interval | None = None
     gain: Interval | None = None
     against: str = ""
     p: float | None = None
     why: str = ""
     climbed: bool = False
     chosen: bool = False
-    footprint: Footprint | None = None
-    unpriced: str = ""
-    beyond: str = ""
-    left_out: str = ""
-    cpu_seconds: float = 0.0
-
-
-class PeerRecord(Part, frozen=True, kw_only=True):
-    """A model that is no rung, for comparison: its score, and the gain of the chosen rung over it (95 %)."""
-
-    name: str
-    title: str
-    score: Interval
-    gain: Interval
-    cpu_seconds: float = 0.0
 
 
 class LadderRecord(Part, frozen=True, kw_only=True):
@@ -68,7 +42,6 @@ class LadderRecord(Part, frozen=True, kw_only=True):
         power: what such a test can show, in a sentence; empty with many units.
         patience: rungs in a row without a gain after which nothing is tried; 0 tries all.
         rungs: from the bottom.
-        peers: models that are no rungs.
         chosen: name of the rung that is enough.
         beats_chance: whether answers of any rung above the lowest agree with the truth beyond chance.
         verdict: in a sentence.
@@ -99,7 +72,6 @@ class LadderRecord(Part, frozen=True, kw_only=True):
     power: str = ""
     patience: int
     rungs: tuple[RungRecord, ...]
-    peers: tuple[PeerRecord, ...] = ()
     chosen: str
     beats_chance: bool = True
     verdict: str

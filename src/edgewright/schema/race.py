@@ -13,7 +13,8 @@ class EntrantRecord(Part, frozen=True, kw_only=True):
 
     Attributes:
         name, title: of the candidate.
-        why: what it is good for, in a sentence.
+        strength: what it is good for, in a sentence.
+        says: what it is when fitted, in a sentence; empty where it was not measured.
         score: of its answers to samples that it was not fitted on, with a 95 % interval; None before the first.
         heats: rounds of the race that it finished.
         samples: that it was asked in its last heat.
@@ -27,7 +28,8 @@ class EntrantRecord(Part, frozen=True, kw_only=True):
 
     name: str
     title: str
-    why: str = ""
+    strength: str = ""
+    says: str = ""
     score: Interval | None = None
     heats: int = 0
     samples: int = 0

@@ -7,5 +7,5 @@ from edgewright.race.pipeline_end import needs_windows, pipeline_candidate
 
 CANDIDATE = pipeline_candidate(
     55, "linear on features", "linear", columns=FEATURES, scaled=True, int8=True, unsupported_reason=needs_windows,
-    why="weighted sums of how strong, how often and how steady each channel is", prior=0.2, rung=False,
+    why="weighted sums of how strong, how often and how steady each channel is", prior=0.2,
 )  # fmt: skip

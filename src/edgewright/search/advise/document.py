@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 
 from edgewright.core.formatting import number
 from edgewright.schema.advice import Advice, Place
-from edgewright.schema.ladder import LadderRecord, PeerRecord, RungRecord
+from edgewright.schema.ladder import LadderRecord, RungRecord
 from edgewright.schema.lesson import Block, Code, Facts, Grid, Heading, Paragraph
 from edgewright.schema.trace import Interval
 from edgewright.search.advise.placement import DEVICE, SERVER, amount_bytes, count, days, dollars, joules, seconds
-from edgewright.search.ladder.verdict import change, figure, signed, span, taken
+from edgewright.search.ladder.verdict import change, figure, taken
 from edgewright.trace.readiness import NO_MODEL
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<|])")
@@ -208,7 +208,7 @@ def _options(record: Advice) -> tuple[Block, ...]:
         Paragraph(text=f"{ladder.samples:,} samples, {ladder.folds} folds of {kept}. Metric: {judged}."),
         Grid(
             headers=("rung", "score (95 % CI)", "gain", "taken"),
-            rows=(*(_rung(rung, ladder.rungs) for rung in ladder.rungs), *(_peer(peer) for peer in ladder.peers)),
+            rows=tuple(_rung(rung, ladder.rungs) for rung in ladder.rungs),
             caption=_caption(ladder),
         ),
         Paragraph(text=" ".join(_sentence(text) for text in (ladder.stopped, ladder.power) if text)),
@@ -249,11 +249,6 @@ def _price(rung: RungRecord) -> tuple[str, ...]:
         return (rung.title, rung.unpriced, "", "")
     sizes = (amount_bytes(found.flash.value), amount_bytes(found.ram.value))
     return (rung.title, *sizes, seconds(found.latency_us.value / 1e6) if found.latency_us else "unknown")
-
-
-def _peer(peer: PeerRecord) -> tuple[str, ...]:
-    text = f"the choice gains {signed(peer.gain.value)} ({span(peer.gain)})"
-    return (f"({peer.title})", _score(peer.score), text, "for comparison only")
 
 
 def _score(score: Interval) -> str:

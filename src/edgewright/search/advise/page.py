@@ -19,7 +19,6 @@ _WIDTH, _LEFT, _RIGHT, _ROW = 560.0, 118.0, 92.0, 24.0
 def scores(record: LadderRecord, choice: str) -> Markup:
     """Return a chart of all scores with their intervals; a dashed line marks the choice."""
     lines = [(one.title, one.score, one.title == choice) for one in record.rungs if one.score]
-    lines += [("(boosting)" if p.name == "boosting" else f"({p.name[:14]})", p.score, False) for p in record.peers]
     low, high = min(score.low for _, score, _ in lines), max(score.high for _, score, _ in lines)
     wide = (high - low) or 1.0
 

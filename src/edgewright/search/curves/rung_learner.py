@@ -16,7 +16,7 @@ from edgewright.pipeline.fitting import Flow, fit_stages
 from edgewright.pipeline.plan import parts
 from edgewright.race.contract import Candidate, candidates
 from edgewright.race.metrics import Metric, codes
-from edgewright.race.pipeline_end import fit_end
+from edgewright.race.pipeline_end import fit_candidate, fit_end
 from edgewright.race.problem import Fold, Indices, Problem, folds
 from edgewright.race.stages import config_of, part_of
 from edgewright.schema.config import PipelineConfig
@@ -240,12 +240,6 @@ class RungLearner:
         return self._behind.problem((number, pool), lambda: self._drawn(number, pool, pool, 0))
 
     def _answers(self, problem: Problem, train: Indices, fold: Fold, repeat: int, width: float) -> NDArray[np.float32]:
-        known = np.unique(problem.y[train])
-        classes = problem.classes
-        if classes and len(known) < 2:  # always predict the only class of the training samples
-            alone = np.zeros((len(fold.test), len(classes)), np.float32)
-            alone[:, classes.index(str(known[0]))] = 1.0
-            return alone
         fitted, places = self._fitted(problem, train, fold.test, repeat, width)
         return np.asarray(fitted.answers(places), np.float32)
 
@@ -267,4 +261,4 @@ class RungLearner:
                 for layer in tail.model.layers
             )
             tail = msgspec.structs.replace(tail, model=msgspec.structs.replace(tail.model, layers=layers))
-        return self._rung.fit(made, tail), np.searchsorted(both, test)
+        return fit_candidate(self._rung, made, tail), np.searchsorted(both, test)

@@ -12,6 +12,7 @@ rungs without a significant gain. The patience applies only after a rung was cli
 from __future__ import annotations
 
 import math
+import operator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -43,7 +44,7 @@ def choose_with_few(climb: LadderState) -> None:
     lowest = next(iter(tried))
     able = [name for name, one in tried.items() if one.fits] or [lowest]
     best = max(able, key=lambda name: tried[name].score)
-    chosen = next(name for name in able if judge.behind(tried[name].answers, tried[best].answers) <= 1.0)
+    chosen = next(name for name in able if operator.le(*judge.behind(tried[name].answers, tried[best].answers)))
     while (better := _shown(climb, chosen, able[able.index(chosen) + 1 :])) is not None:
         chosen = better
     climb.chosen, climb.steps = chosen, {}

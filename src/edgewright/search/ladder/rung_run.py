@@ -11,11 +11,8 @@ from edgewright.core.files import write_atomic
 from edgewright.pipeline.evaluate import Crossed
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.run import RunResult, run_pipeline
-from edgewright.race.contract import candidates
 from edgewright.race.metrics import codes
-from edgewright.race.stages import config_of
 from edgewright.schema.config import PipelineConfig
-from edgewright.schema.errors import InputError
 from edgewright.schema.ladder import LadderRecord
 from edgewright.schema.trace_flow import encode_record
 from edgewright.search.ladder.measurement import Ladder
@@ -31,11 +28,7 @@ def rung_config(ladder: Ladder, name: str) -> PipelineConfig:
         UnknownNameError: there is no such rung.
         InputError: the problem cannot use the rung.
     """
-    rung = candidates((name,))[name]
-    unsupported_reason = rung.unsupported_reason(ladder.problem)
-    if unsupported_reason:
-        raise InputError("a rung that fits this problem", f"{name}: {unsupported_reason}", "--run")
-    config = rung.tail(config_of(ladder.config, ladder.problem, rung.columns))
+    config = ladder.standing(name).entrant.config
     held_out = bool(ladder.problem.held_out)
     split = msgspec.structs.replace(config.split, validation=0.0, validation_groups=())
     if not held_out:
@@ -103,13 +96,13 @@ def run_rung(
         command: command line for the provenance.
         record: record of the ladder, if it was climbed.
     """
-    rung = candidates((name,))[name]
     config = rung_config(ladder, name)
     crossed = crossed_of(ladder, name)
     result = run_pipeline(config, out=out, force=force, listener=listener, command=command, crossed=crossed)
-    fitted = rung.fit(ladder.parts(rung.columns)[-1], config)
-    for file, content in rung.extra_files(fitted, ladder.problem).items():
-        write_atomic(result.folder / file, content)
+    standing = ladder.standing(name)
+    if standing.fitted is not None:
+        for file, content in standing.entrant.candidate.extra_files(standing.fitted, ladder.problem).items():
+            write_atomic(result.folder / file, content)
     if record is not None:
         write_atomic(result.folder / LADDER_FILE, encode_record(record))
     return result

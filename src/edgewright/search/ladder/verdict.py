@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 
-from edgewright.race.judge import ComparisonCriteria
 from edgewright.race.metrics import Metric
-from edgewright.schema.ladder import PeerRecord, RungRecord
+from edgewright.schema.ladder import RungRecord
 from edgewright.schema.trace import Interval
 from edgewright.search.ladder.model_comparison import LadderState
 
@@ -14,15 +14,14 @@ from edgewright.search.ladder.model_comparison import LadderState
 def verdict(
     rungs: Sequence[RungRecord],
     metric: Metric,
-    judge: ComparisonCriteria,
     climb: LadderState,
-    peers: Sequence[PeerRecord],
     interrupted: bool,
-) -> dict[str, str]:
-    """Return the fields `verdict` and `stopped` of a record."""
+) -> tuple[str, str]:
+    """Return which rung is enough, and why nothing further was tried."""
+    judge = climb.judge
     chosen = next((rung for rung in rungs if rung.name == climb.chosen), None)
     if chosen is None or chosen.score is None:
-        return {"verdict": "interrupted before anything was measured", "stopped": "interrupted"}
+        return "interrupted before anything was measured", "interrupted"
     enough = "is chosen so far" if interrupted else "is chosen" if judge.few else "is enough"
     lines = [f"the rung '{chosen.title}' {enough}: {metric.title} {figure(chosen.score.value)}{_above(chosen, rungs)}"]
     tried = [rung for rung in rungs if rung.gain is not None and not rung.climbed and rung.against == chosen.name]
@@ -30,12 +29,6 @@ def verdict(
         best = max(tried, key=lambda rung: rung.gain.value if rung.gain is not None else 0.0)
         many = f"the best of {len(tried)} rungs tried above it" if len(tried) > 1 else "the rung tried above it"
         lines.append(f"{many}, {best.title}, changes the score by {change(best)}")
-    for peer in peers:
-        sure = "" if peer.gain.low > 0 or peer.gain.high < 0 else ", which is not significant"
-        lines.append(
-            f"{peer.title}: {figure(peer.score.value)}; the rung '{chosen.title}' gains {signed(peer.gain.value)} "
-            f"({span(peer.gain)}){sure}"
-        )
     untried = [rung.title for rung in rungs if rung.left_out == "not tried"]
     if interrupted:
         stopped = "interrupted: the results so far are valid"
@@ -50,7 +43,7 @@ def verdict(
         stopped = "every rung was tried"
     if judge.few and not interrupted:
         stopped += f"; {_rule(chosen, rungs, climb)}"
-    return {"verdict": "; ".join(lines), "stopped": stopped}
+    return "; ".join(lines), stopped
 
 
 def _rule(chosen: RungRecord, rungs: Sequence[RungRecord], climb: LadderState) -> str:
@@ -61,7 +54,7 @@ def _rule(chosen: RungRecord, rungs: Sequence[RungRecord], climb: LadderState) -
         return f"'{chosen.title}' is {chosen.why}"
     if best == chosen.name:
         return f"'{chosen.title}' scored best, and no lower rung comes within a standard error of it"
-    if climb.judge.behind(climb.answers, climb.tried[best].answers) > 1:
+    if operator.gt(*climb.judge.behind(climb.answers, climb.tried[best].answers)):
         return f"'{chosen.title}' is the lowest rung that fits the device"
     return f"'{chosen.title}' is the lowest rung within a standard error of the best, '{titles[best]}'"
 

@@ -21,9 +21,9 @@ from edgewright.pipeline.config import checked
 from edgewright.pipeline.leave_one_out import FEW
 from edgewright.pipeline.material import Material, prepare
 from edgewright.profiles.catalogue import load_profile
-from edgewright.race.entrants import entrants_of
+from edgewright.race.entrants import Entrant, entrants_of
 from edgewright.race.problem import Problem, problem_of_training
-from edgewright.race.race import Entrant, Race
+from edgewright.race.race import Race
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.data import DataSet
 from edgewright.schema.errors import InputError
@@ -204,7 +204,7 @@ def propose(
         found = look(request)
     base = _base(request, found)
     try:
-        base, why = _split(base, found)
+        base, why, material = _split(base, found)
     except InputError as error:
         if request.target or not found.roles.target:
             raise
@@ -217,7 +217,7 @@ def propose(
         recipe = recipe_for(found)
     else:
         with doing("Racing models"):
-            recipe, record = _raced(base, request, found)
+            recipe, record = _raced(base, request, found, material)
         longer = _longer(base, found)
     table = {**base, **recipe.tables}
     if longer and _rows(found) > _TRIED_ROWS:
@@ -238,14 +238,16 @@ def propose(
     return Proposal(found, {**table, "device": {"profile": request.device or DEVICE}}, reasons, tried, record)
 
 
-def _raced(base: dict[str, Any], request: OwnDataRequest, found: OwnData) -> tuple[Recipe, RaceRecord | None]:
+def _raced(
+    base: dict[str, Any], request: OwnDataRequest, found: OwnData, material: Material
+) -> tuple[Recipe, RaceRecord | None]:
     """Return the pipeline that wins the race on training and validation samples, and the record of the race.
 
     Few people or machines choose nothing, because each of them tests: what other data sets taught chooses.
     """
-    problem, entrants = _entrants(base, request, found)
+    problem, entrants = _entrants(base, request, found, material)
     if "leave_one_out_s" in base["split"]:
-        usual = max(entrants, key=lambda entrant: entrant.prior)
+        usual = max(entrants, key=lambda entrant: entrant.candidate.prior)
         return _recipe(usual, request), None
     record = Race(problem, entrants, request.device or DEVICE, budget_s=request.budget_s).run()
     chosen = next(entrant for entrant in entrants if entrant.name == record.chosen)
@@ -255,13 +257,15 @@ def _raced(base: dict[str, Any], request: OwnDataRequest, found: OwnData) -> tup
 
 def _recipe_named(name: str, base: dict[str, Any], request: OwnDataRequest, found: OwnData) -> Recipe:
     """Return the recipe of a candidate for samples that are cut another way."""
-    _, entrants = _entrants(base, request, found)
+    _, entrants = _entrants(base, request, found, _prepared(base, found))
     return _recipe(next(entrant for entrant in entrants if entrant.name == name), request)
 
 
-def _entrants(base: dict[str, Any], request: OwnDataRequest, found: OwnData) -> tuple[Problem, tuple[Entrant, ...]]:
+def _entrants(
+    base: dict[str, Any], request: OwnDataRequest, found: OwnData, material: Material
+) -> tuple[Problem, tuple[Entrant, ...]]:
     config = checked(base, str(base["name"]))
-    problem = problem_of_training(config, prepare(config, None, found.dataset))
+    problem = problem_of_training(config, material)
     entrants = entrants_of(problem, config)
     if request.features is not None:
         entrants = tuple(one for one in entrants if feature_stages(recipe_of(one)))
@@ -302,14 +306,14 @@ def name_of(path: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-_")[:40] or "my-data"
 
 
-def _split(base: dict[str, Any], found: OwnData) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the pipeline with its split, and why."""
+def _split(base: dict[str, Any], found: OwnData) -> tuple[dict[str, Any], dict[str, str], Material]:
+    """Return the pipeline with its split, why, and the samples with their sides."""
     split: dict[str, Any] = {"validation": 0.0} if found.groups == 2 else {}
     material = _material(base, split, found)
     stretches_only = material is None
     if material is None:
         split = {"by": "row"}
-        material = prepare(checked({**base, "split": split}, str(base["name"])), None, found.dataset)
+        material = _prepared({**base, "split": split}, found)
     by = material.sides.by
     split = {"by": by, **split}
     few = ". They are few: each of them is also left out once, by a fit on the others" if found.few else ""
@@ -324,7 +328,11 @@ def _split(base: dict[str, Any], found: OwnData) -> tuple[dict[str, Any], dict[s
         split["test_groups"] = tested
     if by == "group" and found.few:
         split["leave_one_out_s"] = LEAVE_ONE_OUT_S
-    return {**base, "split": split}, {"split": reasons[by]}
+    return {**base, "split": split}, {"split": reasons[by]}, material
+
+
+def _prepared(table: dict[str, Any], found: OwnData) -> Material:
+    return prepare(checked(table, str(table["name"])), None, found.dataset)
 
 
 def _material(base: dict[str, Any], split: dict[str, Any], found: OwnData) -> Material | None:
@@ -335,7 +343,7 @@ def _material(base: dict[str, Any], split: dict[str, Any], found: OwnData) -> Ma
     """
     single = found.framing.task == "classification" and not found.groups
     try:
-        material = prepare(checked({**base, "split": split}, str(base["name"])), None, found.dataset)
+        material = _prepared({**base, "split": split}, found)
     except InputError:
         if single:
             return None

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from edgewright.race.race import Entrant
+from edgewright.race.entrants import Entrant
 from edgewright.schema.config import ModelConfig, TrainingConfig
 from edgewright.schema.errors import InputError
 
@@ -39,7 +39,7 @@ def recipe_of(entrant: Entrant) -> Recipe:
     tables: Table = {"stages": [dict(stage) for stage in config.stages], "model": _changed(config.model, ModelConfig())}
     if config.training != TrainingConfig():
         tables["training"] = _changed(config.training, TrainingConfig())
-    return Recipe(entrant.name, entrant.why, tables)
+    return Recipe(entrant.name, entrant.candidate.why, tables)
 
 
 def _changed(config: ModelConfig | TrainingConfig, usual: ModelConfig | TrainingConfig) -> Table:

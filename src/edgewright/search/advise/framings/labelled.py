@@ -110,7 +110,7 @@ def curve_of(
     if rung == "majority":
         return None, "not measured: more data does not change the majority class"
     chosen = ladder.rungs[rung]
-    cells = ladder.parts(chosen.columns)[-1].X.size
+    cells = ladder.heats.part(ladder.heats.whole, ladder.standing(rung).entrant.config).X.size
     maximum = next(limit for rank, limit in _MOST if chosen.rank < rank)
     if wanted is None and cells > maximum:
         return None, f"not measured: the rung {chosen.title} takes long on {cells:,} cells; --curve measures it anyway"
@@ -171,7 +171,7 @@ def _advise(seen: Inspection, request: AdviceRequest, progress: Progress, ahead:
         ladder=record,
         choice=chosen.rung.title,
         choice_why=chosen.why,
-        price=_priced(ladder, chosen, setup.config),
+        price=_priced(ladder, chosen),
         unmet=chosen.unmet,
         curve=curve,
         curve_note=curve_note,
@@ -392,12 +392,11 @@ def _changes(problem: Problem) -> tuple[float, str]:
     return share, f"only changed answers are sent: {100 * share:.2g} % of the labels differ from the one before"
 
 
-def _priced(ladder: Ladder, chosen: RungChoice, config: PipelineConfig) -> Callable[[Profile], Footprint | None]:
+def _priced(ladder: Ladder, chosen: RungChoice) -> Callable[[Profile], Footprint | None]:
     """Return a function that estimates the footprint of the chosen rung, fitted on all samples, on a profile."""
-    rung = ladder.rungs[chosen.rung.name]
-    made = rung.tail(ladder.configs[rung.columns])
-    fitted = rung.fit(ladder.parts(rung.columns)[-1], made)
-    return lambda profile: price(fitted, ladder.problem, made, profile)[0]
+    standing = ladder.standing(chosen.rung.name)
+    fitted, config = standing.fitted, standing.entrant.config
+    return lambda profile: None if fitted is None else price(fitted, ladder.problem, config, profile)[0]
 
 
 def _simple(record: LadderRecord, problem: Problem) -> tuple[Existing, ...]:
