@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
+from rich.console import Console
 
+from edgewright.cli.race_output import shown_race
 from edgewright.pipeline.material import Material, prepare
 from edgewright.race import race as engine
 from edgewright.race.entrants import entrants_of
@@ -18,7 +22,7 @@ from edgewright.race.race import Race, shrunk
 from edgewright.race.stages import is_series
 from edgewright.race.table import race_lines
 from edgewright.schema.config import DeviceConfig, PipelineConfig, SplitConfig
-from edgewright.schema.race import RaceRecord
+from edgewright.schema.race import EntrantRecord
 from ladder_problems import table
 from support import shared_data
 
@@ -76,21 +80,36 @@ def test_an_amount_has_a_race_too(tmp_path: Path) -> None:
 
 
 def test_a_small_budget_ends_the_race_with_a_choice(tmp_path: Path) -> None:
-    seen: list[RaceRecord] = []
+    seen: list[Sequence[EntrantRecord]] = []
     race = race_of(table(tmp_path / "rows.csv"), budget_s=0.01)
     race.watch = seen.append
     record = race.run()
     assert record.ended == "its 0 CPU seconds were used"
-    assert seen[0].chosen == "majority"  # the first that was measured
+    assert seen[0][0].name == "majority"  # the first that was measured
     assert record.chosen != "majority"
     assert all(entrant.heats == 1 for entrant in record.entrants if entrant.score is not None)
+
+
+def test_the_race_is_shown_on_a_terminal_while_it_goes_on(tmp_path: Path) -> None:
+    sheet = io.StringIO()
+    race = race_of(table(tmp_path / "rows.csv"), ("majority", "threshold"))
+    with shown_race(Console(file=sheet, width=100, force_terminal=True)) as race.watch:
+        record = race.run()
+    first, last = sheet.getvalue().split("pipeline")[1], sheet.getvalue().split("pipeline")[-1]
+    assert "majority" in first and "threshold" not in first
+    score = next(entrant.score for entrant in record.entrants if entrant.name == "threshold" and entrant.score)
+    assert f"threshold  {score.value:.3f} ({score.low:.3f} to {score.high:.3f})" in last
+    assert last.index("threshold") < last.index("majority")
+    assert "nothing simpler looks at the data" in last
+    with shown_race(Console(file=io.StringIO())) as watch:
+        assert watch is None
 
 
 def test_an_interrupted_race_keeps_what_it_measured(tmp_path: Path) -> None:
     race = race_of(table(tmp_path / "rows.csv"))
 
-    def interrupt(record: RaceRecord) -> None:
-        if record.entrants[0].heats == 2:
+    def interrupt(entrants: Sequence[EntrantRecord]) -> None:
+        if entrants[0].heats == 2:
             raise KeyboardInterrupt
 
     race.watch = interrupt

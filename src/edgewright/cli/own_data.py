@@ -61,11 +61,13 @@ class OwnDataOptions:
 
 
 def make_proposal(request: OwnDataRequest) -> Proposal:
-    """Choose a pipeline and show on stderr that work is going on."""
+    """Choose a pipeline and show on stderr that work is going on, and how the race stands."""
     from edgewright.cli.listeners import Terminal, Working
+    from edgewright.cli.race_output import shown_race
     from edgewright.workflows.own_data.proposal import propose
 
-    return propose(request, Working(Terminal(stderr=True)).doing)
+    console = Terminal(stderr=True)
+    return propose(request, Working(console).doing, racing=lambda: shown_race(console))
 
 
 def first_pipeline(options: OwnDataOptions, data: str, yes: bool, folder: Path) -> tuple[Proposal, dict[Path, bytes]]:

@@ -8,6 +8,7 @@ from edgewright.pipeline.whole_graph import graph_of
 from edgewright.profiles.footprint import Footprint
 from edgewright.race.contract import Fitted
 from edgewright.race.problem import Problem
+from edgewright.schema.budget import Budget
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.profile import Profile
@@ -15,12 +16,18 @@ from edgewright.schema.profile import Profile
 _FLOAT_BITS = 32
 
 
-def beyond(footprint: Footprint | None, profile: Profile) -> str:
-    """Return which memory ('flash', 'RAM') a footprint exceeds even at its lower bound; empty where it may fit."""
+def beyond(footprint: Footprint | None, limits: Budget) -> str:
+    """Return what ('flash', 'RAM', 'latency') a footprint exceeds even at its lower bound; empty where it may fit."""
     if footprint is None:
         return ""
-    pairs = (("flash", footprint.flash, profile.flash.value), ("RAM", footprint.ram, profile.ram.value))
-    return " and ".join(name for name, spread, limit in pairs if spread.low > limit)
+    pairs = (
+        ("flash", footprint.flash, limits.flash),
+        ("RAM", footprint.ram, limits.ram),
+        ("latency", footprint.latency_us, limits.latency_us),
+    )
+    return " and ".join(
+        name for name, spread, limit in pairs if spread is not None and limit is not None and spread.low > limit
+    )
 
 
 def price(fitted: Fitted, problem: Problem, config: PipelineConfig, profile: Profile) -> tuple[Footprint | None, str]:

@@ -26,10 +26,12 @@ from edgewright.race.judge import ComparisonCriteria
 from edgewright.race.metrics import MOST_UNITS, choose, codes, groups_of, kept_of
 from edgewright.race.price import beyond, price
 from edgewright.race.problem import Indices, Problem
+from edgewright.schema.budget import Budget
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.race import EntrantRecord, RaceRecord
 
+Watch = Callable[[Sequence[EntrantRecord]], None]
 # CPU seconds of a race up to so many samples, and above.
 BUDGET_S, LARGE_BUDGET_S, LARGE = 60.0, 180.0, 10_000
 # What other data sets taught of a pipeline holds for this one with such a deviation, in log odds.
@@ -87,7 +89,7 @@ class Race:
         budget_s: CPU seconds; by the number of samples when None.
         seed: random seed.
         metric: name of the metric; chosen from the target when empty.
-        watch: receives the record after every measurement; None makes no record before the end.
+        watch: receives the entrants, best first, after every measurement.
         leave_one_out: whether each person, machine or recording is a fold of its own.
         whole: whether each pipeline is also fitted on all samples.
     """
@@ -101,12 +103,13 @@ class Race:
         budget_s: float | None = None,
         seed: int = 0,
         metric: str = "",
-        watch: Callable[[RaceRecord], None] | None = None,
+        watch: Watch | None = None,
         leave_one_out: bool = False,
         whole: bool = False,
     ) -> None:
         self.problem, self.watch, self._whole = problem, watch, whole
         self.profile, self.profile_name = load_profile(profile), profile
+        self.limits = Budget(flash=int(self.profile.flash.value), ram=int(self.profile.ram.value))
         self.budget_s = budget_s or (BUDGET_S if len(problem.y) <= LARGE else LARGE_BUDGET_S)
         self.metric, self.metric_why = choose(problem, metric)
         self.heats = Heats(problem, seed, leave_one_out=leave_one_out)
@@ -124,11 +127,10 @@ class Race:
         """
         racing = list(self.standings)
         try:
-            with threadpool_limits(1):  # small matrix products are slower with several threads
-                for number, heat in enumerate(HEATS):
-                    racing = self._heat(heat, racing, last=number == len(HEATS) - 1)
-                    if self._ended or len(racing) < 2:
-                        break
+            for number, heat in enumerate(HEATS):
+                racing = self._heat(heat, racing, last=number == len(HEATS) - 1)
+                if self._ended or len(racing) < 2:
+                    break
         except KeyboardInterrupt:
             if not any(standing.record.heats for standing in self.standings):
                 raise
@@ -160,7 +162,7 @@ class Race:
             elif self.measure(standing, folds):
                 finished.append(standing)
                 if self.watch is not None:
-                    self.watch(self.record())
+                    self.watch([standing.record for standing in self._ranked()])
         self.heats.forget()
         finished.sort(key=lambda standing: (bool(standing.record.beyond), -self._sign * standing.worth))
         if last:
@@ -187,16 +189,17 @@ class Race:
         began, entrant = time.process_time(), standing.entrant
         fresh = [fold for fold in folds if fold not in standing.answers]
         try:
-            for fold in fresh:
-                fitted = self.heats.fit(fold, entrant)
-                standing.answers[fold] = fitted.answers(fold.test)
-                advance(1)
-            if fresh:
-                if self._whole:
+            with threadpool_limits(1):  # small matrix products are slower with several threads
+                for fold in fresh:
+                    fitted = self.heats.fit(fold, entrant)
+                    standing.answers[fold] = fitted.answers(fold.test)
+                    advance(1)
+                if fresh and self._whole:
                     standing.fitted = fitted = self.heats.fit(self.heats.whole, entrant)
                     advance(1)
+            if fresh:
                 footprint, unpriced = price(fitted, fresh[-1].problem, entrant.config, self.profile)
-                over = beyond(footprint, self.profile)
+                over = beyond(footprint, self.limits)
                 standing.note(says=fitted.says(), footprint=footprint, unpriced=unpriced, beyond=over)
         except EdgewrightError as error:
             standing.note(left_out=str(error))
@@ -242,10 +245,12 @@ class Race:
         ceiling = "" if not top.record.beyond else f"{_scored(top)}; what fits reaches {chosen.worth:.3g}"
         return chosen, why, ceiling
 
+    def _ranked(self) -> list[Standing]:
+        return sorted(self.standings, key=lambda one: (-one.record.heats, -self._sign * one.worth))
+
     def record(self) -> RaceRecord:
         """Return what is known so far."""
         chosen, why, ceiling = self._choose()
-        order = sorted(self.standings, key=lambda one: (-one.record.heats, -self._sign * one.worth))
         return RaceRecord(
             metric=self.metric.name,
             metric_title=self.metric.title,
@@ -255,7 +260,8 @@ class Race:
             units=int(self.problem.units.max()) + 1,
             samples=len(self.problem.y),
             entrants=tuple(
-                msgspec.structs.replace(one.record, verdict="chosen") if one is chosen else one.record for one in order
+                msgspec.structs.replace(one.record, verdict="chosen") if one is chosen else one.record
+                for one in self._ranked()
             ),
             chosen=chosen.entrant.name,
             why=why,

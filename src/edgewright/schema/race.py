@@ -20,7 +20,7 @@ class EntrantRecord(Part, frozen=True, kw_only=True):
         samples: that it was asked in its last heat.
         footprint: of the whole program on the device; None where `unpriced` says why.
         unpriced: why its footprint is not known.
-        beyond: memory of the device that it exceeds even at the lower end of the estimate; empty where it may fit.
+        beyond: limits of the device that it exceeds even at the lower end of the estimate; empty where it may fit.
         left_out: why it was not measured; empty where it was.
         verdict: 'chosen', or what ended its race.
         cpu_seconds: spent on it.

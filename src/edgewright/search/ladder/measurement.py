@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager
 
 import msgspec
 import numpy as np
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn dependency, untyped
 
 from edgewright.models.architecture import architecture
 from edgewright.pipeline.duration_estimate import Ahead, tell_ahead, told_by_first, training_s
@@ -125,8 +124,7 @@ class Ladder(Race):
 
     def _measure(self, standing: Standing) -> None:
         config, title, fits = standing.entrant.config, standing.record.title.capitalize(), len(self.folds) + 1
-        # Small matrix products are slower with several threads.
-        with threadpool_limits(1), self._progress(title, fits) as advance:
+        with self._progress(title, fits) as advance:
             if config.model.kind == "network":
                 shape = self.heats.part(self.heats.whole, config).X.shape[1:]
                 network = architecture(config.model.layers, shape, max(1, len(self.problem.classes)))

@@ -34,8 +34,7 @@ def data_document(proposal: Proposal, path: str) -> str:
     if proposal.race is not None:
         lines += ["", "## Race", "", *race_lines(proposal.race)]
     if proposal.tried:
-        score = "macro F1" if found.framing.task == "classification" else "R²"
-        lines += ["", f"## Compared on validation samples ({score}; the test samples were not used)", ""]
+        lines += ["", "## Compared by the folds of the race (the test samples were not used)", ""]
         lines += ["| what | score |", "|---|---:|", *(f"| {name} | {value:.3f} |" for name, value in proposal.tried)]
     return "\n".join(lines) + "\n"
 

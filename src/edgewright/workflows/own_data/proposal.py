@@ -22,8 +22,9 @@ from edgewright.pipeline.leave_one_out import FEW
 from edgewright.pipeline.material import Material, prepare
 from edgewright.profiles.catalogue import load_profile
 from edgewright.race.entrants import Entrant, entrants_of
+from edgewright.race.heats import HEATS
 from edgewright.race.problem import Problem, problem_of_training
-from edgewright.race.race import Race
+from edgewright.race.race import Race, Watch
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.data import DataSet
 from edgewright.schema.errors import InputError
@@ -34,7 +35,6 @@ from edgewright.workflows.own_data.framing import Framing, choose_framing
 from edgewright.workflows.own_data.preview import Preview, read_preview
 from edgewright.workflows.own_data.recipes import Recipe, feature_stages, recipe_of, selected
 from edgewright.workflows.own_data.sentences import refuse_sentences
-from edgewright.workflows.own_data.trial import validation_score
 
 # Device where none is named.
 DEVICE = "cortex-m4"
@@ -189,6 +189,7 @@ def propose(
     request: OwnDataRequest,
     doing: Doing = lambda label: nullcontext(),
     recipe_for: Callable[[OwnData], Recipe] | None = None,
+    racing: Callable[[], AbstractContextManager[Watch | None]] = nullcontext,
 ) -> Proposal:
     """Choose a pipeline. Models race on training and validation samples; test samples are not looked at.
 
@@ -196,6 +197,7 @@ def propose(
         request: what a person says.
         doing: shows that work is going on.
         recipe_for: gives the only way to a model that is taken; nothing is compared then.
+        racing: shows the race in place of `doing`, by what it gives.
 
     Raises:
         InputError: as `look`; data that cannot be split.
@@ -216,30 +218,32 @@ def propose(
     if recipe_for is not None:
         recipe = recipe_for(found)
     else:
-        with doing("Racing models"):
-            recipe, record = _raced(base, request, found, material)
+        with racing() as watch, doing("Racing models") if watch is None else nullcontext():
+            recipe, record = _raced(base, request, found, material, watch)
         longer = _longer(base, found)
     table = {**base, **recipe.tables}
     if longer and _rows(found) > _TRIED_ROWS:
         why["window"] = f"{found.framing.why}; no longer window was tried on more than {_TRIED_ROWS:,} rows"
-    elif longer:
+    elif longer and record is not None:
         with doing("Comparing lengths of windows"):
             wide = {**base, "window": _shown(longer)}
-            other = {**wide, **_recipe_named(recipe.name, wide, request, found).tables}
-            scores = [validation_score(checked(one, request.path), found.dataset) for one in (table, other)]
-        names = [f"windows of {one['window']['samples']} rows" for one in (table, other)]
-        tried = tuple(zip(names, scores, strict=True))
-        if scores[1] > scores[0] + _WINDOW_GAIN:
-            table = other
-            why["window"] = (
-                f"{found.framing.why}; {longer.samples} rows gained {100 * (scores[1] - scores[0]):.1f} points"
-            )
+            other, scores = _raced_again(record, wide, request, found)
+        lengths = (base["window"]["samples"], longer.samples)
+        tried = tuple((f"windows of {rows} rows", score) for rows, score in zip(lengths, scores, strict=True))
+        gain = scores[1] - scores[0]
+        if gain > _WINDOW_GAIN:
+            table = {**wide, **other.tables}
+            why["window"] = f"{found.framing.why}; {longer.samples} rows gained {100 * gain:.1f} points"
     reasons = {**found.roles.why, "window": found.framing.why, "model": recipe.why, **why}
     return Proposal(found, {**table, "device": {"profile": request.device or DEVICE}}, reasons, tried, record)
 
 
 def _raced(
-    base: dict[str, Any], request: OwnDataRequest, found: OwnData, material: Material
+    base: dict[str, Any],
+    request: OwnDataRequest,
+    found: OwnData,
+    material: Material,
+    watch: Watch | None,
 ) -> tuple[Recipe, RaceRecord | None]:
     """Return the pipeline that wins the race on training and validation samples, and the record of the race.
 
@@ -249,16 +253,25 @@ def _raced(
     if "leave_one_out_s" in base["split"]:
         usual = max(entrants, key=lambda entrant: entrant.candidate.prior)
         return _recipe(usual, request), None
-    record = Race(problem, entrants, request.device or DEVICE, budget_s=request.budget_s).run()
+    race = Race(problem, entrants, request.device or DEVICE, budget_s=request.budget_s, watch=watch)
+    record = race.run()
     chosen = next(entrant for entrant in entrants if entrant.name == record.chosen)
     recipe = _recipe(chosen, request)
     return replace(recipe, why=f"{record.why}: {recipe.why}"), record
 
 
-def _recipe_named(name: str, base: dict[str, Any], request: OwnDataRequest, found: OwnData) -> Recipe:
-    """Return the recipe of a candidate for samples that are cut another way."""
-    _, entrants = _entrants(base, request, found, _prepared(base, found))
-    return _recipe(next(entrant for entrant in entrants if entrant.name == name), request)
+def _raced_again(
+    record: RaceRecord, base: dict[str, Any], request: OwnDataRequest, found: OwnData
+) -> tuple[Recipe, tuple[float, float]]:
+    """Return the recipe of the winner for samples that are cut another way, and its scores: before, and that way."""
+    problem, entrants = _entrants(base, request, found, _prepared(base, found))
+    entrant = next(entrant for entrant in entrants if entrant.name == record.chosen)
+    before = next(one for one in record.entrants if one.name == record.chosen)
+    race = Race(problem, [entrant], record.profile, metric=record.metric)
+    race.measure(race.standings[0], race.heats.of(HEATS[before.heats - 1]))
+    race.refuse_unmeasured()
+    scores = tuple(one.score.value for one in (before, race.standings[0].record) if one.score is not None)
+    return _recipe(entrant, request), (scores[0], scores[1])
 
 
 def _entrants(

@@ -147,8 +147,8 @@ def _advise(seen: Inspection, request: AdviceRequest, progress: Progress, ahead:
     radio = request.radio or usual_radio(profile, takes_programs(profile))
     budget = budget_of(request.needs, profile, Figures(radio, request.prices)["radio_round_trip"])
     ladder = Ladder(problem, setup.config, progress, ahead, metric=request.metric)
-    # Rungs that certainly exceed the memory needs are not climbed, like rungs that exceed the device.
-    ladder.profile = _within(profile, budget.flash, budget.ram)
+    # Rungs that certainly exceed the needs are not climbed, like rungs that exceed the device.
+    ladder.limits = budget
     record = ladder.climb()
     if record.interrupted:
         raise KeyboardInterrupt
@@ -213,17 +213,6 @@ def _no_model(seen: Inspection, request: AdviceRequest, setup: Setup, record: La
         commands=commands(setup, request, "check"),
         notes=_notes(record),
     )
-
-
-def _within(profile: Profile, flash: int | None, ram: int | None) -> Profile:
-    """Return the profile with its memory reduced to the limits."""
-    limits = {"flash": flash, "ram": ram}
-    made = {
-        key: msgspec.structs.replace(getattr(profile, key), value=float(limit))
-        for key, limit in limits.items()
-        if limit is not None
-    }
-    return msgspec.structs.replace(profile, **made)
 
 
 def _setup(seen: Inspection, request: AdviceRequest) -> Setup:

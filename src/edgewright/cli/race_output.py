@@ -1,0 +1,37 @@
+"""A race on the terminal while it goes on: a row an entrant, the best first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from edgewright.race.race import Watch
+from edgewright.race.table import HEADERS, row
+from edgewright.schema.race import EntrantRecord
+
+_FIGURES = range(2, 5)
+
+
+@contextmanager
+def shown_race(console: Console) -> Iterator[Watch | None]:
+    """Give a function that shows entrants as a table, which the next call replaces; None where there is no terminal."""
+    if not console.is_terminal:
+        yield None
+        return
+    with Live(console=console, auto_refresh=False) as live:
+        yield lambda entrants: live.update(race_table(entrants), refresh=True)
+
+
+def race_table(entrants: Sequence[EntrantRecord]) -> Table:
+    """Return the table of the entrants that were measured."""
+    table = Table(box=None, pad_edge=False)
+    for index, header in enumerate(HEADERS):
+        table.add_column(header, justify="right" if index in _FIGURES else "left", no_wrap=True)
+    for entrant in entrants:
+        if entrant.score is not None:
+            table.add_row(*row(entrant))
+    return table
