@@ -52,8 +52,8 @@ def test_every_section_stands_with_the_numbers_of_the_record(name: str, lesson: 
     asked = lesson(name)
     trace = asked.trace
     page = opener(asked.folder / "trace.html")
-    # No lesson finds objects or odd pictures.
-    absent = ("header", "objects", "anomalies", *([] if trace.scaling else ["scaling"]))
+    # No lesson finds objects or odd pictures, or races.
+    absent = ("header", "objects", "anomalies", "race", *([] if trace.scaling else ["scaling"]))
     expected = [anchor for anchor in sections() if anchor not in absent]
     assert page.eval_on_selector_all("main > section", "all => all.map(e => e.id)") == expected
     assert page.eval_on_selector_all(".contents a", "all => all.map(e => e.hash.slice(1))") == expected

@@ -56,3 +56,4 @@ def test_classes_of_one_stretch_each_are_told_apart_among_neighbours(cli: Cli, t
     cli("run", str(tmp_path / "one.csv"), "--out", str(tmp_path / "runs"))
     page = (tmp_path / "runs" / "one" / "trace.html").read_text("utf-8")
     assert "Mind: the test samples are of recordings that also trained, so expect less of new ones" in page
+    assert '<section id="race"' in page and "linear on features" in page

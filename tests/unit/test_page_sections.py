@@ -13,7 +13,8 @@ import pytest
 import hostile
 import trace_example as example
 from edgewright.core.formatting import fraction
-from edgewright.schema.trace import Trace
+from edgewright.schema.race import EntrantRecord, RaceRecord
+from edgewright.schema.trace import Interval, Trace
 from edgewright.trace.html import assets, page_html, page_parts
 from edgewright.trace.sections import sections
 
@@ -188,6 +189,27 @@ def test_scaling_stands_where_the_run_has_it() -> None:
     assert scaling.count('<svg class="chart"') == 4
     assert "pays from 10,000 rows" in scaling
     assert "large 1.02" in text(scaling)
+
+
+def test_the_race_that_the_model_won_is_folded_below_its_choice() -> None:
+    assert '<section id="race"' not in page_html(example.trace())
+    score = Interval(value=0.9, low=0.8, high=0.95, method="wilson")
+    record = RaceRecord(
+        metric="accuracy", metric_title="accuracy", metric_why="classes are about balanced", higher=True, kept="group",
+        units=12, samples=480, chosen="linear", why="linear is the simplest within a standard error", budget_s=60,
+        ended="it was interrupted", entrants=(
+            EntrantRecord(name="forest", title="forest <b>", score=score, strength="trees take sudden limits well"),
+            EntrantRecord(name="linear", title="linear", score=score, verdict="chosen"),
+            EntrantRecord(name="kernels", title="kernels", left_out="it needs windows"),
+        ),
+    )  # fmt: skip
+    html = section(change(example.trace(), race=record), "race")
+    said = text(html)
+    assert said.index("Linear is the simplest within a standard error.") < said.index("All 2 pipelines")
+    assert "on whole groups that were not trained on, of 480 training samples" in said
+    assert "forest <b> 0.900 (0.800 to 0.950)" in said and "trees take sudden limits well" in said
+    assert "kernels" not in said
+    assert re.search(r'<tr class="best">.{0,40}linear', html, re.DOTALL)
 
 
 def test_parts_that_are_missing_are_said() -> None:

@@ -20,9 +20,9 @@ from edgewright.race.heats import Heat, Heats
 from edgewright.race.problem import Problem, problem_of_training
 from edgewright.race.race import Race, shrunk
 from edgewright.race.stages import is_series
-from edgewright.race.table import race_lines
 from edgewright.schema.config import DeviceConfig, PipelineConfig, SplitConfig
 from edgewright.schema.race import EntrantRecord
+from edgewright.trace.race_view import race_lines
 from ladder_problems import table
 from support import shared_data
 

@@ -16,6 +16,7 @@ from edgewright.cli.output import print_ahead, print_json
 from edgewright.pipeline.listener import Listener
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import CheckFailedError
+from edgewright.schema.race import RaceRecord
 from edgewright.schema.trace import Insight
 from edgewright.trace.progress import progress
 from edgewright.trace.terminal import TerminalTrace
@@ -98,6 +99,7 @@ def run_and_show(
     as_json: bool,
     config: PipelineConfig | None = None,
     command: str = "",
+    race: RaceRecord | None = None,
 ) -> None:
     """Run a pipeline and print its trace as it goes, or its record as JSON.
 
@@ -110,6 +112,7 @@ def run_and_show(
         as_json: print the record instead of the trace.
         config: the pipeline itself, where no file holds it; `command` is what made it.
         command: that is recorded; made of the other arguments when empty.
+        race: that the model won.
 
     Raises:
         CheckFailedError: the run is complete, but a check failed.
@@ -128,7 +131,7 @@ def run_and_show(
     options = [*(["--data", data] if data is not None else []), *(word for one in changes for word in ("--set", one))]
     command = command or " ".join(["edgewright", *([pipeline] if pipeline == "demo" else ["run", pipeline]), *options])
     with journalled(out, config, shown(as_json), command) as heard:
-        result = run_pipeline(config, data=data, out=out, force=force, listener=heard, command=command)
+        result = run_pipeline(config, data=data, out=out, force=force, listener=heard, command=command, race=race)
     if as_json:
         print_json(result.trace)
     refuse(result.refused, result.folder)

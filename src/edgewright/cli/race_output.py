@@ -10,8 +10,8 @@ from rich.live import Live
 from rich.table import Table
 
 from edgewright.race.race import Watch
-from edgewright.race.table import HEADERS, row
 from edgewright.schema.race import EntrantRecord
+from edgewright.trace.race_view import HEADERS, cells
 
 _FIGURES = range(2, 5)
 
@@ -33,5 +33,5 @@ def race_table(entrants: Sequence[EntrantRecord]) -> Table:
         table.add_column(header, justify="right" if index in _FIGURES else "left", no_wrap=True)
     for entrant in entrants:
         if entrant.score is not None:
-            table.add_row(*row(entrant))
+            table.add_row(*cells(entrant))
     return table

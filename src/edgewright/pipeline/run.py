@@ -38,6 +38,7 @@ from edgewright.pipeline.scaling import scale, scaling_s
 from edgewright.pipeline.whole_graph import limit_of
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import CheckFailedError, InputError, located
+from edgewright.schema.race import RaceRecord
 from edgewright.schema.trace import ScalingPoint, ScalingRecord, StageRecord, Trace
 from edgewright.trace.insight import key_insight
 from edgewright.trace.readiness import verdict
@@ -105,6 +106,7 @@ def run_pipeline(
     listener: Listener | None = None,
     command: str = "",
     crossed: Crossed | None = None,
+    race: RaceRecord | None = None,
 ) -> RunResult:
     """Run a pipeline.
 
@@ -116,6 +118,7 @@ def run_pipeline(
         listener: hears every part of the record as soon as it stands.
         command: for the provenance.
         crossed: what folds found of the model before: they judge it then.
+        race: that the model won, for the record.
 
     Returns:
         The folder and record. A run whose int8 form loses more than `compression.max_drop`, or which does not fit its
@@ -172,6 +175,7 @@ def run_pipeline(
             compression=compression,
             device=device,
             scaling=scaling,
+            race=race,
             refit=deployed.refit,
             samples=deployed.samples,
             provenance=provenance(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgewright.schema.footprint import Footprint
-from edgewright.schema.trace import Interval, Part
+from edgewright.schema.trace_flow import Interval, Part
 
 RACE_VERSION = 1
 

@@ -8,6 +8,7 @@ import msgspec
 
 from edgewright.schema.html_table import html_table
 from edgewright.schema.labelling import LabelRecord
+from edgewright.schema.race import RaceRecord
 from edgewright.schema.trace_anomalies import AnomaliesRecord
 from edgewright.schema.trace_flow import (
     EpochRecord,
@@ -350,6 +351,7 @@ class Trace(Part, frozen=True, kw_only=True):
     """The whole record, `trace.json`.
 
     Attributes:
+        race: that the model won; None where a pipeline names its model.
         refit: the fit that is packaged where it is not the one that was judged; None where nothing was refitted.
         samples: one of each class with what its answer rests on; None where they are too large to be shown.
         config: the checked configuration as tables, defaults included; empty in records of version 1.
@@ -371,6 +373,7 @@ class Trace(Part, frozen=True, kw_only=True):
     compression: CompressionRecord | None
     device: DeviceRecord | None
     scaling: ScalingRecord | None = None
+    race: RaceRecord | None = None
     refit: RefitRecord | None = None
     samples: ClassSamples | None = None
     provenance: Provenance

@@ -129,7 +129,8 @@ def fit(
         device=device, name=name, need=need, budget_s=budget_s,
     )  # fmt: skip
     proposal = propose(at_data(request, data, Path(out), "fit"))
-    return FittedModel(run_pipeline(proposal.config, out=out, force=force, command="edgewright.fit"), proposal)
+    result = run_pipeline(proposal.config, out=out, force=force, command="edgewright.fit", race=proposal.race)
+    return FittedModel(result, proposal)
 
 
 def at_data(request: OwnDataRequest, data: Any, out: Path, where: str) -> OwnDataRequest:  # noqa: ANN401 - as of `fit`

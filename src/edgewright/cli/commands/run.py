@@ -48,5 +48,6 @@ def command(
     echo_choices(proposal)
     config = with_changes(proposal.config, changes)
     run_and_show(
-        pipeline, config=config, command=command_line(), data=None, changes=(), out=out, force=force, as_json=as_json
-    )
+        pipeline, config=config, command=command_line(), data=None, changes=(), out=out, force=force, as_json=as_json,
+        race=proposal.race,
+    )  # fmt: skip

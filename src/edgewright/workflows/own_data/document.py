@@ -10,7 +10,7 @@ from edgewright.core.categories import column_name, made_columns
 from edgewright.core.formatting import number, plural, some_of
 from edgewright.data.checks_columns import column_of
 from edgewright.data.clock import pace
-from edgewright.race.table import race_lines
+from edgewright.trace.race_view import race_lines
 from edgewright.workflows.own_data.columns import UNNAMED
 from edgewright.workflows.own_data.proposal import ASSUMED_HZ, OwnData, Proposal
 from edgewright.workflows.own_data.units import guess_units
