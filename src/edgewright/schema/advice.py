@@ -136,30 +136,51 @@ class Flip(Part, frozen=True, kw_only=True):
     then: str
 
 
-class Advice(Part, frozen=True, kw_only=True):
-    """A decision record.
+class Measured(Part, frozen=True, kw_only=True):
+    """What data and models gave, before places are compared.
 
     Attributes:
-        name: of the data.
+        name, target: of the data, and what is predicted.
         frame: step 1.
-        device: profile; `radio` the link; `battery` whether it runs on a cell.
-        needs, parameters, traffic, places: step 2; `place` is the one that is advised, `place_why` with its margin.
         existing: step 3.
         ladder: steps 4 and 5; None for framings that no ladder measures. `measured` are then the options that were.
         choice: name of the rung or method, `choice_why` a sentence.
-        footprint: of the choice on the device.
-        met: whether every need is; `unmet` by how much not, with what comes nearest.
+        unmet: needs that are not met, by how much, with what comes nearest.
         curve: what more data is worth; `curve_note` says it, or why it was not measured.
-        flips: what would change it.
+        flips: what would change the choice.
         costs: what it will cost, name and figure.
         commands: to go on with.
         notes: what a reader should know.
     """
 
-    version: int = ADVICE_VERSION
     name: str
     target: str = ""
     frame: Frame
+    existing: tuple[Existing, ...] = ()
+    ladder: LadderRecord | None = None
+    measured: tuple[tuple[str, str], ...] = ()
+    choice: str
+    choice_why: str
+    unmet: tuple[str, ...] = ()
+    curve: Curves | None = None
+    curve_note: str = ""
+    flips: tuple[Flip, ...] = ()
+    costs: tuple[tuple[str, str], ...] = ()
+    commands: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Advice(Measured, frozen=True, kw_only=True):
+    """A decision record.
+
+    Attributes:
+        device: profile; `radio` the link; `battery` whether it runs on a cell.
+        needs, parameters, traffic, places: step 2; `place` is the one that is advised, `place_why` with its margin.
+        footprint: of the choice on the device.
+        met: whether every need is.
+    """
+
+    version: int = ADVICE_VERSION
     device: str
     radio: str
     battery: bool = True
@@ -170,17 +191,5 @@ class Advice(Part, frozen=True, kw_only=True):
     places: tuple[Place, ...]
     place: str
     place_why: str
-    existing: tuple[Existing, ...] = ()
-    ladder: LadderRecord | None = None
-    measured: tuple[tuple[str, str], ...] = ()
-    choice: str
-    choice_why: str
     footprint: Footprint | None = None
     met: bool = True
-    unmet: tuple[str, ...] = ()
-    curve: Curves | None = None
-    curve_note: str = ""
-    flips: tuple[Flip, ...] = ()
-    costs: tuple[tuple[str, str], ...] = ()
-    commands: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()

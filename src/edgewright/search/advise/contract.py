@@ -8,12 +8,10 @@ from dataclasses import dataclass, field, replace
 
 from edgewright.core.catalogue import find, listing
 from edgewright.pipeline.duration_estimate import Ahead
-from edgewright.schema.advice import Capability, Existing, Flip, Frame, Need
+from edgewright.schema.advice import Capability, Measured, Need
 from edgewright.schema.config import WindowTarget
-from edgewright.schema.curve import Curves
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.footprint import Footprint
-from edgewright.schema.ladder import LadderRecord
 from edgewright.schema.profile import Profile
 from edgewright.search.advise.existing import is_read, set_of
 from edgewright.search.advise.inspection import Inspection
@@ -117,13 +115,10 @@ class AdviceRequest:
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class FramingResult:
-    """Result of a framing.
+class FramingResult(Measured, frozen=True, kw_only=True):
+    """Result of a framing: the record of what it measured, and what places are compared by.
 
     Attributes:
-        name, target: name of the data and of its target.
-        frame: result of step 1.
         columns: columns that the model reads.
         rate: rows per second; None where unknown.
         rows_an_answer: number of rows from one answer to the next.
@@ -133,22 +128,10 @@ class FramingResult:
         least_why: what needs this memory.
         changes: fraction of the answers that differ from the previous one; 1 where unknown.
         changes_how: explanation of `changes`.
-        existing: result of step 3.
-        ladder: result of steps 4 and 5; None where `measured` replaces it.
-        measured: options and their results, without a ladder.
-        choice, choice_why: recommended option and the reason.
         price: returns the footprint of the choice on a profile; None where unknown.
-        unmet: needs about the model that are not met, with the gap.
-        curve, curve_note: learning curve, and its verdict or why there is none.
-        flips, costs, commands, notes: same as in `Advice`.
     """
 
-    name: str
-    target: str
-    frame: Frame
     columns: tuple[str, ...]
-    choice: str
-    choice_why: str
     rate: float | None = None
     rows_an_answer: float = 1.0
     bytes_row: float | None = None
@@ -157,17 +140,7 @@ class FramingResult:
     least_why: str = ""
     changes: float = 1.0
     changes_how: str = "every answer is sent, because it is unknown how often answers change"
-    existing: tuple[Existing, ...] = ()
-    ladder: LadderRecord | None = None
-    measured: tuple[tuple[str, str], ...] = ()
     price: Callable[[Profile], Footprint | None] = lambda _: None
-    unmet: tuple[str, ...] = ()
-    curve: Curves | None = None
-    curve_note: str = ""
-    flips: tuple[Flip, ...] = ()
-    costs: tuple[tuple[str, str], ...] = ()
-    commands: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

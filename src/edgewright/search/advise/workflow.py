@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from edgewright.pipeline.config import names_pipeline
 from edgewright.pipeline.duration_estimate import Ahead
 from edgewright.profiles.catalogue import listing, load_profile
 from edgewright.profiles.footprint import over_budget, takes_programs
-from edgewright.schema.advice import Advice, Need, Place, Traffic
+from edgewright.schema.advice import Advice, Measured, Need, Place, Traffic
 from edgewright.schema.budget import Budget
 from edgewright.schema.footprint import Footprint
 from edgewright.schema.profile import Profile
@@ -51,10 +52,13 @@ def advise(request: AdviceRequest, progress: Progress, ahead: Ahead = lambda _: 
     if unmet:
         near = _simpler(found, setting, request.needs) if location.misses else ()
         unmet = (*unmet, *near, *_nearest(found, request, profile))
+    record: dict[str, Any] = {name: getattr(found, name) for name in Measured.__struct_fields__}
+    record |= {"unmet": unmet, "notes": (*found.notes, *_notes(found, profile, footprint, radio))}
+    if found.choice != NO_MODEL:
+        record["flips"] = (*found.flips, *placement_flips(setting, request.needs, location))
+        record["costs"] = (*_costs(location, footprint, setting), *found.costs)
     return Advice(
-        name=found.name,
-        target=found.target,
-        frame=found.frame,
+        **record,
         device=profile.name,
         radio=radio,
         battery=setting.battery,
@@ -65,20 +69,8 @@ def advise(request: AdviceRequest, progress: Progress, ahead: Ahead = lambda _: 
         places=places,
         place=location.name,
         place_why=why,
-        existing=found.existing,
-        ladder=found.ladder,
-        measured=found.measured,
-        choice=found.choice,
-        choice_why=found.choice_why,
         footprint=footprint,
         met=not unmet,
-        unmet=unmet,
-        curve=found.curve,
-        curve_note=found.curve_note,
-        flips=() if found.choice == NO_MODEL else (*found.flips, *placement_flips(setting, request.needs, location)),
-        costs=() if found.choice == NO_MODEL else (*_costs(location, footprint, setting), *found.costs),
-        commands=found.commands,
-        notes=(*found.notes, *_notes(found, profile, footprint, radio)),
     )
 
 
