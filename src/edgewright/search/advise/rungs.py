@@ -12,7 +12,7 @@ from edgewright.schema.ladder import LadderRecord, RungRecord, rung_of
 from edgewright.schema.profile import Profile
 from edgewright.schema.trace import Interval
 from edgewright.search.advise.figures import limit_of
-from edgewright.search.ladder.verdict import change, figure, signed, span
+from edgewright.search.ladder.verdict import compared, figure, rivals, signed, span
 from edgewright.trace.readiness import NOT_READY
 
 USUAL = "majority"
@@ -96,14 +96,10 @@ def _why(record: LadderRecord, rung: RungRecord) -> str:
     """Describe a rung: its score, its gain, and the change by the best rung tried above it."""
     assert rung.score is not None  # noqa: S101 - only measured rungs are chosen
     text = f"{record.metric_title} {figure(rung.score.value)} ({figure(rung.score.low)} to {figure(rung.score.high)})"
-    if rung.gain is not None and rung.climbed:
-        before = rung_of(record, rung.against)
-        text += f", {change(rung)} over {before.title if before else rung.against}"
-    above = _above(record, rung)
-    if above and above[0].gain is not None:
-        many = f"the best of {len(above)} rungs tried above it" if len(above) > 1 else "tried above it"
-        text += f"; {above[0].title}, {many}, changes the score by {change(above[0])}"
-        text += f", {_verdict(above[0].gain)}" if above[0].p is None else ""
+    text += compared(rung, record.rungs)
+    above = rivals(rung, record.rungs)
+    if above and above[0].gain is not None and above[0].p is None:
+        text += f", {_verdict(above[0].gain)}"
     return f"{text}. {record.stopped}. {record.power}" if record.power else text
 
 
@@ -113,16 +109,10 @@ def _verdict(gain: Interval) -> str:
     return "an interval that includes zero" if gain.low <= 0 else "which exceeds the budget"
 
 
-def _above(record: LadderRecord, rung: RungRecord) -> list[RungRecord]:
-    """Return the rungs that were compared with this one and not climbed, largest gain first."""
-    held = [r for r in record.rungs if r.gain is not None and not r.climbed and r.against == rung.name]
-    return sorted(held, key=lambda r: -r.gain.value if r.gain else 0.0)
-
-
 def flips(record: LadderRecord, rung: RungRecord) -> tuple[Flip, ...]:
     """Return the changes of the data or the device that would lead to another rung."""
     records = []
-    above = _above(record, rung)
+    above = rivals(rung, record.rungs)
     able = [one for one in above if one.gain is not None and one.gain.value > 0]
     for one in able[:1]:
         assert one.gain is not None  # noqa: S101 - as above

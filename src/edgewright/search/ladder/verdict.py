@@ -23,12 +23,7 @@ def verdict(
     if chosen is None or chosen.score is None:
         return "interrupted before anything was measured", "interrupted"
     enough = "is chosen so far" if interrupted else "is chosen" if judge.few else "is enough"
-    lines = [f"the rung '{chosen.title}' {enough}: {metric.title} {figure(chosen.score.value)}{_above(chosen, rungs)}"]
-    tried = [rung for rung in rungs if rung.gain is not None and not rung.climbed and rung.against == chosen.name]
-    if tried:
-        best = max(tried, key=lambda rung: rung.gain.value if rung.gain is not None else 0.0)
-        many = f"the best of {len(tried)} rungs tried above it" if len(tried) > 1 else "the rung tried above it"
-        lines.append(f"{many}, {best.title}, changes the score by {change(best)}")
+    text = f"the rung '{chosen.title}' {enough}: {metric.title} {figure(chosen.score.value)}{compared(chosen, rungs)}"
     untried = [rung.title for rung in rungs if rung.left_out == "not tried"]
     if interrupted:
         stopped = "interrupted: the results so far are valid"
@@ -43,7 +38,7 @@ def verdict(
         stopped = "every rung was tried"
     if judge.few and not interrupted:
         stopped += f"; {_rule(chosen, rungs, climb)}"
-    return "; ".join(lines), stopped
+    return text, stopped
 
 
 def _rule(chosen: RungRecord, rungs: Sequence[RungRecord], climb: LadderState) -> str:
@@ -59,10 +54,20 @@ def _rule(chosen: RungRecord, rungs: Sequence[RungRecord], climb: LadderState) -
     return f"'{chosen.title}' is the lowest rung within a standard error of the best, '{titles[best]}'"
 
 
-def _above(chosen: RungRecord, rungs: Sequence[RungRecord]) -> str:
-    """Return the gain over the previously chosen rung as text."""
-    before = next((rung for rung in rungs if rung.name == chosen.against), None)
-    return "" if before is None else f", {change(chosen)} over {before.title}"
+def compared(rung: RungRecord, rungs: Sequence[RungRecord]) -> str:
+    """Return the gain over the rung before as text, and the change by the best of the rungs tried above it."""
+    before = next((other for other in rungs if other.name == rung.against), None)
+    text = "" if before is None or not rung.climbed else f", {change(rung)} over {before.title}"
+    if above := rivals(rung, rungs):
+        many = f"the best of {len(above)} rungs tried above it" if len(above) > 1 else "tried above it"
+        text += f"; {above[0].title}, {many}, changes the score by {change(above[0])}"
+    return text
+
+
+def rivals(rung: RungRecord, rungs: Sequence[RungRecord]) -> list[RungRecord]:
+    """Return the rungs that were compared with this one and not climbed, largest gain first."""
+    others = [other for other in rungs if other.gain and not other.climbed and other.against == rung.name]
+    return sorted(others, key=lambda other: -other.gain.value if other.gain else 0.0)
 
 
 def taken(rung: RungRecord) -> str:
