@@ -277,7 +277,8 @@ def _raced_again(
 def _entrants(
     base: dict[str, Any], request: OwnDataRequest, found: OwnData, material: Material
 ) -> tuple[Problem, tuple[Entrant, ...]]:
-    config = checked(base, str(base["name"]))
+    # Stages that a check adds are none of a pipeline's own, which would take the place of features.
+    config = msgspec.structs.replace(checked(base, str(base["name"])), stages=())
     problem = problem_of_training(config, material)
     entrants = entrants_of(problem, config)
     if request.features is not None:
