@@ -64,9 +64,12 @@ def test_the_package_holds_all_samples_and_the_figures_stay_those_of_the_judged_
     assert result.trace.evaluation == other.trace.evaluation
     assert "the package holds one on all 120" in found.provenance["result"]
     assert found.provenance["result"].startswith(read_package(other.package).manifest.provenance["result"])
-    # As scikit-learn's pipeline fits all samples; the judged fit is another.
-    samples = _material(small).samples
-    whole = Pipeline.from_toml(small, changes=TREE).fit(samples.X, samples.y).predict_proba(samples.X)
+    # As scikit-learn's pipeline fits all samples, at the temperature of the judged fit, which is another.
+    samples, trained = _material(small).samples, result.trace.training
+    assert trained is not None and trained.temperature != 1.0
+    fitted = Pipeline.from_toml(small, changes=TREE).fit(samples.X, samples.y)
+    fitted.steps[-1][1].apply_temperature(trained.temperature)
+    whole = fitted.predict_proba(samples.X)
     ours, before = (Pipeline.load(place).predict_proba(samples.X) for place in (result.folder, other.folder))
     np.testing.assert_array_equal(ours, whole)
     assert not np.array_equal(before, whole)

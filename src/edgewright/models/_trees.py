@@ -106,7 +106,7 @@ class Trees(PlainModel):
 
     def _answers(self, X: Floats) -> Floats:
         total: Floats = self.nodes_["answers"][self._leaves(X)].sum(axis=1)
-        return total * _FLOAT32(self.step_) + self.base_
+        return self._calibrated(total * _FLOAT32(self.step_) + self.base_)
 
     def _walk(self, builder: Builder, value: str) -> str:
         """All trees walk down at once; the nodes at which they end."""
@@ -131,7 +131,7 @@ class Trees(PlainModel):
         answers = builder.constant(self.nodes_["answers"])
         each = builder.op("Gather", answers, self._walk(builder, value), axis=0)
         total = builder.op("ReduceSum", each, builder.integers(1), keepdims=0)
-        return self._scaled(builder, total)
+        return self._emit_calibrated(builder, self._scaled(builder, total))
 
     def _scaled(self, builder: Builder, total: str) -> str:
         """Return the sums in their unit, on their base."""

@@ -95,6 +95,9 @@ class Boosting(Trees):
             scores = np.concatenate([-scores / 2, scores / 2], axis=1)
         return softmax(scores)
 
+    def _soften(self, heat: float) -> None:
+        self.step_, self.base_ = float(np.float32(self.step_ / heat)), self.base_ / np.float32(heat)
+
     def to_graph(self, builder: Builder, value: str) -> str:
         """All trees walk down at once; the leaves of a round are one score a class, then probabilities."""
         each = builder.op("Gather", builder.constant(self.nodes_["answers"][:, 0]), self._walk(builder, value), axis=0)

@@ -100,6 +100,9 @@ class KernelMachine(PlainModel):
         raw = np.concatenate([piece @ self.weights_.astype(np.float64) + self.bias_ for piece in pieces])
         return softmax(raw) if self.task == "classification" else raw.astype(np.float32)
 
+    def _soften(self, heat: float) -> None:
+        self.weights_, self.bias_ = self.weights_ / np.float32(heat), self.bias_ / np.float32(heat)
+
     def to_graph(self, builder: Builder, value: str) -> str:
         """Nearness less the square of the sample, exp, one dense layer, and softmax for classes."""
         gamma, centres = np.float32(self.gamma_), self.centres_

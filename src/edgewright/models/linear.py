@@ -40,6 +40,9 @@ class Linear(PlainModel):
         raw = np.asarray(np.asarray(X, np.float64) @ self.weights_ + self.bias_, np.float32)
         return raw if self.task != "classification" else softmax(raw)
 
+    def _soften(self, heat: float) -> None:
+        self.weights_, self.bias_ = self.weights_ / np.float32(heat), self.bias_ / np.float32(heat)
+
     def to_graph(self, builder: Builder, value: str) -> str:
         """One dense layer, and softmax for classes."""
         raw = builder.op("Gemm", value, builder.constant(self.weights_), builder.constant(self.bias_))

@@ -57,7 +57,8 @@ class Neighbours(PlainModel):
 
     def _answers(self, X: Floats) -> Floats:
         pieces = [nearness(X[start : start + _PIECE], self.stored_) for start in range(0, len(X), _PIECE)]
-        return np.concatenate([softmax(near * np.float32(self.sharpness_)) @ self.answers_ for near in pieces])
+        answers = [softmax(near * np.float32(self.sharpness_)) @ self.answers_ for near in pieces]
+        return self._calibrated(np.concatenate(answers))
 
     def to_graph(self, builder: Builder, value: str) -> str:
         """Nearness, softmax, and the mean of the answers."""
@@ -65,7 +66,7 @@ class Neighbours(PlainModel):
         weights = builder.constant((2.0 * self.stored_.T * sharp).astype(np.float32))
         bias = builder.constant((-(self.stored_**2).sum(axis=1) * sharp).astype(np.float32))
         share = builder.op("Softmax", builder.op("Gemm", value, weights, bias), axis=1)
-        return builder.op("MatMul", share, builder.constant(self.answers_))
+        return self._emit_calibrated(builder, builder.op("MatMul", share, builder.constant(self.answers_)))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Sample and answers."""

@@ -78,6 +78,11 @@ class Rules(PlainModel):
     def _answers(self, X: Floats) -> Floats:
         return self.table.answers[self.table.fires(X)]
 
+    def _soften(self, heat: float) -> None:
+        shares = self.table.answers.astype(np.float64) ** (1.0 / heat)
+        answers = (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
+        self.table_ = {**self.table_, "answers": answers}
+
     def to_graph(self, builder: Builder, value: str) -> str:
         """Conditions, the first rule that holds, its answer."""
         return self.table.emit(builder, value)

@@ -14,6 +14,7 @@ from edgewright.core.formatting import plural
 from edgewright.core.objects import MAPPED
 from edgewright.data.leakage import same_recordings
 from edgewright.data.samples import unit_of
+from edgewright.models._plain import PlainModel
 from edgewright.models.base import Network
 from edgewright.pipeline.anomaly import evaluate_anomalies
 from edgewright.pipeline.cards import sample_rows
@@ -79,6 +80,8 @@ def learn(job: Job, material: Material, flow: Flow) -> Any:  # noqa: ANN401 - an
             return job.listener.cancelled()
 
         done = measured(lambda: model.fit(rows, y, validation=validation, on_epoch=on_epoch))
+    if isinstance(model, PlainModel) and classes and validation is not None and config.training.calibrate:
+        model.calibrate(*validation)
     if job.crossed is not None and config.training.calibrate and hasattr(model, "apply_temperature"):
         model.apply_temperature(job.crossed.temperature)
     trained = training_record(model)
