@@ -44,7 +44,7 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("pictures", {"cells": 2, "directions": 4, "normalise": "none"}),
         ("pictures", {"cells": 1, "floor": 0.2}),
     ],
-    "series": [("rows", {})],
+    "series": [("whole rows", {})],
     "resample": [("windows", {"rate": 48.0}), ("windows", {"rate": 25.0, "samples": 60})],
     "impute": [
         ("rows", {"strategy": "mean"}),

@@ -46,6 +46,8 @@ def note(result: RunResult) -> str:
 
 def test_spectra_that_int8_cannot_hold_are_packaged_as_float(tmp_path: Path) -> None:
     data, _ = write("spectra", SETS["tecator"].read(tmp_path), tmp_path)
+    # Fewer rows than columns: weights that cancel each other are the best.
+    data.write_text("\n".join(data.read_text().splitlines()[:111]) + "\n")
     result = run(tmp_path, data, "label", LINEAR)
     assert forms(result) == ["float"]
     assert "the package stays float" in note(result)
