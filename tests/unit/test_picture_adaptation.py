@@ -21,14 +21,14 @@ CONVOLUTIONS = (
 )
 
 
-def write_places(folder: Path, each: int = 12) -> Path:
+def write_places(folder: Path) -> Path:
     """Write pictures of three colours from five places; the light of the last place turns red to green."""
     rng = np.random.default_rng(0)
     for place in range(5):
         for number, label in enumerate(LABELS):
             path = folder / f"place{place}" / label
             path.mkdir(parents=True)
-            for index in range(each):
+            for index in range(12):
                 made = rng.integers(0, 80, (16, 16, 3))
                 made[4:12, 4:12, 2 - number] += rng.integers(70, 150)
                 if place == 4:
@@ -81,7 +81,7 @@ def test_it_is_taught_with_picture_files(run: Path, tmp_path: Path, cli: Cli) ->
 @pytest.mark.slow
 def test_values_that_may_be_negative_before_the_output_are_refused(tmp_path: Path) -> None:
     linear = {"kind": "conv2d", "filters": 8, "kernel": 1, "activation": "linear"}
-    made = table(write_places(tmp_path / "data", each=6), "output")
+    made = table(write_places(tmp_path / "data"), "output")
     made["model"] = {"layers": (CONVOLUTIONS[0], linear, CONVOLUTIONS[2])}
     with pytest.raises(InputError, match="a dense layer before the output"):
         run_pipeline(checked(made, "colours"), out=tmp_path / "runs")
