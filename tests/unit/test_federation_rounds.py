@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from pathlib import Path
 
 import msgspec
@@ -33,6 +34,7 @@ from edgewright.schema.federation import FederationSettings
 from edgewright.workflows.adaptation.local_fleet import ATTACKS, Examples, Faults, LocalFleet
 
 SETTINGS = FederationSettings(rounds=4, passes=1, clip=0.5)
+CHANCE = random.Random(1)  # noqa: S311 - a test
 
 
 def test_noise_has_its_deviation_and_no_mean() -> None:
@@ -139,7 +141,7 @@ def test_a_round_of_too_few_devices_moves_nothing() -> None:
 def test_groups_are_drawn_anew_and_hold_everybody() -> None:
     one = fleet()
     layer, names = factory_layer(one.factory), [f"d{number:02}" for number in range(11)]
-    drawn = [new_groups(names, one.factory, layer, SETTINGS, 0.0) for _ in range(5)]
+    drawn = [new_groups(names, one.factory, layer, SETTINGS, 0.0, {}, CHANCE) for _ in range(5)]
     for groups in drawn:
         assert sorted(name for _, members in groups for name in members) == names
         assert [group.begin.size for group, _ in groups] == [5, 6]
@@ -150,7 +152,7 @@ def test_groups_are_drawn_anew_and_hold_everybody() -> None:
 def test_a_group_that_failed_moves_nothing() -> None:
     one = fleet(4)
     layer = factory_layer(one.factory)
-    ((group, _),) = new_groups(sorted(one.devices), one.factory, layer, SETTINGS, 0.0)
+    ((group, _),) = new_groups(sorted(one.devices), one.factory, layer, SETTINGS, 0.0, {}, CHANCE)
     group.step, group.refused = "failed", {"late": 2}
     moved, outcome = next_layer(one.factory, layer, [group], SETTINGS, 1)
     assert moved == layer
@@ -162,7 +164,7 @@ def test_members_that_must_stay_bring_all_the_noise() -> None:
     length = rotated_length(made.weights.size + made.bias.size)
     assert deviation_of(length, 2.0, 8) * math.sqrt(5) >= 2.0 * math.sqrt(length)
     # Fewer devices than a group has came: three must stay, and bring the same noise.
-    ((group, _),) = new_groups(["a", "b", "c", "d"], made, factory_layer(made), settings, 0.0)
+    ((group, _),) = new_groups(["a", "b", "c", "d"], made, factory_layer(made), settings, 0.0, {}, CHANCE)
     assert group.begin.deviation * math.sqrt(3) >= 2.0 * math.sqrt(length)
     # The largest noise of the longest layer in the largest group is within 32 bits.
     longest = rotated_length(64 * 1024 + 64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import secrets
 from collections.abc import Callable
 
@@ -131,7 +132,7 @@ class Rounds:
     """Groups of five of a fleet's devices, of which some cheat in a share of the rounds."""
 
     def __init__(self, devices: int, cheaters: set[str], share: float = 1.0, seed: int = 2) -> None:
-        self._rng = np.random.default_rng(seed)
+        self._rng, self._chance = np.random.default_rng(seed), random.Random(seed)  # noqa: S311
         self.names, self._cheaters, self._share = [f"d{number:02}" for number in range(devices)], cheaters, share
         self.counts: dict[str, int] = {}
 
@@ -139,7 +140,7 @@ class Rounds:
         """Return the share of honest devices whose sums counted, as the mean over rounds."""
         honest, counted = 0, 0
         for _ in range(rounds):
-            first = drawn_together(self.counts)
+            first = drawn_together(self.counts, self._chance)
             drawn = sorted(self._rng.permutation(self.names).tolist(), key=lambda name: name not in first)
             groups = [(self._over(drawn[at : at + 5]), drawn[at : at + 5]) for at in range(0, len(drawn), 5)]
             for group, members in groups:

@@ -73,14 +73,12 @@ def test_a_hang_after_ten_minutes_counts_and_waiting_survives_a_restart_of_the_l
     choice = AgentChoice(store)
     assert choice.choose() == NEW
     for _ in range(120):  # ten minutes of ticks
-        choice.waited(5.0)
-    assert choice.patient(TRIAL)
+        assert choice.patient(TRIAL, 5.0)
     again = AgentChoice(store)
     assert again.record.waited == 600.0
     assert again.choose() == NEW
     assert again.record.cuts == 1
-    again.waited(400.0)
-    assert not again.patient(TRIAL)
+    assert not again.patient(TRIAL, 400.0)
     again.ended("", "patience has ended")
     assert again.choose() == ""
     assert again.record.returned is not None
@@ -101,7 +99,7 @@ def test_the_status_of_a_device_shows_what_the_launcher_counts_and_took_back(sto
     choice = AgentChoice(store, wall=lambda: 1.8e9)
     for _ in range(2):
         assert choice.choose() == NEW
-        choice.waited(60.0)
+        assert choice.patient(TRIAL, 60.0)
         choice.ended("hang", "hangs: no sign of life for 300 s")
     told = "\n".join(fleet_lines(followed(store)))
     assert "new agent: 2 starts without a report, ended 2 times (last: hangs: no sign of life for 300 s)" in told

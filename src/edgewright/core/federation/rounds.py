@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 import secrets
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from edgewright.core.federation.member import FEWEST
 from edgewright.core.federation.messages import Begin
 from edgewright.core.federation.noise import noised
 from edgewright.core.federation.rotation import Rotation, rotated_length
+from edgewright.core.federation.suspicion import drawn_together
 from edgewright.schema.federation import FederationSettings, RoundOutcome
 
 
@@ -45,7 +47,7 @@ def deviation_of(length: int, noise: float, size: int) -> int:
 
 def new_groups(
     devices: Sequence[str], factory: Factory, layer: Layer, settings: FederationSettings, now: float,
-    suspected: Collection[str] = (),
+    counts: Mapping[str, int], chance: random.Random,
 ) -> list[tuple[Group, list[str]]]:  # fmt: skip
     """Draw groups of a round and return each with its members, in their order; none for too few devices.
 
@@ -55,10 +57,12 @@ def new_groups(
         layer: of the fleet.
         settings: of the learning.
         now: seconds since 1970.
-        suspected: devices that share groups, so that their sums are refused and those of others count.
+        counts: of suspicion. Suspects share groups, so that their sums are refused and those of others count.
+        chance: draws the groups; one that no device foresees, where devices are not simulated.
     """
     drawn = list(devices)
-    secrets.SystemRandom().shuffle(drawn)
+    chance.shuffle(drawn)
+    suspected = drawn_together(counts, chance)
     drawn.sort(key=lambda device: device not in suspected)
     count = max(1, len(drawn) // settings.group)
     if len(drawn) < FEWEST:

@@ -7,7 +7,7 @@ each round, so that a cheater is in a refused sum each time and an honest device
 
 from __future__ import annotations
 
-import secrets
+import random
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from edgewright.core.federation.group import Group, is_beyond
@@ -48,6 +48,6 @@ def suspects(counts: Mapping[str, int]) -> set[str]:
     return {device for device, count in counts.items() if count >= limit}
 
 
-def drawn_together(counts: Mapping[str, int]) -> set[str]:
+def drawn_together(counts: Mapping[str, int], chance: random.Random) -> set[str]:
     """Return the suspects that share groups in a round: each but once in four times, which frees an honest one."""
-    return {device for device in suspects(counts) if secrets.randbelow(4)}
+    return {device for device in sorted(suspects(counts)) if chance.randrange(4)}

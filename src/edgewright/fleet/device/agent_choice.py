@@ -6,6 +6,7 @@ that a launcher that is killed at any step decides the same afterwards.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from functools import partial
@@ -145,17 +146,14 @@ class AgentChoice:
             self._settle(state.held)
         return state.held
 
-    def waited(self, seconds: float) -> None:
-        """Count seconds of a trial; they are written once a minute."""
-        if not self.on_trial:
-            return
-        self.record = msgspec.structs.replace(self.record, waited=self.record.waited + seconds)
-        if self.record.waited - self._written >= _KEEP_S:
-            self._put()
-
-    def patient(self, trial: Trial) -> bool:
-        """Return whether a trial may still last."""
-        return not trial.limits.patience or self.record.waited < trial.limits.patience
+    def patient(self, trial: Trial, seconds: float) -> bool:
+        """Count seconds of a trial, written once a minute or ten times in a short one; return whether it may last."""
+        patience = trial.limits.patience or math.inf
+        if self.on_trial:
+            self.record = msgspec.structs.replace(self.record, waited=self.record.waited + seconds)
+            if self.record.waited - self._written >= min(_KEEP_S, patience / 10.0):
+                self._put()
+        return self.record.waited < patience
 
     def ended(self, kind: EndKind, how: str) -> None:
         """Record the end of the agent; `kind` is empty for one that was requested."""

@@ -224,10 +224,8 @@ class Launcher:
                 looked = 0.0
             if elsewhere > min(_SLOWEST_S, self._silence):
                 return "", "another agent is active"
-            if trial is not None:
-                self._choice.waited(passed)
-                if not self._choice.patient(trial):
-                    return "", "patience has ended"
+            if trial is not None and not self._choice.patient(trial, passed):
+                return "", "patience has ended"
             if beats and self._agent.silent > self._silence * (1.0 if self._agent.beaten else 2.0):
                 return "hang", f"hangs: no sign of life for {self._agent.silent:.0f} s"
         self._agent.end(0.0)

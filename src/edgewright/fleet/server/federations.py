@@ -5,6 +5,7 @@ A message changes one group. A round closes with its last group; what its member
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from edgewright.core.federation.layer import check_factory, factory_layer, layer
 from edgewright.core.federation.member import FEWEST
 from edgewright.core.federation.messages import Begin, Finished, Join, Reply, Request, Wait
 from edgewright.core.federation.rounds import new_groups, next_layer
-from edgewright.core.federation.suspicion import drawn_together, suspicion
+from edgewright.core.federation.suspicion import suspicion
 from edgewright.fleet.server.api.endpoint import RefusedError
 from edgewright.fleet.server.database.tables import devices, federation_groups, federation_members, federations
 from edgewright.schema.federation import FactoryFiles, FederationSeen, FederationSettings, RoundOutcome, StartFederation
@@ -24,6 +25,8 @@ from edgewright.schema.federation import FactoryFiles, FederationSeen, Federatio
 _F, _M, _G = federations.c, federation_members.c, federation_groups.c
 _POLL_S = 5.0
 _KEPT, _WHERE = 100, "federation"
+# Nobody foresees who shares a group.
+_CHANCE: random.Random = random.SystemRandom()
 
 
 def start(connection: sa.Connection, name: str, product: str, asked: StartFederation, by: str, now: float) -> None:
@@ -181,8 +184,8 @@ def _draw(connection: sa.Connection, row: Any, now: float) -> None:  # noqa: ANN
         _update(connection, row.id, deadline=now + settings.join_s)
         return
     factory = _factory(msgspec.json.decode(row.factory, type=FactoryFiles))
-    suspected = drawn_together(_suspicion(connection, row))
-    for group, members in new_groups(here, factory, parse_layer(row.layer, factory), settings, now, suspected):
+    layer, counts = parse_layer(row.layer, factory), _suspicion(connection, row)
+    for group, members in new_groups(here, factory, layer, settings, now, counts, _CHANCE):
         context = group.begin.context.hex()
         values = {"context": context, "federation": row.id, **_columns(group)}
         connection.execute(sa.insert(federation_groups).values(values))

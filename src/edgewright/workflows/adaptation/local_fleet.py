@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -24,7 +25,7 @@ from edgewright.core.federation.messages import (
 )
 from edgewright.core.federation.rotation import Rotation, rotated_length
 from edgewright.core.federation.rounds import contribution, new_groups, next_layer
-from edgewright.core.federation.suspicion import drawn_together, suspicion
+from edgewright.core.federation.suspicion import suspicion
 from edgewright.schema.errors import UnknownNameError
 from edgewright.schema.federation import FederationSettings, RoundOutcome
 
@@ -170,8 +171,8 @@ class LocalFleet:
 
     def round(self, layer: Layer, number: int) -> tuple[Layer, RoundOutcome]:
         """Return the layer after one round, and what became of it."""
-        suspected = drawn_together(self._suspicion)
-        groups = new_groups(sorted(self.devices), self.factory, layer, self.settings, 0.0, suspected)
+        names, chance = sorted(self.devices), random.Random(int(self.rng.integers(2**32)))  # noqa: S311 - a simulation
+        groups = new_groups(names, self.factory, layer, self.settings, 0.0, self._suspicion, chance)
         for group, names in groups:
             self._group(group, names)
         self._suspicion = suspicion(self._suspicion, groups)
