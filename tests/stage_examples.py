@@ -45,6 +45,7 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("pictures", {"cells": 1, "floor": 0.2}),
     ],
     "series": [("whole rows", {})],
+    "slopes": [("whole rows", {}), ("whole windows", {"floor": 0.1})],
     "resample": [("windows", {"rate": 48.0}), ("windows", {"rate": 25.0, "samples": 60})],
     "impute": [
         ("rows", {"strategy": "mean"}),

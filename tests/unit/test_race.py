@@ -184,6 +184,24 @@ def test_a_row_of_values_in_order_races_as_a_series(tmp_path: Path) -> None:
     assert record.chosen == "kernels", race_lines(record)
 
 
+def test_rows_that_level_and_size_hide_are_told_by_their_slopes(tmp_path: Path) -> None:
+    rng, places = np.random.default_rng(0), np.linspace(0.0, 1.0, 40)
+    shares = rng.uniform(size=(160, 2))
+    bands = [np.exp(-(((places - place) / width) ** 2)) for place, width in ((0.35, 0.1), (0.6, 0.15))]
+    spectra = rng.uniform(0.5, 2.0, (160, 1)) * (shares @ bands + places) + rng.uniform(0.0, 3.0, (160, 1))
+    header = ",".join([*(f"nm{wave}" for wave in range(850, 1050, 5)), "y"])
+    lines = [
+        ",".join(f"{value:.5f}" for value in (*row, share)) for row, share in zip(spectra, shares[:, 0], strict=True)
+    ]
+    (tmp_path / "spectra.csv").write_text("\n".join([header, *lines]) + "\n")
+    problem, config, _ = problem_at(tmp_path / "spectra.csv")
+    entrants = {entrant.name: entrant for entrant in entrants_of(problem, config)}
+    record = Race(problem, [entrants["linear"], entrants["slopes"]], "cortex-m4").run()
+    assert record.chosen == "slopes", race_lines(record)
+    few, _, _ = problem_at(table(tmp_path / "rows.csv"))
+    assert "slopes" not in {entrant.name for entrant in entrants_of(few, config)}
+
+
 def test_columns_in_no_order_are_no_series(tmp_path: Path) -> None:
     shuffled, config = heartbeats(tmp_path / "shuffled.csv", np.random.default_rng(0).permutation(96))
     assert not is_series(shuffled)
