@@ -7,11 +7,13 @@ from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from rich.console import Console
 
+from edgewright.pipeline import learning
 from edgewright.pipeline import leave_one_out as tested
 from edgewright.pipeline.config import checked
 from edgewright.pipeline.job import Job
@@ -192,6 +194,21 @@ def test_time_ends_it_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert 2 <= len(found.groups) < 8
     assert found.known == 8
     assert any("of 8 groups were left out in turn" in text for text in result.trace.warnings)
+
+
+def test_ctrl_c_ends_it_and_keeps_what_was_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fits = iter(range(100))
+
+    def third(*given: Any) -> Any:  # noqa: ANN401 - a job, samples and stages in, a model out
+        if next(fits) == 3:
+            raise KeyboardInterrupt
+        return learning.learn(*given)
+
+    monkeypatch.setattr(tested, "learn", third)
+    result = run(tmp_path, good, 8)
+    assert len(left_out(result).groups) == 3
+    told = "3 of 8 groups were left out in turn: Ctrl-C came, and the run went on without the others"
+    assert told in result.trace.warnings
 
 
 @pytest.mark.parametrize(("people", "seconds"), [(8, 0.0), (12, 60.0)])

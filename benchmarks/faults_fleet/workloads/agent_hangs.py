@@ -89,7 +89,7 @@ def use(folder: Path, recorder: Recorder) -> None:
             if choice.choose() != _name(counter):
                 break
             recorder.promise(promise(folder, choice, recorder.connect))
-            choice.waited(61.0)
+            choice.patient(trial, 61.0)
             recorder.promise(promise(folder, choice, recorder.connect))
             state = State.open(folder, recorder.connect)
             state.acknowledge(Acknowledged(nonce=f"n{counter}-{number}", outcomes=state.held.outcome))

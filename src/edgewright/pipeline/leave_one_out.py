@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -31,16 +31,16 @@ FEW = 12
 _SHOWN = "Leaving each group out once"
 
 
-@dataclass
-class _Scores:
-    """Of the groups that were left out so far: what the pipeline, the usual answer and one column score on each."""
+@dataclass(frozen=True)
+class _Left:
+    """A group that was left out: what the pipeline, the usual answer and one column score on it."""
 
-    rows: list[GroupRow] = field(default_factory=list)
-    model: list[float] = field(default_factory=list)
-    majority: list[float] = field(default_factory=list)
-    simplest: list[float] = field(default_factory=list)
-    truth: list[NDArray[Any]] = field(default_factory=list)
-    answers: list[NDArray[Any]] = field(default_factory=list)
+    row: GroupRow
+    model: float
+    majority: float
+    simplest: float
+    truth: NDArray[Any]
+    answers: NDArray[Any]
 
 
 class _Quiet(Listener):
@@ -77,17 +77,24 @@ def leave_one_out(job: Job, material: Material, fit_s: float) -> LeftOutRecord |
     if not 2 <= len(names) < FEW or job.listener.cancelled():
         return None
     tell_ahead(job.listener.ahead, _SHOWN, fit_s * len(names))
-    found, started, longest = _Scores(), time.perf_counter(), fit_s
-    with job.listener.doing(_SHOWN, len(names)) as advance:
-        for name in np.random.default_rng(job.config.seed).permutation(names):
-            begun = time.perf_counter()
-            if begun - started + longest > limit or not _leave_out(job, material, str(name), found):
-                break
-            longest = max(longest, time.perf_counter() - begun)
-            advance(1)
-    if len(found.rows) < len(names):
-        job.warnings.append(_short(len(found.rows), len(names), longest, limit))
-    if len(found.rows) < 2:
+    found: list[_Left] = []
+    why, started, longest = "", time.perf_counter(), fit_s
+    try:
+        with job.listener.doing(_SHOWN, len(names)) as advance:
+            for name in np.random.default_rng(job.config.seed).permutation(names):
+                begun = time.perf_counter()
+                left = None if begun - started + longest > limit else _leave_out(job, material, str(name))
+                if left is None:
+                    why = f"a fit takes {duration_text(longest)}, and split.leave_one_out_s is {limit:g}"
+                    break
+                found.append(left)
+                longest = max(longest, time.perf_counter() - begun)
+                advance(1)
+    except KeyboardInterrupt:
+        why = "Ctrl-C came, and the run went on without the others"
+    if why:
+        job.warnings.append(f"{len(found)} of {len(names)} groups were left out in turn: {why}")
+    if len(found) < 2:
         return None
     by = str(job.config.data.get("group") or "group")
     return msgspec.structs.replace(
@@ -95,15 +102,8 @@ def leave_one_out(job: Job, material: Material, fit_s: float) -> LeftOutRecord |
     )
 
 
-def _short(done: int, known: int, fit_s: float, limit: float) -> str:
-    return (
-        f"{done} of {known} groups were left out in turn: a fit takes {duration_text(fit_s)}, and "
-        f"split.leave_one_out_s is {limit:g}"
-    )
-
-
-def _leave_out(job: Job, material: Material, name: str, found: _Scores) -> bool:
-    """Score a group by a fit on the others; False where somebody asked for the end meanwhile."""
+def _leave_out(job: Job, material: Material, name: str) -> _Left | None:
+    """Score a group by a fit on the others; None where somebody asked for the end meanwhile."""
     sides = _sides(job, material, name)
     task, seed, y = material.task, job.config.seed, material.samples.y
     quiet = Job(job.plan, _Quiet(job.listener))
@@ -127,18 +127,18 @@ def _leave_out(job: Job, material: Material, name: str, found: _Scores) -> bool:
         answers = as_target(model, answers_of(model, flow, sides.test, task), task)
         simplest = always if is_simplest(job) else simplest_answers(material, sides.train, sides.test, seed)
     if job.listener.cancelled():
-        return False
+        return None
     truth = y[sides.test]
-    found.model.append(score_of(truth, answers, task))
-    found.majority.append(score_of(truth, always, task))
-    found.simplest.append(score_of(truth, simplest, task))
-    found.truth.append(truth)
-    found.answers.append(answers)
-    classify = task == "classification"
+    classify, score = task == "classification", score_of(truth, answers, task)
     figures = {} if classify else errors(answers - truth.astype(np.float64))
-    accuracy = found.model[-1] if classify else None
-    found.rows.append(GroupRow(group=name, samples=len(truth), accuracy=accuracy, regression=figures))
-    return True
+    return _Left(
+        row=GroupRow(group=name, samples=len(truth), accuracy=score if classify else None, regression=figures),
+        model=score,
+        majority=score_of(truth, always, task),
+        simplest=score_of(truth, simplest, task),
+        truth=truth,
+        answers=answers,
+    )
 
 
 def _sides(job: Job, material: Material, name: str) -> Split:
@@ -159,20 +159,23 @@ def _sides(job: Job, material: Material, name: str) -> Split:
     return Split(train=rest, validation=validation, test=test, by="group")
 
 
-def _record(found: _Scores, task: str, known: int, by: str, simplest: bool) -> LeftOutRecord:
+def _record(found: list[_Left], task: str, known: int, by: str, simplest: bool) -> LeftOutRecord:
     sign = 1.0 if task == "classification" else -1.0
-    model = np.array(found.model)
-    samples = sum(map(len, found.truth))
+    model = np.array([left.model for left in found])
+    of_column = np.array([left.simplest for left in found])
+    truth, answers = (
+        np.concatenate(parts) for parts in zip(*((left.truth, left.answers) for left in found), strict=True)
+    )
     return LeftOutRecord(
-        groups=tuple(sorted(found.rows, key=lambda row: row.group)),
+        groups=tuple(sorted((left.row for left in found), key=lambda row: row.group)),
         known=known,
         by=by,
-        score=mean_interval(model, by, SHARE if task == "classification" else (0.0, math.inf), samples),
-        majority=mean_interval(sign * (model - found.majority), by),
+        score=mean_interval(model, by, SHARE if task == "classification" else (0.0, math.inf), len(truth)),
+        majority=mean_interval(sign * (model - [left.majority for left in found]), by),
         simplest=None if simplest else SimplestRecord(
-            score=float(np.mean(found.simplest)), gain=mean_interval(sign * (model - found.simplest), by)
+            score=float(of_column.mean()), gain=mean_interval(sign * (model - of_column), by)
         ),
-        r2=None if task == "classification" else _r2(np.concatenate(found.truth), np.concatenate(found.answers)),
+        r2=None if task == "classification" else _r2(truth, answers),
     )  # fmt: skip
 
 
