@@ -127,7 +127,7 @@ def test_one_seed_tells_the_same_story_in_another_process() -> None:
     import subprocess
     import sys
 
-    requested = ["fleet", "simulate", "16", "--days", "0.25", "--break", "liars", "--break", "lossy=0.1", "--json"]
+    requested = ["fleet", "simulate", "100", "--days", "0.25", "--break", "liars", "--break", "lossy=0.1", "--json"]
     reported = [
         subprocess.run(
             [sys.executable, "-c", "from edgewright.cli.main import main; main()", *requested],
