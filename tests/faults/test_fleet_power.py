@@ -85,7 +85,7 @@ def test_a_control_plane_that_flushes_less_is_seen(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.heavy
 def test_an_agent_that_is_installed_without_a_flush_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environments, "_flush", lambda folder: None)
+    monkeypatch.setattr(environments, "_flush", lambda folder, alive: None)
     workload = workloads(KIND)["agent_update"]
     start, steps = record(workload)
     monkeypatch.undo()
