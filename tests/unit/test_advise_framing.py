@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgewright.data.load import load_data
 from edgewright.schema.errors import InputError
 from edgewright.search.advise.contract import AdviceRequest
 from edgewright.search.advise.figures import parse_needs
-from edgewright.search.advise.framings.labelled import window_for
 from edgewright.search.advise.inspection import inspect
 from edgewright.search.advise.numeric_rows import find_clusters
 from edgewright.search.advise.workflow import advise
+from edgewright.workflows.own_data.proposal import OwnDataRequest, look
 from ladder_problems import silent
 from small_pipeline import write_rows
 
@@ -174,11 +173,11 @@ def test_columns_that_know_the_target_are_left_out(tmp_path: Path) -> None:
     assert kept.choice == "threshold"
 
 
-@pytest.mark.parametrize(("rate", "lasts", "samples"), [(50, 600, 128), (50, 60, 32), (1, 600, None)])
-def test_windows_follow_rate_and_labels(tmp_path: Path, rate: int, lasts: int, samples: int | None) -> None:
-    rows = [[f"{n / rate:.3f}", f"{n % 11}", "ab"[n // lasts % 2]] for n in range(1800)]
-    file = write_rows(tmp_path / "w.csv", rows, header="time,x,y")
-    data = load_data({"kind": "csv", "path": str(file), "target": "y", "time": "time"}, seed=0)
-    window, why = window_for(data)
-    assert (window.samples if window else None) == samples
-    assert ("need windows" in why) == (samples is not None)
+@pytest.mark.parametrize(("rate", "lasts", "samples"), [(50, 600, 125), (50, 60, 60), (1, 600, None)])
+def test_windows_are_those_of_a_run(tmp_path: Path, rate: int, lasts: int, samples: int | None) -> None:
+    rows = [[f"{n / rate:.3f}", f"{n % 11}", "ab"[n // lasts % 2]] for n in range(3600)]
+    file = str(write_rows(tmp_path / "w.csv", rows, header="time,x,y"))
+    record = advise(AdviceRequest(data=file, target="y", curve=False), silent)
+    framing = look(OwnDataRequest(path=file)).framing
+    assert (framing.window.samples if framing.window else None) == samples
+    assert framing.why in record.frame.why

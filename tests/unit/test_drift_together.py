@@ -154,6 +154,24 @@ def test_ten_channels_take_less_than_two_kilobytes() -> None:
         JointMonitor(joint, columns[:9], RHYTHM)
 
 
+def test_channels_that_follow_each_other_have_a_reference_too() -> None:
+    rng = np.random.default_rng(3)
+    columns = tuple(Column(name=f"c{i}", unit="g") for i in range(8))
+    recordings = []
+    for k in range(9):
+        wave = rng.normal(0, 1, (300, 1)) * 10.0 ** rng.uniform(-3, 0) + rng.normal()
+        values = wave * 10.0 ** rng.uniform(-3, 3, 8) + rng.normal(0, 1e-5, (300, 8))
+        target = np.where(np.arange(300) < 150, "a", "b")
+        recordings.append(Recording(name=f"r{k}", values=values.astype(np.float32), groups=np.full(300, f"p{k}"),
+                                    target=target))  # fmt: skip
+    data = DataSet(name="alike", columns=columns, recordings=tuple(recordings), rate=RATE, target_name="y")
+    samples = cut(data, WindowConfig(samples=20, step=20))
+    joint = joint_reference(data, samples, np.arange(len(samples.y)))
+    assert joint is not None
+    watch = JointMonitor(joint, columns, RHYTHM)
+    watch.push(recordings[0].values)
+
+
 def test_products_of_a_change_are_those_of_the_changed_rows() -> None:
     rng = np.random.default_rng(1)
     rows = rng.normal(2, 1, (500, 4))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgewright.data.decision import choose_framing
 from edgewright.data.quality import axes, examine
 from edgewright.race.motion import motion_stages
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
-from edgewright.workflows.own_data.framing import choose_framing
 from edgewright.workflows.own_data.recipes import Recipe, selected
 
 GENERATOR = np.random.default_rng(0)

@@ -107,9 +107,9 @@ def echo_choices(proposal: Proposal) -> None:
 def ask_all(request: OwnDataRequest) -> OwnDataRequest:
     """Ask at most five questions: target, person, time, decision, device. Enter takes what the data suggest."""
     from edgewright.cli.questions import ask
+    from edgewright.data.decision import choose_framing
     from edgewright.profiles.catalogue import load_profile
     from edgewright.workflows.own_data.columns import NONE, assign_roles
-    from edgewright.workflows.own_data.framing import choose_framing
     from edgewright.workflows.own_data.preview import read_preview
     from edgewright.workflows.own_data.proposal import DEVICE, look
 

@@ -159,7 +159,8 @@ def _directions(
     within = np.mean([np.cov(piece.T) for piece in pieces], axis=0)
     spread = np.cov(means.T) + _WITHIN * within
     spread += 1e-9 * np.trace(spread) / len(spread) * np.eye(len(spread))
-    root = np.linalg.cholesky(np.linalg.inv(spread))
+    # Not the root of the inverse: where channels follow each other, that has lost its smallest sizes.
+    root = np.linalg.inv(np.linalg.cholesky(spread)).T
     marks = np.asarray([moved(mean, fault.change) for fault in faults(columns, center, scale, deviation)]) @ root
     alike = marks / np.maximum(np.linalg.norm(marks, axis=1, keepdims=True), 1e-12)
     strongest = np.linalg.eigh(alike.T @ alike)[1][:, ::-1][:, :_DIRECTIONS]

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from edgewright.core.formatting import some_of
+from edgewright.data.decision import Framing, choose_framing
 from edgewright.data.findings import Quality
 from edgewright.data.framing import stretches
 from edgewright.data.load import load_data
@@ -31,7 +32,6 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.race import RaceRecord
 from edgewright.workflows.own_data.columns import Roles, assign_roles
 from edgewright.workflows.own_data.decimal_commas import refuse_decimal_commas
-from edgewright.workflows.own_data.framing import Framing, choose_framing
 from edgewright.workflows.own_data.preview import Preview, read_preview
 from edgewright.workflows.own_data.recipes import Recipe, feature_stages, recipe_of, selected
 from edgewright.workflows.own_data.sentences import refuse_sentences

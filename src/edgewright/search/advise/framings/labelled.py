@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,10 +11,8 @@ import numpy as np
 
 from edgewright.data.categories import find_categories, leave_out
 from edgewright.data.checks_columns import OWN_RANGE
-from edgewright.data.clock import pace
-from edgewright.data.framing import sound_window, stretches
+from edgewright.data.decision import choose_framing
 from edgewright.data.load import find_kind, find_time, guess, load_data
-from edgewright.data.samples import unit_of
 from edgewright.data.targets import labelled
 from edgewright.pipeline.config import names_pipeline
 from edgewright.pipeline.duration_estimate import Ahead
@@ -26,7 +23,6 @@ from edgewright.race.problem import Problem, are_pictures
 from edgewright.schema.advice import Existing, Frame
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.curve import Curves
-from edgewright.schema.data import DataSet
 from edgewright.schema.errors import InputError
 from edgewright.schema.footprint import Footprint
 from edgewright.schema.ladder import LadderRecord, rung_of
@@ -325,44 +321,11 @@ def _window(seen: Inspection, request: AdviceRequest, named: dict[str, object], 
     dataset = load_data({**table, "path": request.data}, seed=request.seed)
     if all(recording.target is None for recording in dataset.recordings):
         raise InputError("a target", "none in the data", request.data, "Set its column with --target")
-    window, text = window_for(dataset)
-    why.append(text)
-    if window is not None and window.pad:
+    framing = choose_framing(dataset)
+    why.append(framing.why)
+    if framing.kind == "sound":
         return None  # the ladder sets the window for sound
-    return window and msgspec.structs.replace(window, target=request.window_target)
-
-
-# From this rate (Hz) on, single readings carry little information, and windows are needed.
-FASTEST_ROWS = 5.0
-# Default window length in seconds: several steps of a person, or turns of a machine.
-SECONDS = 2.5
-_SHORTEST = 8
-
-
-def window_for(dataset: DataSet) -> tuple[WindowConfig | None, str]:
-    """Return the default window and the reason; None for single rows.
-
-    The length is a power of two, about 2.5 s or half the median length of a label, whichever is shorter.
-    """
-    rate = dataset.rate
-    if unit_of(dataset.recordings[0].values) == "picture":
-        return None, "each picture is answered alone"
-    sound, why = sound_window(dataset)
-    if sound is not None:
-        return sound, why
-    if rate is None:
-        return None, "rows have no time, so each is predicted alone"
-    if rate < FASTEST_ROWS:
-        return None, f"{pace(rate)}: slow enough to predict each row alone"
-    runs = stretches(dataset)
-    lasts = float(np.median(runs)) if runs else 0.0
-    wanted = min(SECONDS * rate, lasts / 2) if lasts else SECONDS * rate
-    samples = 2 ** round(math.log2(max(_SHORTEST, wanted)))
-    if lasts and samples > lasts:
-        samples //= 2
-    why = f"{rate:g} rows per second need windows: {samples} rows, {samples / rate:.3g} s"
-    text = f" (median length of a label: {lasts / rate:.3g} s)" if lasts else ""
-    return WindowConfig(samples=samples), why + text
+    return framing.window and msgspec.structs.replace(framing.window, target=request.window_target)
 
 
 def _changes(problem: Problem) -> tuple[float, str]:
