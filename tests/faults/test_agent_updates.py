@@ -21,13 +21,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 
 # As systemd restarts it.
 RESTARTED = """
-import subprocess, sys, time
+import signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit())
 while True:
     child = subprocess.Popen(sys.argv[1:])
     try:
         child.wait()
     finally:
         child.terminate()
+        child.wait()
     time.sleep(0.2)
 """
 # It imports and answers test vectors, and then fails in its first step.
@@ -81,7 +83,7 @@ def test_an_agent_updates_itself_and_goes_back_from_one_that_does_not_start(flee
 
     fleet.run("fleet", "rollout", "abort", "--fleet", "fleet", plan)
     fleet.publish("broken.edge", broken, "seconds = 4.0")
-    fleet.wait(lambda: fleet.said().count("this agent is broken") == 3, 300.0)
+    fleet.wait(lambda: fleet.said().count("edgewright: this agent is broken") == 3, 300.0)
     fleet.wait(lambda: "release 1, idle: release 2 failed here before" in fleet.said(), 120.0)
     state = State.open(fleet.folder / "dev", writable=False)
     held = state.held
