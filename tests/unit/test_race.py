@@ -92,13 +92,15 @@ def test_a_small_budget_ends_the_race_with_a_choice(tmp_path: Path) -> None:
 
 def test_the_race_is_shown_on_a_terminal_while_it_goes_on(tmp_path: Path) -> None:
     sheet = io.StringIO()
-    race = race_of(table(tmp_path / "rows.csv"), ("majority", "threshold"))
+    race = race_of(table(tmp_path / "rows.csv"), ("majority", "threshold", "rules"))
     with shown_race(Console(file=sheet, width=100, force_terminal=True)) as race.watch:
         record = race.run()
     first, last = sheet.getvalue().split("pipeline")[1], sheet.getvalue().split("pipeline")[-1]
     assert "majority" in first and "threshold" not in first
     score = next(entrant.score for entrant in record.entrants if entrant.name == "threshold" and entrant.score)
+    # A long reason is cut in a narrow terminal, and no figure.
     assert f"threshold  {score.value:.3f} ({score.low:.3f} to {score.high:.3f})" in last
+    assert "rules can be read" in last and "into account" not in last
     assert last.index("threshold") < last.index("majority")
     assert "nothing simpler looks at the data" in last
     with shown_race(Console(file=io.StringIO())) as watch:

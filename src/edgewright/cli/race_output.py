@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from edgewright.race.race import Watch
 from edgewright.schema.race import EntrantRecord
@@ -28,10 +29,18 @@ def shown_race(console: Console) -> Iterator[Watch | None]:
 
 def race_table(entrants: Sequence[EntrantRecord]) -> Table:
     """Return the table of the entrants that were measured."""
+    *figures, last = HEADERS
     table = Table(box=None, pad_edge=False)
-    for index, header in enumerate(HEADERS):
+    for index, header in enumerate(figures):
         table.add_column(header, justify="right" if index in _FIGURES else "left", no_wrap=True)
+    table.add_column(_giving_way(last))
     for entrant in entrants:
         if entrant.score is not None:
-            table.add_row(*cells(entrant))
+            *of_entrant, became = cells(entrant)
+            table.add_row(*of_entrant, _giving_way(became))
     return table
+
+
+def _giving_way(text: str) -> Text:
+    """Return a text that is cut where the terminal is narrow, so that figures are whole."""
+    return Text(text, no_wrap=True, overflow="ellipsis")
