@@ -9,6 +9,7 @@ import time
 import pytest
 
 from edgewright.cli.interrupt import heard
+from edgewright.cli.listeners import Quiet
 
 
 class _Falls:
@@ -47,3 +48,18 @@ def test_other_dropped_exceptions_are_told_as_ever(monkeypatch: pytest.MonkeyPat
         fails = Fails()
         del fails
     assert reported == [ValueError]
+
+
+def test_ctrl_c_that_ended_a_part_is_forgotten_and_a_termination_signal_is_not() -> None:
+    listener = Quiet()
+    with heard():
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            listener.cancelled()
+        listener.interrupted()
+        assert not listener.cancelled()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            listener.interrupted()

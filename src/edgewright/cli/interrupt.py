@@ -108,6 +108,17 @@ def answer() -> None:
         raise KeyboardInterrupt
 
 
+def taken() -> None:
+    """Forget Ctrl-C where it ended a part of the work and the rest goes on; a termination signal ends all of it.
+
+    Raises:
+        KeyboardInterrupt: it was a termination signal.
+    """
+    if _INTERRUPTS.number == signal.SIGTERM:
+        raise KeyboardInterrupt
+    _INTERRUPTS.number = 0
+
+
 class Ending:
     """Hears SIGTERM and SIGINT while the block lasts."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from edgewright.cli.interrupt import answer, loading
+from edgewright.cli.interrupt import answer, loading, taken
 from edgewright.cli.output import print_ahead, print_json
 from edgewright.pipeline.listener import Listener
 from edgewright.schema.config import PipelineConfig
@@ -46,6 +46,10 @@ class Quiet(Listener):
         """Return False: only Ctrl-C cancels, and it is an exception."""
         answer()
         return False
+
+    def interrupted(self) -> None:
+        """Go on, unless a termination signal came."""
+        taken()
 
     def insight(self, record: Insight) -> None:
         """Take the last chance to end the run before its folder is published."""

@@ -67,7 +67,8 @@ def make_proposal(request: OwnDataRequest) -> Proposal:
     from edgewright.workflows.own_data.proposal import propose
 
     console = Terminal(stderr=True)
-    return propose(request, Working(console).doing, racing=lambda: shown_race(console))
+    listener = Working(console)
+    return propose(request, listener.doing, racing=lambda: shown_race(console), interrupted=listener.interrupted)
 
 
 def first_pipeline(options: OwnDataOptions, data: str, yes: bool, folder: Path) -> tuple[Proposal, dict[Path, bytes]]:

@@ -91,6 +91,7 @@ def leave_one_out(job: Job, material: Material, fit_s: float) -> LeftOutRecord |
                 longest = max(longest, time.perf_counter() - begun)
                 advance(1)
     except KeyboardInterrupt:
+        job.listener.interrupted()
         why = "Ctrl-C came, and the run went on without the others"
     if why:
         job.warnings.append(f"{len(found)} of {len(names)} groups were left out in turn: {why}")

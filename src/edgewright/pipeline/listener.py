@@ -80,3 +80,6 @@ class Listener:
     def cancelled(self) -> bool:
         """Return whether training should stop."""
         return False
+
+    def interrupted(self) -> None:
+        """Ctrl-C ended a part of the work, and the run goes on without the rest of it."""

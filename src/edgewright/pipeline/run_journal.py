@@ -21,8 +21,9 @@ from edgewright.trace.journal import JOURNAL_VERSION, Ended, Journal, journal_pa
 
 # What only says that something stands; the other methods of a listener ask or wrap.
 TOLD = tuple(
-    name for name, method in vars(Listener).items() if inspect.isfunction(method) and name not in ("doing", "cancelled")
-)
+    name for name, method in vars(Listener).items()
+    if inspect.isfunction(method) and name not in ("doing", "cancelled", "interrupted")
+)  # fmt: skip
 
 
 class Journalling(Listener):
@@ -123,6 +124,11 @@ class Several(Listener):
     def cancelled(self) -> bool:
         """Return whether one of them says so."""
         return any(listener.cancelled() for listener in self.listeners)
+
+    def interrupted(self) -> None:
+        """Tell each."""
+        for listener in self.listeners:
+            listener.interrupted()
 
 
 def _telling(name: str) -> Callable[..., None]:

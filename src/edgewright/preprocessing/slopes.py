@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 
 from edgewright.graph.formula import Value, difference, mean, sqrt
-from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import Floats, SampleTransformer, made
+from edgewright.graph.stage import Stage, StageConfig
+from edgewright.graph.transformer import Floats, SampleTransformer, directly
 
 # Mean power of slopes below which nothing ever changes.
 _STILL = 1e-30
@@ -71,13 +71,9 @@ def _why(estimator: Slopes) -> str:
     )
 
 
-def _build(config: SlopesConfig, context: Context) -> Slopes:
-    return made(Slopes, config, context)
-
-
 STAGE = Stage(
     config=SlopesConfig,
-    build=_build,
+    build=directly(Slopes),
     state=("shape_", "floor_"),
     why=_why,
     formula="d[t] = x[t + 1] - x[t]; y = d / sqrt(mean(d^2) + floor), each row or channel by itself",

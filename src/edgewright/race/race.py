@@ -32,6 +32,8 @@ from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.race import EntrantRecord, RaceRecord
 
 Watch = Callable[[Sequence[EntrantRecord]], None]
+INTERRUPTED = "it was interrupted"
+"""How a race ended that Ctrl-C ended."""
 # CPU seconds of a race up to so many samples, and above.
 BUDGET_S, LARGE_BUDGET_S, LARGE = 60.0, 180.0, 10_000
 # What other data sets taught of a pipeline holds for this one with such a deviation, in log odds.
@@ -134,7 +136,7 @@ class Race:
         except KeyboardInterrupt:
             if not any(standing.record.heats for standing in self.standings):
                 raise
-            self._ended = "it was interrupted"
+            self._ended = INTERRUPTED
         self.refuse_unmeasured()
         return self.record()
 

@@ -25,7 +25,7 @@ from edgewright.profiles.catalogue import load_profile
 from edgewright.race.entrants import Entrant, entrants_of
 from edgewright.race.heats import HEATS
 from edgewright.race.problem import Problem, problem_of_training
-from edgewright.race.race import Race, Watch
+from edgewright.race.race import INTERRUPTED, Race, Watch
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.data import DataSet
 from edgewright.schema.errors import InputError
@@ -190,6 +190,7 @@ def propose(
     doing: Doing = lambda label: nullcontext(),
     recipe_for: Callable[[OwnData], Recipe] | None = None,
     racing: Callable[[], AbstractContextManager[Watch | None]] = nullcontext,
+    interrupted: Callable[[], None] = lambda: None,
 ) -> Proposal:
     """Choose a pipeline. Models race on training and validation samples; test samples are not looked at.
 
@@ -198,6 +199,7 @@ def propose(
         doing: shows that work is going on.
         recipe_for: gives the only way to a model that is taken; nothing is compared then.
         racing: shows the race in place of `doing`, by what it gives.
+        interrupted: called where Ctrl-C ended the race, and its winner so far is taken.
 
     Raises:
         InputError: as `look`; data that cannot be split.
@@ -220,6 +222,8 @@ def propose(
     else:
         with racing() as watch, doing("Racing models") if watch is None else nullcontext():
             recipe, record = _raced(base, request, found, material, watch)
+        if record is not None and record.ended == INTERRUPTED:
+            interrupted()
         longer = _longer(base, found)
     table = {**base, **recipe.tables}
     if longer and _rows(found) > _TRIED_ROWS:
