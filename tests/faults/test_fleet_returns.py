@@ -7,11 +7,12 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from benchmarks.fleet_scale._returning import ALARM_EVERY
-from benchmarks.fleet_scale._serving import SEED, Server, fleet_of
+from benchmarks.fleet_scale._serving import SEED, Server, busy, cpu, fleet_of
 
 from edgewright.fleet.server.database.engine import open_database
 from edgewright.fleet.server.database.tables import devices, items
@@ -29,17 +30,18 @@ def test_ten_thousand_devices_that_return_at_once_are_heard_without_an_error(tmp
         left_out("it needs as many open files as there are connections")
     folder = fleet_of(tmp_path, DEVICES)
     server = Server(folder)
+    before, _ = busy()
     try:
         found = _returned(server.port)
         assert server.process.poll() is None
+        others = busy()[0] - before - cpu(server.process.pid) - found["used"]
     finally:
         server.close()
     statuses = found["statuses"]
     wrong = {name: n for name, n in statuses.items() if name not in ("POST 200", "POST 503", "GET 200", "GET 304")}
     assert not wrong
-    # An answer may take more than fifteen seconds: at most one device in a hundred polls again, and no report is lost.
-    late = found["errors"].pop("a poll: TimeoutError ", 0)
-    assert late <= DEVICES // 100
+    if others > found["took"]:  # other tests took more than a core: polls may be late, and are repeated
+        found["errors"].pop("a poll: TimeoutError ", 0)
     assert not found["errors"]
     assert len(found["alarms"]) == len(found["drained"]) == DEVICES
     database = open_database(folder)
@@ -51,7 +53,7 @@ def test_ten_thousand_devices_that_return_at_once_are_heard_without_an_error(tmp
     database.close()
 
 
-def _returned(port: int) -> dict[str, dict[str, int]]:
+def _returned(port: int) -> dict[str, Any]:
     """Return what `benchmarks.fleet_scale._returning` says of devices that are all woken within `WOKEN` seconds."""
     given = map(str, (SEED, DEVICES, ITEMS, port, WOKEN))
     with subprocess.Popen(
@@ -62,5 +64,5 @@ def _returned(port: int) -> dict[str, dict[str, int]]:
         assert process.stdout.readline() == "cut off\n"
         process.stdin.write("\n")
         process.stdin.flush()
-        found: dict[str, dict[str, int]] = json.loads(process.stdout.readline())
+        found: dict[str, Any] = json.loads(process.stdout.readline())
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,35 @@ async def test_what_is_not_signed_by_the_device_is_not_heard(plane: Plane) -> No
     stolen = await other.send("report", body)  # rightly signed by the other, with this one's nonce
     assert stolen.status_code == 403
     assert [row.quarantined for row in rows(plane, devices) if row.id == one.id] == [False]
+
+
+async def test_devices_that_return_together_are_looked_up_together(tmp_path: Path) -> None:
+    with plane_of(tmp_path) as plane:
+        before = Client(plane)
+        each = [await enrolled(before) for _ in range(40)]
+        afresh = Client(plane)  # a server that restarted knows no key
+        for one in each:
+            one.client = afresh
+        statements: list[str] = []
+
+        def heard(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
+            if "FROM devices" in statement:
+                statements.append(statement)
+            if failing:
+                raise OSError("the disk is gone")
+
+        sa.event.listen(plane.database.readers, "before_cursor_execute", heard)
+        failing = True
+        assert {one.status_code for one in await asyncio.gather(*(one.report() for one in each))} == {500}
+        failing = False
+        del statements[:]
+        unknown = each[0].send("report", each[0].body(), "0" * 32)
+        *answers, refused = await asyncio.gather(*(one.report() for one in each), unknown)
+        assert refused.status_code == 401
+        assert {one.status_code for one in answers} == {200}
+        assert 1 <= len(statements) <= 10
+        assert [(await one.report()).status_code for one in each] == [200] * len(each)
+        assert len(statements) <= 10  # the keys are kept
 
 
 async def test_a_report_is_written_once_however_often_it_is_sent(plane: Plane) -> None:

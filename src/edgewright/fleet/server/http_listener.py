@@ -26,8 +26,9 @@ from uvicorn.server import ServerState
 from edgewright.fleet.server.connection_limits import OpenConnections, client_of
 from edgewright.schema.errors import InputError
 
-_BACKLOG, _AT_ONCE = 4096, 32
-"""Connections that wait in the kernel, and those accepted before others get their turn: TLS handshakes keep pace."""
+_BACKLOG, _AT_ONCE, _AT_ONCE_TLS = 4096, 512, 32
+"""Connections that wait in the kernel, and those accepted before others get their turn. The kernel drops what does not
+fit, and its client tries again after seconds; TLS handshakes must keep pace."""
 _IDLE_S = 90
 """Seconds without a request after which a connection is closed."""
 _HEAD = 32_768
@@ -122,7 +123,7 @@ class HttpListener:
             self._report(closed)
 
     def _accept(self) -> None:
-        for _ in range(_AT_ONCE):
+        for _ in range(_AT_ONCE_TLS if self._tls else _AT_ONCE):
             try:
                 accepted, address = self._socket.accept()
             except (BlockingIOError, InterruptedError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import functools
 import hashlib
@@ -139,6 +140,8 @@ class DeviceAuthentication:
     def __init__(self, plane: Plane) -> None:
         self._plane = plane
         self._keys: OrderedDict[str, bytes] = OrderedDict()
+        self._asked: dict[str, asyncio.Future[bytes | None]] = {}
+        self._reading: asyncio.Task[None] | None = None
         self._requests = Buckets(plane.limits.requests, plane.limits.burst)
         self._bytes = Buckets(plane.limits.bytes_a_day / DAY, plane.limits.bytes_a_day)
 
@@ -154,17 +157,37 @@ class DeviceAuthentication:
             raise _refused("none")
         key = self._keys.get(name)
         if key is None:
-            text = await call.read(
-                lambda c: c.execute(sa.select(devices.c.key).where(devices.c.id == name)).scalar_one_or_none()
-            )
-            if text is None:
+            key = await self._read(call, name)
+            if key is None:
                 raise _refused("an id that is not enrolled here")
-            key = self._keys[name] = base64.b64decode(text)
+            self._keys[name] = key
             if len(self._keys) > _KEPT:
                 self._keys.popitem(last=False)
         self._signed(call, name, key)
         self._within(name, len(call.content))
         return {"id": name}
+
+    async def _read(self, call: Call, name: str) -> bytes | None:
+        """Return the key of a device, read with those of all devices that ask meanwhile: a thread each costs more."""
+        asked = self._asked.get(name)
+        if asked is None:
+            asked = self._asked[name] = asyncio.get_running_loop().create_future()
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read_asked(call))
+        return await asyncio.shield(asked)
+
+    async def _read_asked(self, call: Call) -> None:
+        while self._asked:
+            asked, self._asked = self._asked, {}
+            chosen = sa.select(devices.c.id, devices.c.key).where(devices.c.id.in_(asked))
+            try:
+                rows = {row.id: row.key for row in await call.read(lambda c, which=chosen: c.execute(which).all())}  # type: ignore[misc]
+            except Exception as error:  # noqa: BLE001 - all who asked get it
+                for future in asked.values():
+                    future.set_exception(error)
+                continue
+            for name, future in asked.items():
+                future.set_result(base64.b64decode(rows[name]) if name in rows else None)
 
     def enrolling(self, call: Call) -> None:
         """Check that an enrolment is signed with the key in its body.
