@@ -18,6 +18,7 @@ from edgewright.race.heats import HeatFold
 from edgewright.race.judge import ComparisonCriteria
 from edgewright.race.metrics import METRICS, codes
 from edgewright.race.problem import Problem
+from edgewright.race.stage_outputs import StageOutputs
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.search.ladder.measurement import Ladder
 from edgewright.search.ladder.model_comparison import LadderState, choose_with_few
@@ -71,7 +72,7 @@ def row_of(problem: Problem, config: PipelineConfig, people: int, draw: int) -> 
     sizes = {r.name: (r.footprint.flash.value, r.footprint.ram.value) for r in record.rungs if r.footprint is not None}
     found = []
     for name in choices(ladder, sizes):
-        fold = HeatFold(problem, rows, others, others)
+        fold = HeatFold(StageOutputs(problem), rows, others, others)
         with threadpool_limits(1):
             answers = ladder.heats.fit(fold, ladder.standing(name).entrant).answers(others)
         found.append((METRICS[METRIC].score(codes(problem)[others], answers), sizes[name][0] / 1000))

@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from benchmarks.hapt.answers import Answers
@@ -24,12 +25,12 @@ from edgewright.pipeline.run import run_pipeline
 from edgewright.pipeline.variants import asked
 from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.budget import Budget
-from edgewright.search.architecture.coordinator import Search, features_for, shared_of
+from edgewright.search.architecture.coordinator import Search
 from edgewright.search.architecture.descriptions import POINTS, described, point_text
 from edgewright.search.architecture.estimates import Estimator
 from edgewright.search.architecture.space import space_of
 from edgewright.search.architecture.study import FILE, Identity, Study, create, front_of, open_study
-from edgewright.search.architecture.trial import Tried
+from edgewright.search.architecture.trial import Shared, Tried, samples_of
 from edgewright.search.engines.contract import engine_for
 
 # Bytes of the int8 network as generated C and .tflite hold it, accuracy leaving people out, macro-F1 of the look.
@@ -47,8 +48,7 @@ def main(arguments: list[str]) -> int:
         return _look(open_study(folder), given.data, folder)
     began = time.process_time()
     space = space_of(read_config("hapt", ("training.augment=[]",) if given.plain else ()))
-    shared = shared_of(space, given.data, 3, str(folder / "cache"))
-    features = features_for(shared)
+    shared = Shared(config=space.config, data=given.data, folds=3)
     own = Identity(
         pipeline="hapt", config="", data="", device="cortex-m4", budget="", seed=given.seed, sampler=given.sampler,
         folds=3, batch=16,
@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> int:
     def told(trials: object) -> None:
         print(f"{len(study.trials())} trials, {time.process_time() - began:.0f} CPU-s", file=sys.stderr, flush=True)
 
-    estimator = Estimator(load_profile("cortex-m4"), features)
+    estimator = Estimator(load_profile("cortex-m4"), samples_of(msgspec.json.encode(shared)))
     search = Search(space, Budget(flash=1_000_000, ram=192_000), estimator, shared, study, engine_for("local", 1), told)
     trials = search.run(given.trials)
     searched = time.process_time() - began

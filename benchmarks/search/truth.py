@@ -21,11 +21,11 @@ from edgewright.pipeline.config import read_config
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.footprint import Footprint
-from edgewright.search.architecture.coordinator import features_for, shared_of
 from edgewright.search.architecture.estimates import Estimator
+from edgewright.search.architecture.samples import SearchSamples
 from edgewright.search.architecture.space import space_of
 from edgewright.search.architecture.study import front_of, open_study, spread_over
-from edgewright.search.architecture.training import train_one
+from edgewright.search.architecture.training import entrant_of_point
 from edgewright.workflows.estimation.workflow import truth_of
 
 # Largest misses, relative to the truth; bars are true for so many.
@@ -45,21 +45,20 @@ def main(arguments: list[str]) -> int:
     points = spread_over(front_of(study.trials()), given.points)
     study.close()
     space = space_of(read_config("hapt"))
-    features = features_for(shared_of(space, given.data, 3, str(Path(given.out) / "cache")))
-    estimator, rows = Estimator(load_profile("cortex-m4"), features), []
+    samples = SearchSamples(space.config, given.data)
+    estimator, rows = Estimator(load_profile("cortex-m4"), samples), []
     misses: dict[str, list[float]] = {name: [] for name in LIMITS}
     inside: dict[str, list[bool]] = {name: [] for name in LIMITS}
     for trial in points:
         # The window that is filled beside is no part of the program that is compiled.
         config = space.pipeline(trial.point)
         found = estimator.footprint(config)
-        buffer = 4 * int(np.prod(features.prepared(config.window).context.shape))
-        fold = features.folds(config.window, 3)[0]
-        model = train_one(config, features.rows(config, fold), "classification")
-        steps = [*estimator.untrained(config)[0][:-1], ("model", model)]
-        prepared = features.prepared(config.window)
-        graph = graph_of(steps, tuple(prepared.context.shape), config.name)
-        small = quantise(graph, prepared.X[fold.train[:512]])
+        heats = samples.heats(config.window, 3)
+        fold, X = heats.every[0], heats.problem.samples.X
+        buffer = 4 * int(X[0].size)
+        steps = heats.fit(fold, entrant_of_point(config)).steps()
+        graph = graph_of(list(steps), tuple(X.shape[1:]), config.name)
+        small = quantise(graph, X[fold.train[:512]])
         truth = truth_of(small, Subject("model", small).integers, "cortex-m4")
         figures = {"flash": truth.flash, "ram": truth.ram + buffer, "instructions": truth.instructions}
         cells = [str(trial.number)]

@@ -9,12 +9,10 @@ import sqlite3
 import subprocess
 import sys
 import time
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pytest
 
 from cli_runner import Cli
@@ -23,7 +21,6 @@ from edgewright.pipeline.config import parse, read_config
 from edgewright.schema.budget import parse_budget
 from edgewright.schema.config import SearchConfig
 from edgewright.schema.errors import InputError
-from edgewright.search.architecture.cache import ArrayCache
 from edgewright.search.architecture.descriptions import (
     budget_violations,
     described,
@@ -186,15 +183,6 @@ def test_a_study_of_something_else_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "s" / FILE).write_bytes(b"no database at all, but text that is long enough to be read as a header...")
     with pytest.raises(InputError, match="damaged"):
         open_study(tmp_path / "s")
-
-
-def test_arrays_are_worked_out_once_and_the_disk_is_bounded(tmp_path: Path) -> None:
-    cache = ArrayCache(tmp_path, memory=100, disk=1000)
-    for number in range(10):
-        kept = cache.get(["a", number], partial(np.full, 40, number, np.float32))
-        assert kept[0] == number
-    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 1300
-    assert ArrayCache(tmp_path).get(["a", 9], lambda: np.zeros(1, np.float32))[0] == 9
 
 
 def _searched(small: Path, out: Path, *more: str) -> dict[str, object]:

@@ -10,8 +10,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from edgewright.race.contract import PLAIN
 from edgewright.race.metrics import METRICS
 from edgewright.race.problem import Problem
+from edgewright.race.stage_outputs import StageOutputs
+from edgewright.race.stages import config_of
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.curve import CurvePoint, Curves
 from edgewright.schema.errors import InputError
@@ -231,12 +234,16 @@ def test_features_of_windows_are_worked_out_once(tmp_path: Path) -> None:
     problem, config, _ = problem_and_config(
         str(file), {"target": "y", "group": "person"}, window=WindowConfig(samples=16, step=16)
     )
-    learner = RungLearner(problem, config, "tree", METRICS["accuracy"], 2)
-    assert learner._behind is not None
-    given = learner._given(0, 1.0)
-    assert given.samples.X.ndim == 2
-    assert learner._given(1, 0.5) is given  # plain statistics learn nothing from samples
-    assert learner.judge(1.0, 0) < 0.1
+    outputs, stages = StageOutputs(problem), config_of(config, problem, PLAIN)
+    half = np.arange(len(problem.y) // 2, dtype=np.int64)
+    first, second = outputs.part(stages, half), outputs.part(stages, half[::2])
+    assert first.X.ndim == 2
+    assert np.shares_memory(first.X, second.X)  # plain statistics learn nothing from samples
+    scaled = msgspec.structs.replace(stages, stages=(*stages.stages, {"kind": "scale"}))
+    first, second = outputs.part(scaled, half[:4]), outputs.part(scaled, half[-4:])
+    assert not np.array_equal(first.X, second.X)
+    assert np.array_equal(first.X, outputs.part(scaled, half[:4]).X)
+    assert RungLearner(problem, config, "tree", METRICS["accuracy"], 2).judge(1.0, 0) < 0.1
 
 
 @pytest.mark.slow

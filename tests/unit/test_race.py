@@ -19,6 +19,7 @@ from edgewright.race.entrants import entrants_of
 from edgewright.race.heats import Heat, Heats
 from edgewright.race.problem import Problem, problem_of_training
 from edgewright.race.race import Race, shrunk
+from edgewright.race.stage_outputs import StageOutputs
 from edgewright.race.stages import is_series
 from edgewright.schema.config import DeviceConfig, PipelineConfig, SplitConfig
 from edgewright.schema.race import EntrantRecord
@@ -133,7 +134,7 @@ def test_what_the_device_cannot_hold_is_the_ceiling_and_not_chosen(
 
 def test_folds_are_the_same_objects_where_all_samples_take_part(tmp_path: Path) -> None:
     problem, _, _ = problem_at(table(tmp_path / "rows.csv"))
-    heats = Heats(problem, 0)
+    heats = Heats(StageOutputs(problem), 0)
     first, second = heats.of(Heat(1, 2_000)), heats.of(Heat(2, 6_000))
     assert first[0] is second[0]
     small = heats.of(Heat(1, 50))[0]

@@ -30,7 +30,7 @@ from edgewright.schema.budget import Budget, parse_budget
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import INTERRUPTED, InputError, OutputError
 from edgewright.schema.profile import Profile
-from edgewright.search.architecture.coordinator import Search, features_for, shared_of
+from edgewright.search.architecture.coordinator import Search
 from edgewright.search.architecture.descriptions import POINTS, point_text, trial_numbered, write_points
 from edgewright.search.architecture.estimates import Estimator
 from edgewright.search.architecture.fingerprint import (
@@ -43,7 +43,7 @@ from edgewright.search.architecture.fingerprint import (
 from edgewright.search.architecture.report import Result, comparison_text, headings, legend, page, result, rows
 from edgewright.search.architecture.space import space_of
 from edgewright.search.architecture.study import FILE, Study, create, front_of, open_study, spread_over
-from edgewright.search.architecture.trial import Tried
+from edgewright.search.architecture.trial import Shared, Tried, samples_of
 from edgewright.search.engines.contract import engine_for
 from edgewright.search.ladder.leakage import refuse_random
 
@@ -82,15 +82,15 @@ def search(options: SearchOptions) -> None:
         if options.budget
         else Budget(flash=int(profile.flash.value), ram=int(profile.ram.value))
     )
-    shared = shared_of(space, options.data, options.folds, str((folder / "cache").absolute()))
-    features = features_for(shared)
-    prepared = features.prepared(config.window)
-    _refuse(prepared.problem, config)
+    shared = Shared(config=config, data=options.data, folds=options.folds)
+    samples = samples_of(msgspec.json.encode(shared))  # a worker in this process shares them
+    problem = samples.problem(config.window)
+    _refuse(problem, config)
     own = identity_of(
-        config, profile, sha256(prepared.problem.samples), budget=options.budget, sampler=options.sampler,
+        config, profile, sha256(problem.samples), budget=options.budget, sampler=options.sampler,
         folds=options.folds, batch=BATCH,
     )  # fmt: skip
-    estimator = Estimator(profile, features)
+    estimator = Estimator(profile, samples)
     if not options.resume and (folder / FILE).exists():
         create(folder, own)
     with engine_for(options.engine, options.workers) as engine:

@@ -80,7 +80,11 @@ class NetworkClassifier(ClassifierMixin, Network):  # type: ignore[misc]
 
     def predict_proba(self, X: Any) -> Floats:  # noqa: ANN401 - arrays, frames and Rows
         """Return probabilities of the classes, shape (n, k), float32."""
-        answer = self._answer(self._raw(X))
+        return self.probabilities(self._raw(X))
+
+    def probabilities(self, raw: Floats) -> Floats:
+        """Return probabilities of the classes, shape (n, k), for raw outputs."""
+        answer = self._answer(raw)
         return np.concatenate([np.float32(1) - answer, answer], axis=1) if answer.shape[1] == 1 else answer
 
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: ANN401 - arrays, frames and Rows

@@ -39,7 +39,7 @@ WINDOWS: Columns = "windows"
 
 @dataclass(frozen=True)
 class Part:
-    """Output of the common stages for all samples, and the training indices.
+    """Output of the stages of a pipeline for all samples, and the training indices.
 
     Attributes:
         X: features of all samples, shape (n, columns), or windows, shape (n, channels, samples); the stages are fitted
@@ -48,9 +48,8 @@ class Part:
         train: indices of the training samples.
         extra: the same of augmented training samples, shape (m, ...); None without augmentation.
         extra_y: targets of `extra`, shape (m,).
-        steps: fitted common stages by name, for the graph of the whole pipeline.
+        steps: fitted stages by name, for the graph of the whole pipeline.
         problem: samples, targets and units.
-        config: pipeline with the common stages.
     """
 
     X: Floats
@@ -60,11 +59,10 @@ class Part:
     extra_y: NDArray[Any]
     steps: tuple[tuple[str, Any], ...]
     problem: Problem
-    config: PipelineConfig
 
     @property
     def samples(self) -> Samples:
-        """All samples before the common stages."""
+        """All samples before the stages."""
         return self.problem.samples
 
     @property
@@ -72,6 +70,12 @@ class Part:
         """Targets of all samples."""
         found: NDArray[Any] = np.asarray(self.problem.y)
         return found
+
+    @property
+    def training(self) -> tuple[Floats, NDArray[Any]]:
+        """Training samples and their augmented copies, with their targets."""
+        X, y = self.X[self.train], self.y[self.train]
+        return (X, y) if self.extra is None else (np.concatenate([X, self.extra]), np.concatenate([y, self.extra_y]))
 
 
 class Fitted(Protocol):

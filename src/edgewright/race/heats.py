@@ -5,19 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 
 from edgewright.race.contract import Fitted, Part
 from edgewright.race.entrants import Entrant
 from edgewright.race.pipeline_end import fit_candidate
 from edgewright.race.problem import Indices, Problem, folds
-from edgewright.race.stages import part_of
+from edgewright.race.stage_outputs import StageOutputs
 from edgewright.schema.config import PipelineConfig
 
 FOLDS = 5
-# Stages that every pipeline fits for itself, because they cost little and pipelines differ in them.
-_OWN = ("scale", "select")
 
 
 class Heat(NamedTuple):
@@ -35,34 +32,44 @@ class HeatFold:
     """One fold of a heat.
 
     Attributes:
-        problem: the samples that train and those that are asked.
+        outputs: what stages give of the samples that train and of those that are asked.
         train, test: indices into them.
         asked: indices of the asked samples in the whole problem.
     """
 
-    problem: Problem
+    outputs: StageOutputs
     train: Indices
     test: Indices
     asked: Indices
 
+    @property
+    def problem(self) -> Problem:
+        """The samples that train and those that are asked."""
+        return self.outputs.problem
+
 
 class Heats:
-    """Folds of a problem at growing size; common stages are fitted once a fold for all pipelines that share them.
+    """Folds of a problem at growing size; what stages give of them is shared by all pipelines.
 
     Args:
-        problem: samples that take part.
+        outputs: what stages give of the samples that take part.
         seed: random seed.
+        count: number of folds; fewer where there are fewer units.
         leave_one_out: whether each unit is a fold of its own.
     """
 
-    def __init__(self, problem: Problem, seed: int, *, leave_one_out: bool = False) -> None:
-        self.problem, self._seed = problem, seed
-        self.folds = folds(problem, FOLDS, seed=seed, leave_one_out=leave_one_out)
-        every = np.arange(len(problem.y), dtype=np.int64)
+    def __init__(self, outputs: StageOutputs, seed: int, *, count: int = FOLDS, leave_one_out: bool = False) -> None:
+        self.problem, self._outputs, self._seed = outputs.problem, outputs, seed
+        self.folds = folds(self.problem, count, seed=seed, leave_one_out=leave_one_out)
+        every = np.arange(len(self.problem.y), dtype=np.int64)
         # All samples train, and none is asked: for the model that a package gets.
-        self.whole = HeatFold(problem, every, every[:0], every[:0])
+        self.whole = HeatFold(outputs, every, every[:0], every[:0])
         self._folds: dict[tuple[int, int], HeatFold] = {}
-        self._parts: dict[tuple[HeatFold, bytes], Part] = {}
+
+    @property
+    def every(self) -> tuple[HeatFold, ...]:
+        """All folds, with all samples."""
+        return self.of(Heat(len(self.folds), len(self.problem.y)))
 
     def of(self, heat: Heat) -> tuple[HeatFold, ...]:
         """Return the folds of a heat; where all samples of a fold take part in two heats, it is the same object."""
@@ -77,16 +84,13 @@ class Heats:
         return fit_candidate(entrant.candidate, self.part(fold, entrant.config), entrant.config)
 
     def forget(self) -> None:
-        """Drop what common stages gave, which later heats do not need."""
-        self._parts.clear()
+        """Drop what stages gave, which later heats do not need."""
+        for fold in (self.whole, *self._folds.values()):
+            fold.outputs.forget()
 
     def part(self, fold: HeatFold, config: PipelineConfig) -> Part:
-        """Return what the common stages of a pipeline, fitted on a fold, give of its samples."""
-        common = _common(config)
-        key = (fold, msgspec.json.encode((common.stages, common.training.augment)))
-        if key not in self._parts:
-            self._parts[key] = part_of(fold.problem, common, fold.train)
-        return self._parts[key]
+        """Return what the stages of a pipeline, fitted on a fold, give of its samples."""
+        return fold.outputs.part(config, fold.train)
 
     def _fold(self, number: int, most: int) -> HeatFold:
         fold = self.folds[number]
@@ -97,22 +101,15 @@ class Heats:
             train, asked = (_some(rows, most, rng) for rows in (fold.train, fold.test))
             rows = np.sort(np.concatenate([train, asked]))
             self._folds[key] = (
-                HeatFold(self.problem, train, asked, asked)
+                HeatFold(self._outputs, train, asked, asked)
                 if most >= largest
                 else HeatFold(
-                    self.problem.subset(rows), np.searchsorted(rows, train), np.searchsorted(rows, asked), asked
+                    StageOutputs(self.problem.subset(rows)),
+                    np.searchsorted(rows, train), np.searchsorted(rows, asked), asked,
                 )
-            )
+            )  # fmt: skip
         return self._folds[key]
 
 
 def _some(rows: Indices, most: int, rng: np.random.Generator) -> Indices:
     return rows if len(rows) <= most else np.sort(rng.choice(rows, most, replace=False))
-
-
-def _common(config: PipelineConfig) -> PipelineConfig:
-    """Return the pipeline with the stages that others share: all before those that it fits for itself at its end."""
-    stages = list(config.stages)
-    while stages and stages[-1].get("kind") in _OWN:
-        stages.pop()
-    return msgspec.structs.replace(config, stages=tuple(stages))

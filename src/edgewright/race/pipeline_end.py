@@ -1,4 +1,4 @@
-"""Rungs that are the end of a pipeline: an optional scale stage, then a model of the package `models`."""
+"""Candidates that end with a model of the package `models`, behind an optional scale stage."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from edgewright.graph.stage import Context
-from edgewright.pipeline.fitting import next_context
-from edgewright.pipeline.plan import build, build_model, parts
+from edgewright.pipeline.plan import build_model
 from edgewright.race.contract import PLAIN, Candidate, Columns, Fitted, Part
 from edgewright.race.problem import Indices, Problem
 from edgewright.race.stages import is_series
@@ -27,39 +24,36 @@ SCALE: dict[str, Any] = {"kind": "scale", "method": "standard", "clip": 8.0}
 
 @dataclass(frozen=True)
 class PipelineEnd:
-    """A fitted end of a pipeline.
+    """A fitted pipeline.
 
     Attributes:
-        part: samples that it was fitted on.
-        own: fitted stages of this rung, by name.
+        part: samples that it was fitted on, as the model takes them.
         model: fitted model.
-        names: columns or channels that the model takes.
     """
 
     part: Part
-    own: tuple[tuple[str, Any], ...]
     model: Any
-    names: tuple[str, ...]
 
     def answers(self, rows: Indices) -> Floats:
         """Return probabilities in the problem's class order, or predictions; a class absent from training gets 0."""
         X = self.part.X[rows]
-        for _, stage in self.own:
-            X = np.asarray(stage.transform(X), np.float32)
         if self.part.problem.task != "classification":
             return np.asarray(self.model.predict(X), np.float32).reshape(len(rows), 1)
-        found = np.asarray(self.model.predict_proba(X), np.float32)
+        return self.in_order(np.asarray(self.model.predict_proba(X), np.float32))
+
+    def in_order(self, found: Floats) -> Floats:
+        """Return probabilities of the model's classes in the problem's class order."""
         classes = np.asarray(self.part.problem.classes)
         if len(self.model.classes_) == len(classes):
             return found
-        wide = np.zeros((len(rows), len(classes)), np.float32)
+        wide = np.zeros((len(found), len(classes)), np.float32)
         wide[:, np.searchsorted(classes, np.asarray(self.model.classes_, dtype=classes.dtype))] = found
         return wide
 
     def says(self) -> str:
         """Return the model's own description, or a summary of its layers."""
         if hasattr(self.model, "says"):
-            return str(self.model.says(self.names))
+            return str(self.model.says(self.part.names))
         rows = self.model.layer_records()
         units = "-".join(str(row.shape_out[0]) for row in rows)
         count = sum(row.parameters for row in rows)
@@ -69,11 +63,11 @@ class PipelineEnd:
             "samples" if self.part.X.ndim == _WINDOWS else "pixels",
         )
         names = f"channels of {size} {unit}, by {kinds}" if size else "columns"
-        return f"a network of {units} units, {count:,} parameters, on {len(self.names)} {names}"
+        return f"a network of {units} units, {count:,} parameters, on {len(self.part.names)} {names}"
 
     def steps(self) -> tuple[tuple[str, Any], ...]:
-        """Return the common stages, the rung's own stages and the model."""
-        return (*self.part.steps, *self.own, ("model", self.model))
+        """Return the stages and the model."""
+        return (*self.part.steps, ("model", self.model))
 
 
 def needs_windows(problem: Problem) -> str:
@@ -140,36 +134,15 @@ def pipeline_candidate(
 
 
 def fit_end(part: Part, config: PipelineConfig) -> PipelineEnd:
-    """Fit the stages and the model that follow the common stages of a pipeline."""
-    problem, train = part.problem, part.train
-    own: list[tuple[str, Any]] = []
-    X, names = part.X[train], part.names
-    context = Context(
-        shape=X.shape[1:], names=names, units=("",) * len(names), rate=None, task=problem.task, seed=config.seed,
-    )  # fmt: skip
-    for added in parts(config.stages, config.name)[len(part.config.stages) :]:
-        stage = build(added, context)
-        X = np.asarray(stage.fit(X, part.y[train]).transform(X), np.float32)
-        context = next_context(context, stage, X.shape[1:])
-        own.append((added.name, stage))
-    y = part.y[train]
-    if part.extra is not None:
-        copies = part.extra
-        for _, stage in own:
-            copies = np.asarray(stage.transform(copies), np.float32)
-        X, y = np.concatenate([X, copies]), np.concatenate([y, part.extra_y])
-    model = build_model(config, problem.task)
-    model.fit(X, _targets(y, problem.task))
-    return PipelineEnd(part, tuple(own), model, context.names)
+    """Fit the model of a pipeline behind its stages."""
+    model = build_model(config, part.problem.task)
+    X, y = part.training
+    model.fit(X, y if part.problem.task == "classification" else y.astype(np.float64))
+    return PipelineEnd(part, model)
 
 
 def fit_candidate(candidate: Candidate, part: Part, config: PipelineConfig) -> Fitted:
     """Fit a candidate; where all training samples have one class, that class is always the answer."""
     if part.problem.task == "classification" and len(np.unique(part.y[part.train])) == 1:
-        alone = msgspec.structs.replace(config, stages=part.config.stages, model=ModelConfig(kind="majority"))
-        return fit_end(part, alone)
+        return fit_end(part, msgspec.structs.replace(config, model=ModelConfig(kind="majority")))
     return candidate.fit(part, config)
-
-
-def _targets(y: NDArray[Any], task: str) -> NDArray[Any]:
-    return y if task == "classification" else y.astype(np.float64)

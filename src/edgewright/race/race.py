@@ -26,6 +26,7 @@ from edgewright.race.judge import ComparisonCriteria
 from edgewright.race.metrics import MOST_UNITS, choose, codes, groups_of, kept_of
 from edgewright.race.price import beyond, price
 from edgewright.race.problem import Indices, Problem
+from edgewright.race.stage_outputs import StageOutputs
 from edgewright.schema.budget import Budget
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import EdgewrightError, InputError
@@ -114,7 +115,7 @@ class Race:
         self.limits = Budget(flash=int(self.profile.flash.value), ram=int(self.profile.ram.value))
         self.budget_s = budget_s or (BUDGET_S if len(problem.y) <= LARGE else LARGE_BUDGET_S)
         self.metric, self.metric_why = choose(problem, metric)
-        self.heats = Heats(problem, seed, leave_one_out=leave_one_out)
+        self.heats = Heats(StageOutputs(problem), seed, leave_one_out=leave_one_out)
         self.standings = [Standing.of(entrant) for entrant in sorted(entrants, key=lambda one: one.candidate.rank)]
         self._sign = 1.0 if self.metric.higher else -1.0
         self._targets, self._groups = codes(problem), groups_of(problem)

@@ -1,4 +1,4 @@
-"""Common stages of a rung, fitted on training samples only, and their output for all samples."""
+"""Common stages of pipelines: for plain columns, for features and for windows."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ import numpy as np
 
 from edgewright.core.catalogue import listing
 from edgewright.data.framing import SOUND
-from edgewright.pipeline.fitting import fit_stages
-from edgewright.pipeline.plan import parts
-from edgewright.race.contract import FEATURES, WINDOWS, Columns, Part
+from edgewright.race.contract import FEATURES, WINDOWS, Columns
 from edgewright.race.motion import motion_stages
-from edgewright.race.problem import Indices, Problem, are_pictures
+from edgewright.race.problem import Problem, are_pictures
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Floats, Samples
-from edgewright.training.augment import augmented, copying
 
 Table = dict[str, Any]
 
@@ -136,33 +133,3 @@ def config_of(config: PipelineConfig, problem: Problem, columns: Columns) -> Pip
         return msgspec.structs.replace(config, stages=window_stages(problem, config.stages))
     training = msgspec.structs.replace(config.training, augment=())
     return msgspec.structs.replace(config, stages=plain_stages(problem), training=training)
-
-
-def part_of(problem: Problem, config: PipelineConfig, train: Indices) -> Part:
-    """Fit the common stages on `train` and transform all samples.
-
-    Augmented training windows (`training.augment`) pass through the same stages.
-
-    Raises:
-        InputError: a stage does not accept the samples.
-    """
-    samples = msgspec.structs.replace(problem.samples, y=problem.y)
-    extra, extra_y = None, np.asarray(problem.y)[:0]
-    if copying(config.training.augment):
-        windows, origin = augmented(config.training.augment, samples.X[train], config.seed)
-        extra, extra_y = windows[len(train) :], np.asarray(problem.y)[train][origin[len(train) :]]
-    flow = fit_stages(
-        samples, train, parts(config.stages, config.name), problem.task, config.seed, extra, lambda _: None
-    )
-    # Without stages every fold has the same samples, of which one copy is enough: pictures are large.
-    same = not config.stages and isinstance(samples.X, np.ndarray)
-    return Part(
-        X=samples.X if same else flow.array(np.arange(len(problem.y), dtype=np.int64)),
-        names=tuple(flow.context.names),
-        train=train,
-        extra=None if flow.extra is None else np.asarray(flow.extra, np.float32),
-        extra_y=extra_y,
-        steps=tuple(flow.steps),
-        problem=problem,
-        config=config,
-    )

@@ -12,7 +12,6 @@ from edgewright.schema.budget import Budget, parse_budget
 from edgewright.schema.errors import CheckFailedError, InputError
 from edgewright.search.architecture.descriptions import budget_violations, described, sufficient_budget
 from edgewright.search.architecture.estimates import Estimate, Estimator
-from edgewright.search.architecture.features import Features
 from edgewright.search.architecture.point_pipeline import Point
 from edgewright.search.architecture.proposals import Sampler, propose
 from edgewright.search.architecture.space import Space
@@ -25,10 +24,8 @@ from edgewright.search.architecture.trial import (
     Shared,
     TrialScore,
     Tried,
-    features_of,
 )
 from edgewright.search.engines.contract import Engine
-from edgewright.training.augment import copying
 
 T = TypeVar("T")
 
@@ -57,7 +54,7 @@ class Search:
     @property
     def task(self) -> str:
         """Task of the search: 'classification' or 'regression'."""
-        return self.estimator.features.prepared(self.space.config.window).problem.task
+        return self.estimator.samples.problem(self.space.config.window).task
 
     def run(self, trials: int) -> list[Tried]:
         """Run until the study has this many trials, including those of earlier runs, and return all of them."""
@@ -117,7 +114,7 @@ class Search:
             )
 
     def _folds(self) -> int:
-        return len(self.estimator.features.folds(self.space.config.window, self.shared.folds))
+        return len(self.estimator.samples.heats(self.space.config.window, self.shared.folds).folds)
 
     def _estimated(self, point: Point, number: int, batch: int) -> Tried:
         estimate = self.estimator(self.space.pipeline(point))
@@ -208,15 +205,3 @@ def finite(estimate: Estimate) -> Estimate:
     if not estimate.impossible:
         return estimate
     return msgspec.structs.replace(estimate, flash=0.0, ram=0.0, latency_us=0.0)
-
-
-def shared_of(space: Space, data: str | None, folds: int, cache: str) -> Shared:
-    """Return the data of a search that all workers need."""
-    copies = max((made.copies for _, made in copying(space.config.training.augment)), default=0)
-    copies = max([copies, *(int(c) for axis in space.axes if axis.name == "copies" for c in axis.choices)])
-    return Shared(config=space.config, data=data, copies=copies, folds=folds, cache=cache)
-
-
-def features_for(shared: Shared) -> Features:
-    """Return the samples for the coordinator; a worker in this process shares them."""
-    return features_of(msgspec.json.encode(shared))

@@ -8,24 +8,17 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edgewright.graph.stage import Context
 from edgewright.models.architecture import architecture
-from edgewright.pipeline.fitting import first_context, next_context
-from edgewright.pipeline.footprint import footprint
-from edgewright.pipeline.plan import build, build_model, parts
-from edgewright.pipeline.whole_graph import graph_of
+from edgewright.pipeline.plan import build_model
+from edgewright.race.pipeline_end import PipelineEnd
+from edgewright.race.price import price
 from edgewright.schema.budget import Budget
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.footprint import Footprint
-from edgewright.schema.graph import Graph
 from edgewright.schema.profile import Profile
-from edgewright.search.architecture.cache import digest
-from edgewright.search.architecture.features import Features
-from edgewright.search.architecture.point_pipeline import FLOAT32, INT8
+from edgewright.search.architecture.samples import SearchSamples, digest
 
-# Number of samples on which stages are fitted to determine their shapes.
-PROBE = 200
 QUANTITIES = ("flash", "ram", "latency_us", "energy_uj")
 
 
@@ -68,12 +61,11 @@ class Estimator:
 
     Args:
         profile: device profile.
-        features: samples of the search.
+        samples: samples of the search.
     """
 
-    def __init__(self, profile: Profile, features: Features) -> None:
-        self.profile, self.features = profile, features
-        self._stages: dict[str, tuple[list[tuple[str, Any]], Context]] = {}
+    def __init__(self, profile: Profile, samples: SearchSamples) -> None:
+        self.profile, self.samples = profile, samples
         self._known: dict[str, Estimate] = {}
 
     def __call__(self, config: PipelineConfig) -> Estimate:
@@ -92,39 +84,43 @@ class Estimator:
         Raises:
             InputError: the pipeline cannot be built.
         """
-        prepared = self.features.prepared(config.window)
-        # The next window is filled row by row in float32 while the previous one is processed.
-        buffer = 4 * int(np.prod(prepared.context.shape)) if config.window is not None else 0
-        bits = INT8 if config.compression.int8 else FLOAT32
-        return footprint(self.profile, self.untrained(config)[1], bits=bits, buffer_bytes=buffer)
+        return self._priced(self.untrained(config), config)
 
-    def untrained(self, config: PipelineConfig) -> tuple[list[tuple[str, Any]], Graph]:
-        """Return stages fitted on a few samples with an untrained network, and their graph.
+    def untrained(self, config: PipelineConfig) -> PipelineEnd:
+        """Return stages fitted on a few samples with an untrained network.
 
         Raises:
             InputError: the pipeline cannot be built.
         """
-        prepared = self.features.prepared(config.window)
-        steps, context = self._fitted(config)
-        model = build_model(config, prepared.problem.task)
-        outputs = 1 if prepared.problem.task == "regression" or len(prepared.problem.classes) == 2 else None
-        network = architecture(config.model.layers, context.shape, outputs or len(prepared.problem.classes))
+        plain = msgspec.structs.replace(config, training=msgspec.structs.replace(config.training, augment=()))
+        probe = self.samples.probe(config.window)
+        problem = probe.problem
+        part = probe.part(plain, np.arange(len(problem.y), dtype=np.int64))
+        shape = part.X.shape[1:]
+        model = build_model(config, problem.task)
+        outputs = 1 if problem.task == "regression" or len(problem.classes) == 2 else len(problem.classes)
+        network = architecture(config.model.layers, shape, outputs)
         stored: dict[str, Any] = {
             "parameters": network.initialise(np.random.default_rng(config.seed)),
-            "shape": list(context.shape),
-            "features": context.shape[0],
+            "shape": list(shape),
+            "features": shape[0],
         }
-        if prepared.problem.task != "regression":
-            stored["classes"] = np.asarray(prepared.problem.classes)
+        if problem.task != "regression":
+            stored["classes"] = np.asarray(problem.classes)
         model.fitted_ = stored
-        whole = [*steps, ("model", model)]
-        return whole, graph_of(whole, tuple(prepared.context.shape), config.name)
+        return PipelineEnd(part, model)
+
+    def _priced(self, untrained: PipelineEnd, config: PipelineConfig) -> Footprint:
+        found, why = price(untrained, untrained.part.problem, config, self.profile)
+        if found is None:
+            raise InputError("a pipeline that can be built", why, config.name)
+        return found
 
     def _estimate(self, config: PipelineConfig) -> Estimate:
-        found = self.footprint(config)
+        untrained = self.untrained(config)
+        found, model = self._priced(untrained, config), untrained.model
         if found.latency_us is None:
             raise InputError("a program within the range of the latency model", found.notes[0], f"{config.name}")
-        model = self.untrained(config)[0][-1][1]
         sizes = [(np.shape(array), name) for layer in model.parameters_ for name, array in layer.items()]
         weights = sum(math.prod(shape) for shape, _ in sizes)
         # int8 weights, int32 biases and one float32 scale per layer, as in .tflite files and generated C.
@@ -139,28 +135,3 @@ class Estimator:
             inputs=int(np.prod(model.shape_)),
             weights=weights,
         )
-
-    def _fitted(self, config: PipelineConfig) -> tuple[list[tuple[str, Any]], Context]:
-        key = digest([config.window, config.stages])
-        if key not in self._stages:
-            prepared = self.features.prepared(config.window)
-            samples = prepared.problem.samples
-            places = np.random.default_rng(config.seed).permutation(len(samples.y))[:PROBE]
-            X, y = np.asarray(samples.X[places], np.float32), np.asarray(prepared.problem.y)[places]
-            context = first_context(samples, prepared.problem.task, config.seed)
-            steps = []
-            for part in parts(config.stages, config.name):
-                try:
-                    fitted = build(part, context).fit(X, y)
-                    X = np.asarray(fitted.transform(X), np.float32)
-                except EdgewrightError:
-                    raise
-                except ValueError as error:
-                    text = str(error).split("\n")[0]
-                    raise EdgewrightError(
-                        f"samples the stage {part.name!r} can take", text, f"stage {part.name}"
-                    ) from None
-                context = next_context(context, fitted, X.shape[1:])
-                steps.append((part.name, fitted))
-            self._stages[key] = (steps, context)
-        return self._stages[key]

@@ -16,7 +16,7 @@ from edgewright.schema.budget import parse_budget
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError
 from edgewright.schema.profile import Profile
-from edgewright.search.architecture.cache import digest
+from edgewright.search.architecture.samples import digest
 from edgewright.search.architecture.study import FILE, Identity, Study, read_identity, resume
 
 KEPT = "search.json"

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import tempfile
+from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
+from typing import cast
 
 import msgspec
 import numpy as np
-from sklearn.metrics import f1_score
+from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
 from edgewright.compression.qat import alone
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.variants import recording_engine
+from edgewright.race.heats import HeatFold, Heats
+from edgewright.race.metrics import METRICS, codes
 from edgewright.schema.config import PipelineConfig
-from edgewright.search.architecture.cache import ArrayCache
+from edgewright.schema.data import Floats
+from edgewright.schema.errors import EdgewrightError
 from edgewright.search.architecture.estimates import Estimate
-from edgewright.search.architecture.features import Features, Rows
-from edgewright.search.architecture.training import answers, errors_in, errors_of, train_one
+from edgewright.search.architecture.samples import SearchSamples
+from edgewright.search.architecture.training import FittedPoint, entrant_of_point
 from edgewright.training.metrics import SHARE, group_interval
 
 TRY, JUDGE = "edgewright.search.architecture.trial:train_batch", "edgewright.search.architecture.trial:judge"
@@ -32,16 +36,12 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         config: pipeline of the search.
         data: path that overrides the one in `[data]`.
-        copies: maximum number of augmented copies of a sample.
         folds: number of folds during the search.
-        cache: folder for cached arrays; a temporary folder replaces it on a machine without its parent folder.
     """
 
     config: PipelineConfig
     data: str | None
-    copies: int
     folds: int
-    cache: str
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,13 +111,10 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @lru_cache(maxsize=2)
-def features_of(shared: bytes) -> Features:
+def samples_of(shared: bytes) -> SearchSamples:
     """Return the samples of a search; read once per process."""
     request = msgspec.json.decode(shared, type=Shared)
-    folder: Path | None = Path(request.cache) if request.cache else None
-    if folder is not None and not folder.parent.is_dir():  # this worker runs on another machine
-        folder = Path(tempfile.gettempdir()) / "edgewright-search" / folder.parent.name
-    return Features(request.config, request.data, request.copies, ArrayCache(folder))
+    return SearchSamples(request.config, request.data)
 
 
 def train_batch(shared: bytes, batch: bytes) -> bytes:
@@ -130,20 +127,41 @@ def train_batch(shared: bytes, batch: bytes) -> bytes:
     Returns:
         JSON with a list of `FoldError` for each pipeline.
     """
-    features, request = features_of(shared), msgspec.json.decode(batch, type=Batch)
+    samples, request = samples_of(shared), msgspec.json.decode(batch, type=Batch)
     count = msgspec.json.decode(shared, type=Shared).folds
     found: list[list[FoldError]] = [[] for _ in request.configs]
-    for fold in request.folds:
+    for number in request.folds:
         for index, config in enumerate(request.configs):
-            task = features.prepared(config.window).problem.task
-            rows = features.rows(config, features.folds(config.window, count)[fold])
-            model = train_one(config, rows, task)
-            if model is None:
+            heats = samples.heats(config.window, count)
+            fold = heats.every[number]
+            fitted = _fitted(heats, fold, config)
+            if fitted is None:
                 continue
-            errors = errors_of(model, rows, task)
+            errors = _errors(fitted.answers(fold.test), fold)
             spread = float(errors.std() / np.sqrt(len(errors)))
             found[index].append(FoldError(mean=float(errors.mean()), spread=spread, samples=len(errors)))
     return msgspec.json.encode(found)
+
+
+def _fitted(heats: Heats, fold: HeatFold, config: PipelineConfig) -> FittedPoint | None:
+    """Return a fitted point; None where its training fails.
+
+    Raises:
+        InputError: a stage does not accept the samples.
+    """
+    heats.part(fold, config)
+    try:
+        return cast("FittedPoint", heats.fit(fold, entrant_of_point(config)))
+    except EdgewrightError:
+        return None
+
+
+def _errors(answers: Floats, fold: HeatFold) -> NDArray[np.float64]:
+    """Return the error of each asked sample, shape (n,): 1 for a wrong class and 0 otherwise, or the squared error."""
+    truth = codes(fold.problem)[fold.test]
+    if fold.problem.task == "regression":
+        return np.asarray((answers[:, 0].astype(np.float64) - truth) ** 2)
+    return np.asarray(np.argmax(answers, axis=1) != truth, np.float64)
 
 
 def judge(shared: bytes, batch: bytes) -> bytes:
@@ -152,51 +170,46 @@ def judge(shared: bytes, batch: bytes) -> bytes:
     Returns:
         JSON with a `TrialScore` for each pipeline, or null where its training failed.
     """
-    features, request = features_of(shared), msgspec.json.decode(batch, type=Batch)
-    return msgspec.json.encode([_judged(features, config) for config in request.configs])
+    samples, request = samples_of(shared), msgspec.json.decode(batch, type=Batch)
+    return msgspec.json.encode([_judged(samples.heats(config.window, 0), config) for config in request.configs])
 
 
-def _judged(features: Features, config: PipelineConfig) -> TrialScore | None:
-    problem = features.prepared(config.window).problem
-    errors, truths, found, units = [], [], [], []
-    for fold in features.folds(config.window, 0):
-        rows = features.rows(config, fold)
-        model = train_one(config, rows, problem.task)
-        if model is None:
+def _judged(heats: Heats, config: PipelineConfig) -> TrialScore | None:
+    problem, found, errors = heats.problem, [], []
+    for fold in heats.every:
+        fitted = _fitted(heats, fold, config)
+        if fitted is None:
             return None
-        raw = _packaged(model, rows, config) if config.compression.int8 else answers(model, rows.test)
-        classes = getattr(model, "classes_", None)
-        errors.append(errors_in(raw, classes, rows.y_test, problem.task))
-        units.append(problem.units[fold.test])
-        truths.append(rows.y_test)
-        if classes is not None:
-            places = (raw[:, 0] > 0).astype(int) if raw.shape[1] == 1 else np.argmax(raw, axis=1)
-            found.append(np.asarray(classes)[places])
-    every, owner = np.concatenate(errors), np.concatenate(units)
+        fitted = replace(fitted, raw=_packaged(fitted, config)) if config.compression.int8 else fitted
+        found.append(fitted.answers(fold.test))
+        errors.append(_errors(found[-1], fold))
+    asked = np.concatenate([fold.asked for fold in heats.every])
+    every, owner = np.concatenate(errors), problem.units[asked]
     root = problem.task == "regression"
-    numbers = np.unique(owner, return_inverse=True)[1]
 
-    def figure(rows: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> float:
+    def figure(rows: NDArray[np.int64]) -> float:
         return float(np.sqrt(every[rows].mean()) if root else every[rows].mean())
 
     judged = group_interval(owner, figure, by="unit", within=(0.0, np.inf) if root else SHARE)
-    f1 = None if root else float(f1_score(np.concatenate(truths), np.concatenate(found), average="macro"))
+    f1 = None if root else METRICS["macro-f1"].score(codes(problem)[asked], np.concatenate(found))
     return TrialScore(
         error=judged.value, low=judged.low, high=judged.high, method=judged.method, macro_f1=f1,
-        units=int(numbers.max()) + 1, samples=len(every), unit_sums=tuple(np.bincount(numbers, every).tolist()),
-        unit_samples=tuple(np.bincount(numbers).tolist()),
+        units=int(owner.max()) + 1, samples=len(every), unit_sums=tuple(np.bincount(owner, every).tolist()),
+        unit_samples=tuple(np.bincount(owner).tolist()),
     )  # fmt: skip
 
 
-def _packaged(model: object, rows: Rows, config: PipelineConfig) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """Return the raw outputs of the int8 network, which equal those of the generated C code."""
-    places = np.random.default_rng(config.seed).permutation(len(rows.train))[:CALIBRATION]
-    graph, _ = alone(model)  # type: ignore[arg-type]
-    own = config.compression
-    small = quantise(
-        graph, rows.train[places], method=own.method, percentile=own.percentile, per_channel=own.per_channel
-    )
+def _packaged(fitted: FittedPoint, config: PipelineConfig) -> Callable[[Floats], Floats]:
+    """Return a function that gives the raw outputs of the int8 network, which equal those of the generated C code."""
+    X, own = fitted.part.training[0], config.compression
+    places = np.random.default_rng(config.seed).permutation(len(X))[:CALIBRATION]
+    graph, _ = alone(fitted.model)
+    small = quantise(graph, X[places], method=own.method, percentile=own.percentile, per_channel=own.per_channel)
     packed = to_onnx(small)
     ask = recording_engine(packed).load(packed)
-    pieces = [ask(np.ascontiguousarray(rows.test[i : i + 4096]))["raw"] for i in range(0, len(rows.test), 4096)]
-    return np.concatenate(pieces).reshape(len(rows.test), -1)
+
+    def raw(asked: Floats) -> Floats:
+        pieces = [ask(np.ascontiguousarray(asked[i : i + 4096]))["raw"] for i in range(0, len(asked), 4096)]
+        return np.concatenate(pieces).reshape(len(asked), -1)
+
+    return raw

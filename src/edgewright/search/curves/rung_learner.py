@@ -3,89 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from edgewright.models.architecture import width_of, with_width
-from edgewright.pipeline.fitting import Flow, fit_stages
-from edgewright.pipeline.plan import parts
-from edgewright.race.contract import Candidate, candidates
+from edgewright.race.contract import Candidate, Fitted, candidates
 from edgewright.race.metrics import Metric, codes
-from edgewright.race.pipeline_end import fit_candidate, fit_end
-from edgewright.race.problem import Fold, Indices, Problem, folds
-from edgewright.race.stages import config_of, part_of
+from edgewright.race.pipeline_end import fit_candidate
+from edgewright.race.problem import Indices, Problem, folds
+from edgewright.race.stage_outputs import StageOutputs
+from edgewright.race.stages import config_of
 from edgewright.schema.config import PipelineConfig
-from edgewright.schema.data import Column
 from edgewright.training.metrics import FEW_GROUPS
-
-# Half the number of samples used to find the stage that turns windows into features, and whether stages learn.
-_LOOKED_AT = 48
-
-
-class StagedProblem:
-    """A problem whose samples are window features, and a pipeline with the remaining stages.
-
-    Stages that take windows are fitted once on all samples in the pool, independent of the drawn size: most of them
-    learn nothing from samples. All later stages, such as a column selection, are fitted on each drawn subset.
-
-    Args:
-        problem: problem with windows; a problem with rows stays unchanged.
-        config: pipeline with the common stages of a rung.
-    """
-
-    def __init__(self, problem: Problem, config: PipelineConfig) -> None:
-        self._problem = problem
-        self._config = config
-        self._count, self._learns = 0, False
-        if problem.samples.X.ndim > 2 and config.stages:
-            self._look()
-        rest = config.stages[self._count :]
-        self.config = msgspec.structs.replace(config, stages=rest) if self._count else config
-        self._made: dict[object, Problem] = {}
-
-    def problem(self, key: object, train: Callable[[], Indices]) -> Problem:
-        """Return the problem whose samples are features.
-
-        Args:
-            key: identifies the samples that the stages are fitted on.
-            train: returns the indices of these samples.
-        """
-        if not self._count:
-            return self._problem
-        name = key if self._learns else None
-        if name not in self._made:
-            flow = self._flow(self._problem, train(), self._count)
-            X = flow.array(np.arange(len(self._problem.y), dtype=np.int64))
-            context = flow.context
-            columns = tuple(Column(name=n, unit=u) for n, u in zip(context.names, context.units, strict=True))
-            samples = msgspec.structs.replace(self._problem.samples, X=X, columns=columns)
-            self._made[name] = replace(self._problem, samples=samples)
-        return self._made[name]
-
-    def _look(self) -> None:
-        """Find the number of stages that take windows, and whether fits on different samples give different results."""
-        chosen = np.linspace(0, len(self._problem.y) - 1, 2 * _LOOKED_AT).astype(np.int64)
-        few = self._problem.subset(np.unique(chosen))
-        half = len(few.y) // 2
-        first, second = np.arange(half, dtype=np.int64), np.arange(half, len(few.y), dtype=np.int64)
-        flow = self._flow(few, first, len(self._config.stages))
-        shapes = [len(context.shape) for context in flow.contexts] + [len(flow.context.shape)]
-        self._count = next((index for index, rank in enumerate(shapes) if rank == 1), 0)
-        if self._count:
-            made = [self._flow(few, some, self._count).X for some in (first, second)]
-            self._learns = not np.array_equal(made[0], made[1], equal_nan=True)
-
-    def _flow(self, problem: Problem, train: Indices, count: int) -> Flow:
-        samples = msgspec.structs.replace(problem.samples, y=problem.y)
-        config = self._config
-        chosen = parts(config.stages, config.name)[:count]
-        return fit_stages(samples, train, chosen, problem.task, config.seed, None, lambda _: None)
-
 
 # With fewer units a subset depends on which units it has; each unit is then split into about WANTED / units parts.
 FEWEST = 8
@@ -186,12 +117,9 @@ class RungLearner:
         self._rung: Candidate = candidates((rung,))[rung]
         # Curves use no augmentation, because augmented samples would be recomputed for every draw.
         plain = msgspec.structs.replace(config, training=msgspec.structs.replace(config.training, augment=()))
-        common = config_of(plain, problem, self._rung.columns)
-        whole = self._rung.tail(common)
+        whole = self._whole = self._rung.tail(config_of(plain, problem, self._rung.columns))
         self._problem, self._config, self._metric = problem, config, metric
-        self._behind = StagedProblem(problem, common) if self._rung.fit is fit_end else None
-        self._common = self._behind.config if self._behind else common
-        self._tail = self._rung.tail(self._common)
+        self._outputs = StageOutputs(problem)
         units = int(problem.units.max()) + 1
         self._folds = folds(problem, min(count, units), seed=config.seed, leave_one_out=units <= min(FEW_GROUPS, count))
         self._pieces = [pieces_of(problem, fold.train) for fold in self._folds]
@@ -205,7 +133,7 @@ class RungLearner:
         self.samples = float(self._samples)
         self.draws = 2.0 if self._samples < _FEW else 0.5 if self._samples > _MANY else 1.0
         self.pieces = self._samples if problem.by == "row" else min(len(pieces) for pieces in self._pieces)
-        self.scalable = self._tail.model.kind == "network"
+        self.scalable = whole.model.kind == "network"
         self.judges = sum(len(fold.test) for fold in self._folds) if metric.name == "accuracy" else 0
         reported = (
             problem.name, whole.window, whole.stages, whole.model, whole.training,
@@ -218,47 +146,34 @@ class RungLearner:
         answers = np.zeros((len(self._problem.y), max(1, len(self._problem.classes))), np.float32)
         for number, fold in enumerate(self._folds):
             train = self._drawn(number, share, pool, repeat)
-            problem = self._given(number, pool)
-            answers[fold.test] = self._answers(problem, train, fold, repeat, width)
+            answers[fold.test] = self._fitted(train, repeat, width).answers(fold.test)
         score = self._metric.score(self._codes, answers)
         return 1.0 - score if self._metric.higher else score
 
     def parameters(self, width: float) -> int:
         """Return the number of parameters of the model, fitted on the first fold for one epoch."""
         train = self._drawn(0, min(1.0, 2000 / self.samples), 1.0, 0)
-        made = self._fitted(self._given(0, 1.0), train, self._folds[0].test[:1], 0, width, once=True)[0]
+        made: Any = self._fitted(train, 0, width, once=True)
         return sum(row.parameters for row in made.model.layer_records())
 
     def _drawn(self, number: int, share: float, pool: float, repeat: int) -> Indices:
         count, maximum = (max(1, round(part * self._samples)) for part in (share, pool))
         return draw_subset(self._problem, self._pieces[number], min(count, maximum), maximum, repeat, self._config.seed)
 
-    def _given(self, number: int, pool: float) -> Problem:
-        """Return the problem after the window stages, which are fitted on samples of the pool only."""
-        if self._behind is None:
-            return self._problem
-        return self._behind.problem((number, pool), lambda: self._drawn(number, pool, pool, 0))
-
-    def _answers(self, problem: Problem, train: Indices, fold: Fold, repeat: int, width: float) -> NDArray[np.float32]:
-        fitted, places = self._fitted(problem, train, fold.test, repeat, width)
-        return np.asarray(fitted.answers(places), np.float32)
-
-    def _fitted(
-        self, problem: Problem, train: Indices, test: Indices, repeat: int, width: float, *, once: bool = False
-    ) -> tuple[Any, Indices]:
-        """Return a model fitted on `train`, and the positions of `test` in the samples that it received."""
-        both = np.union1d(train, test)
-        part = msgspec.structs.replace(self._common, seed=self._config.seed + repeat)
-        made = part_of(problem.subset(both), part, np.searchsorted(both, train))
-        training = self._tail.training
+    def _fitted(self, train: Indices, repeat: int, width: float, *, once: bool = False) -> Fitted:
+        """Return the pipeline fitted on some samples, its network for about as many steps as on all of them."""
+        training, layers = self._whole.training, self._whole.model.layers
         looks = min(_LOOKS, training.epochs * self._samples)
         epochs = 1 if once else int(np.clip(round(looks / len(train)), 1, training.epochs * _MOST_PASSES))
-        training = msgspec.structs.replace(training, epochs=epochs)
-        tail = msgspec.structs.replace(self._tail, seed=self._config.seed + repeat, training=training)
         if width != 1.0:
             layers = tuple(
                 layer if (own := width_of(layer)) is None else with_width(layer, max(1, round(own * width)))
-                for layer in tail.model.layers
+                for layer in layers
             )
-            tail = msgspec.structs.replace(tail, model=msgspec.structs.replace(tail.model, layers=layers))
-        return fit_candidate(self._rung, made, tail), np.searchsorted(both, test)
+        config = msgspec.structs.replace(
+            self._whole,
+            seed=self._config.seed + repeat,
+            training=msgspec.structs.replace(training, epochs=epochs),
+            model=msgspec.structs.replace(self._whole.model, layers=layers),
+        )
+        return fit_candidate(self._rung, self._outputs.part(config, train), config)

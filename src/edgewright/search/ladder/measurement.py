@@ -13,7 +13,7 @@ from edgewright.models.architecture import architecture
 from edgewright.pipeline.duration_estimate import Ahead, tell_ahead, told_by_first, training_s
 from edgewright.race.contract import candidates
 from edgewright.race.entrants import entrant_of, entrants_of
-from edgewright.race.heats import Heat, HeatFold
+from edgewright.race.heats import HeatFold
 from edgewright.race.problem import Problem
 from edgewright.race.race import Race, Standing
 from edgewright.schema.config import PipelineConfig
@@ -120,7 +120,7 @@ class Ladder(Race):
     @property
     def folds(self) -> tuple[HeatFold, ...]:
         """All folds, with all samples."""
-        return self.heats.of(Heat(len(self.heats.folds), len(self.problem.y)))
+        return self.heats.every
 
     def _measure(self, standing: Standing) -> None:
         config, title, fits = standing.entrant.config, standing.record.title.capitalize(), len(self.folds) + 1

@@ -1,0 +1,191 @@
+"""What stages give of the samples of a problem, worked out once for what they have learned.
+
+A stage is fitted on the training samples of a fold. Where it gives what it gave when fitted on those of another fold
+(filters and spectra learn nothing from samples), its output is taken from there. Parts of a union are kept one by one,
+so that pipelines with some of the same parts share them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import msgspec
+import numpy as np
+from sklearn.base import clone
+
+from edgewright.graph.stage import Context
+from edgewright.graph.transformer import CHUNK_VALUES
+from edgewright.pipeline import plan
+from edgewright.pipeline.fitting import first_context, next_context
+from edgewright.race.contract import Part
+from edgewright.race.problem import Indices, Problem
+from edgewright.schema.config import PipelineConfig
+from edgewright.schema.data import Floats
+from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.training.augment import augmented, copying
+
+# Outputs that are kept; one of more than half of it is worked out again.
+MOST_BYTES = 512 * 2**20
+# Fitted stages that are kept.
+_MOST_FITS = 512
+Key = tuple[Any, ...]
+Rows = Callable[[], Floats]
+
+
+class StageOutputs:
+    """Outputs of stages for the samples of a problem and for their augmented copies.
+
+    Args:
+        problem: samples.
+        most_bytes: memory for outputs.
+    """
+
+    def __init__(self, problem: Problem, most_bytes: int = MOST_BYTES) -> None:
+        self.problem, self._most_bytes = problem, most_bytes
+        self._kept: OrderedDict[Key, Floats] = OrderedDict()
+        # Where a stage that was fitted on other samples gives the same, as one that fills where nothing is missing.
+        self._first: dict[Key, Key] = {}
+        self._fits: OrderedDict[Key, tuple[Key, Any, tuple[int, ...]]] = OrderedDict()
+
+    def part(self, config: PipelineConfig, train: Indices) -> Part:
+        """Fit the stages of a pipeline on `train` and transform all samples.
+
+        Augmented copies of training windows (`training.augment`) pass through the same stages.
+
+        Raises:
+            InputError: a stage does not accept the samples.
+        """
+        problem, augment = self.problem, config.training.augment
+        samples, y = problem.samples, np.asarray(problem.y)
+        key: Key = ()
+        rows: Rows = lambda: samples.X  # noqa: E731
+        if copying(augment):
+            key = (config.seed, msgspec.json.encode(augment))
+            rows = cache(self._keeping(key, lambda: augmented(augment, samples.X, config.seed)[0]))
+        context, steps = first_context(samples, problem.task, config.seed), []
+        for stage in plan.parts(config.stages, config.name):
+            try:
+                rows, key, fitted, shape = self._after(stage, context, key, rows, train)
+                context = next_context(context, fitted, shape)
+            except EdgewrightError:
+                raise
+            except ValueError as error:
+                text = str(error).split("\n")[0]
+                raise InputError(f"samples the stage {stage.name!r} can take", text, f"stage {stage.name}") from None
+            steps.append((stage.name, fitted))
+        X = rows()
+        copies = np.flatnonzero(np.isin(np.arange(len(X)) % len(y), train))
+        copies = copies[copies >= len(y)]
+        return Part(
+            X=X[: len(y)], names=tuple(context.names), train=train, extra=X[copies] if len(copies) else None,
+            extra_y=y[copies % len(y)], steps=tuple(steps), problem=problem,
+        )  # fmt: skip
+
+    def forget(self) -> None:
+        """Drop all outputs and fitted stages."""
+        self._kept.clear()
+        self._first.clear()
+        self._fits.clear()
+
+    def _after(
+        self, stage: plan.Part, context: Context, key: Key, rows: Rows, train: Indices
+    ) -> tuple[Rows, Key, Any, tuple[int, ...]]:
+        """Return the output of a stage, its key, the fitted stage and the shape of one sample of its output."""
+        estimator = plan.build(stage, context)
+        if stage.kind != "union":
+            key, fitted, shape = self._fitted(estimator, stage.stage.state, key, stage.table, rows, train, context.seed)
+            return cache(self._keeping(key, _transforming(fitted, rows))), key, fitted, shape
+        made = [
+            self._fitted(part, state, key, table, rows, train, context.seed)
+            for (_, part, state), table in zip(estimator.parts, stage.table["parts"], strict=True)
+        ]
+        if any(len(shape) != 1 for *_, shape in made):
+            estimator.fit(rows()[:1])  # says which part gives windows
+        # As it is read from a package: its state, without fitting its parts again.
+        estimator.shape_, estimator.parts_ = list(context.shape), [fitted for _, fitted, _ in made]
+        columns = [self._keeping(own, _transforming(fitted, rows)) for own, fitted, _ in made]
+        joined = cache(lambda: np.concatenate([column() for column in columns], axis=1))
+        return joined, tuple(own for own, _, _ in made), estimator, (sum(shape[0] for *_, shape in made),)
+
+    def _fitted(
+        self,
+        estimator: Any,  # noqa: ANN401 - any transformer
+        state: tuple[str, ...],
+        key: Key,
+        table: object,
+        rows: Rows,
+        train: Indices,
+        seed: int,
+    ) -> tuple[Key, Any, tuple[int, ...]]:
+        """Return the key of what a stage gives, the stage fitted on `train`, and the shape of what it gives."""
+        own = msgspec.json.encode(table)
+        asked = key, own, digest(train), seed
+        if asked not in self._fits:
+            X = rows()
+            fitted = clone(estimator).fit(X[train], np.asarray(self.problem.y)[train])
+            learned = digest({name: getattr(fitted, name, None) for name in state})
+            shape = tuple(int(n) for n in np.shape(fitted.transform(X[:1]))[1:])
+            made = key, own, learned
+            before = self._first.setdefault((key, own), made)
+            known = self._kept.get(before)
+            if before != made and known is not None:
+                again = self._keeping(made, lambda: _transformed(fitted, X))()
+                made = before if np.array_equal(again, known, equal_nan=True) else made
+            self._fits[asked] = made, fitted, shape
+            if len(self._fits) > _MOST_FITS:
+                self._fits.popitem(last=False)
+        return self._fits[asked]
+
+    def _keeping(self, key: Key, make: Rows) -> Rows:
+        """Return a function that gives what `make` gives, once for a key where there is room for it."""
+
+        def rows() -> Floats:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+            made = make()
+            if 2 * made.nbytes <= self._most_bytes:
+                self._kept[key] = made
+                while sum(one.nbytes for one in self._kept.values()) > self._most_bytes:
+                    self._kept.popitem(last=False)
+            return made
+
+        return rows
+
+
+def digest(state: object) -> str:
+    """Return a hash of arrays by their bytes and of other values by their repr, in dicts and lists of any depth."""
+    found = hashlib.sha256()
+    _add(found, state)
+    return found.hexdigest()
+
+
+def _add(found: hashlib._Hash, value: object) -> None:
+    if isinstance(value, np.ndarray):
+        found.update(f"{value.dtype.str}{value.shape}".encode())
+        found.update(np.ascontiguousarray(value).tobytes() if value.dtype != object else repr(value.tolist()).encode())
+    elif isinstance(value, dict):
+        for key in sorted(value, key=str):
+            found.update(f"k{key}".encode())
+            _add(found, value[key])
+    elif isinstance(value, list | tuple):
+        found.update(f"l{len(value)}".encode())
+        for entry in value:
+            _add(found, entry)
+    else:
+        found.update(repr(value).encode())
+
+
+def _transforming(fitted: Any, rows: Rows) -> Rows:  # noqa: ANN401 - any transformer
+    return lambda: _transformed(fitted, rows())
+
+
+def _transformed(fitted: Any, X: Floats) -> Floats:  # noqa: ANN401 - any transformer
+    """Return the output of a stage, made of a few samples at a time."""
+    step = max(1, CHUNK_VALUES // max(1, int(np.prod(X.shape[1:]))))
+    pieces = [np.asarray(fitted.transform(X[i : i + step]), np.float32) for i in range(0, len(X), step)]
+    return np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
