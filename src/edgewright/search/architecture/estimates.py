@@ -30,8 +30,6 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
         latency_us: microseconds per answer.
         energy_uj: microjoules per answer; None where the profile has no power figures.
         network: bytes of the network's weights, biases and scales in the packaged form.
-        inputs: number of inputs of the network.
-        weights: number of parameters of the network.
         impossible: why the pipeline cannot be built; empty where it can.
     """
 
@@ -40,8 +38,6 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     latency_us: float = math.inf
     energy_uj: float | None = None
     network: int = 0
-    inputs: int = 0
-    weights: int = 0
     impossible: str = ""
 
     def violation(self, budget: Budget) -> float:
@@ -121,17 +117,14 @@ class Estimator:
         found, model = self._priced(untrained, config), untrained.model
         if found.latency_us is None:
             raise InputError("a program within the range of the latency model", found.notes[0], f"{config.name}")
-        sizes = [(np.shape(array), name) for layer in model.parameters_ for name, array in layer.items()]
-        weights = sum(math.prod(shape) for shape, _ in sizes)
+        shapes = [np.shape(array) for layer in model.parameters_ for array in layer.values()]
         # int8 weights, int32 biases and one float32 scale per layer, as in .tflite files and generated C.
         layers = sum(bool(layer) for layer in model.parameters_)
-        small = sum(math.prod(shape) * (1 if len(shape) > 1 else 4) for shape, _ in sizes) + 4 * layers
+        small = sum(math.prod(shape) * (1 if len(shape) > 1 else 4) for shape in shapes) + 4 * layers
         return Estimate(
             flash=found.flash.value,
             ram=found.ram.value,
             latency_us=found.latency_us.value,
             energy_uj=None if found.energy_uj is None else found.energy_uj.value,
-            network=small if config.compression.int8 else 4 * weights,
-            inputs=int(np.prod(model.shape_)),
-            weights=weights,
+            network=small if config.compression.int8 else 4 * sum(map(math.prod, shapes)),
         )

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.models.architecture import architecture
-from edgewright.models.targets import class_weights, encode, numbers, sample_weights
 from edgewright.pipeline.plan import build_model
 from edgewright.race.contract import Candidate, Part
 from edgewright.race.entrants import Entrant
@@ -58,7 +56,7 @@ def _fit(part: Part, config: PipelineConfig) -> FittedPoint:
     model = build_model(config, task)
     X, y = part.training
     if dense(config.model.layers) and X.ndim == 2:
-        _fit_padded(model, X, y, task)
+        _fit_padded(model, X, y)
         return FittedPoint(part, model, partial(_dense_outputs, model))
     model.fit(X, y)
     return FittedPoint(part, model, model._raw)
@@ -72,34 +70,21 @@ def dense(layers: Iterable[Mapping[str, Any]]) -> bool:
     return all(layer.get("kind") == "dense" and layer.get("activation", "relu") == "relu" for layer in layers)
 
 
-def _fit_padded(model: Any, X: Floats, y: Any, task: str) -> None:  # noqa: ANN401 - any network
-    """Train a dense network in a padded program."""
-    inputs, count = X.shape[1], len(X)
-    middle, spread, classes = 0.0, 1.0, None
-    if task == "regression":
-        values = numbers(y, count)
-        middle, spread = float(values.mean()), float(values.std()) or 1.0
-        targets, weights = ((values - middle) / spread).astype(np.float32), sample_weights(None, count)
-        outputs, loss = 1, "mean_squared_error"
-    else:
-        classes, targets = encode(y, count)
-        weights = class_weights(targets, model.class_weights)[targets.astype(np.int64)]
-        two = len(classes) == 2
-        outputs, loss = (1, "sigmoid_cross_entropy") if two else (len(classes), "softmax_cross_entropy")
-    first = architecture(model.layers, (inputs,), outputs).initialise(np.random.default_rng(model.seed))
+def _fit_padded(model: Any, X: Floats, y: Any) -> None:  # noqa: ANN401 - any network
+    """Train a dense network in a padded program, in place of its own `fit`."""
+    model._rows(X, fitting=True)
+    targets, weights = model._targets(y, len(X), True)
+    first = model.network().initialise(np.random.default_rng(model.seed))
     start = [{name: np.asarray(array, np.float32) for name, array in layer.items()} for layer in first]
-    missing = -inputs % INPUTS
+    inputs, missing = X.shape[1], -X.shape[1] % INPUTS
     start[0]["weights"] = np.pad(start[0]["weights"], ((0, missing), (0, 0)))
-    X = np.pad(X, ((0, 0), (0, missing)))
+    samples = Sampled(ArrayRows(np.pad(X, ((0, 0), (0, missing)))), targets, weights)
     # A fold has no validation samples, so early stopping is off.
-    settings = replace(model.settings(loss), patience=0)
-    result = fit_padded(start, Sampled(ArrayRows(X), targets, weights), settings)
+    result = fit_padded(start, samples, replace(model.settings(model.loss), patience=0))
     layers = [{name: np.asarray(a, np.float32) for name, a in layer.items()} for layer in result.parameters]
     layers[0]["weights"] = layers[0]["weights"][:inputs]
-    layers[-1]["weights"] = layers[-1]["weights"] * np.float32(spread)
-    layers[-1]["bias"] = layers[-1]["bias"] * np.float32(spread) + np.float32(middle)
-    stored: dict[str, Any] = {"parameters": layers, "shape": [inputs], "features": inputs}
-    model.fitted_ = stored if classes is None else {**stored, "classes": classes}
+    model.parameters_ = layers
+    model._finish(None)
 
 
 def _dense_outputs(model: Any, X: Floats) -> Floats:  # noqa: ANN401 - any network

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
-from typing import cast
 
 import msgspec
 import numpy as np
@@ -151,9 +150,10 @@ def _fitted(heats: Heats, fold: HeatFold, config: PipelineConfig) -> FittedPoint
     """
     heats.part(fold, config)
     try:
-        return cast("FittedPoint", heats.fit(fold, entrant_of_point(config)))
+        fitted = heats.fit(fold, entrant_of_point(config))
     except EdgewrightError:
         return None
+    return fitted if isinstance(fitted, FittedPoint) else None  # a fold of one class trains no network
 
 
 def _errors(answers: Floats, fold: HeatFold) -> NDArray[np.float64]:

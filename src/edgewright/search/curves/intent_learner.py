@@ -12,6 +12,7 @@ from edgewright.language.intents.integers import shape_for
 from edgewright.language.intents.train import How, fit_student, logits_of
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, Utterance
+from edgewright.search.curves.measure import stratified_order
 
 HELD_OUT = 5
 """One of this many utterances of each intent is in the test set."""
@@ -57,11 +58,11 @@ class IntentLearner:
             self._judges, self._truth = _of(in_scope, self._intents)
         else:
             values = np.array([not one.synthetic for one in inside])
-            held = values & (_stratified_order(targets, rng) < 1 / HELD_OUT)
+            held = values & (stratified_order(targets, rng) < 1 / HELD_OUT)
             self._texts = [text for text, out in zip(texts, held, strict=True) if not out]
             self._judges = [text for text, out in zip(texts, held, strict=True) if out]
             self._targets, self._truth = targets[~held], targets[held]
-        self._pool = _stratified_order(self._targets, rng)
+        self._pool = stratified_order(self._targets, rng)
         self._size, self._seed = size, seed
         self.name = name
         self.model = f"a student of at most {size:,} bytes"
@@ -74,7 +75,7 @@ class IntentLearner:
     def judge(self, share: float, repeat: int, *, pool: float = 1.0, width: float = 1.0) -> float:
         """Return the error rate of a student trained on a subset of the texts."""
         inside = np.flatnonzero(self._pool < pool)
-        location = _stratified_order(self._targets[inside], np.random.default_rng((self._seed, repeat)))
+        location = stratified_order(self._targets[inside], np.random.default_rng((self._seed, repeat)))
         chosen = np.sort(inside[np.argsort(location, kind="stable")[: round(share * len(self._texts))]])
         how = How(size=self._bytes(width), seed=self._seed + repeat)
         spec, arrays = fit_student([self._texts[i] for i in chosen], self._targets[chosen], len(self._intents), how)
@@ -93,12 +94,3 @@ class IntentLearner:
 def _of(utterances: Sequence[Utterance], intents: list[str]) -> tuple[list[str], NDArray[np.int64]]:
     known = [one for one in utterances if one.intent in intents]
     return [one.text for one in known], np.array([intents.index(one.intent) for one in known], np.int64)
-
-
-def _stratified_order(targets: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return a number in [0, 1) per target; the targets below any threshold keep the proportions of all targets."""
-    location = np.empty(len(targets))
-    for target in np.unique(targets):
-        own = rng.permutation(np.flatnonzero(targets == target))
-        location[own] = (np.arange(len(own)) + rng.random()) / len(own)
-    return location

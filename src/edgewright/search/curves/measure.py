@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn dependency, untyped
 
 from edgewright.core.versioned_json import decode_versioned
@@ -216,26 +217,21 @@ def shares_of(learner: Learner, pool: float) -> list[tuple[float, int]]:
 
 def _data(learner: Learner, request: CurveRequest, progress: Progress, ahead: Ahead) -> CurveRecord:
     shares = shares_of(learner, request.pool)
-    points: list[CurvePoint] = []
     total = sum(repeats for _, repeats in shares)
     with progress("Training on subsets of the data", total) as advance:
         # Every size trains for the same number of steps, so every size takes about as long.
         advance = told_by_first(advance, ahead, "Training on subsets of the data", total)
-        for share, repeats in shares:
-            errors = _repeated(learner, share, repeats, request.pool, advance)
-            points.append(CurvePoint(size=share * learner.samples, errors=errors))
+        points = [point_of(learner, share, repeats, request.pool, advance) for share, repeats in shares]
     wanted = request.times * request.pool
     measured = None
     if request.check and wanted <= 1.0:
         repeats = len(points[-1].errors)
         with progress("Measuring the predicted size", repeats) as advance:
-            measured = float(np.mean(_repeated(learner, wanted, repeats, 1.0, advance)))
+            measured = point_of(learner, wanted, repeats, 1.0, advance).mean
     return record_of(points, wanted * learner.samples, measured, judges=learner.judges)
 
 
-def _repeated(
-    learner: Learner, share: float, repeats: int, pool: float, advance: Callable[[int], None]
-) -> tuple[float, ...]:
+def point_of(learner: Learner, share: float, repeats: int, pool: float, advance: Callable[[int], None]) -> CurvePoint:
     """Return the error of each draw; for the full pool, stop early where two repeats of the model are identical."""
     errors: list[float] = []
     for repeat in range(repeats):
@@ -244,19 +240,33 @@ def _repeated(
         if share == pool and repeat == 1 and errors[0] == errors[1]:
             advance(repeats - 2)
             break
-    return tuple(errors)
+    return CurvePoint(size=share * learner.samples, errors=tuple(errors))
+
+
+def stratified_order(targets: NDArray[Any], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return a number in [0, 1) per target; the targets below any threshold keep the proportions of all targets."""
+    location = np.empty(len(targets))
+    for target in np.unique(targets):
+        own = rng.permutation(np.flatnonzero(targets == target))
+        location[own] = (np.arange(len(own)) + rng.random()) / len(own)
+    return location
+
+
+def width_points(learner: Learner, advance: Callable[[int], None]) -> list[CurvePoint]:
+    """Return the errors of networks of other widths on all of the data; sizes are parameters."""
+    points = []
+    for width, repeats in WIDTHS:
+        errors = []
+        for repeat in range(repeats):
+            errors.append(learner.judge(1.0, repeat, width=width))
+            advance(1)
+        points.append(CurvePoint(size=float(learner.parameters(width)), errors=tuple(errors)))
+    return points
 
 
 def _parameters(learner: Learner, progress: Progress) -> CurveRecord | None:
-    points: list[CurvePoint] = []
     with progress("Training network widths", sum(repeats for _, repeats in WIDTHS)) as advance:
-        for width, repeats in WIDTHS:
-            count = learner.parameters(width)
-            errors = []
-            for repeat in range(repeats):
-                errors.append(learner.judge(1.0, repeat, width=width))
-                advance(1)
-            points.append(CurvePoint(size=float(count), errors=tuple(errors)))
+        points = width_points(learner, advance)
     if len({point.size for point in points}) < 3 or min(min(point.errors) for point in points) <= 0:
         return None
     own = float(learner.parameters(1.0))

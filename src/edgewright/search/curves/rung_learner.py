@@ -16,6 +16,7 @@ from edgewright.race.problem import Indices, Problem, folds
 from edgewright.race.stage_outputs import StageOutputs
 from edgewright.race.stages import config_of
 from edgewright.schema.config import PipelineConfig
+from edgewright.search.curves.measure import stratified_order
 from edgewright.training.metrics import FEW_GROUPS
 
 # With fewer units a subset depends on which units it has; each unit is then split into about WANTED / units parts.
@@ -83,12 +84,7 @@ def _order(problem: Problem, rows: Indices, rng: np.random.Generator) -> Indices
     """Return a random order of rows in which every prefix keeps the class proportions of all rows."""
     if problem.task != "classification":
         return rng.permutation(len(rows)).astype(np.int64)
-    y = problem.y[rows]
-    key = np.empty(len(rows))
-    for name in np.unique(y):
-        own = np.flatnonzero(y == name)
-        key[rng.permutation(own)] = (np.arange(len(own)) + rng.random()) / len(own)
-    return np.argsort(key, kind="stable").astype(np.int64)
+    return np.argsort(stratified_order(problem.y[rows], rng), kind="stable").astype(np.int64)
 
 
 # Every fold draws its own subset, so more folds reduce the variance of the mean.

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from edgewright.schema.curve import CurvePoint
 from edgewright.schema.trace import Interval
-from edgewright.search.curves.measure import WIDTHS, Learner, shares_of
+from edgewright.search.curves.measure import Learner, point_of, shares_of, width_points
 from edgewright.search.curves.noise import law_of, predict_interval
+from edgewright.training.metrics import wilson
 
 LEVEL = 0.9
 
@@ -51,11 +50,8 @@ def check_split(learner: Learner, advance: Callable[[int], None] = lambda _: Non
     Raises:
         InputError: too little data for three sizes.
     """
-    points = [_point(learner, share, repeats, 0.5, advance) for share, repeats in shares_of(learner, 0.5)]
-    law = law_of(points)
-    predicted = predict_interval(law, learner.samples, level=LEVEL)
-    whole = _point(learner, 1.0, len(points[-1].errors), 1.0, advance)
-    return SplitCheck(tuple(points), predicted, whole, law.exponent)
+    points = [point_of(learner, share, repeats, 0.5, advance) for share, repeats in shares_of(learner, 0.5)]
+    return _checked(points, point_of(learner, 1.0, len(points[-1].errors), 1.0, advance))
 
 
 def check_widths(learner: Learner, advance: Callable[[int], None] = lambda _: None) -> SplitCheck:
@@ -65,14 +61,11 @@ def check_widths(learner: Learner, advance: Callable[[int], None] = lambda _: No
         learner: whose width can be scaled.
         advance: hears of every training.
     """
-    sizes = []
-    for width, repeats in WIDTHS:
-        errors = []
-        for repeat in range(repeats):
-            errors.append(learner.judge(1.0, repeat, width=width))
-            advance(1)
-        sizes.append(CurvePoint(size=float(learner.parameters(width)), errors=tuple(errors)))
-    *points, whole = sizes
+    *points, whole = width_points(learner, advance)
+    return _checked(points, whole)
+
+
+def _checked(points: Sequence[CurvePoint], whole: CurvePoint) -> SplitCheck:
     law = law_of(points)
     return SplitCheck(tuple(points), predict_interval(law, whole.size, level=LEVEL), whole, law.exponent)
 
@@ -85,16 +78,4 @@ def trainings(learner: Learner) -> int:
 
 def coverage(checks: Sequence[SplitCheck]) -> Interval:
     """Return the share of splits whose measurement lies inside, with its 95 % interval (Wilson, 1927)."""
-    n, z = len(checks), 1.96
-    share = sum(check.is_inside for check in checks) / n
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return Interval(value=share, low=float(middle - half), high=float(middle + half), method="Wilson, 95 %")
-
-
-def _point(learner: Learner, share: float, repeats: int, pool: float, advance: Callable[[int], None]) -> CurvePoint:
-    errors: list[float] = []
-    for repeat in range(repeats):
-        errors.append(learner.judge(share, repeat, pool=pool))
-        advance(1)
-    return CurvePoint(size=share * learner.samples, errors=tuple(errors))
+    return wilson(sum(check.is_inside for check in checks), len(checks))
