@@ -8,7 +8,7 @@ import pytest
 
 from advice_example import setting, with_figure
 from edgewright.search.advise.figures import Figures, known_figures, parse_needs, radios
-from edgewright.search.advise.placement import choose, days, placement_flips, places, seconds, sent
+from edgewright.search.advise.placement import choose, days, placement_flips, places, sent
 
 
 def test_what_is_sent() -> None:
@@ -134,11 +134,6 @@ def test_every_figure_has_a_source_and_a_unit() -> None:
     assert {p.name: p.given for p in Figures("ble", {"cell": 3.0}).parameters()}["cell"]
     assert Figures("ble")["radio_most"] == float("inf")
     assert Figures("lorawan")["radio_most"] == 590_000
-
-
-@pytest.mark.parametrize(("text", "value"), [("5 us", 5e-6), ("60 ms", 0.06), ("1.2 s", 1.2)])
-def test_times_are_written_in_their_size(text: str, value: float) -> None:
-    assert seconds(value) == text
 
 
 def test_a_cell_lasts_hours_days_or_years() -> None:

@@ -101,9 +101,9 @@ def test_numbers_of_features_are_explained() -> None:
     assert "<svg" in shown and "Error against flash" in shown
     assert (
         "Features by number" in shown
-        and "<td>6</td><td>all</td><td class='say'>statistics (slope) of acc_x, acc_y, acc_z</td>" in shown
+        and "<td>6</td><td>all</td><td>statistics (slope) of acc_x, acc_y, acc_z</td>" in shown
     )
-    assert legend(found)[0] == ["1", "1", names[0]]
+    assert legend(found)[0] == ("1", "1", names[0])
     text = point_text(space, trials[0], None, None)
     assert "#   6 statistics (slope) of acc_x, acc_y, acc_z\n" in text and names[0] not in text
 

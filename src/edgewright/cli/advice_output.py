@@ -7,13 +7,13 @@ import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
-from edgewright.core.formatting import shorten
+from edgewright.core.formatting import bytes_text, shorten
 from edgewright.pipeline.folder import new_run_folder
 from edgewright.schema.advice import Advice
 from edgewright.schema.trace_flow import encode_record
 from edgewright.search.advise.document import battery_text, computing_text, latency_text, markdown, title_of
 from edgewright.search.advise.page import advice_page
-from edgewright.search.advise.placement import amount_bytes, dollars, joules
+from edgewright.search.advise.placement import dollars, joules
 from edgewright.search.ladder.verdict import change, figure
 from edgewright.trace.readiness import NO_MODEL
 
@@ -53,7 +53,7 @@ def _points(texts: Iterable[str]) -> list[str]:
 
 def _places(record: Advice) -> list[str]:
     rows = (
-        ("sent a day", [amount_bytes(p.bytes_day) for p in record.places]),
+        ("sent a day", [bytes_text(p.bytes_day) for p in record.places]),
         ("radio a day", [joules(p.radio_j_day) for p in record.places]),
         ("computing a day", [computing_text(p) for p in record.places]),
         ("battery", [battery_text(p, record.battery) for p in record.places]),
@@ -80,7 +80,7 @@ def _measured(record: Advice) -> list[str]:
         if rung.score is None:
             lines.append(f"  {mark} {rung.title:<14} {rung.left_out}")
             continue
-        flash = amount_bytes(rung.footprint.flash.value) if rung.footprint else "-"
+        flash = bytes_text(rung.footprint.flash.value) if rung.footprint else "-"
         lines.append(f"  {mark} {rung.title:<14} {figure(rung.score.value):<8} {change(rung):<42} {flash:>9}".rstrip())
     return lines + _points([ladder.stopped, *([ladder.power] if ladder.power else [])])
 

@@ -64,7 +64,7 @@ def _run(entry: Entry) -> ComparedRun:
 
 def _settings(entries: Sequence[Entry]) -> tuple[Setting, ...]:
     """Return keys whose values differ among the runs that carry a configuration."""
-    flat = [dict(_flat(entry.config)) if entry.config is not None else None for entry in entries]
+    flat = [dict(flat_settings(entry.config)) if entry.config is not None else None for entry in entries]
     keys = dict.fromkeys(key for table in flat if table is not None for key in table)
     made = []
     for key in keys:
@@ -74,14 +74,14 @@ def _settings(entries: Sequence[Entry]) -> tuple[Setting, ...]:
     return tuple(made)
 
 
-def _flat(table: Any, path: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401 - tables of any shape
+def flat_settings(table: Any, path: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401 - tables of any shape
     """Yield keys with dots and their values as text; entries of lists by number, as `--set` takes them."""
     if isinstance(table, Mapping) and table:
         for key, value in table.items():
-            yield from _flat(value, f"{path}.{key}" if path else str(key))
+            yield from flat_settings(value, f"{path}.{key}" if path else str(key))
     elif isinstance(table, list | tuple) and any(isinstance(entry, Mapping) for entry in table):
         for index, entry in enumerate(table):
-            yield from _flat(entry, f"{path}.{index}")
+            yield from flat_settings(entry, f"{path}.{index}")
     else:
         yield path, table if isinstance(table, str) else msgspec.json.encode(table).decode()
 

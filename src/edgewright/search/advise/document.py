@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from edgewright.core.formatting import number
+from edgewright.core.formatting import bytes_text, microseconds_text, number
 from edgewright.schema.advice import Advice, Place
 from edgewright.schema.ladder import LadderRecord, RungRecord
 from edgewright.schema.lesson import Block, Code, Facts, Grid, Heading, Paragraph
 from edgewright.schema.trace import Interval
-from edgewright.search.advise.placement import DEVICE, SERVER, amount_bytes, count, days, dollars, joules, seconds
+from edgewright.search.advise.placement import DEVICE, SERVER, count, days, dollars, joules
 from edgewright.search.ladder.verdict import change, figure, taken
 from edgewright.trace.readiness import NO_MODEL
 
@@ -130,7 +130,7 @@ def _constraints(record: Advice) -> tuple[Block, ...]:
     traffic = record.traffic
     requested = ", ".join(need.text for need in record.needs) or "none"
     text = (
-        f"Needs: {requested}. Per day: {amount_bytes(traffic.raw_bytes_day)} of readings and "
+        f"Needs: {requested}. Per day: {bytes_text(traffic.raw_bytes_day)} of readings and "
         f"{count(traffic.answers_day)} answers, of which {count(traffic.told_day)} are new. " + _sentences(traffic.how)
     )
     missed = tuple((place.name, "; ".join(place.misses)) for place in record.places if place.misses)
@@ -158,8 +158,8 @@ def battery_text(location: Place, battery: bool) -> str:
 def latency_text(location: Place) -> str:
     """Return the time from the last reading to the answer as text."""
     if location.computing:
-        return seconds(location.latency_s)
-    return f"{seconds(location.latency_s)} (link only)" if location.latency_s else "unknown"
+        return microseconds_text(1e6 * location.latency_s)
+    return f"{microseconds_text(1e6 * location.latency_s)} (link only)" if location.latency_s else "unknown"
 
 
 def computing_text(location: Place) -> str:
@@ -169,7 +169,7 @@ def computing_text(location: Place) -> str:
 
 _PLACE_ROWS: tuple[tuple[str, Callable[[Place], str]], ...] = (
     ("runs on", lambda p: p.runs_on),
-    ("sent, including headers", lambda p: f"{amount_bytes(p.bytes_day)} in {count(p.messages_day)} messages"),
+    ("sent, including headers", lambda p: f"{bytes_text(p.bytes_day)} in {count(p.messages_day)} messages"),
     ("device: radio", lambda p: joules(p.radio_j_day)),
     ("device: computing", computing_text),
     ("device: sleeping", lambda p: joules(p.sleep_j_day)),
@@ -247,8 +247,8 @@ def _price(rung: RungRecord) -> tuple[str, ...]:
     found = rung.footprint
     if found is None:
         return (rung.title, rung.unpriced, "", "")
-    sizes = (amount_bytes(found.flash.value), amount_bytes(found.ram.value))
-    return (rung.title, *sizes, seconds(found.latency_us.value / 1e6) if found.latency_us else "unknown")
+    sizes = (bytes_text(found.flash.value), bytes_text(found.ram.value))
+    return (rung.title, *sizes, microseconds_text(found.latency_us.value) if found.latency_us else "unknown")
 
 
 def _score(score: Interval) -> str:

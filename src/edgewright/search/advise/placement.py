@@ -7,10 +7,12 @@ source (`figures.toml`, `radios`, profiles).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import msgspec
 
+from edgewright.core.formatting import bytes_text, microseconds_text
 from edgewright.schema.advice import Flip, Need, Place, Traffic
 from edgewright.search.advise.figures import Figures
 
@@ -34,7 +36,7 @@ def _by_needs(setting: Setting, needs: tuple[Need, ...], location: Place) -> tup
     if "latency" not in names and location.latency_s > 0 and location.computing:
         limit = location.latency_s
         then = _left(setting, needs, Need(name="latency", text="latency", limit=limit * 0.99))
-        lines.append(Flip(when=f"if latency must be below {seconds(limit)}", then=then))
+        lines.append(Flip(when=f"if latency must be below {microseconds_text(1e6 * limit)}", then=then))
     known = location.computing or location.name != DEVICE
     if "battery" not in names and setting.battery and known and math.isfinite(location.battery_days):
         limit = location.battery_days
@@ -234,10 +236,10 @@ def _leaves(name: str, setting: Setting) -> str:
 
 def _judged(location: Place, setting: Setting, needs: tuple[Need, ...]) -> Place:
     """Return the place with the needs that it misses, and the largest factor by which it misses one."""
-    figures = {
-        "latency": (location.latency_s, False, seconds),
+    figures: dict[str, tuple[float, bool, Callable[[float], str]]] = {
+        "latency": (location.latency_s, False, lambda value: microseconds_text(1e6 * value)),
         "battery": (location.battery_days, True, days),
-        "bandwidth": (location.bytes_day, False, lambda value: f"{amount_bytes(value)}/day"),
+        "bandwidth": (location.bytes_day, False, lambda value: f"{bytes_text(value)}/day"),
         "price": (location.cost_year, False, lambda value: f"{dollars(value)}/y"),
     }
     lines, worst = list[str](), 0.0
@@ -261,8 +263,8 @@ def _judged(location: Place, setting: Setting, needs: tuple[Need, ...]) -> Place
     maximum = setting.figures["radio_most"]
     if location.bytes_day > maximum:
         lines.append(
-            f"{setting.figures.radio} allows at most {amount_bytes(maximum)}/day, but "
-            f"{amount_bytes(location.bytes_day)}/day must be sent"
+            f"{setting.figures.radio} allows at most {bytes_text(maximum)}/day, but "
+            f"{bytes_text(location.bytes_day)}/day must be sent"
         )
         worst = max(worst, location.bytes_day / maximum)
     return msgspec.structs.replace(location, misses=tuple(lines), beyond=min(worst, 1e9))
@@ -304,21 +306,6 @@ def ratio(more: float, less: float) -> str:
     return f"{more / less:.2g} times as much" if more / less >= 1.05 else "about as much"
 
 
-def _scaled(value: float, units: str, largest: float) -> str:
-    """Format a value in the largest unit that it reaches; units are in descending order, each 1,000 times the next."""
-    *larger, smallest = units.split()
-    for unit in larger:
-        if value >= largest:
-            return f"{value / largest:.3g} {unit}"
-        largest /= 1000
-    return f"{value / largest:.3g} {smallest}"
-
-
-def seconds(value: float) -> str:
-    """Format a time in seconds with a suitable unit."""
-    return _scaled(value, "s ms us", 1.0)
-
-
 def days(value: float) -> str:
     """Format a battery life in days with a suitable unit."""
     if value >= 20 * YEAR_DAYS:
@@ -328,14 +315,12 @@ def days(value: float) -> str:
     return f"{value:.0f} days" if value >= 2 else f"{value * 24:.1f} hours"
 
 
-def amount_bytes(value: float) -> str:
-    """Format a number of bytes with a suitable unit."""
-    return _scaled(value, "GB MB kB B", 1e9)
-
-
 def joules(value: float) -> str:
     """Format an energy in joules with a suitable unit."""
-    return _scaled(value, "MJ kJ J mJ uJ", 1e6)
+    for unit, size in (("MJ", 1e6), ("kJ", 1e3), ("J", 1.0), ("mJ", 1e-3)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value / 1e-6:.3g} uJ"
 
 
 def count(value: float) -> str:

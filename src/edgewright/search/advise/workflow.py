@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from edgewright.core.formatting import bytes_text, microseconds_text
 from edgewright.pipeline.config import names_pipeline
 from edgewright.pipeline.duration_estimate import Ahead
 from edgewright.profiles.catalogue import listing, load_profile
@@ -135,7 +136,7 @@ def _cannot(found: FramingResult, profile: Profile) -> dict[str, str]:
     held = min(profile.flash.value, profile.ram.value)
     if found.least_bytes <= held:
         return {}
-    smallest, has = placement.amount_bytes(found.least_bytes), placement.amount_bytes(held)
+    smallest, has = bytes_text(found.least_bytes), bytes_text(held)
     return {placement.DEVICE: f"{found.least_why} needs at least {smallest} of memory; {profile.name} has {has}"}
 
 
@@ -174,7 +175,7 @@ def _nearest(found: FramingResult, request: AdviceRequest, profile: Profile) -> 
     mine = found.price(profile)
     if mine is None or latency is None or not over_budget(mine, Budget(latency_us=latency * 1e6)):
         return ()
-    able: list[tuple[float, str, float]] = []
+    able: list[tuple[float, str]] = []
     for name in listing():
         other = load_profile(name)
         if name == profile.name or not takes_programs(other):
@@ -182,22 +183,22 @@ def _nearest(found: FramingResult, request: AdviceRequest, profile: Profile) -> 
         footprint = found.price(other)
         time = footprint.latency_us if footprint else None
         if footprint is not None and time is not None and not over_budget(footprint, Budget(latency_us=latency * 1e6)):
-            able.append((time.value, name, time.value / 1e6))
+            able.append((time.value, name))
     if not able:
         return ("no microcontroller in `edgewright profiles` is fast enough for this model",)
-    _, name, value = max(able)
-    return (f"the closest device that is fast enough: {name}, {placement.seconds(value)} (modelled)",)
+    value, name = max(able)
+    return (f"the closest device that is fast enough: {name}, {microseconds_text(value)} (modelled)",)
 
 
 def _costs(location: Place, footprint: Footprint | None, setting: placement.Setting) -> tuple[tuple[str, str], ...]:
     lines: list[tuple[str, str]] = []
     if footprint is not None:
         for name, spread in (("flash", footprint.flash), ("RAM", footprint.ram)):
-            low, high = placement.amount_bytes(spread.low), placement.amount_bytes(spread.high)
-            lines.append((name, f"{placement.amount_bytes(spread.value)} ({low} to {high}), {spread.how}"))
+            low, high = bytes_text(spread.low), bytes_text(spread.high)
+            lines.append((name, f"{bytes_text(spread.value)} ({low} to {high}), {spread.how}"))
         time = footprint.latency_us
-        span = time and f"({placement.seconds(time.low / 1e6)} to {placement.seconds(time.high / 1e6)}), {time.how}"
-        lines.append(("latency on the device", f"{placement.seconds(time.value / 1e6)} {span}" if time else "unknown"))
+        span = time and f"({microseconds_text(time.low)} to {microseconds_text(time.high)}), {time.how}"
+        lines.append(("latency on the device", f"{microseconds_text(time.value)} {span}" if time else "unknown"))
     known = location.computing or location.name != placement.DEVICE
     smallest, largest = ("", "") if known else ("at least ", "at most ")
     lines.append(("device energy", f"{smallest}{placement.joules(location.energy_j_day)} per day"))

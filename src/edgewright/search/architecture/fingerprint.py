@@ -18,6 +18,7 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.profile import Profile
 from edgewright.search.architecture.samples import digest
 from edgewright.search.architecture.study import FILE, Identity, Study, read_identity, resume
+from edgewright.trace.compare import flat_settings
 
 KEPT = "search.json"
 # Maximum number of changes of a pipeline that are named.
@@ -127,29 +128,13 @@ def resume_checked(folder: Path, own: Identity, config: PipelineConfig) -> Study
 
 def changes(before: PipelineConfig, now: PipelineConfig) -> list[str]:
     """Return the keys in which pipelines differ with both values: 'training.epochs (3, now 5)'; paths are ignored."""
-    old, new = _flat(without_paths(before)), _flat(without_paths(now))
+    old, new = (dict(flat_settings(msgspec.to_builtins(without_paths(config)))) for config in (before, now))
     differing = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
     return [f"{key} ({_short(old, key)}, now {_short(new, key)})" for key in differing]
 
 
-def _flat(config: PipelineConfig) -> dict[str, Any]:
-    """Return the values of a configuration by dotted key."""
-    found: dict[str, Any] = {}
-
-    def add(value: Any, key: str) -> None:  # noqa: ANN401 - what JSON holds
-        entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
-        if not entries or not value:
-            found[key] = value
-            return
-        for name, entry in entries:
-            add(entry, f"{key}.{name}" if key else str(name))
-
-    add(msgspec.json.decode(msgspec.json.encode(config)), "")
-    return found
-
-
-def _short(values: dict[str, Any], key: str) -> str:
-    text = str(values[key]) if key in values else "not set"
+def _short(values: dict[str, str], key: str) -> str:
+    text = values.get(key, "not set")
     return text if len(text) <= 30 else f"{text[:29]}…"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Callable, Sequence
 
@@ -11,12 +10,13 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from edgewright.schema.lesson import Grid, Paragraph
 from edgewright.search.architecture.descriptions import described, feature_names, features_of_point
 from edgewright.search.architecture.space import Space
 from edgewright.search.architecture.study import RULE, Identity
 from edgewright.search.architecture.trial import TrialScore, Tried
 from edgewright.trace.charts import draw
-from edgewright.trace.html import sections_page
+from edgewright.trace.html import blocks_html, sections_page
 from edgewright.trace.view_blocks import Chart, Curve
 from edgewright.training.metrics import FEW_GROUPS, jackknife
 from edgewright.training.permutation_test import of_sums, power, probabilities
@@ -152,7 +152,7 @@ def headings(task: str) -> list[str]:
     return ["trial", error, "cross-validated", "flash", "network", "RAM", "latency", "choice"]
 
 
-def rows(found: Result) -> list[list[str]]:
+def rows(found: Result) -> tuple[tuple[str, ...], ...]:
     """Return the rows of the table, smallest flash first."""
     made = []
     for point in found.front:
@@ -165,8 +165,8 @@ def rows(found: Result) -> list[list[str]]:
             left += f", p {found.comparison.p[point.number]:.2g}"
         error = "" if point.error is None else f"{point.error:.4f}"
         costs = [f"{point.flash / 1e3:.1f} kB", f"{point.network / 1e3:.1f} kB", f"{point.ram / 1e3:.1f} kB"]
-        made.append([str(point.number), error, left, *costs, f"{point.latency_us / 1e3:.2f} ms", point.choice])
-    return made
+        made.append((str(point.number), error, left, *costs, f"{point.latency_us / 1e3:.2f} ms", point.choice))
+    return tuple(made)
 
 
 def page(found: Result, task: str) -> str:
@@ -184,12 +184,13 @@ def page(found: Result, task: str) -> str:
         label = f"Error of {len(points)} points against {name} in {unit}"
         chart = Chart("Error", f"{name}, {unit}", (Curve("front", points),), label, dots=True)
         shown.append((f"by-{name.lower()}", f"Error against {name}", draw(chart)))
-    shown.append(("table", "Points of the front", _table(headings(task), rows(found))))
+    shown.append(("table", "Points of the front", _html(Grid(headers=tuple(headings(task)), rows=rows(found)))))
     compared = comparison_text(found)
     if compared:
-        shown.append(("compared", "Points compared", Markup("<p>{}</p>").format(compared)))
+        shown.append(("compared", "Points compared", _html(Paragraph(text=compared))))
     if found.features:
-        shown.append(("features", "Features by number", _table(["number", "trials", "features"], legend(found))))
+        head = ("number", "trials", "features")
+        shown.append(("features", "Features by number", _html(Grid(headers=head, rows=legend(found)))))
     counts = ", ".join(f"{count} {state}" for state, count in sorted(found.states.items()))
     return sections_page(f"Search: {found.identity.pipeline}", f"{found.trials} trials: {counts}; {found.rule}.", shown)
 
@@ -207,7 +208,7 @@ def comparison_text(found: Result) -> str:
     return f"In cross-validation over units, {enough}{exact}."
 
 
-def legend(found: Result) -> list[list[str]]:
+def legend(found: Result) -> tuple[tuple[str, str, str], ...]:
     """Return a row for every feature: its number, the trials of the front that use it, and its name."""
     made = []
     for number, name in enumerate(found.features, 1):
@@ -215,19 +216,12 @@ def legend(found: Result) -> list[list[str]]:
         points = "none" if not users else "all" if len(users) == len(found.front) else ", ".join(users)
         if len(points) > MOST_LETTERS:
             points = f"{len(users)} of {len(found.front)}"
-        made.append([str(number), points, name])
-    return made
+        made.append((str(number), points, name))
+    return tuple(made)
 
 
-def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> Markup:
-    cells = "".join(f"<th scope='col'>{html.escape(text)}</th>" for text in head)
-    lines = ""
-    for *cells_of, last in body:
-        # The last cell holds text and wraps, so that it is visible without scrolling.
-        message = f"<td class='say'>{html.escape(last)}</td>"
-        lines += "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells_of) + message + "</tr>"
-    table = f"<table><thead><tr>{cells}</tr></thead><tbody>{lines}</tbody></table>"
-    return Markup(f"<div class='scroll' tabindex='0'>{table}</div>")  # noqa: S704 - cells are escaped above
+def _html(block: Grid | Paragraph) -> Markup:
+    return blocks_html((block,), level=3)
 
 
 def _lower(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
