@@ -142,7 +142,7 @@ def _answered(options: AdviceOptions) -> AdviceOptions:
 
     requested: list[tuple[str, str, str, Callable[[str], str]]] = []
     if seen.header:
-        clock = find_time_column({name: seen.column(name) for name in seen.header})
+        clock = find_time_column({name: cells.tolist() for name, cells in seen.columns.items()})
         requested = [
             ("target", "which column is to be predicted", "", column),
             ("group", "which column names the person or machine", "", column),

@@ -285,14 +285,23 @@ def _no_reading(name: str, cells: Labels) -> str:
         if len(known) > 0.9 * len(cells):
             return "a different text in every row"
         return ""
-    numbers = read_target(cells)
-    whole = (
-        numbers.dtype.kind == "f" and bool(np.isfinite(numbers).all()) and bool((numbers == np.round(numbers)).all())
-    )
-    if whole and len(known) == len(cells) and len(cells) >= _FEWEST_COUNTED:
-        steps = np.diff(numbers)
-        if (steps > 0).all() and (steps <= 2).mean() >= _COUNTING:
+    if _is_numbering(cells):
+        if counts_rows(cells):
             return "counts the rows"
         if IDENTIFIER.search(_lower(name)):
             return "a different number in every row"
     return ""
+
+
+def _is_numbering(cells: Labels) -> bool:
+    """Return whether cells are whole numbers, a different one in every row."""
+    if len(cells) < _FEWEST_COUNTED or is_text(cells) or len(values_of(cells)) < len(cells):
+        return False
+    numbers = read_target(cells)
+    return numbers.dtype.kind == "f" and bool(np.isfinite(numbers).all() and (numbers == np.round(numbers)).all())
+
+
+def counts_rows(cells: Labels) -> bool:
+    """Return whether cells are whole numbers that always rise, mostly by one or two."""
+    steps = np.diff(read_target(cells)) if _is_numbering(cells) else np.zeros(1)
+    return bool((steps > 0).all() and (steps <= 2).mean() >= _COUNTING)

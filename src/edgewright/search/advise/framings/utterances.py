@@ -127,7 +127,7 @@ def _read(seen: Inspection, request: AdviceRequest) -> _LabelledText | None:
             f"one of the columns {', '.join(seen.header)}", repr(target), request.data, "Set it with --target"
         )
     column = names.get("text") or max((n for n in seen.sentences if n != target), key=lambda n: seen.words[n])
-    pairs = zip(seen.column(column), seen.column(target), strict=True)
+    pairs = zip(seen.columns[column].tolist(), seen.columns[target].tolist(), strict=True)
     made = tuple(Utterance(text=text, intent=label) for text, label in pairs if text and label)
     if {"text", "intent"} <= set(names):
         return _LabelledText(made, f"columns {column!r} and {target!r}", location)
@@ -188,8 +188,8 @@ def _questions(seen: Inspection) -> FramingResult:
         frame=Frame(
             task="retrieval",
             why=(
-                f"columns of questions and answers, {len(seen.rows):,} rows: answers come from documents and "
-                "are not recurring classes",
+                f"columns of questions and answers, {len(next(iter(seen.columns.values()))):,} rows: answers come from "
+                "documents and are not recurring classes",
             ),
             capabilities=capabilities(retrieval="the answer and its location must be found in the documents"),
             commands=commands,
