@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,6 +46,12 @@ class Inspection:
     def sentences(self) -> tuple[str, ...]:
         """Columns with sentences."""
         return tuple(name for name, words in self.words.items() if words >= _SENTENCE)
+
+    def no_measurements(self, used: Collection[str]) -> list[tuple[str, str]]:
+        """Return text columns and row counters with the reason to exclude them; not those that are used otherwise."""
+        found = [(name, "it holds text, not measurements") for name in self.words]
+        found += [(name, "it counts rows") for name in self.counters]
+        return [(name, why) for name, why in found if name and name not in used]
 
     def few_valued(self) -> tuple[str, ...]:
         """Return columns with 2 to 12 values of at least 3 rows each, which could be targets."""

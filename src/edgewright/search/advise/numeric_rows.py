@@ -86,9 +86,7 @@ def read_rows(seen: Inspection, request: AdviceRequest) -> Rows:
     labels = request.target if request.task == "anomaly" else ""
     table = {"kind": request.kind, "path": request.data} if request.kind else guess(request.data)
     time = request.time or find_time({**table, "target": request.target, "ignore": [*request.ignore]})
-    parts = {time, labels, request.group, request.session, *request.ignore, ""}
-    left = [(name, "it holds text, not measurements") for name in seen.words if name not in parts]
-    left += [(name, "it counts rows") for name in seen.counters if name not in parts]
+    left = seen.no_measurements({time, labels, request.group, request.session, *request.ignore})
     named = {"group": request.group, "session": request.session, "time": time, "target": labels,
              "ignore": [*request.ignore, *(name for name, _ in left)]}  # fmt: skip
     dataset = load_data({**table, **{k: v for k, v in named.items() if v}}, seed=request.seed)

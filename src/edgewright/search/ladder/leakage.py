@@ -75,12 +75,12 @@ def as_rows(problem: Problem) -> Problem:
     return dataclasses.replace(problem, by="row", units=np.arange(len(problem.y), dtype=np.int64))
 
 
-def leaking_columns(problem: Problem) -> tuple[str, ...]:
-    """Return one sentence for each column that may leak the target."""
+def leaking_columns(problem: Problem) -> tuple[tuple[str, str], ...]:
+    """Return the name of each column that may leak the target, and a sentence."""
     if are_pictures(problem.samples):
         return ()  # a channel of pixels is no column
-    lines = [finding.sentence for finding in predictors(problem.dataset)]
-    return (*lines, *_pure_value_columns(problem))
+    found = [(finding.column, finding.sentence) for finding in predictors(problem.dataset)]
+    return (*found, *_pure_value_columns(problem))
 
 
 def copied_pictures(problem: Problem, fold: Fold) -> tuple[str, ...]:
@@ -88,25 +88,26 @@ def copied_pictures(problem: Problem, fold: Fold) -> tuple[str, ...]:
     return tuple(finding.sentence for finding in near_copies(problem.samples, fold.train, fold.test))
 
 
-def _pure_value_columns(problem: Problem) -> list[str]:
-    """Return a sentence for each column with few values of which one always has the same class, a rare one overall."""
+def _pure_value_columns(problem: Problem) -> list[tuple[str, str]]:
+    """Return name and sentence of columns with few values, one of which always has the same, overall rare class."""
     X, y = problem.samples.X, np.asarray(problem.y)
     if problem.task != "classification" or X.ndim > 2:
         return []
     lines = []
     for index, column in enumerate(problem.samples.columns):
         values = X[:, index]
-        known = np.unique(values[np.isfinite(values)])
-        if not 1 < len(known) <= _FEW_VALUES:
+        different = np.unique(values[np.isfinite(values)])
+        if not 1 < len(different) <= _FEW_VALUES:
             continue
-        for value in known:
+        for value in different:
             own = y[values == value]
             share = float((y == own[0]).mean())
             if len(own) >= FEWEST_SURE and (own == own[0]).all() and share < 0.5:
-                lines.append(
+                text = (
                     f"{column.name} = {value:g} always has {problem.dataset.target_name} {own[0]} ({len(own)} rows): "
-                    f"is it known before the target? If not, use --ignore {column.name!r}"
                 )
+                text += f"is it known before the target? If not, use --ignore {column.name!r}"
+                lines.append((column.name, text))
     return lines
 
 

@@ -187,7 +187,11 @@ class Ladder(Race):
             verdict=verdict_text,
             stopped=stopped,
             profile=self.config.device.profile,
-            notes=(*problem.notes, *leaking_columns(problem), *copied_pictures(problem, self.heats.folds[0])),
+            notes=(
+                *problem.notes,
+                *(sentence for _, sentence in leaking_columns(problem)),
+                *copied_pictures(problem, self.heats.folds[0]),
+            ),
             interrupted=interrupted,
             cpu_seconds=spent,
         )

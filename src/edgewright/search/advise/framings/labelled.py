@@ -231,9 +231,10 @@ def _setup(seen: Inspection, request: AdviceRequest) -> Setup:
         _find_time(named, request, why)
         taken = {**named, "ignore": [*request.ignore]}
         texts = find_categories({**({} if "kind" in named else guess(request.data)), "path": request.data, **taken})
-        left += _no_measurement(seen, request, {str(named.get("time", "")), *texts})
+        used = {request.target, request.group, request.session, str(named.get("time", "")), *texts}
+        left += seen.no_measurements({*used, *request.ignore, *request.keep})
         named |= {"ignore": [*request.ignore, *(name for name, _ in left)], **({"categories": texts} if texts else {})}
-        window = _window(seen, request, named, why)
+        window = _window(request, named, why)
         problem, config = _problem(request, named, window, left)
         has = problem.dataset.target_name
         if request.target and has.lower() != request.target.lower():
@@ -274,10 +275,8 @@ def _leaking_columns(problem: Problem, kept: tuple[str, ...]) -> dict[str, str]:
     A column in which each class has its own range is kept and only noted, because a threshold can use it.
     """
     found = {}
-    names = sorted((column.name for column in problem.samples.columns), key=len, reverse=True)
-    for sentence in leaking_columns(problem):
-        name = next((name for name in names if sentence.startswith(f"{name} ")), "")
-        if name and name not in kept and OWN_RANGE not in sentence:
+    for name, sentence in leaking_columns(problem):
+        if name not in kept and OWN_RANGE not in sentence:
             text = sentence.split(": is it known")[0].removeprefix(f"{name} ")
             found[name] = f"it may leak the target ({text}); include it with --keep {shlex.quote(name)}"
     return found
@@ -305,14 +304,7 @@ def _find_time(named: dict[str, object], request: AdviceRequest, why: list[str])
         why.append(f"the column {time} holds the times of rows, so folds keep whole days or blocks of time")
 
 
-def _no_measurement(seen: Inspection, request: AdviceRequest, used: set[str]) -> list[tuple[str, str]]:
-    """Return text columns and row counters to exclude, with the reason; not the columns that are used."""
-    parts = {request.target, request.group, request.session, *used, *request.ignore, *request.keep, ""}
-    found = [(name, "it holds text, not measurements") for name in seen.words if name not in parts]
-    return found + [(name, "it counts rows") for name in seen.counters if name not in parts]
-
-
-def _window(seen: Inspection, request: AdviceRequest, named: dict[str, object], why: list[str]) -> WindowConfig | None:
+def _window(request: AdviceRequest, named: dict[str, object], why: list[str]) -> WindowConfig | None:
     """Return the window set by the user, or a default for the rate of the data."""
     if request.window:
         return WindowConfig(samples=request.window, step=request.step or None, target=request.window_target)
