@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,20 +11,31 @@ import msgspec
 import numpy as np
 import pytest
 
+from c99_examples import sizes_of
 from c99_stages import in_onnxruntime, need_compiler, share_of_tolerance
 from edgewright.compression.int8 import quantise
+from edgewright.core.decision import Decider
 from edgewright.core.integer.network import run_integer, to_integers, to_reals
+from edgewright.export._c_graph import values
 from edgewright.export._c_host import STRICT, load_c99
 from edgewright.export._c_pipeline import write_c99
+from edgewright.export._c_stream import write_stream_c99
+from edgewright.export.contract import Stream, Subject
+from edgewright.export.program import program_of
 from edgewright.graph.extract import integer_network
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.network import NetworkClassifier
 from edgewright.pipeline.fitting import next_context
+from edgewright.pipeline.footprint import fill_bytes
 from edgewright.pipeline.plan import build, parts
 from edgewright.pipeline.whole_graph import graph_of
+from edgewright.profiles.catalogue import load_profile
+from edgewright.schema.device import DecisionSpec
 from edgewright.schema.graph import Graph, StageMark, Value
 from edgewright.schema.integer import Rounding
+from edgewright.schema.package import WindowSpec
 from stage_examples import Floats, arriving
+from stream_example import CStream, in_python
 
 MOTION: list[dict[str, Any]] = [
     {"kind": "impute", "strategy": "median"},
@@ -112,3 +124,50 @@ def test_float_windows_have_every_label_of_onnx_runtime(name: str, tmp_path: Pat
     np.testing.assert_allclose(found.outputs["probabilities"], expected, atol=1e-4)
     close = np.abs(np.diff(np.sort(expected, axis=1)[:, -2:], axis=1)).ravel() < 2e-4
     np.testing.assert_array_equal(found.outputs["label"][~close], expected.argmax(axis=1)[~close])
+
+
+def test_frames_of_a_sound_take_the_memory_of_one() -> None:
+    graph, X = fitted("sound")
+    bands = 4 * values(graph)[next(mark.value for mark in graph.stages if "mel" in mark.stage)].size
+    assert program_of(graph).values < 2 * bands + 4 * 4 * 256 < 4 * X[0].size
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["float", "int8"])
+@pytest.mark.parametrize("step", [1900, 4000, 4500], ids=["overlap", "beside", "apart"])
+def test_a_sound_as_it_arrives_has_the_answers_of_its_windows(form: str, step: int, tmp_path: Path) -> None:
+    graph, X = fitted("sound")
+    graph = graph if form == "float" else quantise(graph, X[: len(X) // 2])
+    window = WindowSpec(samples=X.shape[2], step=step, rate=8000.0)
+    code = write_c99(graph, Subject("m", graph).integers, name="m", ranges=[(-2.0, np.inf)])
+    there = Stream(window, graph.labels, DecisionSpec())
+    files = code | write_stream_c99(there, X.shape[1:], len(graph.labels), name="m", header=code["m.h"])
+    assert "window[" not in files["m_stream.h"]
+    alone = load_c99(files, tmp_path, flags=(*STRICT, "-O1", "-ffp-contract=off"), taps=False)
+    stream = CStream(next(tmp_path.glob("*.so")), "m", len(graph.labels))
+    rows = np.concatenate([X[place, 0] for place in range(16)])[:, None]
+    # A window has no answer for one sample that is none, and begins anew behind a gap.
+    rows[9_000:9_002], rows[17_123], rows[25_000] = np.nan, np.inf, -2.5
+    gaps = {21_001: 40, 30_000: 0}
+    found, _ = stream.run(rows, gaps)
+    decider = Decider(there.decision, graph.labels)
+
+    def answer(x: Floats) -> Floats:
+        """Return probabilities of which those of no answer are none, as the decider of a device takes them."""
+        given = alone.predict(x)
+        made = np.array(given.outputs["probabilities"], np.float32)
+        made[given.flags != 0] = np.nan
+        return made
+
+    wanted, _ = in_python(rows, gaps, window, decider, answer, 8000.0)
+    assert len(wanted) > 3
+    assert found == wanted
+    # What the estimate adds for the rows that arrive is what the stream keeps beside its model.
+    kept = fill_bytes(load_profile("cortex-m4"), graph, window)
+    assert kept < 4 * X.shape[2]
+    (stated,) = re.findall(r"Memory: (\d+) bytes of RAM besides", files["m_stream.h"])
+    whole = write_stream_c99(there, X.shape[1:], len(graph.labels), name="m")["m_stream.h"]
+    (before,) = re.findall(r"Memory: (\d+) bytes of RAM besides", whole)
+    assert int(before) - int(stated) == 4 * X.shape[2] + 4 * (1 + (step > X.shape[2])) - kept
+    sizes = sizes_of(tmp_path, "m_stream.h", "m_stream_context", "m_context")
+    assert 0 <= sizes[0] - sizes[1] - int(stated) < 8

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewright.core.decision import SLACK, check_decision, own_thresholds
+from edgewright.export._c_frames import Grid
 from edgewright.export._c_text import number
 from edgewright.export.contract import Stream
 from edgewright.schema.errors import InputError
@@ -29,6 +30,7 @@ class Layout:
         own: by class, 0 for none.
         alarms: places of the labels.
         quiet: rows after an alarm without another of the same label.
+        grid: frames that are worked out as they come; None where a window is kept.
     """
 
     name: str
@@ -43,18 +45,21 @@ class Layout:
     own: tuple[float, ...]
     alarms: tuple[int, ...]
     quiet: int
+    grid: Grid | None = None
 
     @property
     def ram(self) -> int:
         """Bytes of the state; every member takes a multiple of four."""
         window = self.channels * self.samples + 1 if self.samples > 1 else 0
+        if self.grid is not None:
+            window = self.grid.memory(self.step) // 4 - (self.step > self.samples)
         decision = (self.classes + 3) if self.classes else 0
         kept = self.smoothing * self.classes + 2 if self.smoothing > 1 else 0
         return 4 * (2 + window + (self.step > self.samples) + decision + kept + (len(self.alarms) if self.quiet else 0))
 
 
-def layout_of(name: str, stream: Stream, shape: tuple[int, ...], outputs: int) -> Layout:
-    """Return the numbers of a stream."""
+def layout_of(name: str, stream: Stream, shape: tuple[int, ...], outputs: int, grid: Grid | None = None) -> Layout:
+    """Return the numbers of a stream, with the frames of its model where it takes them as they come."""
     spec, labels, window = stream.decision, stream.labels, stream.window
     check_decision(spec, labels)
     samples, step = (1, 1) if window is None else (window.samples, window.step)
@@ -80,6 +85,7 @@ def layout_of(name: str, stream: Stream, shape: tuple[int, ...], outputs: int) -
         own=tuple(float(v) for v in own_thresholds(spec, labels)) if spec.thresholds else (),
         alarms=tuple(place for place, label in enumerate(labels) if label in spec.alarms),
         quiet=_quiet(stream) if spec.alarms else 0,
+        grid=grid if grid is not None and grid.pays(step) else None,
     )
 
 

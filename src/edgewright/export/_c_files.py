@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from edgewright.core.objects import METADATA
-from edgewright.export._c_header import Interface, header, network_header
+from edgewright.export._c_frames import Framed
+from edgewright.export._c_header import Interface, framed_head, header, network_header
 from edgewright.export._c_math import own_functions
 from edgewright.export._c_pixels import entry, rounded
 from edgewright.export._c_source import Buffer
@@ -35,6 +37,9 @@ def files(unit: Unit, face: Interface) -> dict[str, str]:
     arena = unit.arena(kept, inside, face.ends)
     cuts = (0, *face.borders, whole)
     labels = ["before", "round", "network", "after"] if face.network is not None else ["before", "after"]
+    frames = face.frames
+    if frames is not None:
+        cuts = (frames.steps, *cuts[1:])
     parts = [(label, unit.steps[a:b]) for label, a, b in zip(labels, cuts[:-1], cuts[1:], strict=True)]
     calls: list[str] = []
     with_bytes: list[str] = []
@@ -42,8 +47,11 @@ def files(unit: Unit, face: Interface) -> dict[str, str]:
         face.takes_bytes and not unit.slots and not any("input" in routine.arguments for routine in unit.routines)
     )
     values = "context->values.arena" if face.network is not None else "context->arena"
-    location = partial(_place, arena, values)
+    inner = location = partial(_place, arena, values)
     functions = [_routine(unit, routine, location) for routine in unit.routines]
+    if frames is not None:
+        functions += [_frame(unit, frames, inner), _window(unit, frames, inner)]
+        location = partial(_framed_place, inner, frames.made)
     for label, steps in _pieces(parts):
         if label == "network":
             functions.append(_network(unit, steps, arena))
@@ -51,24 +59,33 @@ def files(unit: Unit, face: Interface) -> dict[str, str]:
             calls.append(f"    (void){name}_network(&context->values.network, {first}, {last});")
             with_bytes.append(calls[-1])
             continue
-        uses = any(buffer.name == "input" for step in steps for buffer in step.buffers)
-        functions.append(_function(unit, label, steps, arena, values, "const float *input" if uses else ""))
-        calls.append(f"    {name}_{label}(context{', input' if uses else ''});")
+        named = {buffer.name for step in steps for buffer in step.buffers}
+        uses = "input" in named
+        word = "input" if uses else "frames" if frames is not None and frames.made.name in named else ""
+        functions.append(_function(unit, label, steps, location, word and f"const float *{word}"))
+        calls.append(f"    {name}_{label}(context{word and f', {word}'});")
         if face.pixels is not None and label.startswith(("before", "round")):
             continue
         if takes_bytes and uses:
             label = f"{label}_pixels"
-            text = _function(unit, label, steps, arena, values, "const uint8_t *input")
+            text = _function(unit, label, steps, location, "const uint8_t *input")
             functions.append(re.sub(r"\binput\[", "(float)input[", text))
         with_bytes.append(f"    {name}_{label}(context{', pixels' if uses else ''});")
-    lines = [*_checks(unit, face), *calls, *_answer(face, location), *_doubts(unit, face)]
+    checks, lines = _checks(unit, face), [*calls, *_answer(face, location), *_doubts(unit, face)]
     # An answer that is a constant, or one of the input alone.
-    unused = [word for word in ("context", "input") if not any(word in line for line in lines)]
+    unused = [word for word in ("context", "input") if not any(word in line for line in (*checks, *lines))]
+    begin = ["    unsigned flags = 0u;"]
+    head = f"int {name}_predict({name}_context *context, const float *input, {name}_answer *answer) {{"
+    if frames is not None:
+        functions.append("\n".join([head, *begin, *checks, *_predict_framed(name, frames, inner)]))
+        head, begin, unused = f"{framed_head(name)} {{", [], []
+        checks = [f"    ({inner(frames.there, False)})[0] = (float)there;"]
     body = [
-        f"int {name}_predict({name}_context *context, const float *input, {name}_answer *answer) {{",
+        head,
         *(f"    (void){word};" for word in unused),
-        "    unsigned flags = 0u;",
+        *begin,
         *_guard(unit, face),
+        *checks,
         *lines,
         "    answer->flags = flags;",
         "    return (int)flags;",
@@ -134,13 +151,45 @@ def _pointer(buffer: Buffer, location: str, constant: bool) -> str:
     return f"{'const ' if constant else ''}{TYPES[buffer.kind]} *const {buffer.name} = {location};"
 
 
-def _function(unit: Unit, label: str, steps: Sequence[Step], arena: Arena, values: str, argument: str) -> str:
+def _framed_place(location: Place, frames: Buffer, buffer: Buffer, constant: bool) -> str:
+    """C expression of an address, where the numbers of the frames lie wherever the caller has them."""
+    return "frames" if buffer is frames else location(buffer, constant)
+
+
+def _frame(unit: Unit, frames: Framed, location: Place) -> str:
+    """NAME_frame, which works one frame out."""
+    name = unit.name
+    given = f"{name}_context *context, const float *{frames.input}, float *{frames.output}"
+    # Compilers would put the passes of a transform into it, and run out of a core's registers for numbers.
+    kind = unit.helper("small", SMALL) if unit.floats else unit.helper("apart", APART)
+    head, steps = f"{kind} void {name}_frame({given}) {{", frames.loop.inner
+    return "\n".join([head, *_unused(["context"], steps, location), *_blocks(steps, location), "}"])
+
+
+def _window(unit: Unit, frames: Framed, location: Place) -> str:
+    """Return the function that works out all frames of a window."""
+    grid, made = frames.grid, frames.made.name
+    call = f"    {unit.name}_frame(context, input + {grid.hop} * {COUNTER}, {made} + {grid.values} * {COUNTER});"
+    loop = replace(frames.loop, lines=(frames.loop.lines[0], call, "}"), inner=())
+    steps = [loop if step is frames.loop else step for step in unit.steps[: frames.steps]]
+    return _function(unit, "each_frame", steps, location, "const float *input")
+
+
+def _predict_framed(name: str, frames: Framed, location: Place) -> list[str]:
+    there, made = location(frames.there, True), location(frames.made, True)
+    return [
+        f"    {name}_each_frame(context, input);",
+        f"    return {name}_framed(context, {made}, (int)({there})[0], flags, answer);",
+        "}",
+    ]
+
+
+def _function(unit: Unit, label: str, steps: Sequence[Step], location: Place, argument: str) -> str:
     # One that is called once would be put back where it was cut out.
     apart = f"{unit.helper('apart', APART)} " if label[-1].isdigit() or len(steps) == STEPS else ""
     # A float network has its loops here.
     apart = f"{unit.helper('small', SMALL)} " if unit.floats and unit.unrolled else apart
-    location = partial(_place, arena, values)
-    words = ["context", *(["input"] if argument else [])]
+    words = ["context", *argument.split("*")[1:]]
     arguments = ", ".join([f"{unit.name}_context *context", *([argument] if argument else [])])
     head = f"{apart}static void {unit.name}_{label}({arguments}) {{"
     return "\n".join([head, *_unused(words, steps, location), *_blocks(steps, location), "}"])

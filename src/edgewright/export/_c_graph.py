@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.executor import compile_graph
+from edgewright.export._c_frames import with_frames
 from edgewright.export._c_kernels import with_kernels
 from edgewright.export._c_picks import with_early_picks
 from edgewright.export._c_spectrum import with_spectra
@@ -158,7 +159,9 @@ def plan_graph(graph: Graph, integer: bool) -> Plan:
     graph, again = once(_flat(graph))
     alias |= again
     made = values(graph)
-    graph = with_kernels(with_walks(with_spectra(graph)))
+    framed = with_frames(graph, {name: tuple(array.shape) for name, array in made.items()})
+    made = made if framed is graph else values(framed)
+    graph = with_kernels(with_walks(with_spectra(framed)))
     before, after = _parts(graph, end, alias)
     constant = constant_values(graph)
     nodes = [n for n in (*before, *after) if n.outputs[0] not in constant]

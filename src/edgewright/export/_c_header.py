@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from edgewright.core.categories import fields, made_columns
+from edgewright.export._c_frames import Framed
 from edgewright.export._c_graph import turning
 from edgewright.export._c_pixels import Pixels
 from edgewright.export._c_source import Buffer, Source
-from edgewright.export._c_text import comment, guarded
+from edgewright.export._c_text import comment, guarded, number
 from edgewright.export._c_unit import Arena, Unit
 from edgewright.graph.mask import without_mask
 from edgewright.schema.graph import Graph
@@ -45,6 +47,7 @@ class Interface:
             what is no image, and is taken in the graph's order.
         pixels: how bytes of a picture enter the network where nothing stands before it.
         takes_bytes: whether the input is a picture of bytes.
+        frames: of a window, where nothing else is made of it.
     """
 
     graph: Graph
@@ -60,6 +63,7 @@ class Interface:
     image: str = ""
     pixels: Pixels | None = None
     takes_bytes: bool = False
+    frames: Framed | None = None
 
 
 def header(unit: Unit, face: Interface, arena: Arena, *, pixels: bool = False) -> str:
@@ -88,6 +92,7 @@ def header(unit: Unit, face: Interface, arena: Arena, *, pixels: bool = False) -
         "/* Answers for one sample: 0, or flags. The answer is given in either case. */",
         f"int {name}_predict({name}_context *context, const float *input, {name}_answer *answer);",
         *(_pixels(name) if pixels else []),
+        *(_frames(name, face.frames, face.limits) if face.frames is not None else []),
     ]
     if face.taps:
         lines += [
@@ -108,6 +113,33 @@ def _pixels(name: str) -> list[str]:
         "/* The same for a picture of bytes, as a camera gives it: no array of floats is needed. */",
         f"int {name}_predict_pixels({name}_context *context, const uint8_t *pixels, {name}_answer *answer);",
     ]
+
+
+def _frames(name: str, frames: Framed, limits: Sequence[Range]) -> list[str]:
+    upper = name.upper()
+    return [
+        "",
+        f"/* The same without the window: each of its {upper}_FRAMES frames, one every {upper}_HOP samples, becomes",
+        f" * {upper}_FRAME_VALUES numbers, and these the answer; `there` samples of the window are finite, and `flags`",
+        " * has OUT_OF_RANGE where one of them is OUTSIDE. */",
+        *frames.grid.macros(name),
+        f"#define {upper}_OUTSIDE(x) ({_outside(limits)})",
+        f"void {name}_frame({name}_context *context, const float *input, float *values);",
+        f"{framed_head(name)};",
+    ]
+
+
+def framed_head(name: str) -> str:
+    """Return the declaration of the function that makes an answer of frames."""
+    given = f"{name}_context *context, const float *frames, int there, unsigned flags"
+    return f"int {name}_framed({given}, {name}_answer *answer)"
+
+
+def _outside(limits: Sequence[Range]) -> str:
+    """Return the condition for a finite number outside of the limits of its one channel."""
+    low, high = (limits[0] if limits else None) or (-np.inf, np.inf)
+    parts = [f"(x) {sign} {number(end)}" for sign, end in (("<", low), (">", high)) if np.isfinite(end)]
+    return f"(x) - (x) == 0.0f && ({' || '.join(parts)})" if parts else "0"
 
 
 def _doubt(upper: str, face: Interface) -> list[str]:

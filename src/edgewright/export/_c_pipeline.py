@@ -12,6 +12,7 @@ from edgewright.export._c_banks import Bank, banks_of
 from edgewright.export._c_bytes import bytes_of
 from edgewright.export._c_channels import LoopWriter
 from edgewright.export._c_files import files, network_files
+from edgewright.export._c_frames import framed
 from edgewright.export._c_graph import Plan, image_channels, layer_names, node_names, plan_graph, turning
 from edgewright.export._c_header import Interface, Range
 from edgewright.export._c_picks import channels_of
@@ -148,6 +149,7 @@ def lay_out(
         output.name: unit.stored(_value(unit, plan, values, output.name), in_order=True) for output in graph.outputs
     }
     taps = _tap_names(plan, source.name, seen)
+    frames = None if image else framed(unit, graph, borders[0])
     face = Interface(
         graph,
         network,
@@ -162,6 +164,7 @@ def lay_out(
         image,
         pixels,
         takes,
+        frames,
     )
     return unit, face
 

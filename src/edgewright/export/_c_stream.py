@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgewright.export._c_decide import Layout, decide_code, layout_of
+from edgewright.export._c_frames import grid_in
 from edgewright.export._c_stream_detectors import (
     EVENT,
     NEXT,
@@ -16,7 +17,7 @@ from edgewright.export._c_stream_detectors import (
     told_of,
     watch_code,
 )
-from edgewright.export._c_stream_window import SKIP, fill_code, slide_code
+from edgewright.export._c_stream_window import SKIP, fill_code, frames_clear, frames_code, frames_state, slide_code
 from edgewright.export._c_text import identifier, number, template_comment
 from edgewright.export.contract import Stream
 
@@ -35,6 +36,7 @@ def write_stream_c99(
     columns: Sequence[str] = (),
     watchers: Watchers = _NOBODY,
     turned: bool = False,
+    header: str = "",
 ) -> dict[str, str]:
     """Return the code around a model that `write_c99` wrote under the same name.
 
@@ -46,6 +48,7 @@ def write_stream_c99(
         columns: names of the channels, for the header.
         watchers: detectors of the same rows, whose anomalies are events, too.
         turned: whether NAME_adapt.c swaps and mirrors the axes of a window before the model.
+        header: NAME.h of the model, which says whether it takes a window frame by frame; else windows are kept.
 
     Returns:
         File name -> text: NAME_stream.h and NAME_stream.c, and the files of the detectors.
@@ -54,7 +57,8 @@ def write_stream_c99(
         InputError: for a name that C does not take, windows of another shape than the model's, a decision that is
             none of the model's, or a refractory time for rows whose rate is not known.
     """
-    layout = layout_of(identifier(name), stream, tuple(shape), outputs)
+    whole = turned or any(watcher.given for watcher in watchers.all)
+    layout = layout_of(identifier(name), stream, tuple(shape), outputs, None if whole else grid_in(header))
     made = {
         f"{name}_stream.h": _header(layout, stream, columns, watchers),
         f"{name}_stream.c": _source(layout, watchers.all, turned=turned),
@@ -181,10 +185,12 @@ def _state(at: Layout, watchers: Sequence[Watcher]) -> list[str]:
     # Arrays come last: what lies near the beginning is reached by shorter instructions.
     fields = ["    uint32_t rows; /* that came or were lost */", "    unsigned flags; /* of the last answer */"]
     arrays: list[str] = []
-    if at.samples > 1:
+    if at.grid is not None:
+        arrays += frames_state(at.grid, at.step)
+    elif at.samples > 1:
         fields.append("    int filled; /* rows of the window */")
         arrays.append(f"    float window[{at.channels * at.samples}];")
-    if at.step > at.samples:
+    if at.step > at.samples and at.grid is None:
         fields.append("    int skip; /* rows up to the next window */")
     if at.classes:
         fields += [
@@ -236,7 +242,9 @@ def _push_code(at: Layout, watchers: Sequence[Watcher], *, turned: bool) -> str:
             "        }",
             "    }",
         ]
-    if at.samples > 1:
+    if at.grid is not None:
+        lines += frames_code(at.grid, at.step)
+    elif at.samples > 1:
         lines += [
             *fill_code(at.channels, at.samples, at.step, "sample"),
             *(["    @_adapt_before(context->window);"] if turned else []),
@@ -265,8 +273,7 @@ _TAIL = ("    event->row = row;", "    event->flags = answer.flags;", "    retur
 def _init_code(at: Layout, watchers: Sequence[Watcher]) -> str:
     """Return the first state, number by number: nothing reads the long arrays before they are set."""
     lines = ["    context->rows = 0u;", "    context->flags = 0u;"]
-    lines += ["    context->filled = 0;"] if at.samples > 1 else []
-    lines += ["    context->skip = 0;"] if at.step > at.samples else []
+    lines += _cleared(at)
     if at.classes:
         lines += ["    context->decided = 0;", *(["    context->first = 0;"] if at.smoothing > 1 else [])]
         lines += [f"    for (int i = 0; i < {at.classes}; ++i) {{", "        context->means[i] = 0.0f;", "    }"]
@@ -278,6 +285,14 @@ def _init_code(at: Layout, watchers: Sequence[Watcher]) -> str:
     return "\n".join(["void @_init(@_stream_context *context) {", *lines, "}"])
 
 
+def _cleared(at: Layout) -> list[str]:
+    """Return lines that begin a window with the next row."""
+    if at.grid is not None:
+        return frames_clear(at.grid, at.step)
+    filled = ["    context->filled = 0;"] if at.samples > 1 else []
+    return [*filled, *(["    context->skip = 0;"] if at.step > at.samples else [])]
+
+
 def _gap_code(at: Layout, watchers: Sequence[Watcher]) -> str:
     lines = ["void @_gap(@_stream_context *context, uint32_t rows) {", "    context->rows += rows;"]
     if at.quiet:
@@ -286,8 +301,7 @@ def _gap_code(at: Layout, watchers: Sequence[Watcher]) -> str:
             "        context->quiet[i] -= context->quiet[i] < rows ? context->quiet[i] : rows;",
             "    }",
         ]
-    lines += ["    context->filled = 0;"] if at.samples > 1 else []
-    lines += ["    context->skip = 0;"] if at.step > at.samples else []
+    lines += _cleared(at)
     lines += ["    @_forget(context);"] if at.classes else []
     lines += [f"    {w.prefix}_detect_gap(&context->detector{n});" for n, w in enumerate(watchers) if w.form.cuts]
     return "\n".join([*lines, "}"])

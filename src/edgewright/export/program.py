@@ -15,6 +15,7 @@ from functools import partial
 import numpy as np
 
 from edgewright.export._c_files import STEPS
+from edgewright.export._c_frames import Grid, cuts_of
 from edgewright.export._c_header import Interface
 from edgewright.export._c_loops import FOR, SET, SHORT, Places, Turns
 from edgewright.export._c_pipeline import lay_out
@@ -78,6 +79,17 @@ def program_of(graph: Graph, network: IntegerNetwork | None = None, *, core: str
         run=tally.run,
         network=_tables_of(unit, inside),
     )
+
+
+def grid_of(graph: Graph, network: IntegerNetwork | None = None, *, core: str = "", flash: float = 0.0) -> Grid | None:
+    """Return the frames of which generated C makes the answer to a window; None where it needs the window.
+
+    Arguments as of `program_of`.
+    """
+    if not cuts_of(graph):
+        return None
+    frames = lay_out(graph, network, name="model", core=counted_as(core), flash=flash)[1].frames
+    return None if frames is None else frames.grid
 
 
 def _memory(unit: Unit, face: Interface, network: IntegerNetwork | None) -> tuple[tuple[int, ...], range, Arena]:

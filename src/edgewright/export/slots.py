@@ -86,7 +86,8 @@ def slot_code(subject: Subject) -> SlotCode:
         subject.graph, subject.integers, name=subject.word, columns=names, units=units, ranges=limits_of(subject),
         slots=True, confidence=subject.confidence,
     )  # fmt: skip
-    text = {**files(unit, face), **around(subject)}
+    text = files(unit, face)
+    text |= around(subject, text[f"{subject.word}.h"])
     field = next((n for n in face.outputs if n not in ("label", "confidence")), "")
     if not field:
         raise InputError("a model that gives probabilities or numbers", "a label alone", subject.name)

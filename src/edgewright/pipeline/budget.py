@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from edgewright.core.engines import choose
 from edgewright.core.formatting import percent, plural
 from edgewright.core.predictor import Answers, Predictor
 from edgewright.pipeline.cards import number
-from edgewright.pipeline.footprint import form_footprint
+from edgewright.pipeline.footprint import fill_bytes, form_footprint
 from edgewright.pipeline.material import Material
 from edgewright.pipeline.measure import Cost, measured
 from edgewright.pipeline.plan import Plan
@@ -47,16 +46,11 @@ def budgets(
     step = 0 if window is None else (window.step or max(1, window.samples // 2))
     return estimate(
         profile,
-        form_footprint(profile, form.graph, buffer_bytes=window_bytes(plan, material)),
+        form_footprint(profile, form.graph, buffer_bytes=fill_bytes(profile, form.graph, window)),
         package_bytes=package.stat().st_size if package is not None and package.exists() else 0,
         deadline_us=step / samples.rate * 1e6 if samples.rate and step else 0.0,
         measured_latency_us=measured_us if profile.instruction_set == _HERE else None,
     )
-
-
-def window_bytes(plan: Plan, material: Material) -> int:
-    """Return bytes of the window that is filled row by row in float32 while the one before it is worked on."""
-    return 0 if plan.config.window is None else int(np.prod(material.samples.X.shape[1:])) * 4
 
 
 def with_estimates(

@@ -14,9 +14,10 @@ from edgewright.core.package import model_file
 from edgewright.data.audited_labels import told
 from edgewright.pipeline.agreement import agreement
 from edgewright.pipeline.alternatives import holder
-from edgewright.pipeline.budget import budgets, package_card, window_bytes, with_estimates
+from edgewright.pipeline.budget import budgets, package_card, with_estimates
 from edgewright.pipeline.class_samples import class_samples
 from edgewright.pipeline.folder import JUDGED
+from edgewright.pipeline.footprint import fill_bytes
 from edgewright.pipeline.int8_repair import FLOAT, Fitted, Repair, repaired_forms
 from edgewright.pipeline.job import Job
 from edgewright.pipeline.learning import Evaluated
@@ -89,7 +90,8 @@ def deploy(job: Job, fit: Fit, judged: Evaluated, folder: Path) -> Deployed:
     deployed = compression.variants[-1].latency_p50_us
     device = budgets(job.plan, material, forms[-1], path, deployed)
     if not refused and (refused := refusal(device)) and takes_programs(job.plan.profile):
-        refused += f"; {holder(forms[-1].graph, Budget(), window_bytes(job.plan, material))}"
+        graph = forms[-1].graph
+        refused += f"; {holder(graph, Budget(), fill_bytes(job.plan.profile, graph, config.window))}"
     job.listener.compression(compression)
     if config.cards.package:
         names = judged.predictions[0].feature_names

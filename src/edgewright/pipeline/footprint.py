@@ -17,19 +17,22 @@ from edgewright.compression.int8 import quantise, values_of
 from edgewright.compression.recurrent import STEP
 from edgewright.compression.section import network_section
 from edgewright.export.contract import Subject
-from edgewright.export.program import program_of
+from edgewright.export.program import grid_of, program_of
 from edgewright.graph.cost import cost
 from edgewright.pipeline.fpga import SETS, verilog_footprint
 from edgewright.profiles.footprint import Footprint, Load, on_system, over_budget, program_footprint, takes_programs
 from edgewright.profiles.misses import Miss
+from edgewright.schema.config import WindowConfig
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.graph import Graph, Node
 from edgewright.schema.integer import IntegerNetwork
+from edgewright.schema.package import WindowSpec
 from edgewright.schema.profile import Profile
 
 __all__ = (
     "Footprint",
     "as_integers",
+    "fill_bytes",
     "footprint",
     "form_footprint",
     "over_budget",
@@ -80,6 +83,27 @@ def subject_footprint(
         program = program_of(subject.graph, subject.integers, core=profile.core, flash=profile.flash.value)
         return program_footprint(profile, program, form=form, buffer_bytes=buffer_bytes, own=own)
     return rough_footprint(profile, subject, form=form, buffer_bytes=buffer_bytes, own=own)
+
+
+def fill_bytes(profile: Profile, graph: Graph, window: WindowConfig | WindowSpec | None, *, whole: bool = False) -> int:
+    """Return bytes that are filled while the rows of a window arrive, beside the memory of a model.
+
+    Args:
+        profile: of the device.
+        graph: of the model.
+        window: how rows become samples; None where every row is one, or a sample comes whole.
+        whole: whether something else than the model reads the window.
+    """
+    if window is None:
+        return 0
+    step, size = window.step or max(1, window.samples // 2), 4 * math.prod(graph.inputs[0].shape)
+    if whole or not takes_programs(profile):
+        return size
+    try:
+        grid = grid_of(graph, Subject("model", graph).integers, core=profile.core, flash=profile.flash.value)
+    except (InputError, UnknownNameError):
+        return size
+    return grid.memory(step) if grid is not None and grid.pays(step) else size
 
 
 def form_footprint(profile: Profile, graph: Graph, *, buffer_bytes: int = 0, own: Sequence[Miss] = ()) -> Footprint:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgewright.graph.stage import Emitting
-from edgewright.pipeline.footprint import footprint
+from edgewright.pipeline.footprint import fill_bytes, footprint
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.profiles.footprint import Footprint
 from edgewright.race.contract import Fitted
@@ -43,10 +43,9 @@ def price(fitted: Fitted, problem: Problem, config: PipelineConfig, profile: Pro
     if not isinstance(steps[-1][1], Emitting):
         return None, "it has no ONNX form"
     shape = tuple(int(n) for n in problem.samples.X.shape[1:])
-    buffer = 4 * int(problem.samples.X[0].size) if problem.window is not None else 0
     try:
         graph = graph_of(steps, shape, config.name, problem.samples.columns)
         bits = 8 if config.compression.int8 else _FLOAT_BITS
-        return footprint(profile, graph, bits=bits, buffer_bytes=buffer), ""
+        return footprint(profile, graph, bits=bits, buffer_bytes=fill_bytes(profile, graph, problem.window)), ""
     except EdgewrightError as error:
         return None, str(error)

@@ -47,7 +47,7 @@ def plain_stages(problem: Problem) -> tuple[Table, ...]:
     if problem.samples.X.ndim == 2:
         return (IMPUTE,)
     if is_sound(problem):
-        return (FILL, {"kind": "mfcc"}, {"kind": "statistics", "features": ["mean", "std"]})
+        return (*_sound_stages(problem), {"kind": "statistics", "features": ["mean", "std"]})
     return (FILL, {"kind": "statistics", "features": ["mean", "std", "min", "max", "mean_abs_diff"]})
 
 
@@ -89,7 +89,7 @@ def feature_stages(problem: Problem) -> tuple[Table, ...]:
     if samples.X.ndim == 2:
         return (IMPUTE,)
     if is_sound(problem):
-        return (FILL, {"kind": "mfcc"}, {"kind": "statistics", "features": ["mean", "std", "min", "max"]})
+        return (*_sound_stages(problem), {"kind": "statistics", "features": ["mean", "std", "min", "max"]})
     names = [column.name for column in samples.columns]
     return (FILL, *motion_stages(problem.dataset, samples.X.shape[2], names, _level(samples)))
 
@@ -118,7 +118,13 @@ def window_stages(problem: Problem, own: tuple[Table, ...]) -> tuple[Table, ...]
         return ()
     if is_series(problem):
         return (filled, SERIES)
-    return (filled, {"kind": "mfcc"}) if is_sound(problem) else (filled,)
+    return _sound_stages(problem) if is_sound(problem) else (filled,)
+
+
+def _sound_stages(problem: Problem) -> tuple[Table, ...]:
+    """Return the stages for frames of a sound: microphones miss no readings, so that none are filled as a rule."""
+    filled = () if np.isfinite(problem.samples.X).all() else (FILL,)
+    return (*filled, {"kind": "mfcc"})
 
 
 def config_of(config: PipelineConfig, problem: Problem, columns: Columns) -> PipelineConfig:

@@ -53,8 +53,8 @@ def limits_of(subject: Subject) -> list[Range]:
     ]
 
 
-def around(subject: Subject) -> dict[str, str]:
-    """Return what is written beside the model: the stream that feeds it, and detectors."""
+def around(subject: Subject, header: str) -> dict[str, str]:
+    """Return what is written beside the model with this header: the stream that feeds it, and detectors."""
     watchers = _watchers(subject)
     if subject.stream is None:
         return dict(watchers.files)
@@ -66,6 +66,7 @@ def around(subject: Subject) -> dict[str, str]:
         columns=[column.name for column in subject.columns],
         watchers=watchers,
         turned=isinstance(subject.learned, AffineFactory),
+        header=header,
     )
 
 
@@ -92,7 +93,10 @@ def _target_files(subject: Subject) -> dict[str, bytes]:
     test = write_self_test(subject.graph, subject.integers, name=subject.word, ranges=limits_of(subject))
     if subject.interval is not None:
         made |= write_interval_c99(subject.interval, name=subject.word)
-    return _encoded({**made, **around(subject), **test, **_steps(subject), **objects_files(subject)}, subject.word)
+    return _encoded(
+        {**made, **around(subject, made[f"{subject.word}.h"]), **test, **_steps(subject), **objects_files(subject)},
+        subject.word,
+    )
 
 
 def objects_files(subject: Subject) -> dict[str, str]:

@@ -18,7 +18,7 @@ from edgewright.export.program import program_of
 from edgewright.export.subject import read_subject
 from edgewright.graph.cost import cost
 from edgewright.pipeline.alternatives import holder, integer_form
-from edgewright.pipeline.footprint import form_footprint, over_budget
+from edgewright.pipeline.footprint import fill_bytes, form_footprint, over_budget
 from edgewright.profiles.footprint import UNVERIFIED, amount, energy, program_latency, takes_programs
 from edgewright.profiles.misses import Miss, own, remember
 from edgewright.profiles.population import population_of
@@ -88,7 +88,6 @@ def truth_of(
     return Truth(flash=done.flash, static=done.ram, stack=done.stack, instructions=done.instructions)
 
 
-_FLOAT_BYTES = 4
 # They stand around the operators of an integer network, and before its weights, which are constants.
 _GRIDS = ("QuantizeLinear", "DequantizeLinear")
 
@@ -133,7 +132,7 @@ def estimate_subject(
     """Estimate what was read already; arguments and errors as of `estimate_place`."""
     known, text = own()
     notes = [text] if text else []
-    found = before = form_footprint(profile, subject.graph, buffer_bytes=_buffer(subject), own=known)
+    found = before = form_footprint(profile, subject.graph, buffer_bytes=_buffer(subject, profile), own=known)
     fresh: list[Miss] = []
     if _may_compile(profile, before, compiled, notes):
         try:
@@ -145,8 +144,8 @@ def estimate_subject(
                 raise
             notes.append(f"not compiled: {error}")
         else:
-            found = _compiled(profile, before, truth, _buffer(subject), known)
-            fresh += _misses(profile, subject, before, truth, _buffer(subject))
+            found = _compiled(profile, before, truth, _buffer(subject, profile), known)
+            fresh += _misses(profile, subject, before, truth, _buffer(subject, profile))
     for quantity, value in (measured or {}).items():
         fresh.append(_measured_miss(profile, subject, found, quantity, value))
         found = _replaced(found, quantity, value)
@@ -172,11 +171,10 @@ def estimate_subject(
     )
 
 
-def _buffer(subject: Subject) -> int:
-    """Return bytes of the window that is filled while the one before it is worked on."""
-    if subject.stream is None or subject.stream.window is None:
-        return 0
-    return int(np.prod(subject.graph.inputs[0].shape)) * _FLOAT_BYTES
+def _buffer(subject: Subject, profile: Profile) -> int:
+    """Return bytes that are filled while the rows of a window arrive."""
+    window = None if subject.stream is None else subject.stream.window
+    return fill_bytes(profile, subject.graph, window, whole=bool(subject.detectors))
 
 
 def _may_compile(profile: Profile, before: Footprint, compiled: bool | None, notes: list[str]) -> bool:
@@ -315,8 +313,8 @@ def _helps(
             f"weights sent through the stream and activations of {profile.ram.value:,.0f} bytes in SPRAM"
         )
     if takes_programs(profile):
-        fits = [integer_form(profile, subject.graph, found, limits, _buffer(subject)),
-                holder(subject.graph, limits, _buffer(subject))]  # fmt: skip
+        fits = [integer_form(profile, subject.graph, found, limits, _buffer(subject, profile)),
+                holder(subject.graph, limits, _buffer(subject, profile))]  # fmt: skip
         helps.append(f"what would fit: {', and '.join(filter(None, fits))}")
         small = "search PIPELINE finds networks" if macs else "ladder DATA finds simpler models"
         helps.append(f"edgewright {small} for a --device")
