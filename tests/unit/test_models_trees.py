@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits, make_friedman1
-from sklearn.ensemble import ExtraTreesClassifier, RandomForestRegressor
+from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomForestRegressor
 from sklearn.tree import DecisionTreeClassifier
 
 from c99_stages import need_compiler
@@ -73,6 +73,16 @@ def test_pruning_keeps_the_splits_that_help() -> None:
     assert leaves < sum(tree.tree_.n_leaves for tree in levels.estimators_) * 1.4
     assert explained(small) > 0.9 * whole
     assert explained(small) > explained(levels)
+
+
+def test_folds_choose_larger_leaves_for_extra_trees_where_an_amount_is_noisy() -> None:
+    def fewest(noise: float) -> int:
+        rows, amount = make_friedman1(600, 10, noise=noise, random_state=0)
+        ensemble = ExtraTreesRegressor(4, random_state=0)
+        ExtraTrees("regression")._choose(ensemble, rows.astype(np.float32), amount)
+        return int(ensemble.min_samples_leaf)
+
+    assert (fewest(0.0), fewest(8.0)) == (1, 3)
 
 
 def test_trees_that_fit_are_those_of_scikit_learn() -> None:

@@ -86,6 +86,12 @@ def test_what_is_no_reading_is_left_out_with_a_reason(values: object, why: str) 
     assert found.ignored["odd"].startswith(why)
 
 
+def test_numbers_that_name_things_are_no_reading_but_few_of_them_may_be_kinds() -> None:
+    found = roles(unique_id=np.arange(ROWS) // 3, kind_id=np.arange(ROWS) % 4, temp=READING, label=["a", "b"])
+    assert found.readings == ("kind_id", "temp")
+    assert found.ignored["unique_id"] == "an identifier, by its name"
+
+
 def test_flags_that_are_never_set_without_the_target_are_left_out() -> None:
     failure = np.arange(ROWS) % 10 == 0
     first, second = failure & (np.arange(ROWS) < 60), failure & (np.arange(ROWS) >= 60)

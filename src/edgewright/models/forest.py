@@ -46,7 +46,11 @@ class Forest(Trees):
         }  # fmt: skip
         classifier, regressor = self.ensembles
         ensemble = classifier(**settings) if classes else regressor(**settings, max_features=self.considered)
+        self._choose(ensemble, X, target)
         self._keep(list(ensemble.fit(X, target).estimators_), self.size_bytes)
+
+    def _choose(self, ensemble: Any, X: Floats, target: NDArray[Any]) -> None:  # noqa: ANN401 - scikit-learn
+        """Set what training samples choose; here nothing."""
 
 
 def forest_model(kind: type[Forest]) -> Model:

@@ -53,6 +53,8 @@ _CLOCKS = ("t", "elapsed", "seconds", "millis", "time_of_day")
 _COUNTING = 0.4
 # Fewer rows may rise by chance.
 _FEWEST_COUNTED = 20
+# End of a name whose numbers name things: their order says nothing. Few of them may be kinds.
+_NAMES_THINGS = re.compile(r"(^|_)(id|uid|uuid|guid)$")
 
 
 @dataclass(frozen=True)
@@ -290,6 +292,8 @@ def _no_reading(name: str, cells: Labels) -> str:
             return "counts the rows"
         if IDENTIFIER.search(_lower(name)):
             return "a different number in every row"
+    if len(known) > MOST_CLASSES and _NAMES_THINGS.search(_lower(name)) and _are_whole(cells):
+        return "an identifier, by its name"
     return ""
 
 
@@ -297,6 +301,11 @@ def _is_numbering(cells: Labels) -> bool:
     """Return whether cells are whole numbers, a different one in every row."""
     if len(cells) < _FEWEST_COUNTED or is_text(cells) or len(values_of(cells)) < len(cells):
         return False
+    return _are_whole(cells)
+
+
+def _are_whole(cells: Labels) -> bool:
+    """Return whether all cells are whole numbers."""
     numbers = read_target(cells)
     return numbers.dtype.kind == "f" and bool(np.isfinite(numbers).all() and (numbers == np.round(numbers)).all())
 
