@@ -75,7 +75,7 @@ def test_pictures_in_folders_by_label_are_no_rows_in_order(tmp_path: Path) -> No
     assert plain.stages == ({"kind": "colours", "every": 2},)
     assert windows.stages == ()
     # One copy of the pixels serves all folds.
-    assert all(np.shares_memory(made.heats.part(fold, windows).X, made.problem.samples.X) for fold in made.folds)
+    assert all(np.shares_memory(made.heats.part(fold, windows).X, made.problem.samples.X) for fold in made.heats.every)
     assert (
         made.rungs["recurrent_network"].unsupported_reason(made.problem) == "it needs windows; the samples are pictures"
     )

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import msgspec
@@ -65,7 +64,7 @@ class StageOutputs:
         rows: Rows = lambda: samples.X  # noqa: E731
         if copying(augment):
             key = (config.seed, msgspec.json.encode(augment))
-            rows = cache(self._keeping(key, lambda: augmented(augment, samples.X, config.seed)[0]))
+            rows = _once(self._keeping(key, lambda: augmented(augment, samples.X, config.seed)[0]))
         context, steps = first_context(samples, problem.task, config.seed), []
         for stage in plan.parts(config.stages, config.name):
             try:
@@ -98,7 +97,7 @@ class StageOutputs:
         estimator = plan.build(stage, context)
         if stage.kind != "union":
             key, fitted, shape = self._fitted(estimator, stage.stage.state, key, stage.table, rows, train, context.seed)
-            return cache(self._keeping(key, _transforming(fitted, rows))), key, fitted, shape
+            return _once(self._keeping(key, _transforming(fitted, rows))), key, fitted, shape
         made = [
             self._fitted(part, state, key, table, rows, train, context.seed)
             for (_, part, state), table in zip(estimator.parts, stage.table["parts"], strict=True)
@@ -108,7 +107,7 @@ class StageOutputs:
         # As it is read from a package: its state, without fitting its parts again.
         estimator.shape_, estimator.parts_ = list(context.shape), [fitted for _, fitted, _ in made]
         columns = [self._keeping(own, _transforming(fitted, rows)) for own, fitted, _ in made]
-        joined = cache(lambda: np.concatenate([column() for column in columns], axis=1))
+        joined = _once(lambda: np.concatenate([column() for column in columns], axis=1))
         return joined, tuple(own for own, _, _ in made), estimator, (sum(shape[0] for *_, shape in made),)
 
     def _fitted(
@@ -178,6 +177,19 @@ def _add(found: hashlib._Hash, value: object) -> None:
             _add(found, entry)
     else:
         found.update(repr(value).encode())
+
+
+def _once(make: Rows) -> Rows:
+    """Return a function that calls `make` once, and then lets go of it with the samples that it was made of."""
+    waiting: list[Rows] = [make]
+    given: list[Floats] = []
+
+    def rows() -> Floats:
+        if waiting:
+            given.append(waiting.pop()())
+        return given[0]
+
+    return rows
 
 
 def _transforming(fitted: Any, rows: Rows) -> Rows:  # noqa: ANN401 - any transformer

@@ -122,7 +122,7 @@ class Search:
         state = "impossible" if estimate.impossible else "beyond" if beyond > 0 else "done"
         reason = estimate.impossible or (f"{beyond:.0%} beyond the budget" if beyond else "")
         return Tried(
-            number=number, batch=batch, point=point, estimate=finite(estimate), state=state,
+            number=number, batch=batch, point=point, estimate=estimate, state=state,
             beyond=0.0 if estimate.impossible else beyond, reason=reason,
         )  # fmt: skip
 
@@ -198,10 +198,3 @@ class Search:
 def _failed(trial: Tried, given: object) -> Tried:
     reason = str(given) if isinstance(given, Exception) else "the loss is not a number"
     return msgspec.structs.replace(trial, state="failed", reason=reason)
-
-
-def finite(estimate: Estimate) -> Estimate:
-    """Return an estimate that JSON can represent: infinite values of an impossible point become 0."""
-    if not estimate.impossible:
-        return estimate
-    return msgspec.structs.replace(estimate, flash=0.0, ram=0.0, latency_us=0.0)

@@ -69,32 +69,30 @@ def trial_numbered(trials: list[Tried], number: int) -> Tried:
 
 # Maximum number of channels that are named per stage.
 MOST_NAMED = 4
-_UNITS = (("flash", "B"), ("ram", "B"), ("latency_us", "us"), ("energy_uj", "uJ"))
+_UNITS = {"flash": "B", "ram": "B", "latency_us": "us", "energy_uj": "uJ"}
 
 
 def budget_violations(estimate: Estimate, budget: Budget) -> list[str]:
     """Return a line for each exceeded limit: 'flash 40.1 kB, 8.1 kB (25 %) more than 32 kB'."""
     lines = []
-    for name, unit in _UNITS:
-        limit, value = getattr(budget, name), getattr(estimate, name)
-        if limit is not None and value is not None and value > limit:
+    for name, limit, value in estimate.limited(budget):
+        short, unit = name.partition("_")[0], _UNITS[name]
+        if value is None:
+            lines.append(f"no {short} in the profile")
+        elif value > limit:
             lines.append(
-                f"{name.partition('_')[0]} {amount(value, unit)}, {amount(value - limit, unit)} "
+                f"{short} {amount(value, unit)}, {amount(value - limit, unit)} "
                 f"({100 * (value / limit - 1):.0f} %) more than {amount(limit, unit)}"
             )
-        elif limit is not None and value is None:
-            lines.append(f"no {name.partition('_')[0]} in the profile")
     return lines
 
 
 def sufficient_budget(estimate: Estimate, budget: Budget) -> str:
     """Return the smallest sufficient budget as a value for `--budget`: 'flash=41000B,ram=16000B'."""
-    lines = []
-    for name, unit in _UNITS:
-        limit, value = getattr(budget, name), getattr(estimate, name)
-        if limit is not None:
-            lines.append(f"{name.partition('_')[0]}={math.ceil(max(limit, value or 0.0))}{unit}")
-    return ",".join(lines)
+    return ",".join(
+        f"{name.partition('_')[0]}={math.ceil(max(limit, value or 0.0))}{_UNITS[name]}"
+        for name, limit, value in estimate.limited(budget)
+    )
 
 
 def described(space: Space, point: Point) -> str:

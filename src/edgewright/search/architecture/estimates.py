@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -19,8 +20,6 @@ from edgewright.schema.footprint import Footprint
 from edgewright.schema.profile import Profile
 from edgewright.search.architecture.samples import SearchSamples, digest
 
-QUANTITIES = ("flash", "ram", "latency_us", "energy_uj")
-
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     """Estimated cost of a point on a device.
@@ -30,12 +29,12 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
         latency_us: microseconds per answer.
         energy_uj: microjoules per answer; None where the profile has no power figures.
         network: bytes of the network's weights, biases and scales in the packaged form.
-        impossible: why the pipeline cannot be built; empty where it can.
+        impossible: why the pipeline cannot be built, which has no figures; empty where it can.
     """
 
-    flash: float = math.inf
-    ram: float = math.inf
-    latency_us: float = math.inf
+    flash: float = 0.0
+    ram: float = 0.0
+    latency_us: float = 0.0
     energy_uj: float | None = None
     network: int = 0
     impossible: str = ""
@@ -44,12 +43,14 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
         """Return the sum of the relative excesses over the budget: 0 within it, infinite if the point is impossible."""
         if self.impossible:
             return math.inf
-        total = 0.0
-        for name in QUANTITIES:
-            limit, value = getattr(budget, name), getattr(self, name)
-            if limit is not None:
-                total += max(0.0, (math.inf if value is None else value) / limit - 1.0)
-        return total
+        values = ((limit, math.inf if value is None else value) for _, limit, value in self.limited(budget))
+        return sum(max(0.0, value / limit - 1.0) for limit, value in values)
+
+    def limited(self, budget: Budget) -> Iterator[tuple[str, float, float | None]]:
+        """Yield name, limit and value of each quantity that a budget limits."""
+        for name in ("flash", "ram", "latency_us", "energy_uj"):
+            if (limit := getattr(budget, name)) is not None:
+                yield name, limit, getattr(self, name)
 
 
 class Estimator:

@@ -13,7 +13,6 @@ from edgewright.models.architecture import architecture
 from edgewright.pipeline.duration_estimate import Ahead, tell_ahead, told_by_first, training_s
 from edgewright.race.contract import candidates
 from edgewright.race.entrants import entrant_of, entrants_of
-from edgewright.race.heats import HeatFold
 from edgewright.race.problem import Problem
 from edgewright.race.race import Race, Standing
 from edgewright.schema.config import PipelineConfig
@@ -112,18 +111,13 @@ class Ladder(Race):
             self._measure(standing)
         if standing.record.left_out:
             raise InputError("a rung that accepts the samples", f"{name}: {standing.record.left_out}", "--run")
-        joined = standing.joined(self.folds)
+        joined = standing.joined(self.heats.every)
         answers = np.empty_like(joined)
-        answers[np.concatenate([fold.asked for fold in self.folds])] = joined
+        answers[np.concatenate([fold.asked for fold in self.heats.every])] = joined
         return answers
 
-    @property
-    def folds(self) -> tuple[HeatFold, ...]:
-        """All folds, with all samples."""
-        return self.heats.every
-
     def _measure(self, standing: Standing) -> None:
-        config, title, fits = standing.entrant.config, standing.record.title.capitalize(), len(self.folds) + 1
+        config, title, fits = standing.entrant.config, standing.record.title.capitalize(), len(self.heats.every) + 1
         with self._progress(title, fits) as advance:
             if config.model.kind == "network":
                 shape = self.heats.part(self.heats.whole, config).X.shape[1:]
@@ -132,7 +126,7 @@ class Ladder(Race):
                 tell_ahead(self._ahead, title, training_s(network, looks, config.training.batch))
             else:
                 advance = told_by_first(advance, self._ahead, title, fits)
-            self.measure(standing, self.folds, advance)
+            self.measure(standing, self.heats.every, advance)
 
     def _step(self, state: LadderState, standing: Standing) -> None:
         record, fitted, entrant = standing.record, standing.fitted, standing.entrant
@@ -171,7 +165,7 @@ class Ladder(Race):
             classes=problem.classes,
             kept=problem.by,
             units=self.units,
-            folds=len(self.folds),
+            folds=len(self.heats.every),
             held=problem.held_out,
             metric=self.metric.name,
             metric_title=self.metric.title,

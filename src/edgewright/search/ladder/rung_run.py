@@ -67,7 +67,7 @@ def crossed_of(ladder: Ladder, name: str) -> Crossed:
         logits = np.log(np.clip(answers, 1e-7, 1.0))
         heat = temperature(logits, codes(problem), LOSSES["softmax_cross_entropy"])
     return Crossed(
-        answers=answers, classes=problem.classes, kept=problem.by, folds=len(ladder.folds), units=problem.units,
+        answers=answers, classes=problem.classes, kept=problem.by, folds=len(ladder.heats.every), units=problem.units,
         scores={ladder.metric.title: ladder.judge.score(answers)}, temperature=heat, evaluates=not problem.held_out,
     )  # fmt: skip
 
