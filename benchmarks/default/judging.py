@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -50,7 +51,8 @@ def score(metric: str, truth: Array, answers: Array, groups: Array | None) -> In
     if metric == "accuracy":
         right = (truth == answers).astype(np.int64)
         return metrics.accuracy_interval(np.ones_like(right), right, groups)
-    return _interval(statistic(metric, truth, answers), len(truth), groups)
+    within = (0.0, math.inf) if metric == "rmse" else metrics.SHARE
+    return metrics.interval_of(groups, len(truth), statistic(metric, truth, answers), within)
 
 
 def difference(metric: str, truth: Array, own: Array, peer: Array, groups: Array | None) -> Interval:
@@ -65,11 +67,7 @@ def difference(metric: str, truth: Array, own: Array, peer: Array, groups: Array
     """
     first, second = statistic(metric, truth, own), statistic(metric, truth, peer)
     sign = -1 if metric == "rmse" else 1
-    return _interval(lambda rows: sign * (first(rows) - second(rows)), len(truth), groups)
-
-
-def _interval(value: Statistic, count: int, groups: Array | None) -> Interval:
-    return metrics.interval_of(groups, count, value)
+    return metrics.interval_of(groups, len(truth), lambda rows: sign * (first(rows) - second(rows)))
 
 
 def ratio(metric: str, own: float, peer: float) -> float:

@@ -137,6 +137,7 @@ def _answer(product: Product, run: Path, train: Path, test: Path, metric: str) -
         product.truth, product.answers = truth.astype(str), np.asarray(given.labels).astype(str)
         right = product.answers == product.truth
         product.facts["calibration_error"] = metrics.calibration_error(given.confidence, right)
+        product.facts["calibration_chance"] = metrics.chance_calibration_error(given.confidence)
         if metric == "average_precision":
             names, counts = np.unique(product.truth, return_counts=True)
             rare = manifest.labels.index(str(names[np.argmin(counts)]))

@@ -73,6 +73,7 @@ def _row(name: str, half: str, record: Record) -> tuple[list[str], bool]:
     seconds, allowed = product.get("cpu_s"), FEW_S if record["train"] <= FEW else MANY_S
     flash, ram = (product[f"{key}_bytes"] / 1000 if f"{key}_bytes" in product else None for key in ("flash", "ram"))
     ece = product.get("calibration_error")
+    chance = f" ({_number(product['calibration_chance'], 3)})" if "calibration_chance" in product else ""
     by_folds = max(peers, key=lambda peer: peer["cv"], default=None)
     highest = max(peers, key=lambda peer: _better(record["metric"], peer), default=None)
     ratios = [limited(record.get(key), _number(record.get(key), 3), lambda value: value >= RATIO)
@@ -87,7 +88,7 @@ def _row(name: str, half: str, record: Record) -> tuple[list[str], bool]:
         limited(flash, _number(flash, 1), lambda value: value <= FLASH_KB),
         limited(ram, _number(ram, 1), lambda value: value <= RAM_KB),
         limited(seconds, _number(seconds, 0), lambda value: value <= allowed),
-        limited(ece, _number(ece, 3), lambda value: value <= CALIBRATION),
+        limited(ece, _number(ece, 3), lambda value: value <= CALIBRATION) + chance,
     ]  # fmt: skip
     return cells, misses == 0 and "score" in product
 

@@ -78,6 +78,9 @@ def test_scores_agree_with_scikit_learn_and_a_ratio_above_one_is_better() -> Non
     assert interval.value == pytest.approx(expected)
     assert interval.low < expected < interval.high
     assert score("rmse", np.array([1.0, 2.0]), np.array([4.0, 6.0]), None).value == pytest.approx(12.5**0.5)
+    own = np.where(np.arange(300) < 290, truth, "0")
+    assert score("macro_f1", truth, own, None).high <= 1
+    assert score("macro_f1", truth, own, np.arange(300) // 100).high <= 1
     better = difference("average_precision", truth, answers + (truth == "1"), answers, None)
     assert better.value == pytest.approx(1.0 - expected)
     assert better.low > 0
@@ -146,6 +149,8 @@ def test_the_table_marks_misses_and_counts_a_refusal_as_nothing() -> None:
     text, reached = report({"iris": fine})
     assert "| SVM .800 | 1.200 | extra trees .900 | 1.067 | 5.0 | .9 | 10 | .010 |" in text
     assert reached
+    beside = report({"iris": _record(0.96, calibration_error=0.06, calibration_chance=0.055)})[0]
+    assert "| **.060** (.055) |" in beside
     slow = _record(0.96, flash_bytes=5000.0, ram_bytes=65_000.0, calibration_error=0.06) | {"problems": ["init: no"]}
     slow["product"]["cpu_s"] = 121.0
     text, reached = report({"iris": slow})

@@ -173,5 +173,10 @@ def test_verdict_has_a_floor() -> None:
     assert "5 groups test, and more may tell (--set split.test=0.4)" in verdict(evaluation=alike)
     many = msgspec.structs.replace(alike, groups=record.groups * 2)
     assert "more may tell" not in verdict(evaluation=many)
+    alone = msgspec.structs.replace(alike, samples=100, groups=())
+    assert verdict(evaluation=alone).endswith("; about 300 more test samples would do if they score alike")
+    worse = msgspec.structs.replace(gain, value=-0.01)
+    never = msgspec.structs.replace(alone, simplest=SimplestRecord(score=0.87, gain=worse))
+    assert "more test samples" not in verdict(evaluation=never)
     asked = msgspec.structs.replace(record, need=0.95)
     assert verdict(evaluation=asked) == "not ready: 87.9 % right (95 % CI from 84.2 %), 95.0 % was asked for"

@@ -129,6 +129,14 @@ def test_calibration_error_of_an_honest_and_a_boastful_answer() -> None:
     assert metrics.calibration_error(np.full(100, 0.95), np.arange(100) < 50) == pytest.approx(0.45)
 
 
+def test_few_honest_answers_have_a_calibration_error_by_chance() -> None:
+    rng = np.random.default_rng(1)
+    for count in (30, 150, 1000):
+        confidence = rng.uniform(0.5, 1.0, count)
+        drawn = [metrics.calibration_error(confidence, rng.random(count) < confidence) for _ in range(500)]
+        assert metrics.chance_calibration_error(confidence) == pytest.approx(np.mean(drawn), rel=0.08)
+
+
 def test_ties_of_the_largest_probability() -> None:
     assert metrics.ties(np.array([[0.4, 0.4, 0.2], [0.5, 0.3, 0.2], [0.1, 0.45, 0.45]])) == 2
 

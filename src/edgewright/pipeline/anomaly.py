@@ -83,7 +83,7 @@ def evaluate_scores(
         auroc=auroc_interval(scores[odd], scores[~odd]) if odd.any() and not odd.all() else None,
     )
     # Distances from a threshold are no chances: there is nothing to calibrate.
-    return msgspec.structs.replace(made, calibration_error=None, anomalies=record)
+    return msgspec.structs.replace(made, calibration_error=None, calibration_chance=msgspec.UNSET, anomalies=record)
 
 
 def _spread(wanted: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -115,6 +115,7 @@ def evaluate_classes(
         macro_f1=metrics.macro_f1_interval(true, answer, len(names), groups),
         majority=majority,
         calibration_error=metrics.calibration_error(confidence, right),
+        calibration_chance=metrics.chance_calibration_error(confidence),
         confusion=_rows(matrix),
         labels=tuple(names),
         classes=tuple(

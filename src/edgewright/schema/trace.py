@@ -107,6 +107,7 @@ class EvaluationRecord(Part, frozen=True, kw_only=True):
     Attributes:
         accuracy: with the interval by group where groups are known.
         calibration_error: expected calibration error over 10 bins of confidence.
+        calibration_chance: the same of answers that are exactly as sure as they are right, by chance alone.
         ties: samples whose largest probability is shared by two classes.
         regression: 'mae', 'rmse', 'r2' by name; of found objects 'f1', 'precision', 'recall'.
         intervals: of 'mae' and 'rmse', or 'f1', by group where groups are known.
@@ -144,6 +145,7 @@ class EvaluationRecord(Part, frozen=True, kw_only=True):
     known: bool = False
     objects: ObjectsRecord | msgspec.UnsetType = msgspec.UNSET
     anomalies: AnomaliesRecord | msgspec.UnsetType = msgspec.UNSET
+    calibration_chance: float | msgspec.UnsetType = msgspec.UNSET
 
 
 class RefitRecord(Part, frozen=True, kw_only=True):

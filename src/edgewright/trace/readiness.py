@@ -36,6 +36,8 @@ _LIMIT = NormalDist().inv_cdf(1 - _BY_CHANCE)
 _FEWEST = 30
 # Two groups that happen to be alike say nothing of how unlike others are.
 _TELLING = 3
+# More test samples than so many times as many are not worth a word.
+_MORE = 10
 # So few test groups leave most differences open.
 _FEW = 6
 
@@ -254,7 +256,7 @@ def _right(evaluation: EvaluationRecord) -> list[str]:
         return []
     if share.value <= HALF:
         return [f"{percent(share.value, 1)} right: as often wrong as right, or more often"]
-    return [f"it may be wrong as often as right (95 % CI from {percent(share.low)})"]
+    return [f"it may be wrong as often as right (95 % CI from {percent(share.low)}){_missing(share, HALF, evaluation)}"]
 
 
 def _usual(evaluation: EvaluationRecord) -> list[str]:
@@ -266,7 +268,7 @@ def _usual(evaluation: EvaluationRecord) -> list[str]:
     if share is not None and evaluation.majority is not None and share.low <= evaluation.majority:
         return [
             f"accuracy {percent(share.value, 1)} is not significantly better than always predicting the most "
-            f"frequent class ({percent(evaluation.majority, 1)})"
+            f"frequent class ({percent(evaluation.majority, 1)}){_missing(share, evaluation.majority, evaluation)}"
         ]
     if share is None and evaluation.regression.get("r2", 1.0) <= 0:
         return ["the answers are no better than always predicting the mean"]
@@ -280,7 +282,21 @@ def _no_gain(simplest: SimplestRecord, evaluation: EvaluationRecord) -> str:
     text = f"not significantly better than one column with thresholds ({score}; --set model.kind=threshold trains it)"
     if simplest.gain.value > 0 and evaluation.left_out is None and 1 < len(evaluation.groups) < _FEW:
         text += f"; {len(evaluation.groups)} groups test, and more may tell (--set split.test=0.4)"
-    return text
+    return text + _missing(simplest.gain, 0.0, evaluation)
+
+
+def _missing(figure: Interval, above: float, evaluation: EvaluationRecord) -> str:
+    """Return how many more test samples would do if they scored alike: an interval narrows by the root of its samples.
+
+    Empty where samples do not stand for themselves, the figure is not above the limit, or ten times as many would do.
+    """
+    margin, half = figure.value - above, figure.value - figure.low
+    if evaluation.groups or evaluation.left_out is not None or margin <= 0:
+        return ""
+    more = math.ceil(evaluation.samples * ((half / margin) ** 2 - 1))
+    if not 0 < more <= _MORE * evaluation.samples:
+        return ""
+    return f"; about {plural(more, 'more test sample')} would do if they score alike"
 
 
 def _asked(evaluation: EvaluationRecord) -> list[str]:

@@ -234,13 +234,22 @@ def wider(one: Interval, other: Interval) -> Interval:
 
 def calibration_error(confidence: NDArray[np.floating], right: NDArray[np.bool_]) -> float:
     """Compute the expected calibration error over bins of confidence (Naeini et al., 2015)."""
-    if len(right) == 0:
-        return 0.0
+    return float(np.abs(_by_bin(confidence, np.asarray(confidence, np.float64) - right)).sum() / max(1, len(right)))
+
+
+def chance_calibration_error(confidence: NDArray[np.floating]) -> float:
+    """Compute the calibration error that answers exactly as sure as they are right have on average, by chance alone.
+
+    The gap of a bin is a sum of independent errors, whose mean size is that of a normal variable.
+    """
+    sure = np.asarray(confidence, np.float64)
+    return float(np.sqrt(2 / math.pi * _by_bin(sure, sure * (1 - sure))).sum() / max(1, len(sure)))
+
+
+def _by_bin(confidence: NDArray[np.floating], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sums of values over bins of confidence."""
     location = np.minimum((np.asarray(confidence, np.float64) * BINS).astype(np.int64), BINS - 1)
-    total = np.bincount(location, minlength=BINS)
-    confident = np.bincount(location, weights=confidence, minlength=BINS)
-    correct = np.bincount(location, weights=right, minlength=BINS)
-    return float(np.abs(confident - correct)[total > 0].sum() / len(right))
+    return np.asarray(np.bincount(location, weights=values, minlength=BINS), np.float64)
 
 
 def ties(probabilities: NDArray[np.floating]) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from edgewright.core.formatting import fraction, number, percent, plural
 from edgewright.schema.trace import EvaluationRecord, GroupRow, RefitRecord
 from edgewright.trace.facts import interval_text, refit_text, scores_text, span
@@ -56,7 +58,9 @@ def _baselines(found: EvaluationRecord) -> list[str]:
     if found.majority is not None:
         made.append(f"always the most frequent class: {fraction(found.majority)}")
     if found.calibration_error is not None:
-        made.append(f"calibration error {percent(found.calibration_error, 1)}")
+        chance = found.calibration_chance
+        beside = "" if isinstance(chance, msgspec.UnsetType) else f" (by chance alone {percent(chance, 1)})"
+        made.append(f"calibration error {percent(found.calibration_error, 1)}{beside}")
     if found.labels and found.ties:
         made.append(f"{plural(found.ties, 'tie')} of the largest probability")
     return made
