@@ -6,6 +6,7 @@ import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,15 +14,21 @@ import pytest
 from rich.console import Console
 
 from edgewright.cli.race_output import shown_race
+from edgewright.pipeline.fitting import Flow, fit_stages
 from edgewright.pipeline.material import Material, prepare
+from edgewright.pipeline.plan import parts
 from edgewright.race import race as engine
+from edgewright.race.contract import FEATURES, WINDOWS, Columns
 from edgewright.race.entrants import entrants_of
 from edgewright.race.heats import Heat, Heats
 from edgewright.race.problem import Problem, problem_of_training
 from edgewright.race.race import Race, shrunk
 from edgewright.race.stage_outputs import StageOutputs
+from edgewright.race.stages import config_of as staged
 from edgewright.race.stages import is_series
-from edgewright.schema.config import DeviceConfig, PipelineConfig, SplitConfig
+from edgewright.schema.config import DeviceConfig, PipelineConfig, SplitConfig, WindowConfig
+from edgewright.schema.data import Column, DataSet, Recording
+from edgewright.schema.errors import InputError
 from edgewright.schema.race import EntrantRecord
 from edgewright.trace.race_view import race_lines
 from ladder_problems import table
@@ -203,6 +210,30 @@ def test_rows_that_level_and_size_hide_are_told_by_their_slopes(tmp_path: Path) 
     assert record.chosen == "slopes", race_lines(record)
     few, _, _ = problem_at(table(tmp_path / "rows.csv"))
     assert "slopes" not in {entrant.name for entrant in entrants_of(few, config)}
+
+
+@pytest.mark.parametrize("columns", ["plain", FEATURES, WINDOWS])
+def test_a_reading_that_only_a_test_sample_of_a_sound_misses_is_filled(columns: Columns) -> None:
+    rng = np.random.default_rng(2)
+    recordings = tuple(
+        Recording(name=f"r{n}", values=rng.normal(size=(512, 1)).astype(np.float32), target=np.full(512, "ab"[n % 2]))
+        for n in range(40)
+    )
+    dataset = DataSet(name="d", columns=(Column(name="microphone"),), recordings=recordings, rate=8000.0)
+    config = PipelineConfig(name="p", data={}, window=WindowConfig(samples=512), split=SplitConfig(by="session"))
+    before = prepare(config, None, dataset)
+    tested = before.samples.sessions[before.sides.test[0]]
+    next(recording for recording in recordings if recording.name == tested).values[7] = np.nan
+    material = prepare(config, None, dataset)
+    problem = problem_of_training(config, material)
+    assert np.isfinite(problem.samples.X).all() and not np.isfinite(material.samples.X).all()
+
+    def sent(stages: Sequence[dict[str, Any]]) -> Flow:
+        return fit_stages(material.samples, material.fitted_on, parts(stages, "p"), "classification", 0, None, print)
+
+    assert np.isfinite(sent(staged(config, problem, columns).stages).X).all()
+    with pytest.raises(InputError, match="Put a stage of kind 'fill' before it"):
+        sent(({"kind": "mfcc"},))
 
 
 def test_columns_in_no_order_are_no_series(tmp_path: Path) -> None:

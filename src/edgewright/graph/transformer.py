@@ -195,9 +195,8 @@ class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc] 
             # A reading that is not finite is missing.
             samples = np.where(infinite, np.float32(np.nan), samples)
         if not self.missing:
-            raise SampleError(
-                "no missing value", "NaN", self._place(np.isnan(samples)), "Put a stage of kind 'impute' before it"
-            )
+            do = f"Put a stage of kind '{'fill' if samples.ndim == 3 else 'impute'}' before it"
+            raise SampleError("no missing value", "NaN", self._place(np.isnan(samples)), do)
         return samples
 
     def _place(self, found: NDArray[np.bool_]) -> str:

@@ -16,7 +16,7 @@ from edgewright.data.load import find_kind
 from edgewright.schema.config import ModelConfig, PipelineConfig
 from edgewright.schema.errors import InputError, UnknownNameError, located
 
-# Kinds of stages that fill missing values, and those of sound, which misses none.
+# Kinds of stages that fill missing values, and those of sound, which seldom misses any.
 _FILLING, _SOUND = frozenset({"fill", "impute"}), frozenset({"log_mel", "mfcc"})
 
 

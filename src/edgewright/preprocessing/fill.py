@@ -16,7 +16,8 @@ from edgewright.graph.transformer import SampleTransformer, directly
 class FillConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Fills missing readings of a window with the mean of the channel's other readings in it.
 
-    Windows begin with this stage where no stage fills missing values; sound does not, as it misses none.
+    Windows begin with this stage where no stage fills missing values; those of sound only in the race, and where a
+    recording misses some.
 
     Attributes:
         limit: largest share of a channel's readings that may be missing; beyond it the sample has no answer.

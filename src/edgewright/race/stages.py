@@ -22,7 +22,7 @@ Table = dict[str, Any]
 COUNTED_SIDE = 32
 # Share of a channel's spread below which the means of windows do not differ.
 _STILL = 1e-3
-# Missing readings are filled on the device, too, even where the training samples have none.
+# Missing readings are filled on the device, too, even where the data miss none; of sounds, where they miss some.
 IMPUTE: Table = {"kind": "impute"}
 FILL: Table = {"kind": "fill"}
 SERIES: Table = {"kind": "series"}
@@ -122,9 +122,9 @@ def window_stages(problem: Problem, own: tuple[Table, ...]) -> tuple[Table, ...]
 
 
 def _sound_stages(problem: Problem) -> tuple[Table, ...]:
-    """Return the stages for frames of a sound: microphones miss no readings, so that none are filled as a rule."""
-    filled = () if np.isfinite(problem.samples.X).all() else (FILL,)
-    return (*filled, {"kind": "mfcc"})
+    """Return the stages for frames of a sound; readings are filled where any recording, tested or not, misses some."""
+    whole = all(np.isfinite(recording.values).all() for recording in problem.dataset.recordings)
+    return (*(() if whole else (FILL,)), {"kind": "mfcc"})
 
 
 def config_of(config: PipelineConfig, problem: Problem, columns: Columns) -> PipelineConfig:
