@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,27 +14,39 @@ import pytest
 
 from c99_examples import sizes_of
 from c99_stages import in_onnxruntime, need_compiler, share_of_tolerance
+from edgewright.cli.main import run
 from edgewright.compression.int8 import quantise
 from edgewright.core.decision import Decider
 from edgewright.core.integer.network import run_integer, to_integers, to_reals
+from edgewright.core.package import write_package
+from edgewright.export._c_frames import cuts_of
 from edgewright.export._c_graph import values
 from edgewright.export._c_host import STRICT, load_c99
 from edgewright.export._c_pipeline import write_c99
 from edgewright.export._c_stream import write_stream_c99
 from edgewright.export.contract import Stream, Subject
-from edgewright.export.program import program_of
+from edgewright.export.program import grid_of, program_of
+from edgewright.fleet.protocol.keys.files import make_key
 from edgewright.graph.extract import integer_network
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.network import NetworkClassifier
+from edgewright.monitor.detector_file import detector_bytes
+from edgewright.monitor.detectors import kind as detector
 from edgewright.pipeline.fitting import next_context
 from edgewright.pipeline.footprint import fill_bytes
 from edgewright.pipeline.plan import build, parts
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.profiles.catalogue import load_profile
+from edgewright.schema.data import Column
+from edgewright.schema.detector import DetectorSpec, Threshold
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.graph import Graph, StageMark, Value
 from edgewright.schema.integer import Rounding
 from edgewright.schema.package import WindowSpec
+from edgewright.workflows.detection.fit import learn
+from edgewright.workflows.detection.rows import Stretch
+from edgewright.workflows.estimation.workflow import estimate_subject
+from runtime_example import parts as package_parts
 from stage_examples import Floats, arriving
 from stream_example import CStream, in_python
 
@@ -61,6 +74,8 @@ CASES = {
     "motion": ("windows", MOTION, ({"kind": "dense", "units": 24},)),
     "sound": ("sound", SOUND, ({"kind": "conv1d", "filters": 8, "kernel": 5}, {"kind": "global_average_pool"})),
 }
+
+MICROPHONE = Column(name="microphone")
 
 
 @pytest.fixture(autouse=True)
@@ -130,6 +145,66 @@ def test_frames_of_a_sound_take_the_memory_of_one() -> None:
     graph, X = fitted("sound")
     bands = 4 * values(graph)[next(mark.value for mark in graph.stages if "mel" in mark.stage)].size
     assert program_of(graph).values < 2 * bands + 4 * 4 * 256 < 4 * X[0].size
+
+
+def test_a_window_with_more_frames_than_are_read_is_kept() -> None:
+    graph, _ = fitted("sound")
+    (cut,), constants = cuts_of(graph), dict(graph.constants)
+    for name, array in graph.constants.items():
+        if array is cut:
+            constants[name] = array[:-1]
+        elif array.dtype == np.int64 and len(cut) in array:  # a shape
+            constants[name] = np.where(array == len(cut), len(cut) - 1, array)
+    assert grid_of(graph) is not None
+    assert grid_of(msgspec.structs.replace(graph, constants=constants)) is None
+
+
+@pytest.mark.parametrize(
+    ("limits", "condition"),
+    [((-2.0, 1e39), "((x) - (x) == 0.0f && ((x) < (-2.0f)))"), ((-1e39, 1e39), "(0)")],
+)
+def test_a_limit_beyond_float32_limits_nothing(limits: tuple[float, float], condition: str) -> None:
+    text = write_c99(fitted("sound")[0], name="m", ranges=[limits])["m.h"]
+    assert f"#define M_OUTSIDE(x) {condition}\n" in text
+
+
+@pytest.mark.parametrize("sees", ["rows", "windows"])
+def test_only_a_detector_of_windows_costs_the_memory_of_one(
+    sees: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    graph, X = fitted("sound")
+    window, profile = WindowSpec(samples=4000, step=4000, rate=8000.0), load_profile("cortex-m4")
+    values = np.random.default_rng(3).normal(size=(300, 1 if sees == "rows" else 4)).astype(np.float32)
+    learnt = learn("robust", msgspec.convert({}, detector("robust").config), (Stretch("", values, np.arange(300.0)),))
+    spec = DetectorSpec(
+        kind="robust", config={}, columns=(MICROPHONE,), window=None if sees == "rows" else window, rate=8000.0,
+        threshold=Threshold(value=9.0, by="given"),
+    )  # fmt: skip
+    alone = Subject("m", graph, columns=(MICROPHONE,), stream=Stream(window, graph.labels, DecisionSpec()))
+    watched = replace(alone, detectors={"odd": detector_bytes(spec, learnt)})
+    more = [estimate_subject(subject, profile, compiled=False).found.ram.value for subject in (watched, alone)]
+    kept = fill_bytes(profile, graph, window)
+    assert more[0] - more[1] == (0 if sees == "rows" else X[0].nbytes - kept)
+
+
+def test_code_with_slots_is_estimated_with_the_window_that_it_keeps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    graph, X = fitted("sound")
+    window = WindowSpec(samples=4000, step=4000, rate=8000.0)
+    content = package_parts(graph, columns=(MICROPHONE,), shape=X.shape[1:], window=window, labels=graph.labels)
+    write_package(tmp_path / "m.edge", *content)
+    make_key(tmp_path / "boards.key")
+    arguments = ["--slots", str(tmp_path / "boards.pub"), "--device", "cortex-m4", "--out", str(tmp_path), "--json"]
+    assert run(["export", str(tmp_path / "m.edge"), "--to", "c99", *arguments]) == 0
+    rows = msgspec.json.decode(capsys.readouterr().out)["device"]["rows"]
+    (used,) = (row["used"] for row in rows if row["name"] == "RAM")
+    texts = [(tmp_path / name).read_text() for name in ("activity.h", "activity_stream.h")]
+    values, kept = (int(re.findall(r"Memory: (\d+) bytes of RAM", text)[0]) for text in texts)
+    assert kept > X[0].nbytes
+    assert values + kept <= used < 1.1 * (values + kept)
 
 
 @pytest.mark.slow

@@ -263,6 +263,7 @@ def _routine(unit: Unit, routine: Routine, location: Place) -> str:
     ])  # fmt: skip
 
 
+@np.errstate(over="ignore")
 def _checks(unit: Unit, face: Interface) -> list[str]:
     if not any(face.limits):
         return []

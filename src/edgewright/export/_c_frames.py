@@ -131,6 +131,8 @@ def framed(unit: Unit, graph: Graph, end: int) -> Framed | None:
     (source, hop), (target, values) = pointers["input"], pointers[made[0].name]
     alike = np.array_equal(cuts[0], hop * np.arange(frames)[:, None] + np.arange(frame))
     inside = " ".join(line for step in loops[0].inner for line in step.text)
+    # A stream works out every frame that fits.
+    alike = alike and mask.readings < frame + hop * frames
     if not alike or int(turns[1]) != frames or made[0].size != frames * values or COUNTER in inside:
         return None
     unit.steps[:end] = [*reads, *(step for step in unit.steps[:end] if step not in reads)]

@@ -135,9 +135,10 @@ def framed_head(name: str) -> str:
     return f"int {name}_framed({given}, {name}_answer *answer)"
 
 
+@np.errstate(over="ignore")
 def _outside(limits: Sequence[Range]) -> str:
     """Return the condition for a finite number outside of the limits of its one channel."""
-    low, high = (limits[0] if limits else None) or (-np.inf, np.inf)
+    low, high = np.asarray((limits[0] if limits else None) or (-np.inf, np.inf), np.float32)
     parts = [f"(x) {sign} {number(end)}" for sign, end in (("<", low), (">", high)) if np.isfinite(end)]
     return f"(x) - (x) == 0.0f && ({' || '.join(parts)})" if parts else "0"
 

@@ -114,7 +114,7 @@ def command(options: ExportOptions) -> None:
     if profile is not None and slots is not None:
         # Code that reads its weights from a slot is portable.
         profile = msgspec.structs.replace(profile, core="", estimated_as=profile.estimated_as or profile.core)
-    found = None if profile is None else estimate_subject(subject, profile, compiled=False)
+    found = None if profile is None else estimate_subject(subject, profile, compiled=False, whole=slots is not None)
     fit = None
     if profile is not None and found is not None:
         fit = estimate(profile, found.found, deadline_us=found.limits.latency_us or 0.0)

@@ -55,7 +55,7 @@ def limits_of(subject: Subject) -> list[Range]:
 
 def around(subject: Subject, header: str) -> dict[str, str]:
     """Return what is written beside the model with this header: the stream that feeds it, and detectors."""
-    watchers = _watchers(subject)
+    watchers = watchers_in(subject)
     if subject.stream is None:
         return dict(watchers.files)
     return write_stream_c99(
@@ -116,7 +116,7 @@ def _steps(subject: Subject) -> dict[str, str]:
         return {}
 
 
-def _watchers(subject: Subject) -> Watchers:
+def watchers_in(subject: Subject) -> Watchers:
     """Return the detectors exported with the model; those of its windows only where there is a stream."""
     window = None if subject.stream is None else subject.stream.window
     columns = [column.name for column in subject.columns]
@@ -124,7 +124,7 @@ def _watchers(subject: Subject) -> Watchers:
 
 
 def _note(subject: Subject) -> str:
-    watchers, word = _watchers(subject), subject.word
+    watchers, word = watchers_in(subject), subject.word
     names = ", ".join(watcher.name for watcher in watchers.all)
     lines = []
     if objects_files(subject):

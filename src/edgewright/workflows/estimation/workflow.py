@@ -16,6 +16,7 @@ from edgewright.export.contract import Subject
 from edgewright.export.emulator import Entry, board, devices, run_on_device
 from edgewright.export.program import program_of
 from edgewright.export.subject import read_subject
+from edgewright.export.targets.c99 import watchers_in
 from edgewright.graph.cost import cost
 from edgewright.pipeline.alternatives import holder, integer_form
 from edgewright.pipeline.footprint import fill_bytes, form_footprint, over_budget
@@ -128,11 +129,13 @@ def estimate_subject(
     budget: Budget | None = None,
     compiled: bool | None = None,
     measured: Mapping[str, float] | None = None,
+    whole: bool = False,
 ) -> Estimate:
-    """Estimate what was read already; arguments and errors as of `estimate_place`."""
+    """Estimate what was read already, with windows kept `whole` where its code does; else as `estimate_place`."""
     known, text = own()
     notes = [text] if text else []
-    found = before = form_footprint(profile, subject.graph, buffer_bytes=_buffer(subject, profile), own=known)
+    buffer = _buffer(subject, profile, whole)
+    found = before = form_footprint(profile, subject.graph, buffer_bytes=buffer, own=known)
     fresh: list[Miss] = []
     if _may_compile(profile, before, compiled, notes):
         try:
@@ -144,8 +147,8 @@ def estimate_subject(
                 raise
             notes.append(f"not compiled: {error}")
         else:
-            found = _compiled(profile, before, truth, _buffer(subject, profile), known)
-            fresh += _misses(profile, subject, before, truth, _buffer(subject, profile))
+            found = _compiled(profile, before, truth, buffer, known)
+            fresh += _misses(profile, subject, before, truth, buffer)
     for quantity, value in (measured or {}).items():
         fresh.append(_measured_miss(profile, subject, found, quantity, value))
         found = _replaced(found, quantity, value)
@@ -165,16 +168,17 @@ def estimate_subject(
         before=before,
         limits=limits,
         over=over,
-        helps=tuple(_helps(subject, profile, found, limits, over, parts)) if over else (),
+        helps=tuple(_helps(subject, profile, found, limits, over, parts, buffer)) if over else (),
         parts=parts,
         notes=tuple(notes),
     )
 
 
-def _buffer(subject: Subject, profile: Profile) -> int:
-    """Return bytes that are filled while the rows of a window arrive."""
+def _buffer(subject: Subject, profile: Profile, whole: bool) -> int:
+    """Return bytes that are filled while the rows of a window arrive, which detectors may see whole, too."""
     window = None if subject.stream is None else subject.stream.window
-    return fill_bytes(profile, subject.graph, window, whole=bool(subject.detectors))
+    whole = whole or any(watcher.given for watcher in watchers_in(subject).all)
+    return fill_bytes(profile, subject.graph, window, whole=whole)
 
 
 def _may_compile(profile: Profile, before: Footprint, compiled: bool | None, notes: list[str]) -> bool:
@@ -289,6 +293,7 @@ def _helps(
     limits: Budget,
     over: tuple[str, ...],
     parts: tuple[Part, ...],
+    buffer: int,
 ) -> list[str]:
     """Return what takes most of what is short, and what would fit."""
     helps = []
@@ -313,8 +318,7 @@ def _helps(
             f"weights sent through the stream and activations of {profile.ram.value:,.0f} bytes in SPRAM"
         )
     if takes_programs(profile):
-        fits = [integer_form(profile, subject.graph, found, limits, _buffer(subject, profile)),
-                holder(subject.graph, limits, _buffer(subject, profile))]  # fmt: skip
+        fits = [integer_form(profile, subject.graph, found, limits, buffer), holder(subject.graph, limits, buffer)]
         helps.append(f"what would fit: {', and '.join(filter(None, fits))}")
         small = "search PIPELINE finds networks" if macs else "ladder DATA finds simpler models"
         helps.append(f"edgewright {small} for a --device")
