@@ -129,6 +129,13 @@ async def test_devices_that_return_together_are_looked_up_together(tmp_path: Pat
         assert 1 <= len(statements) <= 10
         assert [(await one.report()).status_code for one in each] == [200] * len(each)
         assert len(statements) <= 10  # the keys are kept
+        with plane.database.writing.begin() as connection:
+            connection.execute(sa.update(devices).where(devices.c.id == each[0].id).values(key="no base64!x"))
+        again = Client(plane)
+        for one in each:
+            one.client = again
+        codes = [one.status_code for one in await asyncio.gather(*(one.report() for one in each))]
+        assert codes == [500] + [200] * (len(each) - 1)  # a damaged key is its own device's trouble alone
 
 
 async def test_a_report_is_written_once_however_often_it_is_sent(plane: Plane) -> None:

@@ -76,6 +76,24 @@ def test_a_head_that_is_too_large_is_refused() -> None:
     visited(visit)
 
 
+@pytest.mark.parametrize(("most", "accepted"), [(20_000, 100), (3000, 32)])
+def test_a_turn_accepts_few_connections_where_silent_ones_may_be_closed(most: int, accepted: int) -> None:
+    async def go() -> None:
+        connections = OpenConnections(most, shared=False)
+        listener = HttpListener(
+            lambda scope, receive, send: _app(send, asyncio.Event(), b""), "127.0.0.1", 0, connections
+        )
+        waiting = [socket.create_connection(("127.0.0.1", listener.port)) for _ in range(100)]
+        listener._accept()
+        assert len(connections) == accepted
+        for end in waiting:
+            end.close()
+        await asyncio.sleep(0.01)
+        await listener.stop(0.1)
+
+    asyncio.run(go())
+
+
 def test_a_third_request_before_the_first_answer_ends_the_connection() -> None:
     async def visit(listener: HttpListener, going: asyncio.Event) -> None:
         reader, writer = await connected(listener)

@@ -9,7 +9,8 @@ import pytest
 import trace_example as example
 from edgewright.schema.trace import EvaluationRecord, Interval, LeftOutRecord, SimplestRecord
 from edgewright.trace.insight import key_insight, reduction, trace_insight
-from edgewright.trace.readiness import NO_MODEL, NOT_READY, READY, WEAK, agrees, state_of, verdict
+from edgewright.trace.readiness import NO_MODEL, NOT_READY, READY, WEAK, agrees, shortfalls, state_of, verdict
+from edgewright.training.metrics import wilson
 
 
 def test_activity_names_columns_accuracy_and_int8() -> None:
@@ -174,9 +175,17 @@ def test_verdict_has_a_floor() -> None:
     many = msgspec.structs.replace(alike, groups=record.groups * 2)
     assert "more may tell" not in verdict(evaluation=many)
     alone = msgspec.structs.replace(alike, samples=100, groups=())
-    assert verdict(evaluation=alone).endswith("; about 300 more test samples would do if they score alike")
+    assert verdict(evaluation=alone).endswith("; about 301 more test samples with the same score would be enough")
     worse = msgspec.structs.replace(gain, value=-0.01)
     never = msgspec.structs.replace(alone, simplest=SimplestRecord(score=0.87, gain=worse))
     assert "more test samples" not in verdict(evaluation=never)
+    for right, count, need in ((27, 30, 0.85), (99, 100, 0.97), (29, 30, 0.93)):
+        accuracy = wilson(right, count)
+        few = EvaluationRecord(samples=count, split_by="row", accuracy=accuracy, majority=0.6, need=need)
+        more = int(verdict(evaluation=few).rpartition("; about ")[2].split()[0])
+        enough = count + more
+        assert wilson(right / count * enough, enough).low > need >= wilson(right / count * (enough - 1), enough - 1).low
+    both = EvaluationRecord(samples=120, split_by="row", accuracy=wilson(66, 120), majority=0.52)
+    assert " ".join(shortfalls(both)).count("more test samples") == 1
     asked = msgspec.structs.replace(record, need=0.95)
     assert verdict(evaluation=asked) == "not ready: 87.9 % right (95 % CI from 84.2 %), 95.0 % was asked for"

@@ -135,6 +135,9 @@ def test_few_honest_answers_have_a_calibration_error_by_chance() -> None:
         confidence = rng.uniform(0.5, 1.0, count)
         drawn = [metrics.calibration_error(confidence, rng.random(count) < confidence) for _ in range(500)]
         assert metrics.chance_calibration_error(confidence) == pytest.approx(np.mean(drawn), rel=0.08)
+    drawn = [metrics.calibration_error(np.full(30, 0.999), rng.random(30) < 0.999) for _ in range(5000)]
+    assert metrics.chance_calibration_error(np.full(30, 0.999)) == pytest.approx(np.mean(drawn), rel=0.15)
+    assert metrics.chance_calibration_error(np.array([1.0000001])) == 0.0  # rounded up by a sum of float32
 
 
 def test_ties_of_the_largest_probability() -> None:

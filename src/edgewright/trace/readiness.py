@@ -36,7 +36,8 @@ _LIMIT = NormalDist().inv_cdf(1 - _BY_CHANCE)
 _FEWEST = 30
 # Two groups that happen to be alike say nothing of how unlike others are.
 _TELLING = 3
-# More test samples than so many times as many are not worth a word.
+_Z95 = NormalDist().inv_cdf(0.975)
+# More test samples than so many times as many are not named.
 _MORE = 10
 # So few test groups leave most differences open.
 _FEW = 6
@@ -237,10 +238,25 @@ def shortfalls(evaluation: EvaluationRecord) -> list[str]:
     """Return what a model's answers lack to be ready, a clause each; none where they are good enough."""
     left = evaluation.left_out
     simplest = evaluation.simplest if left is None else left.simplest
-    made = [*_right(evaluation), *_usual(evaluation)]
-    if simplest is not None and simplest.gain.low <= 0 and not made:
-        made.append(_no_gain(simplest, evaluation))
-    return [*made, *_asked(evaluation)]
+    clauses = [*_right(evaluation), *_usual(evaluation)]
+    limits = _limits(evaluation)
+    if simplest is not None and simplest.gain.low <= 0 and not clauses:
+        clauses.append(_no_gain(simplest, evaluation))
+        limits.append((simplest.gain, 0.0))
+    clauses += _asked(evaluation)
+    counts = [_missing(figure, limit, evaluation) for figure, limit in limits]
+    if len(counts) == len(clauses) and min(counts, default=0) > 0:
+        clauses.append(f"about {plural(max(counts), 'more test sample')} with the same score would be enough")
+    return clauses
+
+
+def _limits(evaluation: EvaluationRecord) -> list[tuple[Interval, float]]:
+    """Return the share of right answers with each limit that its interval is not above."""
+    share = _share(evaluation)
+    if share is None:
+        return []
+    limits = [(share, limit) for limit in (HALF, evaluation.majority) if limit is not None and share.low <= limit]
+    return [*limits, (share, evaluation.need)] if share.low < evaluation.need else limits
 
 
 def _share(evaluation: EvaluationRecord) -> Interval | None:
@@ -256,7 +272,7 @@ def _right(evaluation: EvaluationRecord) -> list[str]:
         return []
     if share.value <= HALF:
         return [f"{percent(share.value, 1)} right: as often wrong as right, or more often"]
-    return [f"it may be wrong as often as right (95 % CI from {percent(share.low)}){_missing(share, HALF, evaluation)}"]
+    return [f"it may be wrong as often as right (95 % CI from {percent(share.low)})"]
 
 
 def _usual(evaluation: EvaluationRecord) -> list[str]:
@@ -268,7 +284,7 @@ def _usual(evaluation: EvaluationRecord) -> list[str]:
     if share is not None and evaluation.majority is not None and share.low <= evaluation.majority:
         return [
             f"accuracy {percent(share.value, 1)} is not significantly better than always predicting the most "
-            f"frequent class ({percent(evaluation.majority, 1)}){_missing(share, evaluation.majority, evaluation)}"
+            f"frequent class ({percent(evaluation.majority, 1)})"
         ]
     if share is None and evaluation.regression.get("r2", 1.0) <= 0:
         return ["the answers are no better than always predicting the mean"]
@@ -282,21 +298,25 @@ def _no_gain(simplest: SimplestRecord, evaluation: EvaluationRecord) -> str:
     text = f"not significantly better than one column with thresholds ({score}; --set model.kind=threshold trains it)"
     if simplest.gain.value > 0 and evaluation.left_out is None and 1 < len(evaluation.groups) < _FEW:
         text += f"; {len(evaluation.groups)} groups test, and more may tell (--set split.test=0.4)"
-    return text + _missing(simplest.gain, 0.0, evaluation)
+    return text
 
 
-def _missing(figure: Interval, above: float, evaluation: EvaluationRecord) -> str:
-    """Return how many more test samples would do if they scored alike: an interval narrows by the root of its samples.
+def _missing(figure: Interval, limit: float, evaluation: EvaluationRecord) -> int:
+    """Return how many more test samples would lift the interval of a figure above a limit if the figure stayed.
 
-    Empty where samples do not stand for themselves, the figure is not above the limit, or ten times as many would do.
+    0 where samples do not stand for themselves, the figure is not above the limit, or more than ten times as many are
+    needed.
     """
-    margin, half = figure.value - above, figure.value - figure.low
+    margin, count = figure.value - limit, evaluation.samples
     if evaluation.groups or evaluation.left_out is not None or margin <= 0:
-        return ""
-    more = math.ceil(evaluation.samples * ((half / margin) ** 2 - 1))
-    if not 0 < more <= _MORE * evaluation.samples:
-        return ""
-    return f"; about {plural(more, 'more test sample')} would do if they score alike"
+        return 0
+    if figure.method == "wilson":  # its ends are the shares from which the figure differs by as much
+        ratio = _Z95 * math.sqrt(limit * (1 - limit)) / margin
+        needed = ratio * ratio
+    else:  # an interval narrows by the root of its samples
+        ratio = (figure.value - figure.low) / margin
+        needed = count * ratio * ratio
+    return math.floor(needed) + 1 - count if count < needed <= (1 + _MORE) * count else 0
 
 
 def _asked(evaluation: EvaluationRecord) -> list[str]:

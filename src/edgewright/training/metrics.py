@@ -240,10 +240,12 @@ def calibration_error(confidence: NDArray[np.floating], right: NDArray[np.bool_]
 def chance_calibration_error(confidence: NDArray[np.floating]) -> float:
     """Compute the calibration error that answers exactly as sure as they are right have on average, by chance alone.
 
-    The gap of a bin is a sum of independent errors, whose mean size is that of a normal variable.
+    The gap of a bin is a sum of independent errors. Its mean size is that of a normal variable, and at most the sum of
+    the errors' own mean sizes, 2 c (1 - c) each, which is less where answers are very sure.
     """
-    sure = np.asarray(confidence, np.float64)
-    return float(np.sqrt(2 / math.pi * _by_bin(sure, sure * (1 - sure))).sum() / max(1, len(sure)))
+    sure = np.clip(np.asarray(confidence, np.float64), 0.0, 1.0)
+    variance = _by_bin(sure, sure * (1 - sure))
+    return float(np.minimum(np.sqrt(2 / math.pi * variance), 2 * variance).sum() / max(1, len(sure)))
 
 
 def _by_bin(confidence: NDArray[np.floating], values: NDArray[np.float64]) -> NDArray[np.float64]:

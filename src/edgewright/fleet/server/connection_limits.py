@@ -88,6 +88,10 @@ class OpenConnections:
             self._close_surplus(self._silent, part)
         self._close_surplus(self._open, self.most)
 
+    def has_room(self, more: int) -> bool:
+        """Return whether so many more connections stay below the pressure at which silent ones are closed."""
+        return len(self) + more <= PRESSURE * self.most
+
     def note_data(self, connection: Connection, *, complete: bool) -> None:
         """Note that data came.
 

@@ -26,9 +26,10 @@ from uvicorn.server import ServerState
 from edgewright.fleet.server.connection_limits import OpenConnections, client_of
 from edgewright.schema.errors import InputError
 
-_BACKLOG, _AT_ONCE, _AT_ONCE_TLS = 4096, 512, 32
+_BACKLOG, _AT_ONCE, _FEW_AT_ONCE = 4096, 512, 32
 """Connections that wait in the kernel, and those accepted before others get their turn. The kernel drops what does not
-fit, and its client tries again after seconds; TLS handshakes must keep pace."""
+fit, and its client tries again after seconds. Few at once where handshakes must keep pace, or where a connection whose
+request has not been read yet may be closed as a silent one."""
 _IDLE_S = 90
 """Seconds without a request after which a connection is closed."""
 _HEAD = 32_768
@@ -123,7 +124,9 @@ class HttpListener:
             self._report(closed)
 
     def _accept(self) -> None:
-        for _ in range(_AT_ONCE_TLS if self._tls else _AT_ONCE):
+        # Several turns pass before the request of a new connection is read.
+        many = not self._tls and self.connections.has_room(4 * _AT_ONCE)
+        for _ in range(_AT_ONCE if many else _FEW_AT_ONCE):
             try:
                 accepted, address = self._socket.accept()
             except (BlockingIOError, InterruptedError):

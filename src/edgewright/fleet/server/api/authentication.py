@@ -140,7 +140,7 @@ class DeviceAuthentication:
     def __init__(self, plane: Plane) -> None:
         self._plane = plane
         self._keys: OrderedDict[str, bytes] = OrderedDict()
-        self._asked: dict[str, asyncio.Future[bytes | None]] = {}
+        self._asked: dict[str, asyncio.Future[str | None]] = {}
         self._reading: asyncio.Task[None] | None = None
         self._requests = Buckets(plane.limits.requests, plane.limits.burst)
         self._bytes = Buckets(plane.limits.bytes_a_day / DAY, plane.limits.bytes_a_day)
@@ -157,17 +157,17 @@ class DeviceAuthentication:
             raise _refused("none")
         key = self._keys.get(name)
         if key is None:
-            key = await self._read(call, name)
-            if key is None:
+            text = await self._read(call, name)
+            if text is None:
                 raise _refused("an id that is not enrolled here")
-            self._keys[name] = key
+            key = self._keys[name] = base64.b64decode(text)
             if len(self._keys) > _KEPT:
                 self._keys.popitem(last=False)
         self._signed(call, name, key)
         self._within(name, len(call.content))
         return {"id": name}
 
-    async def _read(self, call: Call, name: str) -> bytes | None:
+    async def _read(self, call: Call, name: str) -> str | None:
         """Return the key of a device, read with those of all devices that ask meanwhile: a thread each costs more."""
         asked = self._asked.get(name)
         if asked is None:
@@ -187,7 +187,7 @@ class DeviceAuthentication:
                     future.set_exception(error)
                 continue
             for name, future in asked.items():
-                future.set_result(base64.b64decode(rows[name]) if name in rows else None)
+                future.set_result(rows.get(name))
 
     def enrolling(self, call: Call) -> None:
         """Check that an enrolment is signed with the key in its body.
