@@ -43,9 +43,10 @@ from edgewright.search.architecture.study import (
     resume,
     stopped_by,
 )
-from edgewright.search.architecture.trial import FoldError, Tried
+from edgewright.search.architecture.trial import Batch, FoldError, Shared, Tried, TrialScore, judge, train_batch
 from edgewright.trace.charts import running_axis
 from search_study import PIPELINE, kept_trials, write_people
+from small_pipeline import write_rows
 
 OWN = Identity(pipeline="p", config="c", data="d", device="m4", budget="", seed=0, sampler="nsga2", folds=3, batch=16)
 
@@ -231,6 +232,18 @@ def test_what_cannot_be_searched_is_said(
 ) -> None:
     assert said in cli("search", small, "--out", tmp_path / "s", *options, code=code)
     assert not (tmp_path / "s" / FILE).exists()
+
+
+def test_a_fold_that_trains_on_one_class_answers_that_class(small: Path) -> None:
+    rows = [[f"{n % 7}", f"{n % 5}", *(("p0", "up") if n % 3 else ("p1", "down"))] for n in range(60)]
+    write_rows(small.parent / "rows.csv", rows, header="a,b,who,label")
+    config = parse(small.read_text(encoding="utf-8"), "small")
+    shared = msgspec.json.encode(Shared(config=config, data=str(small.parent / "rows.csv"), folds=2))
+    batch = msgspec.json.encode(Batch(configs=(config,), folds=(0, 1)))
+    (errors,) = msgspec.json.decode(train_batch(shared, batch), type=list[list[FoldError]])
+    assert [(error.mean, error.samples) for error in errors] == [(1.0, 40), (1.0, 20)]
+    (score,) = msgspec.json.decode(judge(shared, batch), type=list[TrialScore | None])
+    assert score is not None and score.error == 1.0
 
 
 @pytest.mark.slow

@@ -19,11 +19,13 @@ from edgewright.export._c_pipeline import write_c99
 from edgewright.export.program import program_of
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models._trees import Trees, _shares, leaves_within, whole_numbers
+from edgewright.models.extra_trees import MODEL as EXTRA_TREES
 from edgewright.models.extra_trees import ExtraTrees
 from edgewright.models.forest import Forest
 from edgewright.pipeline.config import parse
 from edgewright.pipeline.plan import build_model
 from edgewright.pipeline.whole_graph import graph_of
+from edgewright.schema.config import ModelConfig, TrainingConfig
 from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
@@ -83,6 +85,15 @@ def test_folds_choose_larger_leaves_for_extra_trees_where_an_amount_is_noisy() -
         return int(ensemble.min_samples_leaf)
 
     assert (fewest(0.0), fewest(8.0)) == (1, 3)
+
+
+def test_copies_of_samples_that_choose_leaves_do_not_train() -> None:
+    rows, amount = make_friedman1(600, 10, noise=8.0, random_state=0)
+    copies = TrainingConfig(augment=({"kind": "gain", "copies": 2},))
+    model = EXTRA_TREES.build(ModelConfig(kind="extra_trees"), copies, "regression", 0)
+    ensemble = ExtraTreesRegressor(4, random_state=0)
+    model._choose(ensemble, np.tile(rows, (3, 1)).astype(np.float32), np.tile(amount, 3))
+    assert ensemble.min_samples_leaf == 3
 
 
 def test_trees_that_fit_are_those_of_scikit_learn() -> None:

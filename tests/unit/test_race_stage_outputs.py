@@ -10,18 +10,24 @@ from edgewright.pipeline.plan import parts
 from edgewright.race.problem import Problem
 from edgewright.race.stage_outputs import StageOutputs
 from edgewright.schema.config import ModelConfig, PipelineConfig, TrainingConfig
-from edgewright.schema.data import Column, DataSet, Samples
+from edgewright.schema.data import Column, DataSet, Floats, Samples
+from edgewright.training.augment import augmented
+
+
+def _problem(X: Floats) -> Problem:
+    names = tuple(Column(name=name) for name in "ab")
+    places = np.arange(len(X), dtype=np.int64)
+    samples = Samples(X=X, y=np.repeat(["still", "moving"], len(X) // 2), groups=None, starts=places,
+                      sessions=np.full(len(X), "s"), columns=names, rate=20.0)  # fmt: skip
+    dataset = DataSet(name="d", columns=names, recordings=(), target_name="y")
+    return Problem("d", dataset, samples, samples.y, "classification", None, "row", places)
 
 
 def test_parts_of_a_union_and_copies_of_windows_are_those_of_a_run() -> None:
     rng = np.random.default_rng(1)
     X = rng.normal(size=(40, 2, 32)).astype(np.float32)
-    names = tuple(Column(name=name) for name in "ab")
-    places = np.arange(40, dtype=np.int64)
-    samples = Samples(X=X, y=np.repeat(["still", "moving"], 20), groups=None, sessions=np.full(40, "s"), starts=places,
-                      columns=names, rate=20.0)  # fmt: skip
-    dataset = DataSet(name="d", columns=names, recordings=(), target_name="y")
-    problem = Problem("d", dataset, samples, samples.y, "classification", None, "row", places)
+    problem = _problem(X)
+    samples = problem.samples
     union = {"kind": "union", "parts": [{"kind": "statistics"}, {"kind": "spectral", "bands": 4}]}
     copies = TrainingConfig(augment=({"kind": "gain", "copies": 2},))
     config = PipelineConfig(name="p", data={}, stages=(union, {"kind": "scale"}), model=ModelConfig(), training=copies)
@@ -39,3 +45,40 @@ def test_parts_of_a_union_and_copies_of_windows_are_those_of_a_run() -> None:
         assert not np.array_equal(part.extra[: len(train)], part.X[train])
         union_ = part.steps[0][1]
         assert union_.transform(X).shape == flow.X.shape
+
+
+def test_copies_are_made_of_training_samples_alone() -> None:
+    X = np.random.default_rng(1).normal(size=(40, 2, 32)).astype(np.float32)
+    train = np.arange(0, 40, 2, dtype=np.int64)
+    X[1::2] *= 1000  # samples that are asked
+    copies = TrainingConfig(augment=({"kind": "noise", "copies": 2, "level": 0.5},))
+    config = PipelineConfig(name="p", data={}, model=ModelConfig(), training=copies)
+    outputs = StageOutputs(_problem(X))
+    for rows in (train, train[:10]):
+        extra = outputs.part(config, rows).extra
+        np.testing.assert_array_equal(extra, augmented(copies.augment, X[rows], config.seed)[0][len(rows) :])
+
+
+def test_outputs_of_all_samples_stay_within_one_memory_and_equal_ones_are_kept_once() -> None:
+    rng = np.random.default_rng(1)
+    problems = [_problem(rng.normal(size=(40, 2, 32)).astype(np.float32)) for _ in range(2)]
+    config = PipelineConfig(name="p", data={}, stages=({"kind": "impute"},), model=ModelConfig())
+    stage = problems[0].samples.X.nbytes
+
+    def kept_bytes(most_bytes: int, **stages: object) -> int:
+        first = StageOutputs(problems[0], most_bytes)
+        second = StageOutputs(problems[1], beside=first)
+        for outputs in (first, second):
+            for start in range(5):
+                train = np.arange(start, 40, 5, dtype=np.int64)
+                part = outputs.part(msgspec.structs.replace(config, **stages), train)
+                alone = StageOutputs(outputs.problem).part(msgspec.structs.replace(config, **stages), train)
+                np.testing.assert_array_equal(part.X, alone.X)
+        assert first._kept is second._kept
+        return sum(kept.nbytes for kept in first._kept.values())
+
+    assert kept_bytes(100 * stage) == 2 * stage  # nothing is missing, so that all folds give the same
+    scaled = ({"kind": "scale"},)
+    assert kept_bytes(100 * stage, stages=scaled) == 10 * stage
+    assert kept_bytes(3 * stage, stages=scaled) == 3 * stage
+    assert kept_bytes(stage, stages=scaled) == 0

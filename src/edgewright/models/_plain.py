@@ -52,6 +52,7 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
 
     kind = ""
     missing = False
+    fewest_classes = 2
     function = ""
     learned: tuple[str, ...] = ()
     temperature_ = 1.0
@@ -86,7 +87,7 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
         self.temperature_ = 1.0
         rows = self._rows(X, fitting=True)
         if self.task == "classification":
-            self.classes_, target = encode(y, len(rows))
+            self.classes_, target = encode(y, len(rows), fewest=self.fewest_classes)
             with many_classes():
                 self._fit(rows, target.astype(np.int64), len(self.classes_))
         else:

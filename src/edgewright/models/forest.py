@@ -53,13 +53,8 @@ class Forest(Trees):
         """Set what training samples choose; here nothing."""
 
 
-def forest_model(kind: type[Forest]) -> Model:
-    """Return the `MODEL` of trees that are averaged."""
-    return Model(
-        build=lambda table, training, task, seed: kind(task, seed, table.trees, table.size_bytes),
-        state=("fitted_",),
-        settings=("trees", "size_bytes"),
-    )
-
-
-MODEL = forest_model(Forest)
+MODEL = Model(
+    build=lambda table, training, task, seed: Forest(task, seed, table.trees, table.size_bytes),
+    state=("fitted_",),
+    settings=("trees", "size_bytes"),
+)

@@ -29,16 +29,22 @@ def many_classes() -> Iterator[None]:
         yield
 
 
-def encode(y: Any, samples: int, classes: NDArray[Any] | None = None) -> tuple[NDArray[Any], Floats]:  # noqa: ANN401
+def encode(
+    y: Any,  # noqa: ANN401 - any array-like
+    samples: int,
+    classes: NDArray[Any] | None = None,
+    fewest: int = 2,
+) -> tuple[NDArray[Any], Floats]:
     """Return classes, sorted, and the number of each sample's class as a float, shape (n,).
 
     Args:
         y: labels, shape (n,).
         samples: how many there must be.
         classes: the known ones; found in `y` when None.
+        fewest: classes that the model needs.
 
     Raises:
-        InputError: for another number of labels, fewer than two classes, or an unknown label.
+        InputError: for another number of labels, fewer classes than these, or an unknown label.
     """
     labels = _column(y, samples)
     try:
@@ -48,7 +54,7 @@ def encode(y: Any, samples: int, classes: NDArray[Any] | None = None) -> tuple[N
         raise TargetError("class labels", str(error), "the target", "For numbers set task = 'regression'") from None
     if classes is None:
         classes, numbered = np.unique(labels, return_inverse=True)
-        if len(classes) < 2:
+        if len(classes) < fewest:
             raise TargetError("at least two classes", f"one class, {classes[0]!s}", "the target", "Add others")
         return classes, numbered.astype(np.float32)
     location = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)

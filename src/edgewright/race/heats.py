@@ -104,7 +104,7 @@ class Heats:
                 HeatFold(self._outputs, train, asked, asked)
                 if most >= largest
                 else HeatFold(
-                    StageOutputs(self.problem.subset(rows)),
+                    StageOutputs(self.problem.subset(rows), beside=self._outputs),
                     np.searchsorted(rows, train), np.searchsorted(rows, asked), asked,
                 )
             )  # fmt: skip

@@ -41,11 +41,13 @@ class StageOutputs:
     Args:
         problem: samples.
         most_bytes: memory for outputs.
+        beside: outputs of other samples, which share their memory with these.
     """
 
-    def __init__(self, problem: Problem, most_bytes: int = MOST_BYTES) -> None:
-        self.problem, self._most_bytes = problem, most_bytes
-        self._kept: OrderedDict[Key, Floats] = OrderedDict()
+    def __init__(self, problem: Problem, most_bytes: int = MOST_BYTES, beside: StageOutputs | None = None) -> None:
+        self.problem = problem
+        self._most_bytes: int = beside._most_bytes if beside else most_bytes
+        self._kept: OrderedDict[Key, Floats] = beside._kept if beside else OrderedDict()
         # Where a stage that was fitted on other samples gives the same, as one that fills where nothing is missing.
         self._first: dict[Key, Key] = {}
         self._fits: OrderedDict[Key, tuple[Key, Any, tuple[int, ...]]] = OrderedDict()
@@ -60,11 +62,17 @@ class StageOutputs:
         """
         problem, augment = self.problem, config.training.augment
         samples, y = problem.samples, np.asarray(problem.y)
-        key: Key = ()
+        key: Key = (self,)
         rows: Rows = lambda: samples.X  # noqa: E731
         if copying(augment):
-            key = (config.seed, msgspec.json.encode(augment))
-            rows = _once(self._keeping(key, lambda: augmented(augment, samples.X, config.seed)[0]))
+            # Made of the training samples alone, as in a run: some changes depend on all samples that they are given.
+            key = (self, config.seed, msgspec.json.encode(augment), digest(train))
+
+            def with_copies() -> Floats:
+                copies = augmented(augment, samples.X[train], config.seed)[0][len(train) :]
+                return np.concatenate([samples.X, copies])
+
+            rows = _once(self._keeping(key, with_copies))
         context, steps = first_context(samples, problem.task, config.seed), []
         for stage in plan.parts(config.stages, config.name):
             try:
@@ -76,16 +84,14 @@ class StageOutputs:
                 text = str(error).split("\n")[0]
                 raise InputError(f"samples the stage {stage.name!r} can take", text, f"stage {stage.name}") from None
             steps.append((stage.name, fitted))
-        X = rows()
-        copies = np.flatnonzero(np.isin(np.arange(len(X)) % len(y), train))
-        copies = copies[copies >= len(y)]
+        X, extra = np.split(rows(), [len(y)])
         return Part(
-            X=X[: len(y)], names=tuple(context.names), train=train, extra=X[copies] if len(copies) else None,
-            extra_y=y[copies % len(y)], steps=tuple(steps), problem=problem,
+            X=X, names=tuple(context.names), train=train, extra=extra if len(extra) else None,
+            extra_y=np.tile(y[train], len(extra) // max(1, len(train))), steps=tuple(steps), problem=problem,
         )  # fmt: skip
 
     def forget(self) -> None:
-        """Drop all outputs and fitted stages."""
+        """Drop all fitted stages, and all outputs in the shared memory."""
         self._kept.clear()
         self._first.clear()
         self._fits.clear()
@@ -132,8 +138,11 @@ class StageOutputs:
             before = self._first.setdefault((key, own), made)
             known = self._kept.get(before)
             if before != made and known is not None:
-                again = self._keeping(made, lambda: _transformed(fitted, X))()
-                made = before if np.array_equal(again, known, equal_nan=True) else made
+                again = _transformed(fitted, X)
+                if np.array_equal(again, known, equal_nan=True):
+                    made = before
+                else:
+                    self._keeping(made, lambda: again)()
             self._fits[asked] = made, fitted, shape
             if len(self._fits) > _MOST_FITS:
                 self._fits.popitem(last=False)

@@ -14,7 +14,7 @@ from edgewright.schema.config import PipelineConfig, WindowConfig
 
 # Most folds of a judgement: up to so many units each of them is left out in turn.
 MOST_FOLDS = 20
-# Memory for what stages give: a search asks for it again at every point.
+# Memory for what stages give, of all windows: a search asks for it again at every point.
 MOST_BYTES = 2**30
 # Samples whose shapes say what a point costs.
 PROBE = 200
@@ -55,7 +55,8 @@ class SearchSamples:
         if window not in self._outputs:
             problem = problem_of_pipeline(msgspec.structs.replace(self.config, window=window), self.data)
             few = np.random.default_rng(self.config.seed).permutation(len(problem.y))[:PROBE]
-            self._outputs[window] = StageOutputs(problem, MOST_BYTES), StageOutputs(problem.subset(few))
+            whole = StageOutputs(problem, MOST_BYTES, next((whole for whole, _ in self._outputs.values()), None))
+            self._outputs[window] = whole, StageOutputs(problem.subset(few), beside=whole)
         return self._outputs[window]
 
 

@@ -43,7 +43,7 @@ class FittedPoint(PipelineEnd):
 
 def entrant_of_point(config: PipelineConfig) -> Entrant:
     """Return the pipeline of a point as an entrant of the race."""
-    return Entrant(config.name, _POINT, config)
+    return Entrant(config.name, POINT, config)
 
 
 def _fit(part: Part, config: PipelineConfig) -> FittedPoint:
@@ -62,7 +62,7 @@ def _fit(part: Part, config: PipelineConfig) -> FittedPoint:
     return FittedPoint(part, model, model._raw)
 
 
-_POINT = Candidate(rank=0, title="point", tail=lambda config: config, fit=_fit)
+POINT = Candidate(rank=0, title="point", tail=lambda config: config, fit=_fit)
 
 
 def dense(layers: Iterable[Mapping[str, Any]]) -> bool:

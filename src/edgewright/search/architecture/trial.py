@@ -14,14 +14,16 @@ from edgewright.compression.int8 import quantise
 from edgewright.compression.qat import alone
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.variants import recording_engine
+from edgewright.race.contract import Fitted
 from edgewright.race.heats import HeatFold, Heats
 from edgewright.race.metrics import METRICS, codes
+from edgewright.race.pipeline_end import fit_candidate
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import EdgewrightError
 from edgewright.search.architecture.estimates import Estimate
 from edgewright.search.architecture.samples import SearchSamples
-from edgewright.search.architecture.training import FittedPoint, entrant_of_point
+from edgewright.search.architecture.training import POINT, FittedPoint
 from edgewright.training.metrics import SHARE, group_interval
 
 TRY, JUDGE = "edgewright.search.architecture.trial:train_batch", "edgewright.search.architecture.trial:judge"
@@ -109,7 +111,7 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=1)
 def samples_of(shared: bytes) -> SearchSamples:
     """Return the samples of a search; read once per process."""
     request = msgspec.json.decode(shared, type=Shared)
@@ -142,18 +144,17 @@ def train_batch(shared: bytes, batch: bytes) -> bytes:
     return msgspec.json.encode(found)
 
 
-def _fitted(heats: Heats, fold: HeatFold, config: PipelineConfig) -> FittedPoint | None:
-    """Return a fitted point; None where its training fails.
+def _fitted(heats: Heats, fold: HeatFold, config: PipelineConfig) -> Fitted | None:
+    """Return a fitted point, or the majority where a fold trains on one class; None where its training fails.
 
     Raises:
         InputError: a stage does not accept the samples.
     """
-    heats.part(fold, config)
+    part = heats.part(fold, config)
     try:
-        fitted = heats.fit(fold, entrant_of_point(config))
+        return fit_candidate(POINT, part, config)
     except EdgewrightError:
         return None
-    return fitted if isinstance(fitted, FittedPoint) else None  # a fold of one class trains no network
 
 
 def _errors(answers: Floats, fold: HeatFold) -> NDArray[np.float64]:
@@ -180,7 +181,8 @@ def _judged(heats: Heats, config: PipelineConfig) -> TrialScore | None:
         fitted = _fitted(heats, fold, config)
         if fitted is None:
             return None
-        fitted = replace(fitted, raw=_packaged(fitted, config)) if config.compression.int8 else fitted
+        if config.compression.int8 and isinstance(fitted, FittedPoint):
+            fitted = replace(fitted, raw=_packaged(fitted, config))
         found.append(fitted.answers(fold.test))
         errors.append(_errors(found[-1], fold))
     asked = np.concatenate([fold.asked for fold in heats.every])
