@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser
 
 import lesson_example
+from edgewright.schema.lesson import Grid
 from edgewright.schema.trace import Explained
 from edgewright.trace.compare import Entry, compare
 from edgewright.trace.html import comparison_page, explained_page, lesson_page, notebook_html
@@ -60,3 +61,11 @@ PAGES: dict[str, Callable[[], str]] = {
 @pytest.mark.parametrize("name", sorted(PAGES))
 def test_a_page_is_accessible_and_asks_nothing(name: str, scheme: str, browser: Browser, tmp_path: Path) -> None:
     check_file(browser, PAGES[name](), tmp_path / "page.html", scheme).close()
+
+
+def test_a_long_text_at_the_end_of_a_row_wraps(browser: Browser, tmp_path: Path) -> None:
+    grid = Grid(headers=("trial", "choice"), rows=(("1", "dense layers of 32 units, " * 20),))
+    page = check_file(browser, lesson_page("Points", [grid]), tmp_path / "grid.html", "light")
+    box = page.locator(".lesson-grid td").last.bounding_box()
+    assert box is not None and box["width"] < 320
+    page.close()

@@ -43,7 +43,7 @@ from edgewright.search.architecture.study import (
     resume,
     stopped_by,
 )
-from edgewright.search.architecture.trial import Batch, FoldError, Shared, Tried, TrialScore, judge, train_batch
+from edgewright.search.architecture.trial import Batch, FoldError, Shared, TrialScore, Tried, judge, train_batch
 from edgewright.trace.charts import running_axis
 from search_study import PIPELINE, kept_trials, write_people
 from small_pipeline import write_rows

@@ -92,6 +92,24 @@ def test_numbers_that_name_things_are_no_reading_but_few_of_them_may_be_kinds() 
     assert found.ignored["unique_id"] == "an identifier, by its name"
 
 
+@pytest.mark.parametrize("name", ["site_id", "siteID", "PassengerId"])
+def test_identifiers_of_several_words_with_empty_cells_are_known(name: str) -> None:
+    numbers = np.where(np.arange(ROWS) % 50 == 7, "", (np.arange(ROWS) * 7 % 40).astype(str))
+    found = roles(**{name: numbers, "temp": READING, "label": ["a", "b"]})
+    assert found.ignored == {name: "an identifier, by its name"}
+
+
+def test_a_person_in_camel_case_is_a_group() -> None:
+    assert roles(UserID=[1, 2, 3], temp=READING, label=["a", "b"]).group == "UserID"
+
+
+def test_currents_of_a_motor_are_no_identifiers() -> None:
+    current = np.arange(ROWS) * 7 % 41 - 20
+    found = roles(id=current, iq=-current, temp=READING, label=["a", "b"])
+    assert found.readings == ("id", "iq", "temp")
+    assert "id" in roles(id=current, temp=READING, label=["a", "b"]).ignored
+
+
 def test_flags_that_are_never_set_without_the_target_are_left_out() -> None:
     failure = np.arange(ROWS) % 10 == 0
     first, second = failure & (np.arange(ROWS) < 60), failure & (np.arange(ROWS) >= 60)

@@ -25,6 +25,12 @@ IDENTIFIER = re.compile(r"_(id|nr|no|num|number|name|index)$")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\d{1,2}:\d\d")
 
 
+def lower_name(name: str) -> str:
+    """Return a name in lower case with '_' between its words: 'Subject ID' and 'subjectId' give 'subject_id'."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
+    return re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")
+
+
 def values_of(cells: Labels) -> list[str]:
     """Return the different values of a column, without those that are missing."""
     return [str(v) for v in np.unique(np.char.strip(cells)) if str(v).lower() not in MISSING]
@@ -55,7 +61,7 @@ def no_category(name: str, cells: Labels, known: Sequence[str], units: Labels | 
         return f"{shown}: more than {MOST_CLASSES} different texts"
     if len(cells) < REPEATS * len(known):
         return f"{shown}: its texts hardly repeat"
-    if IDENTIFIER.search(re.sub(r"[^a-z0-9]+", "_", name.lower())):
+    if IDENTIFIER.search(lower_name(name)):
         return f"{shown}: an identifier, by its name"
     if all(_DATE.match(text) for text in known):
         return f"{shown}: dates or times"

@@ -10,7 +10,7 @@ from pathlib import Path
 from edgewright.core.csv.header import is_number
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
-from edgewright.workflows.own_data.columns import counts_rows
+from edgewright.workflows.own_data.columns import no_reading
 from edgewright.workflows.own_data.preview import read_preview
 
 _TABLES = (".csv", ".tsv", ".txt", ".csv.gz", ".txt.gz", ".tsv.gz")
@@ -28,14 +28,14 @@ class Inspection:
         endings: number of files by file extension.
         columns: cells of a text table by column; empty for other data.
         words: mean number of words per cell of each text column.
-        counters: columns that count rows: integers that increase, mostly by the same step.
+        no_readings: why a column of numbers is no reading, such as one that counts rows, as a run decides it.
     """
 
     place: Path | None
     endings: Counter[str] = field(default_factory=Counter)
     columns: dict[str, Labels] = field(default_factory=dict)
     words: dict[str, float] = field(default_factory=dict)
-    counters: tuple[str, ...] = ()
+    no_readings: dict[str, str] = field(default_factory=dict)
 
     @property
     def header(self) -> tuple[str, ...]:
@@ -48,9 +48,9 @@ class Inspection:
         return tuple(name for name, words in self.words.items() if words >= _SENTENCE)
 
     def no_measurements(self, used: Collection[str]) -> list[tuple[str, str]]:
-        """Return text columns and row counters with the reason to exclude them; not those that are used otherwise."""
+        """Return columns that hold no readings with the reason to exclude them; not those that are used otherwise."""
         found = [(name, "it holds text, not measurements") for name in self.words]
-        found += [(name, "it counts rows") for name in self.counters]
+        found += self.no_readings.items()
         return [(name, why) for name, why in found if name and name not in used]
 
     def few_valued(self) -> tuple[str, ...]:
@@ -81,8 +81,8 @@ def inspect(data: str) -> Inspection:
     if len(columns) < 2:
         return Inspection(file_path, endings)
     words = {name: found for name, cells in columns.items() if (found := _words(cells.tolist())) > 0}
-    counters = tuple(name for name, cells in columns.items() if counts_rows(cells))
-    return Inspection(file_path, endings, columns, words, counters)
+    others = {name: why for name in columns if name not in words and (why := no_reading(name, columns))}
+    return Inspection(file_path, endings, columns, words, others)
 
 
 def _ending(name: str) -> str:

@@ -86,7 +86,8 @@ def read_rows(seen: Inspection, request: AdviceRequest) -> Rows:
     labels = request.target if request.task == "anomaly" else ""
     table = {"kind": request.kind, "path": request.data} if request.kind else guess(request.data)
     time = request.time or find_time({**table, "target": request.target, "ignore": [*request.ignore]})
-    left = seen.no_measurements({time, labels, request.group, request.session, *request.ignore})
+    numbers = {request.target} - set(seen.words)
+    left = seen.no_measurements({time, labels, request.group, request.session, *request.ignore, *numbers})
     named = {"group": request.group, "session": request.session, "time": time, "target": labels,
              "ignore": [*request.ignore, *(name for name, _ in left)]}  # fmt: skip
     dataset = load_data({**table, **{k: v for k, v in named.items() if v}}, seed=request.seed)

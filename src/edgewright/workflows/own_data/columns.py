@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 
 from edgewright.core.csv.header import is_number
-from edgewright.data.categories import IDENTIFIER, MOST_CLASSES, REPEATS, few_texts, is_text, no_category, values_of
+from edgewright.data.categories import (
+    IDENTIFIER,
+    MOST_CLASSES,
+    REPEATS,
+    few_texts,
+    is_text,
+    lower_name,
+    no_category,
+    values_of,
+)
 from edgewright.data.clock import find_time_column, read_clock
 from edgewright.data.sensor_kinds import OTHER, SIGNAL, TIME, kind_of, kinds_of, sensors_of
 from edgewright.data.targets import labelled, read_target, task_of
@@ -127,11 +136,7 @@ def _taken(roles: Roles) -> set[str]:
 
 def plain(name: str) -> str:
     """Return a column's name in lower case without unit and ending: 'Subject ID' gives 'subject'."""
-    return IDENTIFIER.sub("", _lower(re.sub(r"[\[(].*", "", name)))
-
-
-def _lower(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
+    return IDENTIFIER.sub("", lower_name(re.sub(r"[\[(].*", "", name)))
 
 
 def _target(columns: Mapping[str, Labels], few: bool) -> tuple[str, str]:
@@ -159,7 +164,7 @@ def _target(columns: Mapping[str, Labels], few: bool) -> tuple[str, str]:
 
 
 def _first(names: Iterable[str], columns: Mapping[str, Labels]) -> str:
-    return next((name for name in names if _may_be_target(name, columns[name])), "")
+    return next((name for name in names if _may_be_target(name, columns)), "")
 
 
 def _is_named(name: str, word: str) -> bool:
@@ -188,14 +193,19 @@ def _is_free(name: str, families: Mapping[str, int]) -> bool:
         families: number of columns by name, where '#' stands for a number.
     """
     word, family = plain(name), _family(name)
-    if word in ("", *_GROUPS, *_SESSIONS, *_CLOCKS) or _PAST & set(word.split("_")) or IDENTIFIER.search(_lower(name)):
+    if (
+        word in ("", *_GROUPS, *_SESSIONS, *_CLOCKS)
+        or _PAST & set(word.split("_"))
+        or IDENTIFIER.search(lower_name(name))
+    ):
         return False
     return family == name or families[family] < _NUMBERED
 
 
-def _may_be_target(name: str, cells: Labels) -> bool:
+def _may_be_target(name: str, columns: Mapping[str, Labels]) -> bool:
     """Return whether cells are classes or amounts: no times, row numbers, long texts, or one value."""
-    if find_time_column({name: cells.tolist()}) or _no_reading(name, cells):
+    cells = columns[name]
+    if find_time_column({name: cells.tolist()}) or no_reading(name, columns):
         return False
     return not is_text(cells) or _is_few(cells)
 
@@ -255,7 +265,7 @@ def _with_readings(roles: Roles, columns: Mapping[str, Labels], texts: Mapping[s
     units = columns.get(roles.group or roles.session)
     categories: dict[str, tuple[str, ...]] = {}
     for name, cells in free.items():
-        if why := _no_reading(name, cells):
+        if why := no_reading(name, columns):
             ignored[name] = why
         elif is_text(cells):
             categories[name] = tuple(sorted(texts[name] if name in texts else few_texts(cells)))
@@ -276,8 +286,9 @@ def _known(cells: Labels) -> Any:  # noqa: ANN401 - text or float64
     return target[labelled(target)]
 
 
-def _no_reading(name: str, cells: Labels) -> str:
+def no_reading(name: str, columns: Mapping[str, Labels]) -> str:
     """Return why a column is no reading of a sensor; empty for one that may be."""
+    cells = columns[name]
     known = values_of(cells)
     if not known:
         return "empty"
@@ -288,12 +299,14 @@ def _no_reading(name: str, cells: Labels) -> str:
             return "a different text in every row"
         return ""
     if _is_numbering(cells):
-        if counts_rows(cells):
+        if _counts_rows(cells):
             return "counts the rows"
-        if IDENTIFIER.search(_lower(name)):
+        if IDENTIFIER.search(lower_name(name)):
             return "a different number in every row"
-    if len(known) > MOST_CLASSES and _NAMES_THINGS.search(_lower(name)) and _are_whole(cells):
-        return "an identifier, by its name"
+    lower = lower_name(name)
+    if len(known) > MOST_CLASSES and _NAMES_THINGS.search(lower) and _are_whole(cells):
+        # Currents of a motor in the turning frame are called id and iq.
+        return "" if f"{lower[:-1]}q" in map(lower_name, columns) else "an identifier, by its name"
     return ""
 
 
@@ -305,12 +318,12 @@ def _is_numbering(cells: Labels) -> bool:
 
 
 def _are_whole(cells: Labels) -> bool:
-    """Return whether all cells are whole numbers."""
-    numbers = read_target(cells)
+    """Return whether all cells that are not missing are whole numbers."""
+    numbers = _known(cells)
     return numbers.dtype.kind == "f" and bool(np.isfinite(numbers).all() and (numbers == np.round(numbers)).all())
 
 
-def counts_rows(cells: Labels) -> bool:
+def _counts_rows(cells: Labels) -> bool:
     """Return whether cells are whole numbers that always rise, mostly by one or two."""
     steps = np.diff(read_target(cells)) if _is_numbering(cells) else np.zeros(1)
     return bool((steps > 0).all() and (steps <= 2).mean() >= _COUNTING)
