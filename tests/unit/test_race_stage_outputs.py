@@ -43,6 +43,10 @@ def test_parts_of_a_union_and_copies_of_windows_are_those_of_a_run() -> None:
         assert list(part.training[1]) == 3 * list(samples.y[train])
         assert part.extra is not None
         assert not np.array_equal(part.extra[: len(train)], part.X[train])
+        changed = augmented(copies.augment, X[train], config.seed)[0][len(train) :]
+        for _, stage in part.steps:
+            changed = stage.transform(changed)
+        np.testing.assert_allclose(part.extra, changed, rtol=1e-5, atol=1e-6)
         union_ = part.steps[0][1]
         assert union_.transform(X).shape == flow.X.shape
 

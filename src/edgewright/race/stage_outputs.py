@@ -1,8 +1,8 @@
 """What stages give of the samples of a problem, worked out once for what they have learned.
 
 A stage is fitted on the training samples of a fold. Where it gives what it gave when fitted on those of another fold
-(filters and spectra learn nothing from samples), its output is taken from there. Parts of a union are kept one by one,
-so that pipelines with some of the same parts share them.
+(filters and spectra learn nothing from samples), its output is taken from there; augmented copies differ from fold to
+fold. Parts of a union are kept one by one, so that pipelines with some of the same parts share them.
 """
 
 from __future__ import annotations
@@ -64,19 +64,13 @@ class StageOutputs:
         samples, y = problem.samples, np.asarray(problem.y)
         key: Key = (self,)
         rows: Rows = lambda: samples.X  # noqa: E731
-        if copying(augment):
-            # Made of the training samples alone, as in a run: some changes depend on all samples that they are given.
-            key = (self, config.seed, msgspec.json.encode(augment), digest(train))
-
-            def with_copies() -> Floats:
-                copies = augmented(augment, samples.X[train], config.seed)[0][len(train) :]
-                return np.concatenate([samples.X, copies])
-
-            rows = _once(self._keeping(key, with_copies))
+        # Made of the training samples alone, as in a run: some changes depend on all samples that they are given.
+        own = (self, config.seed, msgspec.json.encode(augment), digest(train))
+        copies = _once(self._keeping(own, lambda: augmented(augment, samples.X[train], config.seed)[0][len(train) :]))
         context, steps = first_context(samples, problem.task, config.seed), []
         for stage in plan.parts(config.stages, config.name):
             try:
-                rows, key, fitted, shape = self._after(stage, context, key, rows, train)
+                fitted, shape, made = self._after(stage, context, key, rows, train)
                 context = next_context(context, fitted, shape)
             except EdgewrightError:
                 raise
@@ -84,10 +78,14 @@ class StageOutputs:
                 text = str(error).split("\n")[0]
                 raise InputError(f"samples the stage {stage.name!r} can take", text, f"stage {stage.name}") from None
             steps.append((stage.name, fitted))
-        X, extra = np.split(rows(), [len(y)])
+            key = tuple(given for given, _ in made)
+            rows = self._joined(made, rows)
+            copies = self._joined([((own, given), part) for given, part in made], copies)
+        extra = copies() if copying(augment) else None
+        count = 0 if extra is None else len(extra) // max(1, len(train))
         return Part(
-            X=X, names=tuple(context.names), train=train, extra=extra if len(extra) else None,
-            extra_y=np.tile(y[train], len(extra) // max(1, len(train))), steps=tuple(steps), problem=problem,
+            X=rows(), names=tuple(context.names), train=train, extra=extra, extra_y=np.tile(y[train], count),
+            steps=tuple(steps), problem=problem,
         )  # fmt: skip
 
     def forget(self) -> None:
@@ -98,12 +96,12 @@ class StageOutputs:
 
     def _after(
         self, stage: plan.Part, context: Context, key: Key, rows: Rows, train: Indices
-    ) -> tuple[Rows, Key, Any, tuple[int, ...]]:
-        """Return the output of a stage, its key, the fitted stage and the shape of one sample of its output."""
+    ) -> tuple[Any, tuple[int, ...], list[tuple[Key, Any]]]:
+        """Return the fitted stage, the shape of one sample of its output, and keys and fitted stages of its parts."""
         estimator = plan.build(stage, context)
         if stage.kind != "union":
             key, fitted, shape = self._fitted(estimator, stage.stage.state, key, stage.table, rows, train, context.seed)
-            return _once(self._keeping(key, _transforming(fitted, rows))), key, fitted, shape
+            return fitted, shape, [(key, fitted)]
         made = [
             self._fitted(part, state, key, table, rows, train, context.seed)
             for (_, part, state), table in zip(estimator.parts, stage.table["parts"], strict=True)
@@ -112,9 +110,12 @@ class StageOutputs:
             estimator.fit(rows()[:1])  # says which part gives windows
         # As it is read from a package: its state, without fitting its parts again.
         estimator.shape_, estimator.parts_ = list(context.shape), [fitted for _, fitted, _ in made]
-        columns = [self._keeping(own, _transforming(fitted, rows)) for own, fitted, _ in made]
-        joined = _once(lambda: np.concatenate([column() for column in columns], axis=1))
-        return joined, tuple(own for own, _, _ in made), estimator, (sum(shape[0] for *_, shape in made),)
+        return estimator, (sum(shape[0] for *_, shape in made),), [(own, fitted) for own, fitted, _ in made]
+
+    def _joined(self, made: list[tuple[Key, Any]], rows: Rows) -> Rows:
+        """Return the outputs of the parts of a stage beside each other."""
+        columns = [self._keeping(key, _transforming(fitted, rows)) for key, fitted in made]
+        return _once(columns[0] if len(columns) == 1 else lambda: np.concatenate([get() for get in columns], axis=1))
 
     def _fitted(
         self,
