@@ -17,7 +17,6 @@ import numpy as np
 from sklearn.base import clone
 
 from edgewright.graph.stage import Context
-from edgewright.graph.transformer import CHUNK_VALUES
 from edgewright.pipeline import plan
 from edgewright.pipeline.fitting import first_context, next_context
 from edgewright.race.contract import Part
@@ -207,7 +206,4 @@ def _transforming(fitted: Any, rows: Rows) -> Rows:  # noqa: ANN401 - any transf
 
 
 def _transformed(fitted: Any, X: Floats) -> Floats:  # noqa: ANN401 - any transformer
-    """Return the output of a stage, made of a few samples at a time."""
-    step = max(1, CHUNK_VALUES // max(1, int(np.prod(X.shape[1:]))))
-    pieces = [np.asarray(fitted.transform(X[i : i + step]), np.float32) for i in range(0, len(X), step)]
-    return np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
+    return np.asarray(fitted.transform(X), np.float32)
