@@ -23,7 +23,7 @@ from edgewright.nlp.texts.model_file import read_text_model
 from edgewright.nlp.texts.ngram import NgramModel
 from edgewright.nlp.texts.suggest import suggest
 from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.search.curves.split_check import check_split, check_widths, coverage, trainings
+from edgewright.search.curves.measure import check_split, check_widths, trainings
 from edgewright.search.curves.text_learner import TextLearner
 from edgewright.studio.chat.contract import Message, Sampling
 from edgewright.studio.chat.models.text import ServedText
@@ -185,15 +185,13 @@ def test_the_law_promises_twice_the_articles(articles: list[Article]) -> None:
     learner = TextLearner("manuals", articles, "ngram", 1)
     assert learner.judge(0.1, 0) > learner.judge(1.0, 0)
     seen: list[int] = []
-    check = check_split(learner, seen.append)
+    check, whole = check_split(learner, seen.append)
     assert sum(seen) == trainings(learner)
     assert check.predicted.low < check.predicted.value < check.predicted.high
     assert "90 %" in check.predicted.method
     assert check.points[-1].size == pytest.approx(learner.samples / 2)
-    assert check.whole.size == learner.samples
-    share = coverage([check])
-    assert share.value == float(check.is_inside)
-    assert 0 <= share.low < share.high <= 1.0001
+    assert check.at == whole.size == learner.samples
+    assert check.measured == whole.mean
     with pytest.raises(UnknownNameError, match="Known: gru, ngram"):
         TextLearner("manuals", articles, "lstm")
 
@@ -213,8 +211,8 @@ def test_the_law_of_parameters_promises_the_widest_network(
     assert len(seen) == len(asked)
     assert {pair[:2] for pair in asked} == {(1.0, 1.0)}
     assert [point.size for point in check.points] == [learner.parameters(width) for width in (0.25, 0.5, 1.0)]
-    assert check.whole.size == learner.parameters(2.0)
-    assert check.is_inside
+    assert check.at == learner.parameters(2.0)
+    assert check.inside
     assert check.predicted.value == pytest.approx(check.measured, abs=0.05)
 
 

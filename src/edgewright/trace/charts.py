@@ -217,9 +217,10 @@ def _text(x: float, y: float, text: str, anchor: str) -> str:
     return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" fill="var(--quiet)">{escape(text)}</text>'
 
 
-def legend(names: Iterable[str]) -> tuple[tuple[int, str], ...]:
-    """Return the number of the colour, from 1, and name of every series."""
-    return tuple((i % CURVES + 1, name) for i, name in enumerate(names))
+def legend(curves: Sequence[Curve]) -> Markup:
+    """Return the name of every curve with its colour, for a paragraph of the class `legend`."""
+    key = Markup('<span class="key k{}">{}</span>')
+    return Markup("").join(key.format(i % CURVES + 1, curve.name) for i, curve in enumerate(curves))
 
 
 def bars(values: Sequence[float], label: str) -> Markup:

@@ -58,14 +58,10 @@ def _link(step: StepRecord) -> Markup:
 
 def _chart(chart: JobChart) -> Markup:
     curves = tuple(Curve(one.name, sampled(one.points)) for one in chart.curves)
-    keys = Markup("").join(
-        Markup('<span class="key k{}">{}</span>').format(colour, name)
-        for colour, name in legend(curve.name for curve in curves)
-    )
     drawn = draw(Chart(chart.title, chart.x_title, curves, chart.label, unit=chart.unit))
     return Markup(
         '<figure class="chart"><p class="legend" aria-hidden="true">{}</p>{}<figcaption>{}</figcaption></figure>'
-    ).format(keys, drawn, f"{chart.title}. {chart.label}")
+    ).format(legend(curves), drawn, f"{chart.title}. {chart.label}")
 
 
 def _overview(record: JobRecord) -> list[Block]:

@@ -108,10 +108,7 @@ def effects_charts(result: Result) -> Markup:
 def _figure(chart: Chart, unit: str) -> Markup:
     """Return a chart with what its heights are, and its legend."""
     drawn = draw(chart)
-    keys = Markup("").join(
-        Markup('<span class="key k{}">{}</span>').format(number, name)
-        for number, name in legend(curve.name for curve in chart.curves)
-    )
+    keys = legend(chart.curves)
     keys += Markup("") if chart.mark_x is None else Markup("<span>{}</span>").format(_HALTED)
     return Markup(
         '<figure><p class="legend" aria-hidden="true">{}</p>{}<p class="legend" aria-hidden="true">{}</p></figure>'

@@ -179,11 +179,7 @@ def _drawn(record: TuneRecord) -> Markup:
         mark_x=100 * chosen.missed_share.value,
         dots=True,
     )
-    keys = Markup("").join(
-        Markup('<span class="key k{}">{}</span>').format(colour, name)
-        for colour, name in legend(curve.name for curve in curves)
-    )
-    head = Markup('<p class="legend" aria-hidden="true">{}</p>').format(keys)
+    head = Markup('<p class="legend" aria-hidden="true">{}</p>').format(legend(curves))
     note = "False alarms a {} against missed events in per cent; the dashed line marks what was chosen."
     caption = Markup('<p class="note">{}</p>').format(note.format(record.per))
     return head + draw(chart) + caption

@@ -148,10 +148,6 @@ def write_page(path: Path, made: ForecasterFile, series: Series) -> None:
     head = Markup("<tr><th>candidate</th><th>MASE (95 % interval)</th><th>sMAPE</th></tr>")
     table = Markup("<table>{}{}</table>").format(head, rows)
     held = Markup("").join(Markup("<p>{}</p>").format(sentence) for sentence in coverage(spec))
-    keys = Markup("").join(
-        Markup('<span class="key k{}">{}</span>').format(colour, name)
-        for colour, name in legend(curve.name for curve in curves)
-    )
-    names = Markup('<p class="legend">{}</p>').format(keys)
+    names = Markup('<p class="legend">{}</p>').format(legend(curves))
     shown = [("forecast", "Forecast", names + chart), ("backtest", "Rolling backtest", table + held)]
     write_atomic(path, sections_page(f"{spec.column}: forecast", f"{spec.name}: {spec.reason}.", shown).encode())

@@ -11,10 +11,11 @@ from edgewright.core.formatting import percent
 from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.language.texts.corpus import read_corpus
 from edgewright.pipeline.listener import Listener
+from edgewright.schema.curve import CurvePoint, CurveRecord
 from edgewright.schema.job import JobChart, JobCurve, JobFigure, StepRecord
-from edgewright.search.curves.measure import WIDTHS, record_of
-from edgewright.search.curves.split_check import SplitCheck, check_split, check_widths, coverage, trainings
+from edgewright.search.curves.measure import WIDTHS, check_split, check_widths, record_of, trainings
 from edgewright.search.curves.text_learner import TextLearner
+from edgewright.training.metrics import wilson
 
 
 class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,19 +38,20 @@ def _law(config: Config, work: Work) -> StepRecord:
         with work.listener.doing(f"Reading {path.name}"):
             corpora.append((path.stem, read_corpus(path)))
     learners = [TextLearner(*corpora[k % len(corpora)], config.model, k // len(corpora)) for k in range(config.splits)]
-    checks: list[SplitCheck] = []
+    checks: list[tuple[CurveRecord, CurvePoint]] = []
     with work.listener.doing("Training on parts of the texts", sum(map(trainings, learners))) as advance:
         checks += [check_split(learner, advance) for learner in learners]
     widths = _widths(learners[0], work.listener) if learners[0].scalable else None
-    kept = coverage(checks)
-    first, learner = checks[0], learners[0]
-    ahead = record_of((*first.points, first.whole), 2 * learner.samples, None)
-    exponents = [check.exponent for check in checks]
-    spans = [(check.predicted.high - check.predicted.low) / check.predicted.value for check in checks]
-    lines = [_line(one.name, check) for one, check in zip(learners, checks, strict=True)]
+    inside = sum(bool(record.inside) for record, _ in checks)
+    kept = wilson(inside, len(checks))
+    (first, whole), learner = checks[0], learners[0]
+    ahead = record_of((*first.points, whole), 2 * learner.samples, None)
+    exponents = [record.exponent.value for record, _ in checks]
+    spans = [(record.predicted.high - record.predicted.low) / record.predicted.value for record, _ in checks]
+    lines = [_line(one.name, record) for one, (record, _) in zip(learners, checks, strict=True)]
     says = (
-        f"The law of {learner.model} keeps its promise of twice the data in {sum(c.is_inside for c in checks)} of "
-        f"{len(checks)} splits; intervals of 90 % span {percent(float(np.mean(spans)))} of the loss.",
+        f"The law of {learner.model} keeps its promise of twice the data in {inside} of {len(checks)} "
+        f"splits; intervals of 90 % span {percent(float(np.mean(spans)))} of the loss.",
         *lines,
         *([] if widths is None else [_line(f"{learner.name} by parameters", widths)]),
     )
@@ -63,7 +65,7 @@ def _law(config: Config, work: Work) -> StepRecord:
         figures=(
             JobFigure(name="inside", title="splits whose loss at twice the data lies in the 90 % interval",
                       value=kept.value, interval=kept),
-            JobFigure(name="bits", title=f"bits per byte with all data of {learner.name}", value=first.measured,
+            JobFigure(name="bits", title=f"bits per byte with all data of {learner.name}", value=whole.mean,
                       unit="bits"),
             JobFigure(name="exponent", title="exponent of the law, mean of the splits",
                       value=float(np.mean(exponents)), unit="1"),
@@ -74,39 +76,41 @@ def _law(config: Config, work: Work) -> StepRecord:
     )  # fmt: skip
 
 
-def _widths(learner: TextLearner, listener: Listener) -> SplitCheck:
+def _widths(learner: TextLearner, listener: Listener) -> CurveRecord:
     with listener.doing("Training networks of other widths", sum(repeats for _, repeats in WIDTHS)) as advance:
         return check_widths(learner, advance)
 
 
-def _line(name: str, check: SplitCheck) -> str:
+def _line(name: str, check: CurveRecord) -> str:
     return (
         f"{name}: predicted {check.predicted.value:.3f} ({check.predicted.low:.3f} to {check.predicted.high:.3f}), "
-        f"measured {check.measured:.3f}{'' if check.is_inside else ', OUTSIDE'}"
+        f"measured {check.measured or 0.0:.3f}{'' if check.inside else ', OUTSIDE'}"
     )
 
 
-def _figures(name: str, check: SplitCheck) -> list[JobFigure]:
+def _figures(name: str, check: CurveRecord) -> list[JobFigure]:
     """Return what parameters are worth: the law's promise, what came of it, and how fast the loss falls."""
-    size = f"{check.whole.size:,.0f} parameters"
+    size = f"{check.at:,.0f} parameters"
     return [
         JobFigure(name="predicted_wide", title=f"bits per byte of {name} promised at {size} by smaller networks",
                   value=check.predicted.value, interval=check.predicted, unit="bits"),
-        JobFigure(name="measured_wide", title=f"bits per byte of {name} at {size}", value=check.measured, unit="bits"),
-        JobFigure(name="exponent_wide", title="exponent of the law of parameters", value=check.exponent, unit="1"),
+        JobFigure(name="measured_wide", title=f"bits per byte of {name} at {size}", value=check.measured or 0.0,
+                  unit="bits"),
+        JobFigure(name="exponent_wide", title="exponent of the law of parameters", value=check.exponent.value,
+                  unit="1"),
     ]  # fmt: skip
 
 
-def _chart(name: str, check: SplitCheck, unit: str) -> JobChart:
+def _chart(name: str, check: CurveRecord, unit: str) -> JobChart:
     """Return a curve: measured, and the prediction of its end from the points before, with the interval."""
-    half, whole, predicted = check.points[-1], check.whole, check.predicted
-    measured = tuple((point.size, point.mean) for point in (*check.points, whole))
+    half, predicted, size, error = check.points[-1], check.predicted, check.at, check.measured or 0.0
+    measured = (*((point.size, point.mean) for point in check.points), (size, error))
     curves = [JobCurve(name="measured", points=measured)]
     for label, value in (("predicted", predicted.value), ("low, 90 %", predicted.low), ("high, 90 %", predicted.high)):
-        curves.append(JobCurve(name=label, points=((half.size, half.mean), (whole.size, value))))
+        curves.append(JobCurve(name=label, points=((half.size, half.mean), (size, value))))
     label = (
-        f"{name}: {half.mean:.3f} at {half.size:,.0f} {unit} predict {predicted.value:.3f} at {whole.size:,.0f}; "
-        f"measured {whole.mean:.3f}."
+        f"{name}: {half.mean:.3f} at {half.size:,.0f} {unit} predict {predicted.value:.3f} at {size:,.0f}; "
+        f"measured {error:.3f}."
     )
     return JobChart(title="bits per byte", x_title=unit, curves=tuple(curves), label=label)
 

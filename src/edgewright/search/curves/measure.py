@@ -19,7 +19,7 @@ from edgewright.pipeline.duration_estimate import Ahead, told_by_first
 from edgewright.schema.curve import CURVE_VERSION, CurvePoint, CurveRecord, Curves
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import Interval
-from edgewright.search.curves.noise import LEVEL, METHOD, law_of, predict_interval, uncertainty_reason
+from edgewright.search.curves.noise import LEVEL, law_of, predict_interval, uncertainty_reason
 from edgewright.search.curves.verdict import verdict
 
 
@@ -78,10 +78,15 @@ def compare_with_prediction(before: Curves, now: Curves) -> Curves:
         unanswerable=uncertainty_reason(interval, wrong),
         at=size,
         predicted=interval,
-        gain=Interval(value=here - interval.value, low=here - interval.high, high=here - interval.low, method=METHOD),
+        gain=_gain(here, interval),
         measured=error,
     )
     return verdict(msgspec.structs.replace(before, data=data, parameters=None))
+
+
+def _gain(here: float, there: Interval) -> Interval:
+    """Return how much a predicted error is below a known one."""
+    return Interval(value=here - there.value, low=here - there.high, high=here - there.low, method=there.method)
 
 
 class Learner(Protocol):
@@ -138,6 +143,8 @@ SHARES = ((1 / 32, 12), (1 / 16, 12), (1 / 8, 12), (1 / 4, 10), (1 / 2, 8), (1.0
 MIN_PIECES = 32
 DENSE_SHARES = ((1 / 8, 12), (0.177, 12), (1 / 4, 12), (0.354, 10), (1 / 2, 10), (0.707, 8), (1.0, 4))
 WIDTHS = ((0.25, 3), (0.5, 3), (1.0, 3), (2.0, 2))
+# Probability of the intervals of a prediction that is checked at once.
+CHECKED = 0.9
 # With fewer training samples the error says nothing about larger subsets.
 FEWEST = 16
 
@@ -264,6 +271,36 @@ def width_points(learner: Learner, advance: Callable[[int], None]) -> list[Curve
     return points
 
 
+def check_split(learner: Learner, advance: Callable[[int], None] = lambda _: None) -> tuple[CurveRecord, CurvePoint]:
+    """Predict from half of the data, then measure with all of it; intervals are of `CHECKED`.
+
+    Args:
+        learner: trains and evaluates the model; its pool of one half is a random half.
+        advance: called with 1 after every training.
+
+    Returns:
+        The record of the half with the measured error, and the measured point.
+
+    Raises:
+        InputError: the data is too small for three sizes.
+    """
+    points = [point_of(learner, share, repeats, 0.5, advance) for share, repeats in shares_of(learner, 0.5)]
+    whole = point_of(learner, 1.0, len(points[-1].errors), 1.0, advance)
+    return record_of(points, whole.size, whole.mean, level=CHECKED), whole
+
+
+def trainings(learner: Learner) -> int:
+    """Return how many trainings `check_split` takes at most."""
+    shares = shares_of(learner, 0.5)
+    return sum(repeats for _, repeats in shares) + shares[-1][1]
+
+
+def check_widths(learner: Learner, advance: Callable[[int], None] = lambda _: None) -> CurveRecord:
+    """Predict the widest network from the narrower ones on all of the data, as `check_split`; sizes are parameters."""
+    *points, whole = width_points(learner, advance)
+    return record_of(points, whole.size, whole.mean, level=CHECKED)
+
+
 def _parameters(learner: Learner, progress: Progress) -> CurveRecord | None:
     with progress("Training network widths", sum(repeats for _, repeats in WIDTHS)) as advance:
         points = width_points(learner, advance)
@@ -274,7 +311,13 @@ def _parameters(learner: Learner, progress: Progress) -> CurveRecord | None:
 
 
 def record_of(
-    points: Sequence[CurvePoint], at: float, measured: float | None, base: float | None = None, *, judges: int = 0
+    points: Sequence[CurvePoint],
+    at: float,
+    measured: float | None,
+    base: float | None = None,
+    *,
+    judges: int = 0,
+    level: float = LEVEL,
 ) -> CurveRecord:
     """Fit a power law to measured points and predict the error at one size.
 
@@ -284,26 +327,23 @@ def record_of(
         measured: measured error at that size, if known.
         base: size relative to which the gain is computed; the largest measured size when None.
         judges: number of test samples where errors are error rates; 0 otherwise.
+        level: probability of the intervals.
 
     Raises:
         InputError: an error is zero, or there are fewer than three sizes.
     """
     law = law_of(points)
-    interval, here = predict_interval(law, at), predict_interval(law, base or law.last, measured=False)
-    low, high = law.exponents(LEVEL)
+    interval = predict_interval(law, at, level=level)
+    here = predict_interval(law, base or law.last, measured=False, level=level).value
+    low, high = law.exponents(level)
     largest = max(points, key=lambda point: point.size)
     return CurveRecord(
         points=tuple(points),
-        exponent=Interval(value=law.exponent, low=low, high=high, method=METHOD),
+        exponent=Interval(value=law.exponent, low=low, high=high, method=interval.method),
         floor=law.floor,
         at=at,
         predicted=interval,
-        gain=Interval(
-            value=here.value - interval.value,
-            low=here.value - interval.high,
-            high=here.value - interval.low,
-            method=METHOD,
-        ),
+        gain=_gain(here, interval),
         single=_Z_90 * float(np.std(largest.errors, ddof=1)) if len(largest.errors) > 1 else 0.0,
         unanswerable=uncertainty_reason(interval, largest.mean * judges if judges else None),
         measured=measured,

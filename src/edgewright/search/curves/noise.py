@@ -17,7 +17,6 @@ LEVEL = 0.8
 # predictions on five other data sets (docs/adr/0045-learning-curves.md).
 INTERVAL_FACTOR = 1.18
 _METHOD = "weighted power laws, {:.0f} %, widened to match other measured curves"
-METHOD = _METHOD.format(100 * LEVEL)
 # A prediction interval wider than one third of the error is too wide to decide anything.
 MAX_RELATIVE_WIDTH = 1 / 3
 # With this many wrong answers the 90 % CI of the error rate is one third of the rate wide: 2 * 1.645 / sqrt(98) = 1/3.

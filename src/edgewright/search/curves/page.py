@@ -55,19 +55,12 @@ def chart_of(record: CurveRecord, quantity: str, error: str, share: bool) -> Cha
     )
 
 
-def _keys(chart: Chart) -> Markup:
-    keys = Markup("").join(
-        Markup('<span class="key k{}">{}</span>').format(colour, name)
-        for colour, name in legend(curve.name for curve in chart.curves)
-    )
-    return Markup('<p class="legend" aria-hidden="true">{}</p>').format(keys)
-
-
 def _section(record: CurveRecord, quantity: str, curves: Curves) -> Markup:
     chart = chart_of(record, quantity, curves.error, curves.share)
-    html = Markup("<figure>{}{}<figcaption>{} against {} (logarithmic axis)</figcaption></figure>").format(
-        draw(chart), _keys(chart), curves.error, quantity
-    )
+    html = Markup(
+        '<figure>{}<p class="legend" aria-hidden="true">{}</p><figcaption>{} against {} (logarithmic axis)</figcaption>'
+        "</figure>"
+    ).format(draw(chart), legend(chart.curves), curves.error, quantity)
     rows = [
         (f"{point.size:,.0f}", figure(point.mean, curves.share), str(len(point.errors)), "measured")
         for point in record.points
