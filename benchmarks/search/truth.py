@@ -20,12 +20,13 @@ from edgewright.export.contract import Subject
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.profiles.catalogue import load_profile
+from edgewright.race.entrants import Entrant
 from edgewright.schema.footprint import Footprint
 from edgewright.search.architecture.estimates import Estimator
 from edgewright.search.architecture.samples import SearchSamples
 from edgewright.search.architecture.space import space_of
 from edgewright.search.architecture.study import front_of, open_study, spread_over
-from edgewright.search.architecture.training import entrant_of_point
+from edgewright.search.architecture.trial import POINT
 from edgewright.workflows.estimation.workflow import truth_of
 
 # Largest misses, relative to the truth; bars are true for so many.
@@ -56,7 +57,7 @@ def main(arguments: list[str]) -> int:
         heats = samples.heats(config.window, 3)
         fold, X = heats.every[0], heats.problem.samples.X
         buffer = 4 * int(X[0].size)
-        steps = heats.fit(fold, entrant_of_point(config)).steps()
+        steps = heats.fit(fold, Entrant(config.name, POINT, config)).steps()
         graph = graph_of(list(steps), tuple(X.shape[1:]), config.name)
         small = quantise(graph, X[fold.train[:512]])
         truth = truth_of(small, Subject("model", small).integers, "cortex-m4")

@@ -165,13 +165,14 @@ def test_the_front_holds_what_nothing_beats_and_dominated_trials_stop() -> None:
 
 def test_a_study_of_something_else_is_refused_by_name(tmp_path: Path) -> None:
     create(tmp_path / "s", OWN).close()
+    small = parse(PIPELINE, "small.toml")
     with pytest.raises(InputError, match="--resume"):
         create(tmp_path / "s", OWN)
     other = msgspec.structs.replace(OWN, pipeline="q")
     with pytest.raises(InputError, match="study of the pipeline 'q', got one of 'p'"):
-        resume(tmp_path / "s", other)
+        resume(tmp_path / "s", other, small)
     with pytest.raises(InputError, match="study of the same data, got another"):
-        resume(tmp_path / "s", msgspec.structs.replace(OWN, data="e"))
+        resume(tmp_path / "s", msgspec.structs.replace(OWN, data="e"), small)
     with pytest.raises(InputError, match="no study in it"):
         read_identity(tmp_path)
     connection = sqlite3.connect(tmp_path / "s" / FILE)

@@ -10,7 +10,7 @@ import pytest
 from edgewright.cli.main import run
 from edgewright.pipeline.config import parse
 from edgewright.schema.errors import InputError
-from edgewright.search.architecture.fingerprint import KEPT, changes, read_pipeline, with_absolute_paths
+from edgewright.search.architecture.study import KEPT, changes, read_pipeline, with_absolute_paths
 from search_study import PIPELINE, write_people
 
 

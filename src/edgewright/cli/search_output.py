@@ -33,16 +33,21 @@ from edgewright.schema.profile import Profile
 from edgewright.search.architecture.coordinator import Search
 from edgewright.search.architecture.descriptions import POINTS, point_text, trial_numbered, write_points
 from edgewright.search.architecture.estimates import Estimator
-from edgewright.search.architecture.fingerprint import (
+from edgewright.search.architecture.report import Result, comparison_text, headings, legend, page, result, rows
+from edgewright.search.architecture.space import space_of
+from edgewright.search.architecture.study import (
+    FILE,
+    Study,
+    create,
+    front_of,
     identity_of,
+    open_study,
     read_pipeline,
-    resume_checked,
+    resume,
+    spread_over,
     with_absolute_paths,
     write_pipeline,
 )
-from edgewright.search.architecture.report import Result, comparison_text, headings, legend, page, result, rows
-from edgewright.search.architecture.space import space_of
-from edgewright.search.architecture.study import FILE, Study, create, front_of, open_study, spread_over
 from edgewright.search.architecture.trial import Shared, Tried, samples_of
 from edgewright.search.engines.contract import engine_for
 from edgewright.search.ladder.leakage import refuse_random
@@ -96,7 +101,7 @@ def search(options: SearchOptions) -> None:
     with engine_for(options.engine, options.workers) as engine:
         probe = Search(space, budget, estimator, shared, None, engine)  # type: ignore[arg-type]
         probe.refuse_impossible()
-        study = resume_checked(folder, own, config) if options.resume else create(folder, own)
+        study = resume(folder, own, config) if options.resume else create(folder, own)
         try:
             write_pipeline(folder, config, options.data)
             _go(options, Search(space, budget, estimator, shared, study, engine), profile)

@@ -16,8 +16,7 @@ from edgewright.profiles.footprint import amount
 from edgewright.schema.budget import Budget
 from edgewright.schema.errors import InputError
 from edgewright.search.architecture.estimates import Estimate
-from edgewright.search.architecture.point_pipeline import Point, on_windows, own_widths
-from edgewright.search.architecture.space import Space
+from edgewright.search.architecture.space import Point, Space, on_windows, own_widths
 from edgewright.search.architecture.study import Study
 from edgewright.search.architecture.trial import TrialScore, Tried
 

@@ -21,8 +21,7 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from edgewright.search.architecture.point_pipeline import Axis, Point
-from edgewright.search.architecture.space import Space
+from edgewright.search.architecture.space import Axis, Point, Space
 from edgewright.search.architecture.study import objectives
 from edgewright.search.architecture.trial import Tried
 

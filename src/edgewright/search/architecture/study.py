@@ -1,8 +1,9 @@
-"""Study: a folder with all results of a search, durable after every batch.
+"""Study: a folder with all results of a search, durable after every batch, and its identity by content.
 
 The file `study.sqlite` holds the identity of the study and its trials. Each batch is one transaction with
 `synchronous=FULL`: after a kill or a power cut a batch is stored completely or not at all, and the search continues
-after the last stored batch.
+after the last stored batch. The identity is independent of paths and of the notation of the budget. The file
+`search.json` beside it stores the pipeline of the search, which shows later changes; points are built from it.
 """
 
 from __future__ import annotations
@@ -10,11 +11,18 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from edgewright.core.files import write_atomic
+from edgewright.schema.budget import parse_budget
+from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError, OutputError
+from edgewright.schema.profile import Profile
+from edgewright.search.architecture.samples import digest
 from edgewright.search.architecture.trial import FoldError, TrialScore, Tried
+from edgewright.trace.compare import flat_settings
 
 RULE = (
     "a trial stops after its first fold if a finished trial needs no more flash, RAM and latency and its error on that "
@@ -101,7 +109,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
 _WORDS = {
     "pipeline": "pipeline", "data": "data", "device": "device", "budget": "budget", "seed": "seed",
-    "sampler": "sampler", "folds": "number of folds", "batch": "size of batches", "config": "version of the pipeline",
+    "sampler": "sampler", "folds": "number of folds", "batch": "size of batches",
 }  # fmt: skip
 
 
@@ -184,24 +192,47 @@ def create(folder: Path, identity: Identity) -> Study:
     return Study(folder, connection, identity)
 
 
-def resume(folder: Path, identity: Identity) -> Study:
-    """Open a study with the same identity to continue it.
+def resume(folder: Path, own: Identity, config: PipelineConfig) -> Study:
+    """Open a study to continue it.
+
+    Args:
+        folder: folder of the study.
+        own: requested identity.
+        config: requested pipeline.
 
     Raises:
-        InputError: there is no study, or its identity or format differs.
+        InputError: there is no study, or it has another identity or format; the error names the difference.
     """
-    found = read_identity(folder)
+    found, where = read_identity(folder), str(folder / FILE)
+    if _limits(found.budget) == _limits(own.budget):
+        own = msgspec.structs.replace(own, budget=found.budget)
     for key, word in _WORDS.items():
-        theirs, ours = getattr(found, key), getattr(identity, key)
+        theirs, ours = getattr(found, key), getattr(own, key)
         if theirs != ours:
-            # Hashes are meaningless to users, so the error does not show them.
-            named = key not in ("data", "config")
+            # A hash is meaningless to users, so the error does not show it.
+            named = key != "data"
             raise InputError(
                 f"a study of the {word} {ours!r}" if named else f"a study of the same {word}",
-                f"one of {theirs!r}" if named else "another", str(folder / FILE),
+                f"one of {theirs!r}" if named else "another", where,
                 f"It belongs to pipeline {found.pipeline!r}. Set another --out, or continue with that pipeline",
             )  # fmt: skip
+    # Another version can hash the same pipeline differently, so the contents decide.
+    if found.config != own.config and (changed := _changes_since(folder, config)):
+        more = f" and {len(changed) - MOST_NAMED} more" if len(changed) > MOST_NAMED else ""
+        raise InputError(
+            f"the pipeline {found.pipeline!r} unchanged since the start of the study",
+            f"changes in {', '.join(changed[:MOST_NAMED])}{more}", where,
+            "Restore them to continue, or set another --out to start over",
+        )  # fmt: skip
     return open_study(folder)
+
+
+def _changes_since(folder: Path, config: PipelineConfig) -> list[str]:
+    """Return what a pipeline changes in that of a study."""
+    try:
+        return changes(read_pipeline(folder).pipeline, config)
+    except InputError:
+        return ["unknown changes"]
 
 
 def open_study(folder: Path) -> Study:
@@ -246,3 +277,91 @@ def _unwritten(folder: Path, error: Exception) -> OutputError:
         "to write the study", str(error), str(folder / FILE),
         "Free some space. Finished trials are kept; continue with --resume",
     )  # fmt: skip
+
+
+KEPT = "search.json"
+# Maximum number of changes of a pipeline that are named.
+MOST_NAMED = 4
+
+
+class StoredPipeline(msgspec.Struct, frozen=True, kw_only=True):
+    """Stored pipeline of a search, and the path that overrides the one in `[data]`."""
+
+    pipeline: PipelineConfig
+    data: str | None = None
+
+
+def with_absolute_paths(config: PipelineConfig, data: str | None) -> tuple[PipelineConfig, str | None]:
+    """Return the pipeline and its data with absolute paths, which are valid in the folder of any worker."""
+    changed: dict[str, Any] = {}
+    location, profile = config.data.get("path"), config.device.profile
+    if isinstance(location, str) and location:
+        changed["data"] = {**config.data, "path": str(Path(location).absolute())}
+    if profile.endswith(".toml"):
+        changed["device"] = msgspec.structs.replace(config.device, profile=str(Path(profile).absolute()))
+    return msgspec.structs.replace(config, **changed), None if data is None else str(Path(data).absolute())
+
+
+def identity_of(config: PipelineConfig, profile: Profile, samples: str, **request: Any) -> Identity:  # noqa: ANN401
+    """Return the identity of a study.
+
+    Args:
+        config: pipeline configuration.
+        profile: device profile.
+        samples: SHA-256 of the samples.
+        **request: fields `budget`, `sampler`, `folds` and `batch` of `Identity`.
+    """
+    return Identity(
+        pipeline=config.name, config=digest(without_paths(config))[:12], data=samples[:12],
+        device=f"{profile.name} {digest(profile)[:8]}", seed=config.seed, **request,
+    )  # fmt: skip
+
+
+def without_paths(config: PipelineConfig) -> PipelineConfig:
+    """Return the pipeline without the paths of its data and device, whose contents a study hashes instead."""
+    return msgspec.structs.replace(
+        config,
+        data={key: value for key, value in config.data.items() if key != "path"},
+        device=msgspec.structs.replace(config.device, profile=""),
+    )
+
+
+def write_pipeline(folder: Path, config: PipelineConfig, data: str | None) -> None:
+    """Write the pipeline of the study to its folder.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    write_atomic(folder / KEPT, msgspec.json.encode(StoredPipeline(pipeline=config, data=data)))
+
+
+def read_pipeline(folder: Path) -> StoredPipeline:
+    """Read the pipeline of the study from its folder.
+
+    Raises:
+        InputError: the file is absent or damaged.
+    """
+    try:
+        return msgspec.json.decode((folder / KEPT).read_bytes(), type=StoredPipeline)
+    except (OSError, msgspec.DecodeError) as error:
+        text = error.strerror if isinstance(error, OSError) else str(error).replace("`", "'")
+        raise InputError(
+            "the pipeline of a study", text or "nothing", str(folder / KEPT), "Restore it with --resume"
+        ) from None
+
+
+def changes(before: PipelineConfig, now: PipelineConfig) -> list[str]:
+    """Return the keys in which pipelines differ with both values: 'training.epochs (3, now 5)'; paths are ignored."""
+    old, new = (dict(flat_settings(msgspec.to_builtins(without_paths(config)))) for config in (before, now))
+    differing = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
+    return [f"{key} ({_short(old, key)}, now {_short(new, key)})" for key in differing]
+
+
+def _short(values: dict[str, str], key: str) -> str:
+    text = values.get(key, "not set")
+    return text if len(text) <= 30 else f"{text[:29]}…"
+
+
+def _limits(budget: str) -> object:
+    """Return the parsed limits of a budget; None for the limits of the device."""
+    return parse_budget(budget) if budget else None
