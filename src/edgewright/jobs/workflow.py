@@ -20,7 +20,7 @@ from edgewright.pipeline.listener import Listener
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.job import JobRecord, JobSpec, StepRecord
 from edgewright.schema.trace_flow import encode_record
-from edgewright.search.advise.document import markdown_of
+from edgewright.trace.blocks_markdown import markdown_of
 from edgewright.trace.job_decision import decision_sections
 from edgewright.trace.job_view import DECISION, job_page
 

@@ -162,9 +162,14 @@ def draw(chart: Chart) -> Markup:
     for index, curve in enumerate(chart.curves):
         parts += _curve(curve, index % CURVES, x_axis, y_axis, dots=chart.dots)
     parts += _hover(chart, x_axis, y_axis)
+    return drawing(parts, chart.label, WIDTH, HEIGHT)
+
+
+def drawing(parts: Iterable[str], label: str, width: float, height: float, letters: int = 11) -> Markup:
+    """Return a chart as an SVG element; texts of its parts are escaped already."""
     head = (
-        f'<svg class="chart" role="img" aria-label="{escape(chart.label)}" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" '
-        f'font-size="11">'
+        f'<svg class="chart" role="img" aria-label="{escape(label)}" viewBox="0 0 {width:g} {height:g}" '
+        f'font-size="{letters}">'
     )
     return Markup(head + "".join(parts) + "</svg>")  # noqa: S704 - figures only; texts are escaped where they enter
 
@@ -174,11 +179,11 @@ def _frame(chart: Chart, x_axis: Axis, y_axis: Axis, left: float) -> Iterable[st
     base, right = HEIGHT - _BOTTOM, WIDTH - _RIGHT
     for y, text in y_axis.labels():
         yield _line(left, y, right, y, "line")
-        yield _text(left - 6, y + 4, text, "end")
+        yield svg_text(left - 6, y + 4, text, "end")
     yield _line(left, base, right, base, "line")
     for x, text in x_axis.labels():
-        yield _text(x, base + 15, text, "middle")
-    yield _text((left + right) / 2, HEIGHT - 6, chart.x_title, "middle")
+        yield svg_text(x, base + 15, text, "middle")
+    yield svg_text((left + right) / 2, HEIGHT - 6, chart.x_title, "middle")
 
 
 def _curve(curve: Curve, series: int, x_axis: Axis, y_axis: Axis, *, dots: bool) -> Iterable[str]:
@@ -213,8 +218,10 @@ def _line(x1: float, y1: float, x2: float, y2: float, colour: str, dashes: str =
     return f'<path d="M{x1:g} {y1:g}L{x2:g} {y2:g}" stroke="var(--{colour})"{dash}/>'
 
 
-def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" fill="var(--quiet)">{escape(text)}</text>'
+def svg_text(x: float, y: float, text: str, anchor: str, *, bold: bool = False) -> str:
+    """Return an SVG element with a text, escaped."""
+    colour, weight = ("ink", ' font-weight="700"') if bold else ("quiet", "")
+    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" fill="var(--{colour})"{weight}>{escape(text)}</text>'
 
 
 def legend(curves: Sequence[Curve]) -> Markup:

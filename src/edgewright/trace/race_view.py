@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgewright.core.formatting import bytes_text, plural
 from edgewright.schema.race import EntrantRecord, RaceRecord
+from edgewright.trace.blocks_markdown import table_lines
 
 HEADERS = ("pipeline", "score (95 % CI)", "flash", "RAM", "CPU time", "what became of it")
 
@@ -31,9 +32,7 @@ def race_lines(record: RaceRecord) -> list[str]:
     return [
         compared(record),
         "",
-        f"| {' | '.join(HEADERS)} |",
-        "|---|---|---:|---:|---:|---|",
-        *(f"| {' | '.join(cells(entrant))} |" for entrant in record.entrants),
+        *table_lines(HEADERS, map(cells, record.entrants), (2, 3, 4)),
         "",
         choice(record),
     ]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from edgewright.core.formatting import bytes_text, microseconds_text, number
 from edgewright.schema.advice import Advice, Place
@@ -12,76 +11,14 @@ from edgewright.schema.lesson import Block, Code, Facts, Grid, Heading, Paragrap
 from edgewright.schema.trace import Interval
 from edgewright.search.advise.placement import DEVICE, SERVER, count, days, dollars, joules
 from edgewright.search.ladder.verdict import change, figure, taken
+from edgewright.trace.blocks_markdown import markdown_of
 from edgewright.trace.readiness import NO_MODEL
-
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<|])")
-# Characters that turn a paragraph into a list, heading or quotation when it starts with them.
-_FIRST = re.compile(r"^(?:([#>])|([+-])(?= )|([0-9]+)(?=[.)] ))")
 
 
 def markdown(record: Advice) -> str:
     """Return the record in Markdown, in the form of an architecture decision record."""
     status = "accepted" if record.met else "not every need is met"
     return markdown_of(title_of(record), f"advised, {status}", sections(record))
-
-
-def markdown_of(title: str, status: str, parts: Sequence[tuple[str, Sequence[Block]]]) -> str:
-    """Return a decision record in Markdown.
-
-    Args:
-        title: of the record.
-        status: of the decision.
-        parts: name and blocks of each section.
-    """
-    lines = [f"# {_safe(title)}", "", f"Status: {status}"]
-    for name, blocks in parts:
-        lines += ["", f"## {name}"]
-        for block in blocks:
-            lines += ["", *written(block)]
-    return "\n".join(lines) + "\n"
-
-
-def written(block: Block) -> list[str]:
-    """Return a block as lines of Markdown.
-
-    Raises:
-        TypeError: the kind of block is not supported.
-    """
-    match block:
-        case Heading():
-            return [f"### {_safe(block.text)}"]
-        case Paragraph():
-            return [_paragraph(block.text)]
-        case Facts():
-            return [f"- {_safe(name)}: {_safe(value)}" for name, value in block.rows]
-        case Grid():
-            return _grid(block)
-        case Code():
-            return [f"```{block.language}", *block.text.replace("```", "'''").splitlines(), "```"]
-    raise TypeError(block)
-
-
-def _grid(block: Grid) -> list[str]:
-    def row(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(_safe(cell) for cell in cells) + " |"
-
-    marks = ["--:" if place in block.figures else "---" for place in range(len(block.headers))]
-    lines = [row(block.headers), "|" + "|".join(marks) + "|", *(row(cells) for cells in block.rows)]
-    return [*lines, "", _paragraph(block.caption)] if block.caption else lines
-
-
-def _safe(text: str) -> str:
-    """Escape text for Markdown and put it on one line, because column names can contain any characters."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
-
-
-def _paragraph(text: str) -> str:
-    """Escape text for the beginning of a line, where more characters are special."""
-    safe = _safe(text)
-    found = _FIRST.match(safe)
-    if found is None:
-        return safe
-    return f"{safe[: found.end()]}\\{safe[found.end() :]}" if found[3] else f"\\{safe}"
 
 
 CONTEXT, OPTIONS, DECISION, CONSEQUENCES = "Context", "Options measured", "Decision", "Consequences"

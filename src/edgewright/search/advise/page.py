@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from edgewright.schema.advice import Advice, Place
 from edgewright.schema.ladder import LadderRecord
 from edgewright.search.advise.document import CONTEXT, OPTIONS, lead_of, sections, title_of
 from edgewright.search.advise.placement import joules
 from edgewright.search.ladder.verdict import figure
+from edgewright.trace.charts import drawing, svg_text
 from edgewright.trace.html import Shown, blocks_html, sections_page
 
 _WIDTH, _LEFT, _RIGHT, _ROW = 560.0, 118.0, 92.0, 24.0
@@ -29,19 +30,22 @@ def scores(record: LadderRecord, choice: str) -> Markup:
     label = f"{record.metric_title} with 95 % CI: " + ", ".join(
         f"{name} {figure(score.value)}" for name, score, _ in lines
     )
-    parts = [_open(height, label)]
+    parts = []
     for index, (name, score, chosen) in enumerate(lines):
         y = _ROW * index + 14
         colour = "var(--series-2)" if chosen else "var(--series-1)"
-        parts.append(_text(_LEFT - 8, y + 4, name, "end", bold=chosen))
+        parts.append(svg_text(_LEFT - 8, y + 4, name, "end", bold=chosen))
         parts.append(f'<path d="M{at(score.low):g} {y:g}H{at(score.high):g}" stroke="{colour}" stroke-width="2"/>')
         parts.append(f'<circle cx="{at(score.value):g}" cy="{y:g}" r="4" fill="{colour}"/>')
-        parts.append(_text(_WIDTH - _RIGHT + 12, y + 4, figure(score.value), "start", bold=chosen))
+        parts.append(svg_text(_WIDTH - _RIGHT + 12, y + 4, figure(score.value), "start", bold=chosen))
         if chosen:
             x, end = at(score.value), height - 22
             parts.append(f'<path d="M{x:g} 4V{end:g}" stroke="var(--line)" stroke-dasharray="2 3"/>')
-    parts += [_text(_LEFT, height - 6, figure(low), "start"), _text(_WIDTH - _RIGHT, height - 6, figure(high), "end")]
-    return Markup("".join(parts) + "</svg>")  # noqa: S704 - numbers, and texts that `_text` and `_open` escape
+    parts += [
+        svg_text(_LEFT, height - 6, figure(low), "start"),
+        svg_text(_WIDTH - _RIGHT, height - 6, figure(high), "end"),
+    ]
+    return drawing(parts, label, _WIDTH, height, 12)
 
 
 def energy(places: Sequence[Place], chosen: str) -> Markup:
@@ -49,29 +53,16 @@ def energy(places: Sequence[Place], chosen: str) -> Markup:
     maximum = max(place.energy_j_day for place in places) or 1.0
     height = 30.0 * len(places) + 6
     text = ", ".join(f"{p.name} {joules(p.energy_j_day)}" for p in places)
-    parts = [_open(height, f"Device energy per day by place: {text}")]
+    parts = []
     for number, location in enumerate(places):
         x, y = _LEFT, 30.0 * number + 4
-        parts.append(_text(_LEFT - 8, y + 15, location.name, "end", bold=location.name == chosen))
+        parts.append(svg_text(_LEFT - 8, y + 15, location.name, "end", bold=location.name == chosen))
         for series, part in enumerate((location.radio_j_day, location.compute_j_day, location.sleep_j_day), 1):
             wide = round(part / maximum * (_WIDTH - _LEFT - _RIGHT), 1)
             parts.append(f'<rect x="{x:g}" y="{y:g}" width="{wide:g}" height="20" fill="var(--series-{series})"/>')
             x += wide
-        parts.append(_text(x + 8, y + 15, joules(location.energy_j_day), "start", bold=location.name == chosen))
-    return Markup("".join(parts) + "</svg>")  # noqa: S704 - as above
-
-
-def _open(height: float, label: str) -> str:
-    return (
-        f'<svg class="chart" role="img" aria-label="{escape(label)}" viewBox="0 0 {_WIDTH:g} {height:g}" '
-        'font-size="12">'
-    )
-
-
-def _text(x: float, y: float, text: str, anchor: str, *, bold: bool = False) -> str:
-    weight = ' font-weight="700"' if bold else ""
-    colour = "var(--ink)" if bold else "var(--quiet)"
-    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" fill="{colour}"{weight}>{escape(text)}</text>'
+        parts.append(svg_text(x + 8, y + 15, joules(location.energy_j_day), "start", bold=location.name == chosen))
+    return drawing(parts, f"Device energy per day by place: {text}", _WIDTH, height, 12)
 
 
 def advice_page(record: Advice) -> str:

@@ -10,6 +10,7 @@ from edgewright.core.categories import column_name, made_columns
 from edgewright.core.formatting import number, plural, some_of
 from edgewright.data.checks_columns import column_of
 from edgewright.data.clock import pace
+from edgewright.trace.blocks_markdown import table_lines
 from edgewright.trace.race_view import race_lines
 from edgewright.workflows.own_data.columns import UNNAMED
 from edgewright.workflows.own_data.proposal import ASSUMED_HZ, OwnData, Proposal
@@ -35,7 +36,7 @@ def data_document(proposal: Proposal, path: str) -> str:
         lines += ["", "## Race", "", *race_lines(proposal.race)]
     if proposal.tried:
         lines += ["", "## Compared by the folds of the race (the test samples were not used)", ""]
-        lines += ["| what | score |", "|---|---:|", *(f"| {name} | {value:.3f} |" for name, value in proposal.tried)]
+        lines += table_lines(("what", "score"), ((name, f"{value:.3f}") for name, value in proposal.tried), (1,))
     return "\n".join(lines) + "\n"
 
 
@@ -83,7 +84,7 @@ def _counts(found: OwnData) -> list[str]:
 def _columns(found: OwnData) -> list[str]:
     roles = found.roles
     guessed = {name: f"{one.unit} (guess)" for one in guess_units(found.dataset) for name in one.columns}
-    lines = ["| column | what it is | unit | smallest | largest |", "|---|---|---|---:|---:|"]
+    rows = []
     made = made_columns(roles.categories)
     for index, column in enumerate(found.dataset.columns):
         if column.name in made:
@@ -91,13 +92,13 @@ def _columns(found: OwnData) -> list[str]:
         values = column_of(found.dataset, index)
         low, high = (number(float(edge(values))) for edge in (np.nanmin, np.nanmax))
         unit = column.unit or guessed.get(column.name, "")
-        lines.append(f"| {column.name} | reading | {unit} | {low} | {high} |")
+        rows.append((column.name, "reading", unit, low, high))
     parts = {"target": roles.target, "person or machine": roles.group, "recording": roles.session, "time": roles.time}
-    lines += [f"| {name} | {part} | | | |" for part, name in parts.items() if name]
-    lines += [
-        f"| {name} | text of {len(texts)} kinds: {', '.join(texts)} | | | |" for name, texts in roles.categories.items()
-    ]
-    return [*lines, *(f"| {name} | left out: {why} | | | |" for name, why in roles.ignored.items())]
+    others = [(name, part) for part, name in parts.items() if name]
+    others += [(name, f"text of {len(texts)} kinds: {', '.join(texts)}") for name, texts in roles.categories.items()]
+    others += [(name, f"left out: {why}") for name, why in roles.ignored.items()]
+    rows += [(name, text, "", "", "") for name, text in others]
+    return table_lines(("column", "what it is", "unit", "smallest", "largest"), rows, (3, 4))
 
 
 def _findings(found: OwnData) -> list[str]:
