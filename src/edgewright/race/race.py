@@ -12,6 +12,7 @@ import operator
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -255,13 +256,7 @@ class Race:
         """Return what is known so far."""
         chosen, why, ceiling = self._choose()
         return RaceRecord(
-            metric=self.metric.name,
-            metric_title=self.metric.title,
-            metric_why=self.metric_why,
-            higher=self.metric.higher,
-            kept=self.problem.by,
-            units=int(self.problem.units.max()) + 1,
-            samples=len(self.problem.y),
+            **self.facts(),
             entrants=tuple(
                 msgspec.structs.replace(one.record, verdict="chosen") if one is chosen else one.record
                 for one in self._ranked()
@@ -270,10 +265,17 @@ class Race:
             why=why,
             ceiling=ceiling,
             ended=self._ended or "nothing that is left could change the choice",
-            profile=self.profile_name,
             budget_s=self.budget_s,
             cpu_seconds=self._spent,
         )
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a record of any race says of its metric, its samples and its device."""
+        return {
+            "metric": self.metric.name, "metric_title": self.metric.title, "metric_why": self.metric_why,
+            "higher": self.metric.higher, "kept": self.problem.by, "units": int(self.problem.units.max()) + 1,
+            "samples": len(self.problem.y), "profile": self.profile_name,
+        }  # fmt: skip
 
 
 def shrunk(lost: float, error: float, prior: float) -> tuple[float, float]:

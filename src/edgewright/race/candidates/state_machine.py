@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.models._rule_table import combined
+from edgewright.pipeline.toml_text import toml_text
 from edgewright.race.candidates.threshold import CANDIDATE as THRESHOLD
 from edgewright.race.contract import Candidate, Fitted, Part
 from edgewright.race.pipeline_end import PipelineEnd, fit_end
@@ -158,7 +159,7 @@ def _extra_files(fitted: Fitted, problem: Problem) -> dict[str, bytes]:
         (f"{name} >= {on:.9g}", f"{name} < {off:.9g}") if fitted.up else (f"{name} <= {on:.9g}", f"{name} > {off:.9g}")
     )
     # Wait half a sample less than the duration, so that the last sample that has to be high is still tested.
-    wait = (fitted.duration - 0.5) / problem.samples.rate if fitted.duration > 1 else 0.0
+    wait = round((fitted.duration - 0.5) / problem.samples.rate, 9) if fitted.duration > 1 else 0.0
     record = fitted.base.model.table.answers
     one, other = (str(fitted.base.model.classes_[int(np.argmax(answer))]) for answer in (record[0], record[-1]))
     steps = [*_change("off", "on", rise, wait, one), *_change("on", "off", fall, wait, other)]
@@ -168,15 +169,10 @@ def _extra_files(fitted: Fitted, problem: Problem) -> dict[str, bytes]:
 
 
 def _toml(table: StateTable) -> str:
-    """Return the table as TOML; JSON strings are valid TOML strings."""
-    lines = [f"{key} = {json.dumps(getattr(table, key))}" for key in ("name", "states", "initial", "fallback")]
-    for step in table.steps:
-        lines += ["", "[[steps]]", f"state = {json.dumps(step.state)}", f"event = {json.dumps(step.event)}"]
-        lines += [f"when = {json.dumps(step.when)}"] if step.when else []
-        lines += [f"after = {step.after:.6g}"] if step.after is not None else []
-        lines += [f"to = {json.dumps(step.to)}"] if step.to else []
-        lines += [f"actions = [{{ event = {json.dumps(action.event)} }}]" for action in step.actions]
-    return "\n".join(lines) + "\n"
+    """Return the table as TOML, each step below the others."""
+    head = {key: getattr(table, key) for key in ("name", "states", "initial", "fallback")}
+    steps = ["[[steps]]\n" + toml_text(msgspec.to_builtins(step)) for step in table.steps]
+    return "\n".join([toml_text(head), *steps])
 
 
 def _change(before: str, after: str, when: str, wait: float, label: str) -> list[Step]:

@@ -157,20 +157,14 @@ class Ladder(Race):
         chosen = self._by_name.get(state.chosen)
         verdict_text, stopped = verdict(rungs, self.metric, state, interrupted)
         return LadderRecord(
+            **self.facts(),
             name=problem.name,
             target=problem.dataset.target_name,
             task=problem.task,
-            samples=len(problem.y),
             columns=() if chosen is None else self.heats.part(self.heats.whole, chosen.entrant.config).names,
             classes=problem.classes,
-            kept=problem.by,
-            units=self.units,
             folds=len(self.heats.every),
             held=problem.held_out,
-            metric=self.metric.name,
-            metric_title=self.metric.title,
-            higher=self.metric.higher,
-            metric_why=self.metric_why,
             looks=self.judge.comparisons,
             smallest_p=smallest_p(self.units) if self.judge.few else None,
             power=power(self.units, problem.by) if self.judge.few else "",
@@ -180,7 +174,6 @@ class Ladder(Race):
             beats_chance=state.beats_chance(),
             verdict=verdict_text,
             stopped=stopped,
-            profile=self.config.device.profile,
             notes=(
                 *problem.notes,
                 *(sentence for _, sentence in leaking_columns(problem)),

@@ -56,7 +56,7 @@ def problem_and_config(
     """
     if names_pipeline(data, path):
         config = read_config(data, (f"device.profile={profile}",) if profile != "cortex-m4" else ())
-        config = _replaced_path(config, path)
+        config = config if path is None else msgspec.structs.replace(config, data={**config.data, "path": path})
         problem = problem_of_pipeline(config)
         left: tuple[str, ...] = ()
     else:
@@ -66,7 +66,7 @@ def problem_and_config(
         config = msgspec.structs.replace(config, window=window)
         problem = replace(problem_of_pipeline(config, dataset=dataset), notes=notes)
         left = _constant_columns(problem)
-        if left and _has_ignore(config):
+        if left and has_ignore(config):
             config = _config(data, {**table, **leave_out(table, left)}, window, held_out, task, profile, seed)
             problem = replace(problem_of_pipeline(config), notes=notes)
         elif left:
@@ -131,11 +131,7 @@ def _refuse_columns(named: Mapping[str, object]) -> None:
             )  # fmt: skip
 
 
-def _replaced_path(config: PipelineConfig, path: str | None) -> PipelineConfig:
-    return config if path is None else msgspec.structs.replace(config, data={**config.data, "path": path})
-
-
-def _has_ignore(config: PipelineConfig) -> bool:
+def has_ignore(config: PipelineConfig) -> bool:
     """Return whether the data source accepts the option `ignore`; public sets with their own layout do not."""
     kind = config.data.get("kind")
     return isinstance(kind, str) and "ignore" in find_kind(kind, "[data]").config.__struct_fields__

@@ -48,12 +48,12 @@ UNNAMED = "no name says what is to be predicted"
 """How the reason of a target begins that another column may well be."""
 # So many columns whose names differ in their numbers alone are numbered readings or features.
 _NUMBERED = 3
-_GROUPS = (
+GROUPS = (
     "group", "person", "subject", "user", "speaker", "participant", "patient", "volunteer", "driver", "worker",
     "animal", "machine", "unit", "engine", "device", "vehicle", "motor", "pump", "node", "asset",
     "room",
 )  # fmt: skip
-_SESSIONS = (
+SESSIONS = (
     "session", "recording", "stroke", "trial", "take", "file", "filename", "experiment", "sequence", "series",
     "episode", "run", "case",
 )  # fmt: skip
@@ -194,7 +194,7 @@ def _is_free(name: str, families: Mapping[str, int]) -> bool:
     """
     word, family = plain(name), _family(name)
     if (
-        word in ("", *_GROUPS, *_SESSIONS, *_CLOCKS)
+        word in ("", *GROUPS, *SESSIONS, *_CLOCKS)
         or _PAST & set(word.split("_"))
         or IDENTIFIER.search(lower_name(name))
     ):
@@ -219,11 +219,11 @@ def _kinds(names: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _group(columns: Mapping[str, Labels]) -> tuple[str, str]:
-    return _named(columns, _GROUPS, "a usual name for a person or machine")
+    return _named(columns, GROUPS, "a usual name for a person or machine")
 
 
 def _session(columns: Mapping[str, Labels]) -> tuple[str, str]:
-    return _named(columns, _SESSIONS, "a usual name for a recording")
+    return _named(columns, SESSIONS, "a usual name for a recording")
 
 
 def _named(columns: Mapping[str, Labels], words: Sequence[str], why: str) -> tuple[str, str]:

@@ -6,25 +6,11 @@ import re
 from collections.abc import Sequence
 
 from edgewright.data.labels import name_in
+from edgewright.workflows.own_data.columns import GROUPS, SESSIONS
 
-# Words before a number that names a person or machine, and a recording: `exp01_user03`.
-_PERSONS = frozenset(
-    {
-        "group",
-        "person",
-        "speaker",
-        "user",
-        "subject",
-        "subj",
-        "sub",
-        "participant",
-        "volunteer",
-        "patient",
-        "machine",
-        "device",
-    }
-)
-_RECORDINGS = frozenset({"exp", "experiment", "session", "sess", "rec", "recording", "trial", "take", "run", "file"})
+# Words before a number that names a person or machine, and a recording, as in the names of columns: `exp01_user03`.
+_PERSONS = {*GROUPS, "subj", "sub"}
+_RECORDINGS = {*SESSIONS, "exp", "sess", "rec"}
 _NUMBERED = re.compile(r"([A-Za-z]+)\d+")
 
 # A label or a person names two files or more, and at most so many different ones are classes.

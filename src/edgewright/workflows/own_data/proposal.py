@@ -31,10 +31,9 @@ from edgewright.schema.data import DataSet
 from edgewright.schema.errors import InputError
 from edgewright.schema.race import RaceRecord
 from edgewright.workflows.own_data.columns import Roles, assign_roles
-from edgewright.workflows.own_data.decimal_commas import refuse_decimal_commas
 from edgewright.workflows.own_data.preview import Preview, read_preview
 from edgewright.workflows.own_data.recipes import Recipe, feature_stages, recipe_of, selected
-from edgewright.workflows.own_data.sentences import refuse_sentences
+from edgewright.workflows.own_data.refusals import refuse_decimal_commas, refuse_sentences
 
 # Device where none is named.
 DEVICE = "cortex-m4"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -37,7 +38,7 @@ from edgewright.search.curves.measure import CurveRequest, measure
 from edgewright.search.curves.rung_learner import RungLearner
 from edgewright.search.ladder.leakage import leaking_columns
 from edgewright.search.ladder.measurement import Ladder
-from edgewright.search.ladder.setup import problem_and_config
+from edgewright.search.ladder.setup import has_ignore, problem_and_config
 from edgewright.search.ladder.verdict import figure
 from edgewright.trace.readiness import NO_MODEL, NOTHING, REMEDY
 
@@ -148,23 +149,27 @@ def _advise(seen: Inspection, request: AdviceRequest, progress: Progress, ahead:
     record = ladder.climb()
     if record.interrupted:
         raise KeyboardInterrupt
+    held = (f"held out for the test report of a run: {', '.join(record.held)}",) if record.held else ()
+    known = known_set(setup.known, request.path or request.data)
+    result = partial(
+        FramingResult, name=problem.name, target=problem.dataset.target_name, frame=_frame(seen, request, setup),
+        columns=tuple(column.name for column in problem.samples.columns), rate=problem.samples.rate, ladder=record,
+        notes=(*record.notes, *held),
+    )  # fmt: skip
     if not record.beats_chance or all(rung.score is None or rung.name == USUAL for rung in record.rungs):
-        return _no_model(seen, request, setup, record)
+        return result(
+            existing=known, choice=NO_MODEL, choice_why=f"{NOTHING}; {REMEDY}", unmet=(f"{NO_MODEL}: {NOTHING}",),
+            curve_note="not measured: there is no model", commands=commands(setup, request, "check"),
+        )  # fmt: skip
     chosen = choose_rung(record, budget, request.needs)
     curve, curve_note = curve_of(ladder, chosen.rung.name, request.curve, progress, ahead)
     window = problem.window
     changes, how = _changes(problem)
-    return FramingResult(
-        name=problem.name,
-        target=problem.dataset.target_name,
-        frame=_frame(seen, request, setup),
-        columns=tuple(column.name for column in problem.samples.columns),
-        rate=problem.samples.rate,
+    return result(
         rows_an_answer=float((window.step or max(1, window.samples // 2)) if window else 1),
         changes=changes,
         changes_how=how,
-        existing=(*known_set(setup.known, request.path or request.data), *_simple(record, problem)),
-        ladder=record,
+        existing=(*known, *_simple(record, problem)),
         choice=chosen.rung.title,
         choice_why=chosen.why,
         price=_priced(ladder, chosen),
@@ -174,7 +179,6 @@ def _advise(seen: Inspection, request: AdviceRequest, progress: Progress, ahead:
         flips=flips(record, chosen.rung),
         costs=_costs(record, chosen),
         commands=commands(setup, request, chosen.rung.name),
-        notes=_notes(record),
     )
 
 
@@ -187,27 +191,6 @@ def _frame(seen: Inspection, request: AdviceRequest, setup: Setup) -> Frame:
         capabilities=capabilities(),
         commands=commands(setup, request, "check"),
         left_out=setup.left_out,
-    )
-
-
-def _no_model(seen: Inspection, request: AdviceRequest, setup: Setup, record: LadderRecord) -> FramingResult:
-    """Return the advice where nothing beats chance: what was measured, and what to do about the data."""
-    problem = setup.problem
-    return FramingResult(
-        name=problem.name,
-        target=problem.dataset.target_name,
-        frame=_frame(seen, request, setup),
-        columns=tuple(column.name for column in problem.samples.columns),
-        rate=problem.samples.rate,
-        existing=known_set(setup.known, request.path or request.data),
-        ladder=record,
-        choice=NO_MODEL,
-        choice_why=f"{NOTHING}; {REMEDY}",
-        price=lambda profile: None,
-        unmet=(f"{NO_MODEL}: {NOTHING}",),
-        curve_note="not measured: there is no model",
-        commands=commands(setup, request, "check"),
-        notes=_notes(record),
     )
 
 
@@ -230,7 +213,7 @@ def _setup(seen: Inspection, request: AdviceRequest) -> Setup:
         named = _named(seen, request, known if folder else "")
         _find_time(named, request, why)
         taken = {**named, "ignore": [*request.ignore]}
-        texts = find_categories({**({} if "kind" in named else guess(request.data)), "path": request.data, **taken})
+        texts = find_categories(_table(request, taken))
         used = {request.target, request.group, request.session, str(named.get("time", "")), *texts}
         left += seen.no_measurements({*used, *request.ignore, *request.keep})
         named |= {"ignore": [*request.ignore, *(name for name, _ in left)], **({"categories": texts} if texts else {})}
@@ -256,11 +239,7 @@ def _problem(
             by=request.by, seed=request.seed,
         )  # fmt: skip
         leaking = _leaking_columns(made[0], request.keep)
-        if (
-            not leaking
-            or "ignore" not in find_kind(str(made[1].data["kind"]), "[data]").config.__struct_fields__
-            or len(leaking) >= len(made[0].samples.columns)
-        ):
+        if not leaking or not has_ignore(made[1]) or len(leaking) >= len(made[0].samples.columns):
             break
         left += leaking.items()
         named |= leave_out(named, leaking)
@@ -291,14 +270,14 @@ def _named(seen: Inspection, request: AdviceRequest, known: str) -> dict[str, ob
     return {key: value for key, value in named.items() if value}
 
 
+def _table(request: AdviceRequest, named: Mapping[str, object]) -> dict[str, object]:
+    """Return the table `[data]` of the request with named options; its kind is guessed where none is named."""
+    return {**({} if "kind" in named else guess(request.data)), "path": request.data, **named}
+
+
 def _find_time(named: dict[str, object], request: AdviceRequest, why: list[str]) -> None:
     """Set the detected time column where the user named none, and add the reason to `why`."""
-    table = {
-        **({} if "kind" in named else guess(request.data)),
-        "path": request.data,
-        **named,
-        "ignore": [*request.ignore],
-    }
+    table = _table(request, {**named, "ignore": [*request.ignore]})
     if "time" not in named and (time := find_time(table)):
         named["time"] = time
         why.append(f"the column {time} holds the times of rows, so folds keep whole days or blocks of time")
@@ -308,9 +287,7 @@ def _window(request: AdviceRequest, named: dict[str, object], why: list[str]) ->
     """Return the window set by the user, or a default for the rate of the data."""
     if request.window:
         return WindowConfig(samples=request.window, step=request.step or None, target=request.window_target)
-    table = named if "kind" in named else {**guess(request.data), **named}
-    table = {key: value for key, value in table.items() if value}
-    dataset = load_data({**table, "path": request.data}, seed=request.seed)
+    dataset = load_data({key: value for key, value in _table(request, named).items() if value}, seed=request.seed)
     if all(recording.target is None for recording in dataset.recordings):
         raise InputError("a target", "none in the data", request.data, "Set its column with --target")
     framing = choose_framing(dataset)
@@ -366,11 +343,6 @@ def _costs(record: LadderRecord, chosen: RungChoice) -> tuple[tuple[str, str], .
         ("training", f"{spent:.1f} s of CPU per fit (measured on this machine)"),
         ("this advice", f"{record.cpu_seconds:.0f} s of CPU for the ladder (measured on this machine)"),
     )
-
-
-def _notes(record: LadderRecord) -> tuple[str, ...]:
-    held = (f"held out for the test report of a run: {', '.join(record.held)}",) if record.held else ()
-    return (*record.notes, *held)
 
 
 FRAMING = Framing(rank=50, tasks=_TASKS, fits=_fits, advise=_advise)
