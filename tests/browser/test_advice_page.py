@@ -10,8 +10,8 @@ from playwright.sync_api import Browser
 
 import advice_example
 from edgewright.schema.advice import Advice
+from edgewright.search.advise.document import advice_page
 from edgewright.search.advise.figures import parse_needs
-from edgewright.search.advise.page import advice_page
 from looking import check_file
 
 pytestmark = pytest.mark.slow

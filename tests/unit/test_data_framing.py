@@ -14,10 +14,10 @@ from edgewright.data.framing import sound_window
 from edgewright.data.load import load_data
 from edgewright.pipeline.check import check_data
 from edgewright.schema.config import WindowConfig
-from edgewright.search.advise.commands import commands
 from edgewright.search.advise.contract import AdviceRequest as AdviceAsked
 from edgewright.search.advise.framings import labelled
 from edgewright.search.advise.inspection import inspect
+from edgewright.search.advise.rungs import commands
 from edgewright.search.ladder.measurement import Ladder
 from edgewright.search.ladder.setup import problem_and_config
 from ladder_problems import silent

@@ -11,8 +11,14 @@ from edgewright.core.formatting import bytes_text, shorten
 from edgewright.pipeline.folder import new_run_folder
 from edgewright.schema.advice import Advice
 from edgewright.schema.trace_flow import encode_record
-from edgewright.search.advise.document import battery_text, computing_text, latency_text, markdown, title_of
-from edgewright.search.advise.page import advice_page
+from edgewright.search.advise.document import (
+    advice_page,
+    battery_text,
+    computing_text,
+    latency_text,
+    markdown,
+    title_of,
+)
 from edgewright.search.advise.placement import dollars, joules
 from edgewright.search.ladder.verdict import change, figure
 from edgewright.trace.readiness import NO_MODEL

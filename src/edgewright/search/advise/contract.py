@@ -13,8 +13,7 @@ from edgewright.schema.config import WindowTarget
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.footprint import Footprint
 from edgewright.schema.profile import Profile
-from edgewright.search.advise.existing import is_read, set_of
-from edgewright.search.advise.inspection import Inspection
+from edgewright.search.advise.inspection import Inspection, is_read, set_of
 
 
 def framings() -> tuple[Framing, ...]:

@@ -28,12 +28,10 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.footprint import Footprint
 from edgewright.schema.ladder import LadderRecord, rung_of
 from edgewright.schema.profile import Profile
-from edgewright.search.advise.commands import Setup, commands
 from edgewright.search.advise.contract import AdviceRequest, Framing, FramingResult, Progress, capabilities
-from edgewright.search.advise.existing import is_read, known_set, pipeline_of, set_of
 from edgewright.search.advise.figures import Figures, usual_radio
-from edgewright.search.advise.inspection import Inspection
-from edgewright.search.advise.rungs import USUAL, RungChoice, budget_of, choose_rung, flips
+from edgewright.search.advise.inspection import Inspection, is_read, known_set, pipeline_of, set_of
+from edgewright.search.advise.rungs import USUAL, RungChoice, Setup, budget_of, choose_rung, commands, flips
 from edgewright.search.curves.measure import CurveRequest, measure
 from edgewright.search.curves.rung_learner import RungLearner
 from edgewright.search.ladder.leakage import leaking_columns
