@@ -158,10 +158,10 @@ def _one(recording: Recording, text: bool, grouped: bool, amounts: bool, seen: d
             seen[str(name)] += int(count)
     groups = recording.groups if grouped else None
     time = recording.time
-    return _Rows(recording.values, y, labelled(y), groups, sessions, location, time, _gaps(time), amounts)
+    return _Rows(recording.values, y, labelled(y), groups, sessions, location, time, gaps(time), amounts)
 
 
-def _gaps(time: NDArray[np.float64] | None) -> NDArray[np.bool_] | None:
+def gaps(time: NDArray[np.float64] | None) -> NDArray[np.bool_] | None:
     """Where time jumps by more than GAP steps; None where the clock cannot tell."""
     if time is None or len(time) < 3:
         return None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from edgewright.core.files import write_atomic
+from edgewright.core.formatting import some_of
 from edgewright.models.architecture import width_of
 from edgewright.pipeline.toml_text import toml_text
 from edgewright.profiles.footprint import amount
@@ -145,12 +146,7 @@ def _named(part: Mapping[str, Any]) -> str:
     of = part.get("channels", part.get("of", ()))
     words = [str(part["kind"])]
     if isinstance(kinds, list | tuple) and kinds:
-        words.append(f"({_few(kinds)})")
+        words.append(f"({some_of(kinds, MOST_NAMED)})")
     if isinstance(of, list | tuple) and of:
-        words.append(f"of {_few(of)}")
+        words.append(f"of {some_of(of, MOST_NAMED)}")
     return " ".join(words)
-
-
-def _few(names: Sequence[object]) -> str:
-    shown = ", ".join(str(name) for name in names[:MOST_NAMED])
-    return shown if len(names) <= MOST_NAMED else f"{shown} and {len(names) - MOST_NAMED} more"

@@ -16,6 +16,8 @@ from typing import Any
 import msgspec
 
 from edgewright.core.files import write_atomic
+from edgewright.core.formatting import some_of
+from edgewright.core.versioned_json import decode_versioned
 from edgewright.schema.budget import parse_budget
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError, OutputError
@@ -218,10 +220,9 @@ def resume(folder: Path, own: Identity, config: PipelineConfig) -> Study:
             )  # fmt: skip
     # Another version can hash the same pipeline differently, so the contents decide.
     if found.config != own.config and (changed := _changes_since(folder, config)):
-        more = f" and {len(changed) - MOST_NAMED} more" if len(changed) > MOST_NAMED else ""
         raise InputError(
             f"the pipeline {found.pipeline!r} unchanged since the start of the study",
-            f"changes in {', '.join(changed[:MOST_NAMED])}{more}", where,
+            f"changes in {some_of(changed, MOST_NAMED)}", where,
             "Restore them to continue, or set another --out to start over",
         )  # fmt: skip
     return open_study(folder)
@@ -262,14 +263,9 @@ def read_identity(folder: Path) -> Identity:
             row = connection.execute("SELECT record FROM about").fetchone()
         finally:
             connection.close()
-        version = msgspec.json.decode(row[0])["version"]
-        if version > VERSION:
-            raise InputError(
-                f"a study of format {VERSION} or older", f"format {version}", str(path), "Update Edgewright"
-            )
-        return msgspec.json.decode(row[0], type=Identity)
-    except (sqlite3.Error, msgspec.DecodeError, TypeError, KeyError) as error:
-        raise InputError("a study", str(error).replace("`", "'"), str(path), "The file is damaged") from None
+    except sqlite3.Error as error:
+        raise InputError("a study", str(error), str(path), "The file is damaged") from None
+    return decode_versioned(row[0] if row else b"", Identity, VERSION, "study", "a study", str(path), "It is damaged")
 
 
 def _unwritten(folder: Path, error: Exception) -> OutputError:

@@ -32,7 +32,7 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.race import RaceRecord
 from edgewright.workflows.own_data.columns import Roles, assign_roles
 from edgewright.workflows.own_data.preview import Preview, read_preview
-from edgewright.workflows.own_data.recipes import Recipe, feature_stages, recipe_of, selected
+from edgewright.workflows.own_data.recipes import Recipe, changed, feature_stages, recipe_of, selected
 from edgewright.workflows.own_data.refusals import refuse_decimal_commas, refuse_sentences
 
 # Device where none is named.
@@ -229,7 +229,7 @@ def propose(
         why["window"] = f"{found.framing.why}; no longer window was tried on more than {_TRIED_ROWS:,} rows"
     elif longer and record is not None:
         with doing("Comparing lengths of windows"):
-            wide = {**base, "window": _shown(longer)}
+            wide = {**base, "window": changed(longer, WindowConfig(samples=0))}
             other, scores = _raced_again(record, wide, request, found)
         lengths = (base["window"]["samples"], longer.samples)
         tried = tuple((f"windows of {rows} rows", score) for rows, score in zip(lengths, scores, strict=True))
@@ -306,15 +306,8 @@ def _base(request: OwnDataRequest, found: OwnData) -> dict[str, Any]:
     if request.need is not None:
         base["need"] = request.need
     if found.framing.window is not None:
-        base["window"] = _shown(found.framing.window)
+        base["window"] = changed(found.framing.window, WindowConfig(samples=0))
     return base
-
-
-def _shown(window: WindowConfig) -> dict[str, object]:
-    """Return the keys of a window that differ from their defaults."""
-    plain = WindowConfig(samples=window.samples)
-    return {key: getattr(window, key) for key in window.__struct_fields__
-            if key == "samples" or getattr(window, key) != getattr(plain, key)}  # fmt: skip
 
 
 def name_of(path: str) -> str:

@@ -36,13 +36,13 @@ class Recipe:
 def recipe_of(entrant: Entrant) -> Recipe:
     """Return the tables of a pipeline of the race, without keys that have their defaults."""
     config = entrant.config
-    tables: Table = {"stages": [dict(stage) for stage in config.stages], "model": _changed(config.model, ModelConfig())}
+    tables: Table = {"stages": [dict(stage) for stage in config.stages], "model": changed(config.model, ModelConfig())}
     if config.training != TrainingConfig():
-        tables["training"] = _changed(config.training, TrainingConfig())
+        tables["training"] = changed(config.training, TrainingConfig())
     return Recipe(entrant.name, entrant.candidate.why, tables)
 
 
-def _changed(config: ModelConfig | TrainingConfig, usual: ModelConfig | TrainingConfig) -> Table:
+def changed(config: msgspec.Struct, usual: msgspec.Struct) -> Table:
     """Return the keys of a table that differ from their defaults; the layers of a network always."""
     values = {key: getattr(config, key) for key in config.__struct_fields__}
     always = ("layers",) if values.get("kind") == "network" else ()

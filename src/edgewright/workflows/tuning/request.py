@@ -54,13 +54,8 @@ class TuningRequest:
         return "point" if self.point is not None else "cost" if self.most is None else "most"
 
 
-def tolerance_of(request: TuningRequest, manifest: Manifest, tape: Tape) -> float:
-    """Return seconds after an event in which an alarm belongs to it."""
-    return usual_tolerance(manifest, tape) if request.tolerance is None else request.tolerance
-
-
 def usual_tolerance(manifest: Manifest, tape: Tape) -> float:
-    """Return what `tolerance_of` gives where nobody asks for another: a window and a step."""
+    """Return seconds after an event in which an alarm belongs to it by default: a window and a step."""
     window = manifest.window
     # A window that ends so long after an event still holds rows of it; the step is how late the answer may be.
     return tape.step if window is None else tape.step * (window.samples + window.step) / window.step

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgewright.core.predictor import Predictor
 from edgewright.core.windows import cut
-from edgewright.data.samples import GAP
+from edgewright.data.samples import gaps
 from edgewright.data.targets import as_text, labelled
 from edgewright.schema.data import DataSet, Floats, Recording
 from edgewright.schema.errors import InputError
@@ -148,10 +148,9 @@ def _tape(
 
 def _unbroken(recording: Recording, start: int, end: int, time: Array | None) -> list[tuple[int, int]]:
     """Return rows between gaps of the clock; without times between sessions."""
-    if time is not None and len(time) > 2:
-        steps = np.diff(time)
-        usual = float(np.median(steps))
-        broken = (steps > GAP * usual) | (steps < 0) if usual > 0 else np.zeros(len(steps), np.bool_)
+    jumps = gaps(time)
+    if time is not None and jumps is not None:
+        broken = jumps | (np.diff(time) < 0)
     elif time is None and recording.sessions is not None:
         sessions = recording.sessions[start:end]
         broken = sessions[1:] != sessions[:-1]

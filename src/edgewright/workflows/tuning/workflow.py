@@ -20,7 +20,7 @@ from edgewright.schema.tuning import TunePoint, TuneRecord
 from edgewright.trace.tuning_view import tuning_page
 from edgewright.workflows.tuning.grid import Grid, Tried, judged, try_all
 from edgewright.workflows.tuning.recordings import TuneData, alarm_labels, tune_data
-from edgewright.workflows.tuning.request import TuningRequest, fits, refuse, taken, tolerance_of, within
+from edgewright.workflows.tuning.request import TuningRequest, fits, refuse, taken, usual_tolerance, within
 from edgewright.workflows.tuning.selection import ByLabel, day_of, folds_of, front, held_out, paired, point
 from edgewright.workflows.tuning.streams import Tape, tapes_of
 
@@ -80,7 +80,7 @@ def tune(
     with hears.doing("Answering recordings", recordings) as advance:
         advance = told_by_first(advance, hears.ahead, "Answering recordings", recordings)
         tapes, per_second = tapes_of(predictor, found.dataset, alarms, found.people, advance)
-    tolerance = tolerance_of(request, package.manifest, tapes[0])
+    tolerance = usual_tolerance(package.manifest, tapes[0]) if request.tolerance is None else request.tolerance
     refuse(tapes, alarms, tolerance, found)
     grid, thinned = within(request.grid, tapes)
     decisions = len(grid) // len(grid.refractory)
