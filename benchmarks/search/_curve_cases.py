@@ -23,7 +23,7 @@ from edgewright.language.utterances import read
 from edgewright.race.metrics import choose
 from edgewright.race.problem import Fold, Indices, Problem
 from edgewright.schema.config import PipelineConfig, WindowConfig
-from edgewright.search.curves.intent_learner import IntentLearner
+from edgewright.search.curves.language_learners import IntentLearner
 from edgewright.search.curves.measure import Learner
 from edgewright.search.curves.rung_learner import RungLearner, draw_subset, pieces_of
 from edgewright.search.ladder.measurement import Ladder

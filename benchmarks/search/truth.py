@@ -20,10 +20,9 @@ from edgewright.export.contract import Subject
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.profiles.catalogue import load_profile
-from edgewright.race.entrants import Entrant
+from edgewright.race.pipeline_end import Entrant
 from edgewright.schema.footprint import Footprint
-from edgewright.search.architecture.estimates import Estimator
-from edgewright.search.architecture.samples import SearchSamples
+from edgewright.search.architecture.estimates import Estimator, SearchSamples
 from edgewright.search.architecture.space import space_of
 from edgewright.search.architecture.study import front_of, open_study, spread_over
 from edgewright.search.architecture.trial import POINT

@@ -16,7 +16,7 @@ from edgewright.pipeline.plan import build_model, model_of
 from edgewright.pipeline.store import pack, unpack
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.race.contract import WINDOWS, candidates
-from edgewright.race.price import price
+from edgewright.race.pipeline_end import price
 from edgewright.schema.errors import InputError
 from edgewright.search.ladder.measurement import Ladder
 from edgewright.search.ladder.model_comparison import PATIENCE

@@ -10,8 +10,8 @@ import pytest
 from edgewright.schema.errors import InputError
 from edgewright.search.advise.contract import AdviceRequest
 from edgewright.search.advise.figures import parse_needs
+from edgewright.search.advise.framings.unlabelled import find_clusters
 from edgewright.search.advise.inspection import inspect
-from edgewright.search.advise.numeric_rows import find_clusters
 from edgewright.search.advise.workflow import advise
 from edgewright.workflows.own_data.columns import assign_roles
 from edgewright.workflows.own_data.proposal import OwnDataRequest, look

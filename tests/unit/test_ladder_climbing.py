@@ -14,8 +14,8 @@ from edgewright.race.candidates.state_machine import Machine, states
 from edgewright.race.judge import ComparisonCriteria
 from edgewright.race.metrics import METRICS, average_precision, choose
 from edgewright.schema.errors import CheckFailedError, UnknownNameError
+from edgewright.search.ladder.measurement import run_rung
 from edgewright.search.ladder.model_comparison import LadderState
-from edgewright.search.ladder.rung_run import run_rung
 from edgewright.search.ladder.setup import problem_and_config
 from ladder_problems import ladder, table
 from small_pipeline import write_rows

@@ -20,7 +20,7 @@ from edgewright.schema.curve import CurvePoint, Curves
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import Utterance
 from edgewright.schema.trace_flow import encode_record
-from edgewright.search.curves.intent_learner import IntentLearner
+from edgewright.search.curves.language_learners import IntentLearner
 from edgewright.search.curves.measure import CurveRequest, compare_with_prediction, measure, read_curves, record_of
 from edgewright.search.curves.noise import noise_of
 from edgewright.search.curves.page import curves_page

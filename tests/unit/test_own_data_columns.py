@@ -8,7 +8,7 @@ import pytest
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.workflows.own_data.columns import Roles, assign_roles
-from edgewright.workflows.own_data.file_names import guess_pattern
+from edgewright.workflows.own_data.preview import guess_pattern
 from edgewright.workflows.own_data.refusals import refuse_decimal_commas
 
 ROWS = 120

@@ -19,8 +19,8 @@ from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.plan import parts
 from edgewright.race import race as engine
 from edgewright.race.contract import FEATURES, WINDOWS, Columns
-from edgewright.race.entrants import entrants_of
 from edgewright.race.heats import Heat, Heats
+from edgewright.race.pipeline_end import entrants_of
 from edgewright.race.problem import Problem, problem_of_training
 from edgewright.race.race import Race, shrunk
 from edgewright.race.stage_outputs import StageOutputs

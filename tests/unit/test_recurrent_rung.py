@@ -13,8 +13,7 @@ from edgewright.pipeline.run import run_pipeline
 from edgewright.race.contract import WINDOWS, candidates
 from edgewright.race.stages import config_of
 from edgewright.schema.config import TrainingConfig, WindowConfig
-from edgewright.search.ladder.measurement import Ladder
-from edgewright.search.ladder.rung_run import rung_config
+from edgewright.search.ladder.measurement import Ladder, rung_config
 from edgewright.search.ladder.setup import problem_and_config
 from ladder_problems import ladder, silent, table
 from support import shared_data

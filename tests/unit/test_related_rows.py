@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edgewright.pipeline.leakage_inflation import Inflation, QuickAnswers, inflation, inflation_of
 from edgewright.schema.data import Column, Samples
-from edgewright.search.ladder.leakage import _in_order
+from edgewright.search.ladder.setup import _in_order
 
 
 def _answers(rng: np.random.Generator, lost: float) -> QuickAnswers:

@@ -18,7 +18,7 @@ from edgewright.data.load import load_data, simulated_title
 from edgewright.data.simulated import PREFIX
 from edgewright.data.small_tables import SAMPLES, SPEECH
 from edgewright.trace.record import read_trace
-from edgewright.workflows.own_data.file_names import guess_pattern
+from edgewright.workflows.own_data.preview import guess_pattern
 
 _WHOLE = dict(SPEECH)
 

@@ -23,8 +23,8 @@ from edgewright.nlp.texts.model_file import read_text_model
 from edgewright.nlp.texts.ngram import NgramModel
 from edgewright.nlp.texts.suggest import suggest
 from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.search.curves.language_learners import TextLearner
 from edgewright.search.curves.measure import check_split, check_widths, trainings
-from edgewright.search.curves.text_learner import TextLearner
 from edgewright.studio.chat.contract import Message, Sampling
 from edgewright.studio.chat.models.text import ServedText
 from text_example import write_texts

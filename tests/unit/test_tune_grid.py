@@ -12,9 +12,9 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.tuning import TuneRecord
 from edgewright.trace.tuning_view import tuning_blocks, tuning_page
 from edgewright.workflows.tuning.grid import Grid, Tally, Tried, alarms_of, decision, decisions, judged, tally, try_all
+from edgewright.workflows.tuning.recordings import Labelled, Tape
 from edgewright.workflows.tuning.request import TuningRequest, taken
 from edgewright.workflows.tuning.selection import AtMost, ByLabel, Cost, best, front, held_out, point
-from edgewright.workflows.tuning.streams import Labelled, Tape
 
 LABELS = ("calm", "fall")
 MINUTE, DAY = 60.0, 86400.0

@@ -16,7 +16,7 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from edgewright.schema.package import WindowSpec
 from edgewright.workflows.tuning.grid import decision, decisions
-from edgewright.workflows.tuning.streams import tapes_of
+from edgewright.workflows.tuning.recordings import tapes_of
 from runtime_example import numbers, parts
 
 LABELS = ("calm", "fall")

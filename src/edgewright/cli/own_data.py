@@ -83,8 +83,7 @@ def first_pipeline(options: OwnDataOptions, data: str, yes: bool, folder: Path) 
     Returns:
         The proposal, and the text of `pipeline.toml` and `data.md` by path.
     """
-    from edgewright.workflows.own_data.document import data_document
-    from edgewright.workflows.own_data.pipeline_text import pipeline_text
+    from edgewright.workflows.own_data.document import data_document, pipeline_text
 
     request = options.request(data)
     interactive = not yes and sys.stdin is not None and sys.stdin.isatty()

@@ -50,7 +50,7 @@ from edgewright.search.architecture.study import (
 )
 from edgewright.search.architecture.trial import Shared, Tried, samples_of
 from edgewright.search.engines.contract import engine_for
-from edgewright.search.ladder.leakage import refuse_random
+from edgewright.search.ladder.setup import refuse_random
 
 BATCH = 16
 # Where studies without a name of their own lie.

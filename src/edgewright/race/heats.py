@@ -8,8 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from edgewright.race.contract import Fitted, Part
-from edgewright.race.entrants import Entrant
-from edgewright.race.pipeline_end import fit_candidate
+from edgewright.race.pipeline_end import Entrant, fit_candidate
 from edgewright.race.problem import Indices, Problem, folds
 from edgewright.race.stage_outputs import StageOutputs
 from edgewright.schema.config import PipelineConfig

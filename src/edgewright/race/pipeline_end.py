@@ -1,20 +1,27 @@
-"""Candidates that end with a model of the package `models`, behind an optional scale stage."""
+"""Pipelines of the race: candidates that end with a model, as whole pipelines for a problem, and what they cost."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from edgewright.graph.stage import Emitting
+from edgewright.pipeline.footprint import fill_bytes, footprint
 from edgewright.pipeline.plan import build_model
-from edgewright.race.contract import PLAIN, Candidate, Columns, Fitted, Part
+from edgewright.pipeline.whole_graph import graph_of
+from edgewright.profiles.footprint import Footprint
+from edgewright.race.contract import PLAIN, Candidate, Columns, Fitted, Part, candidates
 from edgewright.race.problem import Indices, Problem
-from edgewright.race.stages import is_series
+from edgewright.race.stages import config_of, is_series
+from edgewright.schema.budget import Budget
 from edgewright.schema.config import CompressionConfig, ModelConfig, PipelineConfig, TrainingConfig
 from edgewright.schema.data import Floats
+from edgewright.schema.errors import EdgewrightError
+from edgewright.schema.profile import Profile
 
 # Axes of windows: samples, channels, values; pictures have one more, rows one less.
 _WINDOWS = 3
@@ -146,3 +153,75 @@ def fit_candidate(candidate: Candidate, part: Part, config: PipelineConfig) -> F
     if part.problem.task == "classification" and len(np.unique(part.y[part.train])) == 1:
         return fit_end(part, msgspec.structs.replace(config, model=ModelConfig(kind="majority")))
     return candidate.fit(part, config)
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A candidate that takes part, and its whole pipeline for the problem."""
+
+    name: str
+    candidate: Candidate
+    config: PipelineConfig
+
+
+def entrant_of(name: str, candidate: Candidate, problem: Problem, config: PipelineConfig) -> Entrant:
+    """Return a candidate with its pipeline: common stages for the problem, its own stages, model and training."""
+    pipeline = candidate.tail(config_of(config, problem, candidate.columns))
+    return Entrant(name, candidate, candidate.suited(pipeline, problem))
+
+
+def entrants_of(
+    problem: Problem, config: PipelineConfig, among: Mapping[str, Candidate] | None = None
+) -> tuple[Entrant, ...]:
+    """Return the candidates that fit the problem, the simplest first.
+
+    Args:
+        problem: samples that take part.
+        config: pipeline with everything but model and training; stages of its own take the place of features.
+        among: candidates by name; all that a pipeline describes completely when None.
+    """
+    if among is None:
+        among = {name: candidate for name, candidate in candidates().items() if candidate.fit is fit_end}
+    return tuple(
+        entrant_of(name, candidate, problem, config)
+        for name, candidate in among.items()
+        if not candidate.unsupported_reason(problem)
+    )
+
+
+_FLOAT_BITS = 32
+
+
+def beyond(footprint: Footprint | None, limits: Budget) -> str:
+    """Return what ('flash', 'RAM', 'latency') a footprint exceeds even at its lower bound; empty where it may fit."""
+    if footprint is None:
+        return ""
+    pairs = (
+        ("flash", footprint.flash, limits.flash),
+        ("RAM", footprint.ram, limits.ram),
+        ("latency", footprint.latency_us, limits.latency_us),
+    )
+    return " and ".join(
+        name for name, spread, limit in pairs if spread is not None and limit is not None and spread.low > limit
+    )
+
+
+def price(fitted: Fitted, problem: Problem, config: PipelineConfig, profile: Profile) -> tuple[Footprint | None, str]:
+    """Estimate the footprint of a fitted rung in the form that a run deploys; None with the reason if impossible.
+
+    Args:
+        fitted: fitted rung.
+        problem: problem that defines the shape of the samples.
+        config: pipeline of the run, which sets int8 or float32.
+        profile: device profile.
+    """
+    steps = list(fitted.steps())
+    if not isinstance(steps[-1][1], Emitting):
+        return None, "it has no ONNX form"
+    shape = tuple(int(n) for n in problem.samples.X.shape[1:])
+    try:
+        graph = graph_of(steps, shape, config.name, problem.samples.columns)
+        bits = 8 if config.compression.int8 else _FLOAT_BITS
+        return footprint(profile, graph, bits=bits, buffer_bytes=fill_bytes(profile, graph, problem.window)), ""
+    except EdgewrightError as error:
+        return None, str(error)

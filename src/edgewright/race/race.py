@@ -21,11 +21,10 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.footprint import amount
 from edgewright.race.contract import Fitted
-from edgewright.race.entrants import Entrant
 from edgewright.race.heats import HEATS, Heat, HeatFold, Heats
 from edgewright.race.judge import ComparisonCriteria
 from edgewright.race.metrics import MOST_UNITS, choose, codes, groups_of, kept_of
-from edgewright.race.price import beyond, price
+from edgewright.race.pipeline_end import Entrant, beyond, price
 from edgewright.race.problem import Indices, Problem
 from edgewright.race.stage_outputs import StageOutputs
 from edgewright.schema.budget import Budget

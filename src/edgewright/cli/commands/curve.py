@@ -84,14 +84,14 @@ def _learner(options: CurveOptions) -> Learner:
     """Return what is trained."""
     if options.utterances:
         from edgewright.language.utterances import read
-        from edgewright.search.curves.intent_learner import IntentLearner
+        from edgewright.search.curves.language_learners import IntentLearner
 
         path = Path(options.data)
         found = read(path)
         return IntentLearner(path.stem, found.utterances, found.validation, seed=options.seed)
     if options.texts:
         from edgewright.language.texts.corpus import read_corpus
-        from edgewright.search.curves.text_learner import TextLearner
+        from edgewright.search.curves.language_learners import TextLearner
 
         path = Path(options.data)
         rung = "ngram" if options.rung == "small_network" else options.rung

@@ -30,7 +30,7 @@ def command(
     for file in (pipeline, document):
         refuse_existing(file, force)
     with loading():
-        import edgewright.workflows.own_data.pipeline_text  # noqa: F401
+        import edgewright.workflows.own_data.document  # noqa: F401
 
     proposal, files = first_pipeline(options, data, yes, out)
     write_together(files)

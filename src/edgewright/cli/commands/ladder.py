@@ -51,7 +51,7 @@ def command(options: LadderOptions) -> int:
         import edgewright.search.ladder.measurement  # noqa: F401
         from edgewright.cli.ladder_output import ladder_lines
         from edgewright.cli.listeners import refuse, shown
-        from edgewright.search.ladder.rung_run import run_rung
+        from edgewright.search.ladder.measurement import run_rung
 
     ladder, left = _ladder(options)
     record, rung = None, options.rung

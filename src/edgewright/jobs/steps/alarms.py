@@ -20,8 +20,8 @@ from edgewright.schema.trace import Interval
 from edgewright.training.metrics import SHARE, Numbers
 from edgewright.workflows.detection.threshold import rate
 from edgewright.workflows.tuning.grid import Tally, judged
+from edgewright.workflows.tuning.recordings import tapes_of
 from edgewright.workflows.tuning.request import usual_tolerance
-from edgewright.workflows.tuning.streams import tapes_of
 
 _HOUR = 3600.0
 

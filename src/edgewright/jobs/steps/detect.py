@@ -22,7 +22,7 @@ from edgewright.workflows.detection.fit import fit_detector, scored
 from edgewright.workflows.detection.rows import Watched, watched_of
 from edgewright.workflows.detection.selection import choose
 from edgewright.workflows.detection.threshold import Counts, ThresholdRequest, counted, events_of, rate, share
-from edgewright.workflows.tuning.streams import parts_of
+from edgewright.workflows.tuning.recordings import parts_of
 
 _HOUR = 3600.0
 

@@ -10,9 +10,8 @@ from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.pipeline.config import shipped
 from edgewright.schema.job import Choice, JobFigure, StepRecord
 from edgewright.schema.trace_flow import encode_record
-from edgewright.search.ladder.measurement import Ladder
+from edgewright.search.ladder.measurement import LADDER_FILE, Ladder
 from edgewright.search.ladder.model_comparison import PATIENCE
-from edgewright.search.ladder.rung_run import LADDER_FILE
 from edgewright.search.ladder.setup import problem_and_config
 
 

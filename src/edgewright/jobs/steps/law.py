@@ -13,8 +13,8 @@ from edgewright.language.texts.corpus import read_corpus
 from edgewright.pipeline.listener import Listener
 from edgewright.schema.curve import CurvePoint, CurveRecord
 from edgewright.schema.job import JobChart, JobCurve, JobFigure, StepRecord
+from edgewright.search.curves.language_learners import TextLearner
 from edgewright.search.curves.measure import WIDTHS, check_split, check_widths, record_of, trainings
-from edgewright.search.curves.text_learner import TextLearner
 from edgewright.training.metrics import wilson
 
 

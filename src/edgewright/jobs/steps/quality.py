@@ -26,7 +26,7 @@ from edgewright.training.metrics import SHARE, Numbers
 from edgewright.workflows.detection.faults import FAULTS, damaged
 from edgewright.workflows.detection.fit import configured, learn, scored
 from edgewright.workflows.detection.rows import Stretch, named
-from edgewright.workflows.tuning.streams import parts_of
+from edgewright.workflows.tuning.recordings import parts_of
 
 _KIND = "limits"
 

@@ -34,7 +34,7 @@ from edgewright.schema.job import JobFigure, Mark, StepRecord, Stretch, Timeline
 from edgewright.schema.package import WindowSpec
 from edgewright.training.metrics import SHARE
 from edgewright.workflows.tuning.grid import matched
-from edgewright.workflows.tuning.streams import Labelled, parts_of, stretches
+from edgewright.workflows.tuning.recordings import Labelled, parts_of, stretches
 
 # Labels of a time line that fit below each other; of more, answers that call for nobody share one.
 _ROWS, _REST = 12, "any other"

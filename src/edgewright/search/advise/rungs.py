@@ -18,7 +18,7 @@ from edgewright.schema.profile import Profile
 from edgewright.schema.trace import Interval
 from edgewright.search.advise.contract import AdviceRequest
 from edgewright.search.advise.figures import limit_of
-from edgewright.search.ladder.rung_run import run_name
+from edgewright.search.ladder.measurement import run_name
 from edgewright.search.ladder.verdict import compared, figure, rivals, signed, span
 from edgewright.trace.readiness import NOT_READY
 

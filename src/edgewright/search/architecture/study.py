@@ -22,7 +22,7 @@ from edgewright.schema.budget import parse_budget
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.profile import Profile
-from edgewright.search.architecture.samples import digest
+from edgewright.search.architecture.estimates import digest
 from edgewright.search.architecture.trial import FoldError, TrialScore, Tried
 from edgewright.trace.compare import flat_settings
 

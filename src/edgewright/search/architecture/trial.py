@@ -27,8 +27,7 @@ from edgewright.race.problem import Indices
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import EdgewrightError
-from edgewright.search.architecture.estimates import Estimate
-from edgewright.search.architecture.samples import SearchSamples
+from edgewright.search.architecture.estimates import Estimate, SearchSamples
 from edgewright.training.loop import Sampled
 from edgewright.training.metrics import SHARE, group_interval
 from edgewright.training.padded import fit_padded

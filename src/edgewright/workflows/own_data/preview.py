@@ -1,9 +1,10 @@
-"""Rows of a file or folder as text by column, before anybody says what they mean."""
+"""Rows of a file or folder as text by column, and what file names mean, before anybody says what columns are."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from edgewright.core.csv.rows import iter_csv
 from edgewright.core.pictures import ENDINGS, size_of
 from edgewright.data.categories import MOST_CLASSES, few_texts, is_text
 from edgewright.data.headers import read_columns
+from edgewright.data.labels import name_in
 from edgewright.data.load import guess
 from edgewright.data.sources import csv, parquet
 from edgewright.data.sources.csv import files_in
@@ -24,7 +26,7 @@ from edgewright.data.stored_files import stored_files
 from edgewright.pipeline.config import shipped
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
-from edgewright.workflows.own_data.file_names import guess_pattern
+from edgewright.workflows.own_data.columns import GROUPS, SESSIONS
 
 # So many rows of a file are looked at one by one, and so many of every further block of rows.
 _ROWS, _ROWS_A_BLOCK = 50_000, 1000
@@ -169,3 +171,61 @@ def _parquet_rows(file: Path, share: int, texts: dict[str, set[str]]) -> dict[st
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError("a whole Parquet file", str(error).splitlines()[0][:120], file.name) from error
     return {column: parquet.text_of(frame[column]) for column in frame.columns}
+
+
+# Words before a number that names a person or machine, and a recording, as in the names of columns: `exp01_user03`.
+_PERSONS = {*GROUPS, "subj", "sub"}
+_RECORDINGS = {*SESSIONS, "exp", "sess", "rec"}
+_NUMBERED = re.compile(r"([A-Za-z]+)\d+")
+
+# A label or a person names two files or more, and at most so many different ones are classes.
+_FILES, _MOST_LABELS = 2, 50
+
+
+def guess_pattern(files: Sequence[str]) -> tuple[str, dict[str, int]]:
+    """Guess what the parts between '_' or '-' in file names mean.
+
+    The part with the most different values counts the files (`index`); of the others the first with several values is
+    the label and the second the person. Numbers behind a word that means a person (`user03`) are persons. Files below
+    folders are labelled by their folder and need no pattern.
+
+    Args:
+        files: paths below the folder that is read, with '/'.
+
+    Returns:
+        The pattern, empty where names say nothing, and the number of values of each part.
+    """
+    stems = [name_in(file) for file in files]
+    if len(stems) < _FILES * 2 or any("/" in file for file in files):
+        return "", {}
+    mark = next((m for m in "_-" if len({len(stem.split(m)) for stem in stems}) == 1 and m in stems[0]), "")
+    if not mark:
+        return "", {}
+    parts = list(zip(*(stem.split(mark) for stem in stems), strict=True))
+    values = [len(set(part)) for part in parts]
+    changing = [place for place, count in enumerate(values) if count > 1]
+    heads = [_head(part) for part in parts]
+    person = next((place for place in changing if heads[place].lower() in _PERSONS), None)
+    counted = [place for place in changing if heads[place].lower() in _RECORDINGS]
+    numbers = [place for place in changing if place in counted or all(text.isdecimal() for text in parts[place])]
+    free = [place for place in changing if place != person]
+    index = max(numbers or (free[-1:] if person is None else []), key=lambda place: values[place], default=None)
+    most = min(_MOST_LABELS, len(stems) // _FILES)
+    named = [p for p in free if p != index and p not in counted and values[p] <= most]
+    if not named and person is None:
+        return "", {}
+    meaning = dict(zip(named, ("label", "group") if person is None else ("label",), strict=False))
+    if person is not None:
+        meaning[person] = "group"
+    if index is not None:
+        meaning[index] = "index"
+    meaning |= {place: f"part{place}" for place in changing if place not in meaning}
+    before = [heads[p] if p == person or p in counted else "" for p in range(len(parts))]
+    pattern = mark.join(before[p] + "{" + meaning[p] + "}" if p in meaning else parts[p][0] for p in range(len(parts)))
+    return pattern, {meaning[p]: values[p] for p in sorted(meaning)}
+
+
+def _head(part: Sequence[str]) -> str:
+    """Return the word before the number that all texts of a part share; empty where there is none."""
+    heads = {match[1] if (match := _NUMBERED.fullmatch(text)) else "" for text in part}
+    return heads.pop() if len(heads) == 1 else ""

@@ -22,8 +22,8 @@ from edgewright.pipeline.config import checked
 from edgewright.pipeline.leave_one_out import FEW
 from edgewright.pipeline.material import Material, prepare
 from edgewright.profiles.catalogue import load_profile
-from edgewright.race.entrants import Entrant, entrants_of
 from edgewright.race.heats import HEATS
+from edgewright.race.pipeline_end import Entrant, entrants_of
 from edgewright.race.problem import Problem, problem_of_training
 from edgewright.race.race import INTERRUPTED, Race, Watch
 from edgewright.schema.config import PipelineConfig, WindowConfig

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from edgewright.race.entrants import Entrant
+from edgewright.race.pipeline_end import Entrant
 from edgewright.schema.config import ModelConfig, TrainingConfig
 from edgewright.schema.errors import InputError
 

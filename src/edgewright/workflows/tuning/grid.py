@@ -11,7 +11,7 @@ import numpy as np
 
 from edgewright.core.decision import Decider, Decision
 from edgewright.schema.device import DecisionSpec
-from edgewright.workflows.tuning.streams import Labelled, Tape
+from edgewright.workflows.tuning.recordings import Labelled, Tape
 
 SMOOTHING = (1, 2, 3, 5, 8)
 DEBOUNCE = (1, 2, 3)

@@ -1,24 +1,195 @@
-"""Which recordings a decision is tuned on: those that are named, or the validation people of the run."""
+"""Recordings that a decision is tuned on, answered window by window as on a device, with their labelled events."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.core.objects import refuse_objects
+from edgewright.core.predictor import Predictor
+from edgewright.core.windows import cut
 from edgewright.data.load import guess, load_data
+from edgewright.data.samples import gaps
+from edgewright.data.targets import as_text, labelled
 from edgewright.pipeline.material import cut_and_split
 from edgewright.pipeline.provenance import remembered
 from edgewright.schema.config import PipelineConfig
-from edgewright.schema.data import DataSet
+from edgewright.schema.data import DataSet, Floats, Recording
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.package import Manifest
 from edgewright.workflows.detection.rows import NORMAL
 from edgewright.workflows.proof.subject import read_subject
-from edgewright.workflows.tuning.streams import parts_of
+
+Array = NDArray[np.float64]
+_PIECE = 2048
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A stretch with one label, from `start` to `end` in seconds of the recording."""
+
+    label: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Tape:
+    """A recording that was answered window by window.
+
+    Attributes:
+        name: of the recording; `group` the person or machine, or the name where none is known.
+        pieces: probabilities (n, labels) and times (n,) of the last row of each window; between pieces rows are
+            missing, and no window reaches over.
+        step: seconds from one window to the next.
+        events: stretches whose label alarms.
+    """
+
+    name: str
+    group: str
+    pieces: tuple[tuple[Floats, Array], ...]
+    step: float
+    events: tuple[Labelled, ...]
+
+    @property
+    def windows(self) -> int:
+        """Answers in all."""
+        return sum(len(times) for _, times in self.pieces)
+
+    def exposure(self, tolerance: float) -> float:
+        """Return seconds of answers outside of events and of `tolerance` after them."""
+        times = np.concatenate([t for _, t in self.pieces]) if self.pieces else np.zeros(0)
+        inside = np.zeros(len(times), np.bool_)
+        for event in self.events:
+            inside |= (times >= event.start) & (times <= event.end + tolerance)
+        return float((~inside).sum()) * self.step
+
+
+def tapes_of(
+    predictor: Predictor,
+    dataset: DataSet,
+    alarms: Sequence[str],
+    people: Sequence[str] = (),
+    advance: Callable[[int], None] = lambda count: None,
+) -> tuple[list[Tape], float | None]:
+    """Return answers to all windows of the recordings.
+
+    Args:
+        predictor: of the package.
+        dataset: with the package's columns and a target.
+        alarms: labels whose stretches are events.
+        people: groups that are taken; all when empty.
+        advance: hears of every recording.
+
+    Returns:
+        One tape a recording and group, and windows a second; None where nobody knows the rate: seconds are rows then.
+
+    Raises:
+        InputError: a column that is not there, no labels, or no recording as long as a window.
+    """
+    manifest = predictor.manifest
+    names = [column.name for column in dataset.columns]
+    absent = [column.name for column in manifest.columns if column.name not in names]
+    if absent:
+        raise InputError(f"the columns {', '.join(c.name for c in manifest.columns)}", f"no {', '.join(absent)}",
+                         dataset.name)  # fmt: skip
+    order = [names.index(column.name) for column in manifest.columns]
+    rate = (manifest.window.rate if manifest.window else None) or dataset.rate
+    tapes = []
+    for recording in dataset.recordings:
+        for group, start, end in parts_of(recording):
+            if not people or group in people:
+                tapes.append(_tape(predictor, recording, (group, start, end), order, rate, alarms))
+        advance(1)
+    kept = [tape for tape in tapes if tape.windows]
+    if not kept:
+        minimum = manifest.window.samples if manifest.window else 1
+        raise InputError(f"a recording of at least {minimum} rows", "none", dataset.name)
+    step = manifest.window.step if manifest.window else 1
+    return kept, rate / step if rate else None
+
+
+def parts_of(recording: Recording) -> list[tuple[str, int, int]]:
+    """Return stretches of one group; the recording's name stands for a group that is not known."""
+    rows = len(recording.values)
+    if recording.groups is None:
+        return [(recording.name, 0, rows)]
+    change = np.flatnonzero(recording.groups[1:] != recording.groups[:-1]) + 1
+    edges = [0, *change.tolist(), rows]
+    return [(str(recording.groups[a]), a, b) for a, b in pairwise(edges) if b > a]
+
+
+def _tape(
+    predictor: Predictor,
+    recording: Recording,
+    part: tuple[str, int, int],
+    order: list[int],
+    rate: float | None,
+    alarms: Sequence[str],
+) -> Tape:
+    group, start, end = part
+    window = predictor.manifest.window
+    samples, step = (window.samples, window.step) if window else (1, 1)
+    known = recording.time is not None and rate is not None
+    time = recording.time[start:end] if known and recording.time is not None else np.arange(end - start) / (rate or 1.0)
+    values = recording.values[start:end][:, order]
+    pieces = []
+    for a, b in _unbroken(recording, start, end, time if known else None):
+        if window is None:
+            X, starts = values[a:b], np.arange(b - a)
+        else:
+            X, starts = cut(np.ascontiguousarray(values[a:b]), samples, step)
+        if len(starts):
+            answers = [
+                predictor.predict(np.ascontiguousarray(X[i : i + _PIECE])).probabilities
+                for i in range(0, len(starts), _PIECE)
+            ]
+            pieces.append((np.concatenate(answers), np.asarray(time[a + starts + samples - 1], np.float64)))
+    period = 1 / rate if rate else 1.0
+    events = tuple(one for one in stretches(recording, start, end, time, period) if one.label in alarms)
+    return Tape(recording.name, group, tuple(pieces), step * period, events)
+
+
+def _unbroken(recording: Recording, start: int, end: int, time: Array | None) -> list[tuple[int, int]]:
+    """Return rows between gaps of the clock; without times between sessions."""
+    jumps = gaps(time)
+    if time is not None and jumps is not None:
+        broken = jumps | (np.diff(time) < 0)
+    elif time is None and recording.sessions is not None:
+        sessions = recording.sessions[start:end]
+        broken = sessions[1:] != sessions[:-1]
+    else:
+        broken = np.zeros(max(0, end - start - 1), np.bool_)
+    edges = [0, *(np.flatnonzero(broken) + 1).tolist(), end - start]
+    return [(a, b) for a, b in pairwise(edges) if b > a]
+
+
+def stretches(recording: Recording, start: int, end: int, time: Array, period: float) -> tuple[Labelled, ...]:
+    """Return the labelled stretches of some rows, in order.
+
+    Args:
+        recording: with or without labels.
+        start: first row.
+        end: row behind the last.
+        time: of each of these rows, seconds.
+        period: seconds that a row lasts.
+    """
+    if recording.target is None:
+        return ()
+    labels = np.where(labelled(recording.target[start:end]), as_text(recording.target[start:end]), "")
+    edges = [0, *(np.flatnonzero(labels[1:] != labels[:-1]) + 1).tolist(), len(labels)]
+    return tuple(
+        Labelled(str(labels[a]), float(time[a]), float(time[b - 1]) + period)
+        for a, b in pairwise(edges)
+        if b > a and labels[a]
+    )
+
 
 _DO = "Pass recordings that the run has not seen with --data RECORDINGS"
 

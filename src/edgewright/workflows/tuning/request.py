@@ -10,9 +10,8 @@ from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import Manifest
 from edgewright.workflows.tuning.grid import Grid, Tried
-from edgewright.workflows.tuning.recordings import TuneData
+from edgewright.workflows.tuning.recordings import Tape, TuneData
 from edgewright.workflows.tuning.selection import AtMost, Cost, Rule, best, rate_of
-from edgewright.workflows.tuning.streams import Tape
 
 # Answers that the grid may be tried on: more than some minutes of it are thinned out.
 _MOST = 40_000_000

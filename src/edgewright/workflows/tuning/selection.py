@@ -18,7 +18,7 @@ from edgewright.training.metrics import FEW_GROUPS, SHARE, group_interval
 from edgewright.training.permutation_test import of_sums, power, probabilities
 from edgewright.workflows.detection.threshold import rate, share
 from edgewright.workflows.tuning.grid import Grid, Tally, Tried, judged
-from edgewright.workflows.tuning.streams import Tape
+from edgewright.workflows.tuning.recordings import Tape
 
 _DAY = 86400.0
 

@@ -19,10 +19,9 @@ from edgewright.schema.package import Manifest
 from edgewright.schema.tuning import TunePoint, TuneRecord
 from edgewright.trace.tuning_view import tuning_page
 from edgewright.workflows.tuning.grid import Grid, Tried, judged, try_all
-from edgewright.workflows.tuning.recordings import TuneData, alarm_labels, tune_data
+from edgewright.workflows.tuning.recordings import Tape, TuneData, alarm_labels, tapes_of, tune_data
 from edgewright.workflows.tuning.request import TuningRequest, fits, refuse, taken, usual_tolerance, within
 from edgewright.workflows.tuning.selection import ByLabel, day_of, folds_of, front, held_out, paired, point
-from edgewright.workflows.tuning.streams import Tape, tapes_of
 
 RECORD, PAGE = "tune.json", "tune.html"
 

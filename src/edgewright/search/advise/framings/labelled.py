@@ -19,7 +19,7 @@ from edgewright.pipeline.config import names_pipeline
 from edgewright.pipeline.duration_estimate import Ahead
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.footprint import takes_programs
-from edgewright.race.price import price
+from edgewright.race.pipeline_end import price
 from edgewright.race.problem import Problem, are_pictures
 from edgewright.schema.advice import Existing, Frame
 from edgewright.schema.config import PipelineConfig, WindowConfig
@@ -34,9 +34,8 @@ from edgewright.search.advise.inspection import Inspection, is_read, known_set, 
 from edgewright.search.advise.rungs import USUAL, RungChoice, Setup, budget_of, choose_rung, commands, flips
 from edgewright.search.curves.measure import CurveRequest, measure
 from edgewright.search.curves.rung_learner import RungLearner
-from edgewright.search.ladder.leakage import leaking_columns
 from edgewright.search.ladder.measurement import Ladder
-from edgewright.search.ladder.setup import has_ignore, problem_and_config
+from edgewright.search.ladder.setup import has_ignore, leaking_columns, problem_and_config
 from edgewright.search.ladder.verdict import figure
 from edgewright.trace.readiness import NO_MODEL, NOTHING, REMEDY
 

@@ -17,7 +17,7 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, Utterance
 from edgewright.search.advise.contract import AdviceRequest, Framing, FramingResult, Progress, capabilities
 from edgewright.search.advise.inspection import Inspection
-from edgewright.search.curves.intent_learner import IntentLearner
+from edgewright.search.curves.language_learners import IntentLearner
 
 _FILES = {".toml", ".json"}
 _SIZE = 64_000
