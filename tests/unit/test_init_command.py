@@ -12,7 +12,7 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.pipeline.config import read_config
-from edgewright.race import entrants
+from edgewright.race import pipeline_end
 from edgewright.race.contract import candidates
 
 pytestmark = pytest.mark.usefixtures("two_candidates")
@@ -27,7 +27,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def two_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a threshold and a linear model race alone: networks would have to be compiled."""
     few = {name: candidate for name, candidate in candidates().items() if name in ("threshold", "linear")}
-    monkeypatch.setattr(entrants, "candidates", lambda: few)
+    monkeypatch.setattr(pipeline_end, "candidates", lambda: few)
 
 
 def table(path: str = "my.csv", *, people: int = 6, rows: int = 120) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from edgewright.core.formatting import duration_text
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from edgewright.models.architecture import Architecture
 
 Ahead = Callable[[str], None]
+Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
+"""Shows work by its label and its number of steps, where that is known."""
 LONG_S = 20.0
 # CPU seconds of a two-core x86 machine, for a network in JAX: its start, a batch, a multiply-accumulate of one sample
 # forwards and back. Another machine differs, by two or three times.

@@ -14,7 +14,7 @@ from edgewright.pipeline.footprint import fill_bytes, footprint
 from edgewright.pipeline.plan import build_model
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.profiles.footprint import Footprint
-from edgewright.race.contract import PLAIN, Candidate, Columns, Fitted, Part, candidates
+from edgewright.race.contract import Candidate, Fitted, Part, candidates
 from edgewright.race.problem import Indices, Problem
 from edgewright.race.stages import config_of, is_series
 from edgewright.schema.budget import Budget
@@ -92,16 +92,11 @@ def pipeline_candidate(
     title: str,
     kind: str,
     *,
-    columns: Columns = PLAIN,
     scaled: bool = False,
     int8: bool = False,
     layers: Layers | Callable[[PipelineConfig], Layers] = (),
-    unsupported_reason: Callable[[Problem], str] = lambda _: "",
     training: TrainingConfig | None = None,
-    why: str = "",
-    prior: float = 0.0,
-    rung: bool = True,
-    suited: Callable[[PipelineConfig, Problem], PipelineConfig] = lambda config, _: config,
+    **fields: Any,  # noqa: ANN401 - as `Candidate` declares them
 ) -> Candidate:
     """Return a rung that appends a model of the package `models` to the common stages.
 
@@ -109,16 +104,11 @@ def pipeline_candidate(
         rank: position on the ladder, lowest first.
         title: name in tables.
         kind: kind of the model.
-        columns: input: 'plain', 'features' or 'windows'.
         scaled: whether to add a scale stage, unless the common stages have one.
         int8: whether a run quantises the model to int8.
         layers: layers of a network, or a function of the pipeline with the common stages that returns them.
-        unsupported_reason: returns why a problem cannot use this rung; empty where it can.
         training: training options of a network, unless the pipeline sets its own.
-        why: what it is good for, in a sentence.
-        prior: advantage on other data sets, as of `Candidate`.
-        rung: whether the ladder climbs it.
-        suited: returns the pipeline with what depends on the samples.
+        **fields: further attributes of `Candidate`.
     """
 
     def tail(config: PipelineConfig) -> PipelineConfig:
@@ -134,10 +124,7 @@ def pipeline_candidate(
             else CompressionConfig(int8=False),
         )
 
-    return Candidate(
-        rank=rank, title=title, tail=tail, fit=fit_end, columns=columns, unsupported_reason=unsupported_reason,
-        why=why, prior=prior, rung=rung, suited=suited,
-    )  # fmt: skip
+    return Candidate(rank=rank, title=title, tail=tail, fit=fit_end, **fields)
 
 
 def fit_end(part: Part, config: PipelineConfig) -> PipelineEnd:

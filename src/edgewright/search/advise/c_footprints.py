@@ -27,10 +27,6 @@ _FORECASTERS = {"level": (3_600, 116, 164.0, 562.0), "log": (6_300, 176, 2_180.0
 _A_LAG = (11.3, 210.0)
 
 
-def unknown(_: Profile) -> None:
-    """Return no footprint, for models without measured C code."""
-
-
 def detector_price(kind: str, learnt: Mapping[str, Any], columns: tuple[str, ...]) -> Price:
     """Return a function that estimates the footprint of a fitted detector from its generated C code.
 
@@ -40,12 +36,12 @@ def detector_price(kind: str, learnt: Mapping[str, Any], columns: tuple[str, ...
         columns: column names of a row.
 
     Returns:
-        Function from a profile to the footprint; `unknown` for a detector that cannot be exported to C.
+        Function from a profile to the footprint, which is None for a detector that cannot be exported to C.
     """
     try:
         program = detector_program(detector_form(kind, learnt, columns=columns, threshold=1.0))
     except EdgewrightError:
-        return unknown
+        return lambda _: None
 
     def price(profile: Profile) -> Footprint:
         if takes_programs(profile):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 from edgewright.core.catalogue import find, listing
-from edgewright.pipeline.duration_estimate import Ahead
+from edgewright.pipeline.duration_estimate import Ahead, Progress
 from edgewright.schema.advice import Capability, Measured, Need
 from edgewright.schema.config import WindowTarget
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -59,7 +58,6 @@ def framing_of(seen: Inspection, request: AdviceRequest) -> Framing:
 
 
 PACKAGE = "edgewright.search.advise.framings"
-Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
 CAPABILITIES = ("zero-shot", "reasoning", "retrieval", "generation")
 
 

@@ -173,10 +173,6 @@ class Figures:
         """Return whether the user set the figure."""
         return name in self._given
 
-    def given(self) -> dict[str, float]:
-        """Return the values set by the user."""
-        return dict(self._given)
-
     def with_values(self, **values: float) -> Figures:
         """Return a copy with some values replaced."""
         return Figures(self.radio, {**self._given, **values})

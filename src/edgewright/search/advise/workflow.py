@@ -7,7 +7,7 @@ from typing import Any
 
 from edgewright.core.formatting import bytes_text, microseconds_text
 from edgewright.pipeline.config import names_pipeline
-from edgewright.pipeline.duration_estimate import Ahead
+from edgewright.pipeline.duration_estimate import Ahead, Progress
 from edgewright.profiles.catalogue import listing, load_profile
 from edgewright.profiles.footprint import over_budget, takes_programs
 from edgewright.schema.advice import Advice, Measured, Need, Place, Traffic
@@ -15,7 +15,7 @@ from edgewright.schema.budget import Budget
 from edgewright.schema.footprint import Footprint
 from edgewright.schema.profile import Profile
 from edgewright.search.advise import placement
-from edgewright.search.advise.contract import AdviceRequest, FramingResult, Progress, framing_of
+from edgewright.search.advise.contract import AdviceRequest, FramingResult, framing_of
 from edgewright.search.advise.figures import Figures, limit_of, usual_radio
 from edgewright.search.advise.inspection import Inspection, inspect
 from edgewright.search.advise.placement import placement_flips

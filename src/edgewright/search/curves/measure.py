@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn dependency, untyped
 
 from edgewright.core.versioned_json import decode_versioned
-from edgewright.pipeline.duration_estimate import Ahead, told_by_first
+from edgewright.pipeline.duration_estimate import Ahead, Progress, told_by_first
 from edgewright.schema.curve import CURVE_VERSION, CurvePoint, CurveRecord, Curves
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import Interval
@@ -133,7 +132,6 @@ class Learner(Protocol):
         """Return the number of model parameters at a width factor."""
 
 
-Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
 # 90 % of a normal distribution lies within this many standard deviations of the mean.
 _Z_90 = 1.645
 # Fractions of the available data and the number of draws of each; repeats of the full data differ only by seed.

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import msgspec
@@ -12,7 +10,7 @@ import numpy as np
 
 from edgewright.core.files import write_atomic
 from edgewright.models.architecture import architecture
-from edgewright.pipeline.duration_estimate import Ahead, tell_ahead, told_by_first, training_s
+from edgewright.pipeline.duration_estimate import Ahead, Progress, tell_ahead, told_by_first, training_s
 from edgewright.pipeline.evaluate import Crossed
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.run import RunResult, run_pipeline
@@ -32,8 +30,6 @@ from edgewright.search.ladder.verdict import verdict
 from edgewright.training.losses import LOSSES, temperature
 from edgewright.training.metrics import FEW_GROUPS
 from edgewright.training.permutation_test import power, smallest_p
-
-Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
 
 
 class Ladder(Race):

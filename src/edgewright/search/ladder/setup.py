@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -73,15 +72,10 @@ def refuse_random(problem: Problem, do: str = "") -> None:
         )
 
 
-def in_blocks(problem: Problem) -> Problem:
-    """Return the problem with `BLOCKS` blocks of consecutive rows as its units."""
+def _with_units(problem: Problem, by: str) -> Problem:
+    """Return the problem with every row as its own unit, or with `BLOCKS` blocks of consecutive rows as its units."""
     order = np.arange(len(problem.y), dtype=np.int64)
-    return dataclasses.replace(problem, by="block", units=order * BLOCKS // len(order))
-
-
-def as_rows(problem: Problem) -> Problem:
-    """Return the problem with every row as its own unit, for --by row."""
-    return dataclasses.replace(problem, by="row", units=np.arange(len(problem.y), dtype=np.int64))
+    return replace(problem, by=by, units=order if by == "row" else order * BLOCKS // len(order))
 
 
 def leaking_columns(problem: Problem) -> tuple[tuple[str, str], ...]:
@@ -184,10 +178,8 @@ def problem_and_config(
             problem = replace(problem_of_pipeline(config), notes=notes)
         elif left:
             problem = _without_columns(problem, left)
-    if by == "row":
-        problem = as_rows(problem)
-    elif by == "block":
-        problem = in_blocks(problem)
+    if by == "row" or by == "block":
+        problem = _with_units(problem, by)
     else:
         refuse_random(problem)
     return problem, config, left

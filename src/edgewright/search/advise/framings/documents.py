@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 
-from edgewright.pipeline.duration_estimate import Ahead
+from edgewright.pipeline.duration_estimate import Ahead, Progress
 from edgewright.schema.advice import Existing, Frame
-from edgewright.search.advise.contract import AdviceRequest, Framing, FramingResult, Progress, capabilities
+from edgewright.search.advise.contract import AdviceRequest, Framing, FramingResult, capabilities
 from edgewright.search.advise.inspection import Inspection
 
 _ENDINGS = (".pdf", ".md", ".html", ".htm", ".txt")

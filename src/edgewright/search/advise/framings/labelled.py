@@ -16,7 +16,7 @@ from edgewright.data.decision import choose_framing
 from edgewright.data.load import find_kind, find_time, guess, load_data
 from edgewright.data.targets import labelled
 from edgewright.pipeline.config import names_pipeline
-from edgewright.pipeline.duration_estimate import Ahead
+from edgewright.pipeline.duration_estimate import Ahead, Progress
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.footprint import takes_programs
 from edgewright.race.pipeline_end import price
@@ -28,7 +28,7 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.footprint import Footprint
 from edgewright.schema.ladder import LadderRecord, rung_of
 from edgewright.schema.profile import Profile
-from edgewright.search.advise.contract import AdviceRequest, Framing, FramingResult, Progress, capabilities
+from edgewright.search.advise.contract import AdviceRequest, Framing, FramingResult, capabilities
 from edgewright.search.advise.figures import Figures, usual_radio
 from edgewright.search.advise.inspection import Inspection, is_read, known_set, pipeline_of, set_of
 from edgewright.search.advise.rungs import USUAL, RungChoice, Setup, budget_of, choose_rung, commands, flips

@@ -12,20 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn dependency, untyped
 
 from edgewright.data.load import find_time, guess, load_data
 from edgewright.language.forecasting.calendar_seasons import choose_seasons, find_seasons
 from edgewright.language.forecasting.selection import ForecastRequest as Forecasting
 from edgewright.language.forecasting.selection import fit_forecaster
 from edgewright.language.forecasting.series import Series, filled, read_series
-from edgewright.pipeline.duration_estimate import Ahead
+from edgewright.pipeline.duration_estimate import Ahead, Progress
 from edgewright.schema.advice import Existing, Flip, Frame
 from edgewright.schema.data import DataSet
 from edgewright.schema.detector import Choice
 from edgewright.schema.errors import EdgewrightError, InputError, UnknownNameError
-from edgewright.search.advise.c_footprints import Price, detector_price, forecaster_price, unknown
-from edgewright.search.advise.contract import AdviceRequest, Framing, FramingResult, Progress, capabilities
+from edgewright.search.advise.c_footprints import Price, detector_price, forecaster_price
+from edgewright.search.advise.contract import AdviceRequest, Framing, FramingResult, capabilities
 from edgewright.search.advise.inspection import Inspection
 from edgewright.workflows.detection.fit import configured, learn
 from edgewright.workflows.detection.rows import Watched, read_watched, with_limit
@@ -112,15 +112,19 @@ def read_rows(seen: Inspection, request: AdviceRequest) -> Rows:
     return Rows(dataset, time, tuple(left), names.index(request.target) if request.target and not labels else 0)
 
 
+def _interpolated(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    known = np.isfinite(values)
+    return np.interp(np.arange(len(values)), np.flatnonzero(known), values[known])
+
+
 def season_of(rows: Rows) -> int:
     """Return the season of the main column in rows; 0 where it has none, or the rate is unknown."""
     if rows.dataset.rate is None:
         return 0
     first = rows.dataset.recordings[0].values[:MOST, rows.first].astype(np.float64)
-    known = np.isfinite(first)
-    if known.sum() < FEWEST:
+    if np.isfinite(first).sum() < FEWEST:
         return 0
-    found = find_seasons(np.interp(np.arange(len(first)), np.flatnonzero(known), first[known]))
+    found = find_seasons(_interpolated(first))
     return int(found[0].rows) if found else 0
 
 
@@ -212,7 +216,7 @@ def _anomaly(seen: _Analysis) -> FramingResult:
     choice: Choice | None = None
     reason = ""
     ignored = tuple(name for name, _ in rows.left_out)
-    price: Price = unknown
+    price: Price = lambda _: None  # noqa: E731 - replaced by that of a detector
     with seen.progress("Detectors on labelled rows" if request.target else "Detectors on injected anomalies", None):
         try:
             watched = with_limit(read_watched(request.data, kind=request.kind, target=request.target, time=rows.time,
@@ -301,8 +305,7 @@ def _forecasting(seen: _Analysis) -> FramingResult:
     series = _series(rows, request)
     if series is None:
         values = rows.dataset.recordings[0].values[-MOST:, rows.first].astype(np.float64)
-        known = np.isfinite(values)
-        values = np.interp(np.arange(len(values)), np.flatnonzero(known), values[known])
+        values = _interpolated(values)
     else:
         values = filled(series, 1)[0].values[-MOST:]
     horizon = max(1, min(horizon, len(values) // 6))

@@ -11,11 +11,11 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.naive_bayes import MultinomialNB
 
 from edgewright.language.utterances import read
-from edgewright.pipeline.duration_estimate import Ahead
+from edgewright.pipeline.duration_estimate import Ahead, Progress
 from edgewright.schema.advice import Existing, Frame
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, Utterance
-from edgewright.search.advise.contract import AdviceRequest, Framing, FramingResult, Progress, capabilities
+from edgewright.search.advise.contract import AdviceRequest, Framing, FramingResult, capabilities
 from edgewright.search.advise.inspection import Inspection
 from edgewright.search.curves.language_learners import IntentLearner
 
