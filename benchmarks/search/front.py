@@ -26,8 +26,8 @@ from edgewright.pipeline.variants import asked
 from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.budget import Budget
 from edgewright.search.architecture.coordinator import Search
-from edgewright.search.architecture.descriptions import POINTS, described, point_text
 from edgewright.search.architecture.estimates import Estimator
+from edgewright.search.architecture.report import POINTS, described, point_text
 from edgewright.search.architecture.space import space_of
 from edgewright.search.architecture.study import FILE, Identity, Study, create, front_of, open_study
 from edgewright.search.architecture.trial import Shared, Tried, samples_of

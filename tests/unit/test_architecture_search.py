@@ -21,17 +21,19 @@ from edgewright.pipeline.config import parse, read_config
 from edgewright.schema.budget import parse_budget
 from edgewright.schema.config import SearchConfig
 from edgewright.schema.errors import InputError
-from edgewright.search.architecture.descriptions import (
+from edgewright.search.architecture.estimates import Estimate
+from edgewright.search.architecture.proposals import propose
+from edgewright.search.architecture.report import (
     budget_violations,
     described,
     feature_names,
     features_of_point,
+    legend,
+    page,
     point_text,
+    result,
     sufficient_budget,
 )
-from edgewright.search.architecture.estimates import Estimate
-from edgewright.search.architecture.proposals import propose
-from edgewright.search.architecture.report import legend, page, result
 from edgewright.search.architecture.space import space_of
 from edgewright.search.architecture.study import (
     FILE,

@@ -13,7 +13,7 @@ from edgewright.cli.main import run
 from edgewright.pipeline.config import parse, read_config
 from edgewright.schema.config import PipelineConfig, SearchConfig
 from edgewright.schema.errors import UnknownNameError
-from edgewright.search.architecture.descriptions import described
+from edgewright.search.architecture.report import described
 from edgewright.search.architecture.space import Space, space_of
 from edgewright.training.augment import with_copies
 from picture_folder import write_pictures

@@ -13,7 +13,7 @@ from edgewright.cli.main import run
 from edgewright.pipeline.config import read_config
 from edgewright.schema.config import PipelineConfig, SearchConfig
 from edgewright.schema.errors import InputError
-from edgewright.search.architecture.descriptions import described
+from edgewright.search.architecture.report import described
 from edgewright.search.architecture.space import Space, space_of
 from support import shared_data
 

@@ -20,7 +20,7 @@ from edgewright.search.advise.document import (
     title_of,
 )
 from edgewright.search.advise.placement import dollars, joules
-from edgewright.search.ladder.verdict import change, figure
+from edgewright.search.ladder.model_comparison import change, figure
 from edgewright.trace.readiness import NO_MODEL
 
 _WIDE = 100

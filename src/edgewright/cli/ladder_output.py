@@ -8,7 +8,7 @@ import textwrap
 from edgewright.core.formatting import bytes_text, microseconds_text
 from edgewright.schema.ladder import LadderRecord, RungRecord
 from edgewright.schema.trace import Interval
-from edgewright.search.ladder.verdict import change, figure, taken
+from edgewright.search.ladder.model_comparison import change, figure, taken
 
 _TITLE, _BAR = 18, 20
 _SAID = 2

@@ -31,9 +31,20 @@ from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import INTERRUPTED, InputError, OutputError
 from edgewright.schema.profile import Profile
 from edgewright.search.architecture.coordinator import Search
-from edgewright.search.architecture.descriptions import POINTS, point_text, trial_numbered, write_points
 from edgewright.search.architecture.estimates import Estimator
-from edgewright.search.architecture.report import Result, comparison_text, headings, legend, page, result, rows
+from edgewright.search.architecture.report import (
+    POINTS,
+    Result,
+    comparison_text,
+    headings,
+    legend,
+    page,
+    point_text,
+    result,
+    rows,
+    trial_numbered,
+    write_points,
+)
 from edgewright.search.architecture.space import space_of
 from edgewright.search.architecture.study import (
     FILE,

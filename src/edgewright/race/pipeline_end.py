@@ -176,9 +176,6 @@ def entrants_of(
     )
 
 
-_FLOAT_BITS = 32
-
-
 def beyond(footprint: Footprint | None, limits: Budget) -> str:
     """Return what ('flash', 'RAM', 'latency') a footprint exceeds even at its lower bound; empty where it may fit."""
     if footprint is None:
@@ -208,7 +205,7 @@ def price(fitted: Fitted, problem: Problem, config: PipelineConfig, profile: Pro
     shape = tuple(int(n) for n in problem.samples.X.shape[1:])
     try:
         graph = graph_of(steps, shape, config.name, problem.samples.columns)
-        bits = 8 if config.compression.int8 else _FLOAT_BITS
+        bits = 8 if config.compression.int8 else 32
         return footprint(profile, graph, bits=bits, buffer_bytes=fill_bytes(profile, graph, problem.window)), ""
     except EdgewrightError as error:
         return None, str(error)

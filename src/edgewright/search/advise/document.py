@@ -12,7 +12,7 @@ from edgewright.schema.ladder import LadderRecord, RungRecord
 from edgewright.schema.lesson import Block, Code, Facts, Grid, Heading, Paragraph
 from edgewright.schema.trace import Interval
 from edgewright.search.advise.placement import DEVICE, SERVER, count, days, dollars, joules
-from edgewright.search.ladder.verdict import change, figure, taken
+from edgewright.search.ladder.model_comparison import change, figure, taken
 from edgewright.trace.blocks_markdown import markdown_of
 from edgewright.trace.charts import drawing, svg_text
 from edgewright.trace.html import Shown, blocks_html, sections_page

@@ -19,7 +19,7 @@ from edgewright.schema.trace import Interval
 from edgewright.search.advise.contract import AdviceRequest
 from edgewright.search.advise.figures import limit_of
 from edgewright.search.ladder.measurement import run_name
-from edgewright.search.ladder.verdict import compared, figure, rivals, signed, span
+from edgewright.search.ladder.model_comparison import compared, figure, rivals, signed, span
 from edgewright.trace.readiness import NOT_READY
 
 USUAL = "majority"

@@ -19,7 +19,7 @@ from edgewright.search.advise.contract import AdviceRequest, FramingResult, fram
 from edgewright.search.advise.figures import Figures, limit_of, usual_radio
 from edgewright.search.advise.inspection import Inspection, inspect
 from edgewright.search.advise.placement import placement_flips
-from edgewright.search.ladder.verdict import figure
+from edgewright.search.ladder.model_comparison import figure
 from edgewright.trace.readiness import NO_MODEL
 
 GATEWAY_PROFILE, SERVER_PROFILE = "raspberry-pi-5", "x86-64"

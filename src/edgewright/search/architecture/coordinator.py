@@ -10,9 +10,9 @@ import msgspec
 
 from edgewright.schema.budget import Budget, parse_budget
 from edgewright.schema.errors import CheckFailedError, InputError
-from edgewright.search.architecture.descriptions import budget_violations, described, sufficient_budget
 from edgewright.search.architecture.estimates import Estimate, Estimator
 from edgewright.search.architecture.proposals import Sampler, propose
+from edgewright.search.architecture.report import budget_violations, described, sufficient_budget
 from edgewright.search.architecture.space import Point, Space
 from edgewright.search.architecture.study import Study, combined, stopped_by
 from edgewright.search.architecture.trial import (

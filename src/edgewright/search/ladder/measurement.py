@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from edgewright.core.files import write_atomic
+from edgewright.data.near_copies import near_copies
 from edgewright.models.architecture import architecture
 from edgewright.pipeline.duration_estimate import Ahead, Progress, tell_ahead, told_by_first, training_s
 from edgewright.pipeline.evaluate import Crossed
@@ -24,9 +25,8 @@ from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.ladder import LadderRecord, RungRecord
 from edgewright.schema.trace_flow import encode_record
-from edgewright.search.ladder.model_comparison import NO_SIZE, PATIENCE, LadderState, choose_with_few
-from edgewright.search.ladder.setup import copied_pictures, leaking_columns
-from edgewright.search.ladder.verdict import verdict
+from edgewright.search.ladder.model_comparison import NO_SIZE, PATIENCE, LadderState, choose_with_few, verdict
+from edgewright.search.ladder.setup import leaking_columns
 from edgewright.training.losses import LOSSES, temperature
 from edgewright.training.metrics import FEW_GROUPS
 from edgewright.training.permutation_test import power, smallest_p
@@ -150,13 +150,10 @@ class Ladder(Race):
         step = state.steps.get(name)
         if step is None:
             return rung
-        return msgspec.structs.replace(
-            rung, chosen=name == state.chosen, against=step.against, gain=step.gain, climbed=step.climbed, p=step.p,
-            why=step.why,
-        )  # fmt: skip
+        return msgspec.structs.replace(rung, chosen=name == state.chosen, **vars(step))
 
     def _record(self, state: LadderState, interrupted: bool, spent: float) -> LadderRecord:
-        problem = self.problem
+        problem, first = self.problem, self.heats.folds[0]
         rungs = tuple(self._rung(name, state) for name in self.rungs)
         chosen = self._by_name.get(state.chosen)
         verdict_text, stopped = verdict(rungs, self.metric, state, interrupted)
@@ -181,7 +178,7 @@ class Ladder(Race):
             notes=(
                 *problem.notes,
                 *(sentence for _, sentence in leaking_columns(problem)),
-                *copied_pictures(problem, self.heats.folds[0]),
+                *(finding.sentence for finding in near_copies(problem.samples, first.train, first.test)),
             ),
             interrupted=interrupted,
             cpu_seconds=spent,

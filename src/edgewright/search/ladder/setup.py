@@ -16,10 +16,9 @@ from edgewright.data.checks_columns import predictors
 from edgewright.data.framing import sound_window
 from edgewright.data.leakage import digests
 from edgewright.data.load import find_kind, find_time, guess, load_data
-from edgewright.data.near_copies import near_copies
 from edgewright.pipeline.config import names_pipeline, read_config
 from edgewright.pipeline.leakage_inflation import inflation
-from edgewright.race.problem import BLOCKS, Fold, Problem, are_pictures, problem_of_pipeline
+from edgewright.race.problem import BLOCKS, Problem, are_pictures, problem_of_pipeline
 from edgewright.schema.config import DeviceConfig, ModelConfig, PipelineConfig, SplitConfig, WindowConfig
 from edgewright.schema.data import DataSet, Samples
 from edgewright.schema.errors import CheckFailedError, InputError
@@ -84,11 +83,6 @@ def leaking_columns(problem: Problem) -> tuple[tuple[str, str], ...]:
         return ()  # a channel of pixels is no column
     found = [(finding.column, finding.sentence) for finding in predictors(problem.dataset)]
     return (*found, *_pure_value_columns(problem))
-
-
-def copied_pictures(problem: Problem, fold: Fold) -> tuple[str, ...]:
-    """Return a sentence where test pictures of a fold are almost training pictures of the same label."""
-    return tuple(finding.sentence for finding in near_copies(problem.samples, fold.train, fold.test))
 
 
 def _pure_value_columns(problem: Problem) -> list[tuple[str, str]]:

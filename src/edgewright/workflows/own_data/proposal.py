@@ -173,15 +173,10 @@ def data_table(preview: Preview, roles: Roles) -> dict[str, object]:
     table = {**preview.table, **roles.table()}
     if table["kind"] == "csv" and not roles.target and Path(str(table["path"])).is_dir():
         table["kind"] = "folder"  # labels come from names or a labels file
-    if not {role for role in ("label", "group") if role in preview.pattern_values} - _columns_say(roles):
+    columns = {"label": roles.target, "group": roles.group}
+    if not any(part in preview.pattern_values and not column for part, column in columns.items()):
         table.pop("pattern", None)  # a further file may have a name of another form
     return table
-
-
-def _columns_say(roles: Roles) -> set[str]:
-    """Return the parts of file names that columns give as well."""
-    told = {"group"} if roles.group else set()
-    return told | ({"label"} if roles.target else set())
 
 
 def propose(

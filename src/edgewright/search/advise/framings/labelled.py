@@ -35,8 +35,8 @@ from edgewright.search.advise.rungs import USUAL, RungChoice, Setup, budget_of, 
 from edgewright.search.curves.measure import CurveRequest, measure
 from edgewright.search.curves.rung_learner import RungLearner
 from edgewright.search.ladder.measurement import Ladder
+from edgewright.search.ladder.model_comparison import figure
 from edgewright.search.ladder.setup import has_ignore, leaking_columns, problem_and_config
-from edgewright.search.ladder.verdict import figure
 from edgewright.trace.readiness import NO_MODEL, NOTHING, REMEDY
 
 
@@ -208,9 +208,11 @@ def _setup(seen: Inspection, request: AdviceRequest) -> Setup:
     else:
         folder = seen.place is not None and seen.place.is_dir()
         named = _named(seen, request, known if folder else "")
-        _find_time(named, request, why)
-        taken = {**named, "ignore": [*request.ignore]}
-        texts = find_categories(_table(request, taken))
+        table = _table(request, {**named, "ignore": [*request.ignore]})
+        if "time" not in named and (time := find_time(table)):
+            named["time"] = table["time"] = time
+            why.append(f"the column {time} holds the times of rows, so folds keep whole days or blocks of time")
+        texts = find_categories(table)
         used = {request.target, request.group, request.session, str(named.get("time", "")), *texts}
         left += seen.no_measurements({*used, *request.ignore, *request.keep})
         named |= {"ignore": [*request.ignore, *(name for name, _ in left)], **({"categories": texts} if texts else {})}
@@ -270,14 +272,6 @@ def _named(seen: Inspection, request: AdviceRequest, known: str) -> dict[str, ob
 def _table(request: AdviceRequest, named: Mapping[str, object]) -> dict[str, object]:
     """Return the table `[data]` of the request with named options; its kind is guessed where none is named."""
     return {**({} if "kind" in named else guess(request.data)), "path": request.data, **named}
-
-
-def _find_time(named: dict[str, object], request: AdviceRequest, why: list[str]) -> None:
-    """Set the detected time column where the user named none, and add the reason to `why`."""
-    table = _table(request, {**named, "ignore": [*request.ignore]})
-    if "time" not in named and (time := find_time(table)):
-        named["time"] = time
-        why.append(f"the column {time} holds the times of rows, so folds keep whole days or blocks of time")
 
 
 def _window(request: AdviceRequest, named: dict[str, object], why: list[str]) -> WindowConfig | None:
