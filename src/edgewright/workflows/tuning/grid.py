@@ -38,7 +38,7 @@ class Tally:
 
     Attributes:
         events, missed: of the labels that alarm.
-        false: alarms outside of events.
+        false: alarms outside of events; `repeated` a further one within an event that was found.
         exposure: seconds outside of events.
         delays: seconds from the beginning of each found event to its first alarm.
     """
@@ -46,6 +46,7 @@ class Tally:
     events: int
     missed: int
     false: int
+    repeated: int
     exposure: float
     delays: tuple[float, ...]
 
@@ -109,8 +110,10 @@ def tally(tape: Tape, alarms: Sequence[tuple[str, float]], tolerance: float) -> 
     """Return alarms against the events of a tape, as `matched` tells them."""
     found = matched(tape.events, alarms, tolerance)
     delays = tuple(time - tape.events[place].start for place, time in sorted(found.first.items()))
-    missed = len(tape.events) - len(found.first)
-    return Tally(len(tape.events), missed, len(found.false), tape.exposure(tolerance), delays)
+    return Tally(
+        len(tape.events), len(tape.events) - len(found.first), len(found.false), len(found.repeated),
+        tape.exposure(tolerance), delays,
+    )  # fmt: skip
 
 
 def decisions(tape: Tape, spec: DecisionSpec, labels: Sequence[str]) -> list[Decision]:
