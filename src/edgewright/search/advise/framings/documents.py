@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from typing import Any
 
 from edgewright.pipeline.duration_estimate import Ahead, Progress
 from edgewright.schema.advice import Existing, Frame
@@ -10,10 +11,12 @@ from edgewright.search.advise.contract import AdviceRequest, Framing, FramingRes
 from edgewright.search.advise.inspection import Inspection
 
 _ENDINGS = (".pdf", ".md", ".html", ".htm", ".txt")
-# Bytes per question.
-_QUESTION = 60.0
-# Assumption: memory in bytes of Python, NumPy and SQLite with a small index.
-_LEAST = 64e6
+# Assumptions: bytes per question, and memory in bytes of Python, NumPy and SQLite with a small index.
+SEARCH: dict[str, Any] = {
+    "columns": ("question",), "usual_rows": 50.0, "bytes_row": 60.0, "choice": "full text search", "least_bytes": 64e6,
+    "least_why": "a SQLite index and the Python code that queries it", "curve_note": "not measured: nothing is trained",
+}  # fmt: skip
+"""Fields of `FramingResult` where documents are searched."""
 
 
 def _fits(seen: Inspection, request: AdviceRequest) -> bool:
@@ -46,11 +49,6 @@ def _advise(seen: Inspection, request: AdviceRequest, progress: Progress, ahead:
             capabilities=capabilities(retrieval="the answer and its location must be found in a document"),
             commands=index,
         ),
-        columns=("question",),
-        usual_rows=50.0,
-        least_bytes=_LEAST,
-        least_why="a SQLite index and the Python code that queries it",
-        bytes_row=_QUESTION,
         changes_how="every question has its own answer, shown where it was asked",
         existing=(
             Existing(
@@ -64,12 +62,11 @@ def _advise(seen: Inspection, request: AdviceRequest, progress: Progress, ahead:
                 command=index[0].replace(" --out", " --encoder DIR --out"),
             ),
         ),
-        choice="full text search",
         choice_why="it is the simplest option that can answer; test it with your own questions",
         measured=(("full text search", "not measured: this needs questions with known answers"),),
-        curve_note="not measured: nothing is trained",
         commands=index,
         notes=("no language model is needed: `language ask` quotes the sentence that answers the question",),
+        **SEARCH,
     )
 
 

@@ -16,6 +16,7 @@ from edgewright.schema.advice import Existing, Frame
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, Utterance
 from edgewright.search.advise.contract import AdviceRequest, Framing, FramingResult, capabilities
+from edgewright.search.advise.framings.documents import SEARCH
 from edgewright.search.advise.inspection import Inspection
 from edgewright.search.curves.language_learners import IntentLearner
 
@@ -23,8 +24,6 @@ _FILES = {".toml", ".json"}
 _SIZE = 64_000
 # Published for all-MiniLM-L6-v2: 22.7 million parameters, one byte each; from memory, not verified.
 _ENCODER = 22.7e6
-# Assumption: memory in bytes of Python, NumPy and SQLite with a small index.
-_ASKING = 64e6
 _FEWEST = 30
 
 
@@ -194,16 +193,10 @@ def _questions(seen: Inspection) -> FramingResult:
             capabilities=capabilities(retrieval="the answer and its location must be found in the documents"),
             commands=commands,
         ),
-        columns=("question",),
-        usual_rows=50.0,
-        bytes_row=60.0,
-        least_bytes=_ASKING,
-        least_why="a SQLite index and the Python code that queries it",
         measured=(("full text search", "not measured: this needs the documents that contain the answers"),),
-        choice="full text search",
         choice_why="it is the simplest option that can answer; test it with these questions",
-        curve_note="not measured: nothing is trained",
         commands=commands,
+        **SEARCH,
     )
 
 
