@@ -13,7 +13,7 @@ import advice_example
 from edgewright.search.advise.document import markdown
 from edgewright.search.advise.figures import parse_needs
 
-_ESTIMATES = re.compile(r"[0-9][0-9.,]* (?:B|kB|us|ms|uJ|mJ)\b")
+_ESTIMATES = re.compile(r"[0-9][0-9.,]* (?:B|kB|µs|ms|uJ|mJ)\b")
 RECORD = Path(__file__).resolve().parent / "advice_record.md"
 
 
