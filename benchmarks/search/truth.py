@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
     for trial in points:
         # The window that is filled beside is no part of the program that is compiled.
         config = space.pipeline(trial.point)
-        found = estimator.footprint(config)
+        found = estimator.footprint(estimator.untrained(config), config)
         heats = samples.heats(config.window, 3)
         fold, X = heats.every[0], heats.problem.samples.X
         buffer = 4 * int(X[0].size)

@@ -129,14 +129,6 @@ class Estimator:
                 self._known[key] = Estimate(impossible=str(error))
         return self._known[key]
 
-    def footprint(self, config: PipelineConfig) -> Footprint:
-        """Return the full footprint with its intervals.
-
-        Raises:
-            InputError: the pipeline cannot be built.
-        """
-        return self._priced(self.untrained(config), config)
-
     def untrained(self, config: PipelineConfig) -> PipelineEnd:
         """Return stages fitted on a few samples with an untrained network.
 
@@ -161,7 +153,12 @@ class Estimator:
         model.fitted_ = stored
         return PipelineEnd(part, model)
 
-    def _priced(self, untrained: PipelineEnd, config: PipelineConfig) -> Footprint:
+    def footprint(self, untrained: PipelineEnd, config: PipelineConfig) -> Footprint:
+        """Return the full footprint of an untrained pipeline with its intervals.
+
+        Raises:
+            InputError: the pipeline cannot be built.
+        """
         found, why = price(untrained, untrained.part.problem, config, self.profile)
         if found is None:
             raise InputError("a pipeline that can be built", why, config.name)
@@ -169,7 +166,7 @@ class Estimator:
 
     def _estimate(self, config: PipelineConfig) -> Estimate:
         untrained = self.untrained(config)
-        found, model = self._priced(untrained, config), untrained.model
+        found, model = self.footprint(untrained, config), untrained.model
         if found.latency_us is None:
             raise InputError("a program within the range of the latency model", found.notes[0], f"{config.name}")
         shapes = [np.shape(array) for layer in model.parameters_ for array in layer.values()]
