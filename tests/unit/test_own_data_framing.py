@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from edgewright.data.decision import choose_framing
 from edgewright.data.quality import axes, examine
+from edgewright.race.contract import candidates
+from edgewright.race.entrants import Entrant
 from edgewright.race.motion import motion_stages
+from edgewright.schema.config import ModelConfig, PipelineConfig
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
-from edgewright.workflows.own_data.recipes import Recipe, selected
+from edgewright.workflows.own_data.recipes import with_selection
 
 GENERATOR = np.random.default_rng(0)
 
@@ -91,13 +96,18 @@ def test_windows_with_gravity_get_features_of_the_body() -> None:
 def test_so_many_features_are_kept_before_they_are_scaled() -> None:
     scale = {"kind": "scale", "method": "standard"}
     stages = [{"kind": "fill"}, *motion_stages(stream(rate=50.0), 125), scale]
-    dense = Recipe("net", "", {"stages": stages, "model": {"layers": [{"kind": "dense", "units": 8}]}})
-    chosen = selected(dense, 12).tables["stages"]
-    assert [stage["kind"] for stage in chosen] == ["fill", "union", "select", "scale"]
-    assert chosen[2] == {"kind": "select", "score": "anova", "k": 12}
-    trees = Recipe("trees", "", {"stages": [{"kind": "impute"}], "model": {"kind": "boosting"}})
-    assert [stage["kind"] for stage in selected(trees, 2).tables["stages"]] == ["impute", "select"]
+
+    def entrant(model: ModelConfig, stages: list[dict[str, Any]]) -> Entrant:
+        return Entrant(
+            "any", candidates()["linear"], PipelineConfig(name="any", data={}, stages=tuple(stages), model=model)
+        )
+
+    dense = with_selection(entrant(ModelConfig(layers=({"kind": "dense", "units": 8},)), stages), 12)
+    assert dense is not None
+    assert [stage["kind"] for stage in dense.config.stages] == ["fill", "union", "select", "scale"]
+    assert dense.config.stages[2] == {"kind": "select", "score": "anova", "k": 12}
+    trees = with_selection(entrant(ModelConfig(kind="boosting"), [{"kind": "impute"}]), 2)
+    assert trees is not None
+    assert [stage["kind"] for stage in trees.config.stages] == ["impute", "select"]
     for layer in ("conv1d", "gru"):
-        signals = Recipe("signals", "", {"stages": stages, "model": {"layers": [{"kind": layer}]}})
-        with pytest.raises(InputError, match="rows or windows that features are made of"):
-            selected(signals, 3)
+        assert with_selection(entrant(ModelConfig(layers=({"kind": layer},)), stages), 3) is None

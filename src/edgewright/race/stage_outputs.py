@@ -66,24 +66,25 @@ class StageOutputs:
         # Made of the training samples alone, as in a run: some changes depend on all samples that they are given.
         own = (self, config.seed, msgspec.json.encode(augment), digest(train))
         copies = _once(self._keeping(own, lambda: augmented(augment, samples.X[train], config.seed)[0][len(train) :]))
-        context, steps = first_context(samples, problem.task, config.seed), []
-        for stage in plan.parts(config.stages, config.name):
-            try:
+        context, steps, name = first_context(samples, problem.task, config.seed), [], ""
+        try:
+            for stage in plan.parts(config.stages, config.name):
+                name = stage.name
                 fitted, shape, made = self._after(stage, context, key, rows, train)
                 context = next_context(context, fitted, shape)
-            except EdgewrightError:
-                raise
-            except ValueError as error:
-                text = str(error).split("\n")[0]
-                raise InputError(f"samples the stage {stage.name!r} can take", text, f"stage {stage.name}") from None
-            steps.append((stage.name, fitted))
-            key = tuple(given for given, _ in made)
-            rows = self._joined(made, rows)
-            copies = self._joined([((own, given), part) for given, part in made], copies)
-        extra = copies() if copying(augment) else None
+                steps.append((name, fitted))
+                key = tuple(given for given, _ in made)
+                rows = self._joined(made, rows)
+                copies = self._joined([((own, given), part) for given, part in made], copies)
+            X, extra = rows(), copies() if copying(augment) else None
+        except EdgewrightError:
+            raise
+        except ValueError as error:
+            text = str(error).split("\n")[0]
+            raise InputError(f"samples the stage {name!r} can take", text, f"stage {name}") from None
         count = 0 if extra is None else len(extra) // max(1, len(train))
         return Part(
-            X=rows(), names=tuple(context.names), train=train, extra=extra, extra_y=np.tile(y[train], count),
+            X=X, names=tuple(context.names), train=train, extra=extra, extra_y=np.tile(y[train], count),
             steps=tuple(steps), problem=problem,
         )  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from statistics import NormalDist
+from typing import NamedTuple
 
 from edgewright.core.formatting import amount, number, percent, plural, points
 from edgewright.schema.trace import (
@@ -41,6 +42,20 @@ _Z95 = NormalDist().inv_cdf(0.975)
 _MORE = 10
 # So few test groups leave most differences open.
 _FEW = 6
+
+
+class _Shortfall(NamedTuple):
+    """What a model's answers lack to be ready.
+
+    Attributes:
+        clause: a sentence's part that says it.
+        figure: interval that is not above the limit; None where more samples cannot mend it.
+        limit: what the interval has to be above.
+    """
+
+    clause: str
+    figure: Interval | None = None
+    limit: float = 0.0
 
 
 def verdict(
@@ -238,25 +253,14 @@ def shortfalls(evaluation: EvaluationRecord) -> list[str]:
     """Return what a model's answers lack to be ready, a clause each; none where they are good enough."""
     left = evaluation.left_out
     simplest = evaluation.simplest if left is None else left.simplest
-    clauses = [*_right(evaluation), *_usual(evaluation)]
-    limits = _limits(evaluation)
-    if simplest is not None and simplest.gain.low <= 0 and not clauses:
-        clauses.append(_no_gain(simplest, evaluation))
-        limits.append((simplest.gain, 0.0))
-    clauses += _asked(evaluation)
-    counts = [_missing(figure, limit, evaluation) for figure, limit in limits]
-    if len(counts) == len(clauses) and min(counts, default=0) > 0:
+    short = [*_right(evaluation), *_usual(evaluation)]
+    if simplest is not None and simplest.gain.low <= 0 and not short:
+        short.append(_Shortfall(_no_gain(simplest, evaluation), simplest.gain, 0.0))
+    short += _asked(evaluation)
+    clauses, counts = [one.clause for one in short], [_missing(one, evaluation) for one in short]
+    if min(counts, default=0) > 0:
         clauses.append(f"about {plural(max(counts), 'more test sample')} with the same score would be enough")
     return clauses
-
-
-def _limits(evaluation: EvaluationRecord) -> list[tuple[Interval, float]]:
-    """Return the share of right answers with each limit that its interval is not above."""
-    share = _share(evaluation)
-    if share is None:
-        return []
-    limits = [(share, limit) for limit in (HALF, evaluation.majority) if limit is not None and share.low <= limit]
-    return [*limits, (share, evaluation.need)] if share.low < evaluation.need else limits
 
 
 def _share(evaluation: EvaluationRecord) -> Interval | None:
@@ -266,28 +270,29 @@ def _share(evaluation: EvaluationRecord) -> Interval | None:
     return evaluation.accuracy if evaluation.left_out is None else evaluation.left_out.score
 
 
-def _right(evaluation: EvaluationRecord) -> list[str]:
+def _right(evaluation: EvaluationRecord) -> list[_Shortfall]:
     share = _share(evaluation)
     if share is None or share.low > HALF:
         return []
     if share.value <= HALF:
-        return [f"{percent(share.value, 1)} right: as often wrong as right, or more often"]
-    return [f"it may be wrong as often as right (95 % CI from {percent(share.low)})"]
+        return [_Shortfall(f"{percent(share.value, 1)} right: as often wrong as right, or more often")]
+    return [_Shortfall(f"it may be wrong as often as right (95 % CI from {percent(share.low)})", share, HALF)]
 
 
-def _usual(evaluation: EvaluationRecord) -> list[str]:
+def _usual(evaluation: EvaluationRecord) -> list[_Shortfall]:
     """Return whether always the most frequent class, or the mean, does as well."""
     share, left = _share(evaluation), evaluation.left_out
     if left is not None:
         usual = "predicting the mean" if share is None else "predicting the most frequent class"
-        return [f"not significantly better than always {usual}"] if left.majority.low <= 0 else []
+        return [_Shortfall(f"not significantly better than always {usual}")] if left.majority.low <= 0 else []
     if share is not None and evaluation.majority is not None and share.low <= evaluation.majority:
-        return [
+        clause = (
             f"accuracy {percent(share.value, 1)} is not significantly better than always predicting the most "
             f"frequent class ({percent(evaluation.majority, 1)})"
-        ]
+        )
+        return [_Shortfall(clause, share, evaluation.majority)]
     if share is None and evaluation.regression.get("r2", 1.0) <= 0:
-        return ["the answers are no better than always predicting the mean"]
+        return [_Shortfall("the answers are no better than always predicting the mean")]
     return []
 
 
@@ -301,15 +306,16 @@ def _no_gain(simplest: SimplestRecord, evaluation: EvaluationRecord) -> str:
     return text
 
 
-def _missing(figure: Interval, limit: float, evaluation: EvaluationRecord) -> int:
-    """Return how many more test samples would lift the interval of a figure above a limit if the figure stayed.
+def _missing(shortfall: _Shortfall, evaluation: EvaluationRecord) -> int:
+    """Return how many more test samples would lift the interval of a figure above its limit if the figure stayed.
 
     0 where samples do not stand for themselves, the figure is not above the limit, or more than ten times as many are
     needed.
     """
-    margin, count = figure.value - limit, evaluation.samples
-    if evaluation.groups or evaluation.left_out is not None or margin <= 0:
+    figure, limit, count = shortfall.figure, shortfall.limit, evaluation.samples
+    if figure is None or evaluation.groups or evaluation.left_out is not None or figure.value <= limit:
         return 0
+    margin = figure.value - limit
     if figure.method == "wilson":  # its ends are the shares from which the figure differs by as much
         ratio = _Z95 * math.sqrt(limit * (1 - limit)) / margin
         needed = ratio * ratio
@@ -319,16 +325,16 @@ def _missing(figure: Interval, limit: float, evaluation: EvaluationRecord) -> in
     return math.floor(needed) + 1 - count if count < needed <= (1 + _MORE) * count else 0
 
 
-def _asked(evaluation: EvaluationRecord) -> list[str]:
+def _asked(evaluation: EvaluationRecord) -> list[_Shortfall]:
     """Return whether fewer answers may be right than was asked for, or less of the variance is explained."""
     share, left = _share(evaluation), evaluation.left_out
     if not evaluation.need:
         return []
     if share is not None:
-        figure, name = share.low, f"{percent(share.value, 1)} right (95 % CI from {percent(share.low, 1)})"
-    else:
-        key, title = ("f1", "F1") if "f1" in evaluation.regression else ("r2", "R²")
-        figure = evaluation.regression.get(key, 0.0) if left is None else (left.r2 or 0.0)
-        name = f"{title} {number(figure)}"
-    asked = percent(evaluation.need, 1) if share is not None else number(evaluation.need)
-    return [f"{name}, {asked} was asked for"] if figure < evaluation.need else []
+        name = f"{percent(share.value, 1)} right (95 % CI from {percent(share.low, 1)})"
+        clause = f"{name}, {percent(evaluation.need, 1)} was asked for"
+        return [_Shortfall(clause, share, evaluation.need)] if share.low < evaluation.need else []
+    key, title = ("f1", "F1") if "f1" in evaluation.regression else ("r2", "R²")
+    figure = evaluation.regression.get(key, 0.0) if left is None else (left.r2 or 0.0)
+    clause = f"{title} {number(figure)}, {number(evaluation.need)} was asked for"
+    return [_Shortfall(clause)] if figure < evaluation.need else []

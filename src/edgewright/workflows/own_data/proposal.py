@@ -32,7 +32,7 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.race import RaceRecord
 from edgewright.workflows.own_data.columns import Roles, assign_roles
 from edgewright.workflows.own_data.preview import Preview, read_preview
-from edgewright.workflows.own_data.recipes import Recipe, changed, feature_stages, recipe_of, selected
+from edgewright.workflows.own_data.recipes import Recipe, changed, recipe_of, with_selection
 from edgewright.workflows.own_data.refusals import refuse_decimal_commas, refuse_sentences
 
 # Device where none is named.
@@ -250,11 +250,11 @@ def _raced(
     problem, entrants = _entrants(base, request, found, material)
     if "leave_one_out_s" in base["split"]:
         usual = max(entrants, key=lambda entrant: entrant.candidate.prior)
-        return _recipe(usual, request), None
+        return recipe_of(usual), None
     race = Race(problem, entrants, request.device or DEVICE, budget_s=request.budget_s, watch=watch)
     record = race.run()
     chosen = next(entrant for entrant in entrants if entrant.name == record.chosen)
-    recipe = _recipe(chosen, request)
+    recipe = recipe_of(chosen)
     return replace(recipe, why=f"{record.why}: {recipe.why}"), record
 
 
@@ -269,7 +269,7 @@ def _raced_again(
     race.measure(race.standings[0], race.heats.of(HEATS[before.heats - 1]))
     race.refuse_unmeasured()
     scores = tuple(one.score.value for one in (before, race.standings[0].record) if one.score is not None)
-    return _recipe(entrant, request), (scores[0], scores[1])
+    return recipe_of(entrant), (scores[0], scores[1])
 
 
 def _entrants(
@@ -280,16 +280,12 @@ def _entrants(
     problem = problem_of_training(config, material)
     entrants = entrants_of(problem, config)
     if request.features is not None:
-        entrants = tuple(one for one in entrants if feature_stages(recipe_of(one)))
+        chosen = (with_selection(entrant, request.features) for entrant in entrants)
+        entrants = tuple(entrant for entrant in chosen if entrant is not None)
     if not entrants:
         raise InputError("rows or windows that features are made of", f"data for {found.framing.kind}s", "--features",
                          "Leave it out: the model takes whole signals")  # fmt: skip
     return problem, entrants
-
-
-def _recipe(entrant: Entrant, request: OwnDataRequest) -> Recipe:
-    recipe = recipe_of(entrant)
-    return recipe if request.features is None else selected(recipe, request.features)
 
 
 def _base(request: OwnDataRequest, found: OwnData) -> dict[str, Any]:

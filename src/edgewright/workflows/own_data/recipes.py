@@ -9,7 +9,6 @@ import msgspec
 
 from edgewright.race.pipeline_end import Entrant
 from edgewright.schema.config import ModelConfig, TrainingConfig
-from edgewright.schema.errors import InputError
 
 Table = dict[str, Any]
 SELECT: Table = {"kind": "select", "score": "anova"}
@@ -51,21 +50,14 @@ def changed(config: msgspec.Struct, usual: msgspec.Struct) -> Table:
     return made
 
 
-def feature_stages(recipe: Recipe) -> list[Table]:
-    """Return the stages that make the features of a recipe; empty where its model takes signals, not features."""
-    kinds = {layer.get("kind") for layer in recipe.tables["model"].get("layers", ())}
-    return [] if kinds - _OF_FEATURES else [one for one in recipe.tables["stages"] if one["kind"] != "scale"]
+def with_selection(entrant: Entrant, count: int) -> Entrant | None:
+    """Return an entrant whose model takes so many features, those that differ most with the target.
 
-
-def selected(recipe: Recipe, count: int) -> Recipe:
-    """Return a recipe whose model takes so many features, those that differ most with the target.
-
-    Raises:
-        InputError: its model takes signals, not features.
+    None where its model takes signals, not features.
     """
-    made, stages = feature_stages(recipe), recipe.tables["stages"]
-    if not made:
-        raise InputError("rows or windows that features are made of", f"data for {recipe.name}", "features",
-                         "Leave it out: the model takes whole signals")  # fmt: skip
-    chosen = [*made, {**SELECT, "k": count}, *stages[len(made) :]]
-    return replace(recipe, tables={**recipe.tables, "stages": chosen})
+    config = entrant.config
+    made = [stage for stage in config.stages if stage["kind"] != "scale"]
+    if not made or {layer["kind"] for layer in config.model.layers} - _OF_FEATURES:
+        return None
+    stages = (*made, {**SELECT, "k": count}, *config.stages[len(made) :])
+    return replace(entrant, config=msgspec.structs.replace(config, stages=stages))
