@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -236,8 +237,22 @@ def test_a_reading_that_only_a_test_sample_of_a_sound_misses_is_filled(columns: 
         sent(({"kind": "mfcc"},))
 
 
+def test_values_at_times_are_a_series_however_they_jump(tmp_path: Path) -> None:
+    jumping, _ = heartbeats(tmp_path / "jumping.csv", np.random.default_rng(0).permutation(96), stem="t")
+    assert is_series(jumping)
+
+
+def test_kernels_look_at_compressed_values_where_a_few_are_giants(tmp_path: Path) -> None:
+    problem, config = heartbeats(tmp_path / "beats.csv")
+    sizes = 10.0 ** np.random.default_rng(0).uniform(-3.0, 2.0, len(problem.samples.X))
+    samples = msgspec.structs.replace(problem.samples, X=problem.samples.X * sizes[:, None].astype(np.float32))
+    giants = replace(problem, samples=samples)
+    stages = {entrant.name: entrant for entrant in entrants_of(giants, config)}["kernels"].config.stages
+    assert [stage["kind"] for stage in stages] == ["impute", "series", "compress", "kernels"]
+
+
 def test_columns_in_no_order_are_no_series(tmp_path: Path) -> None:
-    shuffled, config = heartbeats(tmp_path / "shuffled.csv", np.random.default_rng(0).permutation(96))
+    shuffled, config = heartbeats(tmp_path / "shuffled.csv", np.random.default_rng(0).permutation(96), stem="s")
     assert not is_series(shuffled)
     assert not {"kernels", "shape_convolutions"} & {entrant.name for entrant in entrants_of(shuffled, config)}
     few, _, _ = problem_at(table(tmp_path / "rows.csv"))

@@ -25,8 +25,8 @@ WINDOW_S, WINDOW_ROWS = 2.5, 128
 # Rows without a time are a stream where nine of ten stretches of a label last so many windows, and neighbours are
 # this much alike.
 _STRETCH_ROWS, _ALIKE = 128, 0.3
-# A whole recording of at most so many rows is one sample, filled up to a multiple of `_GRAIN` rows.
-_WHOLE_ROWS, _GRAIN = 1024, 16
+# A whole recording of at most so many rows is one sample.
+_WHOLE_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -96,19 +96,20 @@ def _recordings(dataset: DataSet) -> Framing | None:
     sessions = sum(1 if r.sessions is None else len(np.unique(r.sessions)) for r in dataset.recordings)
     if len(runs) < 20 or abs(sessions - len(runs)) > 0.05 * len(runs) or (len(np.unique(runs)) == 1 and runs[0] == 1):
         return None
-    long = int(np.quantile(runs, 0.98))
+    long = math.ceil(np.quantile(runs, 0.98))
     most = _WHOLE_ROWS if dataset.rate is None else 2 * WINDOW_S * dataset.rate
     if not 2 < long <= most:
         return None
     window = _padded(long)
-    why = (f"{len(runs):,} recordings of one label each, {runs.min()} to {runs.max()} rows; "
-           f"{window.samples} rows hold 98 % of them whole, shorter ones are filled up with zeros")  # fmt: skip
+    why = f"{len(runs):,} recordings of one label each, {runs.max()} rows"
+    if runs.min() < runs.max():
+        why = (f"{why[:-5]} or fewer, from {runs.min()} on; {long} rows hold 98 % of them whole, "
+               "shorter ones are filled up with zeros")  # fmt: skip
     return Framing("recording", why, window, "classification")
 
 
 def _padded(rows: int) -> WindowConfig:
-    samples = _GRAIN * math.ceil(rows / _GRAIN)
-    return WindowConfig(samples=samples, step=samples, pad=True)
+    return WindowConfig(samples=rows, step=rows, pad=True)
 
 
 def _stream(dataset: DataSet, task: str) -> Framing | None:

@@ -27,7 +27,7 @@ LENGTH, TAPS, HALF = 9, 3, 4
 # of its values twelve times that again: 32,736, which still fits into 16 bits.
 LIMIT = 682
 # Share of the values of a channel that lie beyond the limit and are clipped.
-_BEYOND = 1e-3
+BEYOND = 1e-3
 # Training windows from which biases are taken, and how many of them give one bias.
 _BIAS_POOL, _BIAS_WINDOWS = 256, 8
 # Share of the features that one step of the elimination leaves out, and the ridge penalty a sample on standardised
@@ -167,7 +167,7 @@ class Kernels(SampleTransformer):
         """Set the level of each channel to 0, and to the limit what few values exceed."""
         values = np.moveaxis(X, 1, 0).reshape(X.shape[1], -1).astype(np.float64)
         level = np.median(values, axis=1)
-        away = np.quantile(np.abs(values - level[:, None]), 1.0 - _BEYOND, axis=1)
+        away = np.quantile(np.abs(values - level[:, None]), 1.0 - BEYOND, axis=1)
         away = np.where(away > 0, away, np.abs(values - level[:, None]).max(axis=1))
         self.offset_ = level.astype(np.float32)
         constant = away <= np.abs(level) * 1e-6

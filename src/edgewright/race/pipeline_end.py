@@ -24,7 +24,7 @@ from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.profile import Profile
 
 # Axes of windows: samples, channels, values; pictures have one more, rows one less.
-_WINDOWS = 3
+WINDOW_AXES = 3
 Layers = tuple[dict[str, Any], ...]
 SCALE: dict[str, Any] = {"kind": "scale", "method": "standard", "clip": 8.0}
 
@@ -67,7 +67,7 @@ class PipelineEnd:
         kinds = " and ".join(dict.fromkeys(str(layer["kind"]) for layer in self.model.layers))
         size, unit = (
             " x ".join(map(str, self.part.X.shape[2:])),
-            "samples" if self.part.X.ndim == _WINDOWS else "pixels",
+            "samples" if self.part.X.ndim == WINDOW_AXES else "pixels",
         )
         names = f"channels of {size} {unit}, by {kinds}" if size else "columns"
         return f"a network of {units} units, {count:,} parameters, on {len(self.part.names)} {names}"
@@ -79,7 +79,7 @@ class PipelineEnd:
 
 def needs_windows(problem: Problem) -> str:
     """Return why rows and pictures cannot use features of windows; empty for windows."""
-    return "" if problem.samples.X.ndim == _WINDOWS else "it needs windows"
+    return "" if problem.samples.X.ndim == WINDOW_AXES else "it needs windows"
 
 
 def needs_shapes(problem: Problem) -> str:

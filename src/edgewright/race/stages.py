@@ -33,6 +33,8 @@ _ROWS = 2
 _FEWEST_VALUES, _ALIKE = 24, 0.7
 # So many rows say whether columns are a series.
 _LOOKED_AT = 1_000
+# Names of columns that say so by themselves.
+_TIMES = {"t", "time"}
 _NUMBERED = re.compile(r"(?P<stem>\D*)(?P<number>\d+(?:\.\d+)?)(?P<unit>\D*)")
 
 
@@ -63,14 +65,17 @@ def is_sound(problem: Problem) -> bool:
 
 
 def is_series(problem: Problem) -> bool:
-    """Return whether rows are series: columns `t0`, `t1`, ... whose neighbours are alike, as of outlines or spectra."""
+    """Return whether rows are series: columns named by times `t0`, `t1`, ..., or numbered ones with alike neighbours."""
     columns, X = problem.samples.columns, problem.samples.X
     matches = [match for column in columns if (match := _NUMBERED.fullmatch(column.name))]
     if X.ndim != _ROWS or len(matches) != X.shape[1] or len(matches) < _FEWEST_VALUES:
         return False
     if len({(match["stem"], match["unit"]) for match in matches}) > 1:
         return False
-    return bool((np.diff([float(match["number"]) for match in matches]) > 0).all() and _alike(X))
+    steps = np.diff([float(match["number"]) for match in matches])
+    if matches[0]["stem"].lower().rstrip("_-. ") in _TIMES and (steps == 1).all():
+        return True
+    return bool((steps > 0).all() and _alike(X))
 
 
 def _alike(X: Floats) -> bool:

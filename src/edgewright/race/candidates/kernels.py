@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 
+from edgewright.features.kernels import BEYOND, LIMIT
 from edgewright.race.contract import WINDOWS
-from edgewright.race.pipeline_end import needs_shapes, pipeline_candidate
+from edgewright.race.pipeline_end import WINDOW_AXES, needs_shapes, pipeline_candidate
 from edgewright.race.problem import Problem
 from edgewright.race.stages import is_sound
 from edgewright.schema.config import PipelineConfig
@@ -16,9 +18,27 @@ def unsupported_reason(problem: Problem) -> str:
     return needs_shapes(problem) or ("a sound is longer than its patterns" if is_sound(problem) else "")
 
 
-def suited(config: PipelineConfig, _: Problem) -> PipelineConfig:
-    """Return the pipeline with counts of kernels before its model."""
-    return msgspec.structs.replace(config, stages=(*config.stages, {"kind": "kernels"}))
+# Where most windows vary by fewer of the whole numbers that kernels count in, values are compressed first. So many
+# windows tell.
+_FEWEST_STEPS, _LOOKED_AT = 8, 1_000
+
+
+def suited(config: PipelineConfig, problem: Problem) -> PipelineConfig:
+    """Return the pipeline with counts of kernels before its model; large values are compressed where they hide all."""
+    compressed = ({"kind": "compress"},) if _has_giants(problem) else ()
+    return msgspec.structs.replace(config, stages=(*config.stages, *compressed, {"kind": "kernels"}))
+
+
+def _has_giants(problem: Problem) -> bool:
+    """Return whether a few values are so large that most windows would be rounded to a few whole numbers."""
+    X = problem.samples.X
+    X = np.asarray(X[:: -(-len(X) // _LOOKED_AT)], np.float64)
+    X = X if X.ndim == WINDOW_AXES else X[:, None]
+    X = X[np.isfinite(X).all(axis=(1, 2))]
+    if not len(X):
+        return False
+    largest = np.quantile(np.abs(X - np.median(X, axis=(0, 2), keepdims=True)), 1 - BEYOND, axis=(0, 2))
+    return bool((np.median(X.std(axis=2), axis=0) * LIMIT < _FEWEST_STEPS * largest).all())
 
 
 CANDIDATE = pipeline_candidate(
