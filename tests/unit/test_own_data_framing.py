@@ -10,8 +10,8 @@ import pytest
 from edgewright.data.decision import choose_framing
 from edgewright.data.quality import axes, examine
 from edgewright.race.contract import candidates
-from edgewright.race.entrants import Entrant
 from edgewright.race.motion import motion_stages
+from edgewright.race.pipeline_end import Entrant
 from edgewright.schema.config import ModelConfig, PipelineConfig
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
@@ -56,10 +56,10 @@ def test_short_recordings_of_unlike_lengths_are_samples() -> None:
     )
     found = choose_framing(DataSet(name="strokes", columns=(Column(name="x"), Column(name="y")), recordings=recordings))
     assert found.window is not None
-    assert (found.kind, found.window.samples, found.window.pad) == ("recording", 80, True)
+    assert (found.kind, found.window.samples, found.window.pad) == ("recording", 69, True)
 
 
-@pytest.mark.parametrize(("decision", "samples"), [("row", None), ("100 rows", 100), ("2 s", 100), ("recording", 512)])
+@pytest.mark.parametrize(("decision", "samples"), [("row", None), ("100 rows", 100), ("2 s", 100), ("recording", 500)])
 def test_a_person_says_what_a_decision_is_about(decision: str, samples: int | None) -> None:
     found = choose_framing(stream(rate=50.0), decision)
     assert (found.window.samples if found.window else None) == samples

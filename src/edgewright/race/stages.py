@@ -65,7 +65,7 @@ def is_sound(problem: Problem) -> bool:
 
 
 def is_series(problem: Problem) -> bool:
-    """Return whether rows are series: columns named by times `t0`, `t1`, ..., or numbered ones with alike neighbours."""
+    """Return whether rows are series: values at times `t0`, `t1`, ..., or numbered columns with alike neighbours."""
     columns, X = problem.samples.columns, problem.samples.X
     matches = [match for column in columns if (match := _NUMBERED.fullmatch(column.name))]
     if X.ndim != _ROWS or len(matches) != X.shape[1] or len(matches) < _FEWEST_VALUES:
