@@ -150,7 +150,10 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("words", {"label": "walking"}),
         ("words", {"label": "walking", "tempos": [1.0], "every": 1}),
     ],
-    "kernels": [("whole windows", {"keep": 40, "pool": 200}), ("whole windows", {"keep": 3, "pool": 50})],
+    "kernels": [
+        ("whole windows", {"keep": 40, "pool": 200}),
+        ("whole windows", {"keep": 3, "pool": 50, "channels": ["gyro", "acc_y"]}),
+    ],
     "polynomial": [("whole rows", {}), ("whole rows", {"interaction_only": True})],
     "select": [("whole rows", {"k": 3}), ("whole rows", {"k": 4, "score": "anova"})],
     "pca": [("whole rows", {"components": 3}), ("whole rows", {"components": 0.9})],

@@ -20,10 +20,10 @@ from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.plan import parts
 from edgewright.race import race as engine
 from edgewright.race.contract import FEATURES, WINDOWS, Columns
-from edgewright.race.heats import Heat, Heats
+from edgewright.race.heats import Heat, HeatFold, Heats
 from edgewright.race.pipeline_end import entrants_of
 from edgewright.race.problem import Problem, problem_of_training
-from edgewright.race.race import Race, shrunk
+from edgewright.race.race import Race, Standing, shrunk
 from edgewright.race.stage_outputs import StageOutputs
 from edgewright.race.stages import config_of as staged
 from edgewright.race.stages import is_series
@@ -97,6 +97,22 @@ def test_a_small_budget_ends_the_race_with_a_choice(tmp_path: Path) -> None:
     assert seen[0][0].name == "majority"  # the first that was measured
     assert record.chosen != "majority"
     assert all(entrant.heats == 1 for entrant in record.entrants if entrant.score is not None)
+
+
+def test_a_heat_without_time_for_the_best_compares_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    race = race_of(table(tmp_path / "rows.csv", kind="product"), ("majority", "threshold", "linear", "tree", "rules"))
+    measure = race.measure
+
+    def slow(standing: Standing, folds: Sequence[HeatFold]) -> bool:
+        """Let the best of the first heat seem to take an hour."""
+        answered = measure(standing, folds)
+        standing.per_sample_s = 3600.0 if standing.entrant.name in ("rules", "tree") else 0.0
+        return answered
+
+    monkeypatch.setattr(race, "measure", slow)
+    record = race.run()
+    assert {entrant.heats for entrant in record.entrants} == {1}
+    assert record.chosen in ("rules", "tree")
 
 
 def test_the_race_is_shown_on_a_terminal_while_it_goes_on(tmp_path: Path) -> None:

@@ -20,21 +20,17 @@ _SILENT = 1e-30
 
 
 @dataclass(eq=False, repr=False)
-class ChannelFeatures(SampleTransformer):
-    """Features of some channels of a window.
+class ChosenChannels(SampleTransformer):
+    """Numbers of some channels of a window.
 
     Args:
         channels: places of the channels used, None for all.
-        noise: standard deviation of each channel used, None to learn it.
-        floor: share of what training samples have that stands for the noise.
         names: of the channels that arrive.
     """
 
     takes = (2,)
 
     channels: tuple[int, ...] | None = None
-    noise: tuple[float, ...] | None = None
-    floor: float = 1e-3
     names: tuple[str, ...] = ()
 
     def _chosen(self, x: Value) -> Value:
@@ -45,6 +41,21 @@ class ChannelFeatures(SampleTransformer):
 
     def _chosen_names(self, names: tuple[str, ...]) -> tuple[str, ...]:
         return names if self.channels is None else tuple(names[place] for place in self.channels)
+
+
+@dataclass(eq=False, repr=False)
+class ChannelFeatures(ChosenChannels):
+    """Features of some channels of a window, beside the noise of their sensors.
+
+    Args:
+        channels: places of the channels used, None for all.
+        noise: standard deviation of each channel used, None to learn it.
+        floor: share of what training samples have that stands for the noise.
+        names: of the channels that arrive.
+    """
+
+    noise: tuple[float, ...] | None = None
+    floor: float = 1e-3
 
 
 def chunks(X: NDArray[np.float32]) -> Iterator[NDArray[np.float64]]:

@@ -17,9 +17,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.features._channels import ChosenChannels, made_of_channels, used_channels
 from edgewright.graph.formula import Term, Value, clip, cut, difference, fill, join, nearest, take, total
 from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import Floats, SampleError, SampleTransformer, made
+from edgewright.graph.transformer import Floats, SampleError
 from edgewright.schema.errors import InputError
 
 LENGTH, TAPS, HALF = 9, 3, 4
@@ -46,21 +47,23 @@ Halves = NDArray[np.int16]
 class KernelsConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Counts how often random patterns of nine values occur in the channels of a window and in their differences.
 
-    A `channels` stage before it adds the magnitude of a sensor with three axes; a `linear` model after it suffices.
+    A `linear` model after it suffices. Computed channels, such as a magnitude, may give another count in another form.
 
     Attributes:
         keep: number of features that are kept.
         pool: number of random features, from which recursive elimination with a ridge regression chooses.
         samples: largest number of training windows that the choice is made on.
+        channels: used; all when left out. Only those that arrive from sensors give the same counts in every form.
     """
 
     keep: Annotated[int, msgspec.Meta(ge=1)] = 250
     pool: Annotated[int, msgspec.Meta(ge=1)] = 2000
     samples: Annotated[int, msgspec.Meta(ge=8)] = 3000
+    channels: tuple[str, ...] = ()
 
 
 @dataclass(eq=False, repr=False)
-class Kernels(SampleTransformer):
+class Kernels(ChosenChannels):
     """(n, channels, samples) -> (n, keep): a count less its mean, over a power of two near its deviation.
 
     Args:
@@ -69,7 +72,8 @@ class Kernels(SampleTransformer):
         samples: largest number of training windows that the choice is made on.
         task: 'classification' or 'regression'.
         seed: of the random number generator.
-        names: of the channels.
+        channels: places of the channels used, None for all.
+        names: of the channels that arrive.
 
     Attributes:
         offset_, factor_: of each channel, for the rounding to integers.
@@ -80,7 +84,6 @@ class Kernels(SampleTransformer):
     """
 
     kind = "kernels"
-    takes = (2,)
     needs_target = True
 
     offset_: Floats = field(init=False)
@@ -94,10 +97,10 @@ class Kernels(SampleTransformer):
     samples: int = 3000
     task: str = "classification"
     seed: int = 0
-    names: tuple[str, ...] = ()
 
     def formula(self, x: Value) -> Value:
         """Count what exceeds the bias of each kernel."""
+        x = self._chosen(x)
         scale = np.exp2(-np.asarray(self.shift_, np.float64)).astype(np.float32)
         counts = self._terms(x) if isinstance(x, Term) else self._counts(self._signals(x), self.kernels_)
         return (counts - np.asarray(self.centre_, np.float32)) * scale
@@ -152,6 +155,7 @@ class Kernels(SampleTransformer):
         if len(X) > self.samples:
             chosen = np.sort(rng.choice(len(X), self.samples, replace=False))
             X, labels = X[chosen], labels[chosen]
+        X = self._chosen(X)
         self._learn_range(X)
         signals = self._signals(X)
         pool = self._drawn(signals, rng)
@@ -195,7 +199,8 @@ class Kernels(SampleTransformer):
         return pool
 
     def _names(self, names: tuple[str, ...]) -> list[str]:
-        signals = [*names, *(f"{name} difference" for name in names)]
+        used = self._chosen_names(names)
+        signals = [*used, *(f"{name} difference" for name in used)]
         out = []
         for dilation, first, second, *places, bias in self.kernels_.tolist():
             row = signals[first] if first == second else f"{signals[first]} + {signals[second]}"
@@ -275,15 +280,15 @@ def eliminate(counts: Floats, targets: NDArray[np.float64], keep: int) -> Intege
 
 
 def _why(estimator: Kernels) -> str:
-    channels, samples = estimator.shape_
     return (
-        f"Patterns of nine values tell windows apart without features made by hand: {channels} x {samples} values "
+        f"Patterns of nine values tell windows apart without features made by hand: "
+        f"{len(estimator.offset_)} x {estimator.shape_[1]} values "
         f"become {len(estimator.kernels_)} counts of {estimator.pool:,} drawn, in integers."
     )
 
 
 def _build(config: KernelsConfig, context: Context) -> Kernels:
-    return made(Kernels, config, context, task=context.task, seed=context.seed)
+    return made_of_channels(Kernels, config, context, task=context.task, seed=context.seed)
 
 
 STAGE = Stage(
@@ -295,5 +300,6 @@ STAGE = Stage(
         "q = round((x - offset) * factor) within -682..682; r = sum of two channels or of their differences; "
         "y = (number of t with sum_k w[k] r[t + (k - 4) * dilation] > bias, w of -1 and 2, - centre) * 2^-shift"
     ),
+    read_back=used_channels,
     taught=True,
 )

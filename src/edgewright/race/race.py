@@ -119,7 +119,7 @@ class Race:
         self.standings = [Standing.of(entrant) for entrant in sorted(entrants, key=lambda one: one.candidate.rank)]
         self._sign = 1.0 if self.metric.higher else -1.0
         self._targets, self._groups = codes(problem), groups_of(problem)
-        self._spent, self._ended = 0.0, ""
+        self._spent, self._ended, self._compared = 0.0, "", 1
 
     def run(self) -> RaceRecord:
         """Hold the race; Ctrl-C ends it with what was measured so far.
@@ -131,7 +131,7 @@ class Race:
         racing = list(self.standings)
         try:
             for number, heat in enumerate(HEATS):
-                racing = self._heat(heat, racing, last=number == len(HEATS) - 1)
+                racing = self._heat(heat, racing, number + 1)
                 if self._ended or len(racing) < 2:
                     break
         except KeyboardInterrupt:
@@ -152,23 +152,33 @@ class Race:
             why = "; ".join(reason for reason in reasons if reason)
             raise InputError("samples that some pipeline accepts", why or "none", self.problem.name)
 
-    def _heat(self, heat: Heat, racing: list[Standing], last: bool) -> list[Standing]:
-        """Hold a heat and return the entrants that go on, best first."""
+    def _heat(self, heat: Heat, racing: list[Standing], number: int) -> list[Standing]:
+        """Hold a heat and return the entrants that go on, best first.
+
+        From the second heat on the best come first, and none is measured in the place of one before it that has no
+        time left. Such a heat compares only if the best had theirs.
+        """
         folds = self.heats.of(heat)
         finished: list[Standing] = []
-        for standing in racing:
+        for place, standing in enumerate(racing):
             fresh = [fold for fold in folds if fold not in standing.answers]
             expected = standing.per_sample_s * sum(len(fold.train) for fold in fresh)
             if self._spent + expected > self.budget_s and (standing.record.heats or len(finished) >= _FEWEST):
                 self._ended = f"its {self.budget_s:.0f} CPU seconds were used"
-                standing.note(verdict="no time was left for it")
-            elif self.measure(standing, folds):
+                for other in racing[place:]:
+                    other.note(verdict="no time was left for it")
+                break
+            if self.measure(standing, folds):
                 finished.append(standing)
                 if self.watch is not None:
                     self.watch([standing.record for standing in self._ranked()])
+        else:
+            place = len(racing)
+        if place >= min(_FEWEST, len(racing)):
+            self._compared = number
         self.heats.forget()
         finished.sort(key=lambda standing: (bool(standing.record.beyond), -self._sign * standing.worth))
-        if last:
+        if number == len(HEATS):
             return finished
         staying = finished[:_FEWEST]
         for standing in finished[_FEWEST:]:
@@ -233,9 +243,8 @@ class Race:
 
     def _choose(self) -> tuple[Standing, str, str]:
         """Return the chosen entrant, why, and the ceiling in a sentence."""
-        most = max(standing.record.heats for standing in self.standings)
-        measured = [standing for standing in self.standings if standing.record.heats == most]
-        folds = self.heats.of(HEATS[most - 1])
+        measured = [standing for standing in self.standings if standing.record.heats >= self._compared]
+        folds = self.heats.of(HEATS[self._compared - 1])
         able = [standing for standing in measured if not standing.record.beyond] or measured
         best = able[0]
         for standing in able[1:]:

@@ -10,11 +10,11 @@ from edgewright.race.pipeline_end import needs_windows, pipeline_candidate
 from edgewright.race.problem import Problem
 from edgewright.schema.config import PipelineConfig, TrainingConfig
 
-_TRAINING = TrainingConfig(
+TRAINING = TrainingConfig(
     epochs=9, batch=128, optimiser="adamw", learning_rate=0.004, schedule="one_cycle", weight_decay=0.03,
     label_smoothing=0.05, dropout=0.1,
 )  # fmt: skip
-_LAYERS = ({"kind": "dense", "units": 32}, {"kind": "dropout", "rate": 0.2})
+LAYERS = ({"kind": "dense", "units": 32}, {"kind": "dropout", "rate": 0.2})
 
 
 def unsupported_reason(problem: Problem) -> str:
@@ -32,7 +32,7 @@ def suited(config: PipelineConfig, problem: Problem) -> PipelineConfig:
 
 
 CANDIDATE = pipeline_candidate(
-    105, "remounted network", "network", columns=FEATURES, scaled=True, int8=True, layers=_LAYERS,
-    training=_TRAINING, unsupported_reason=unsupported_reason, suited=suited, rung=False, prior=0.3,
+    105, "remounted network", "network", columns=FEATURES, scaled=True, int8=True, layers=LAYERS,
+    training=TRAINING, unsupported_reason=unsupported_reason, suited=suited, rung=False, prior=0.3,
     why="how strong, how often and which way up are what motions differ in, however the sensor is mounted",
 )  # fmt: skip

@@ -1,0 +1,78 @@
+"""The candidate of the race with kernels among the features of movements: its pipeline, and its exported forms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from c99_stages import need_compiler
+from edgewright.export._c_graph import plan_graph
+from edgewright.export._c_kernels import OP
+from edgewright.graph.builder import Builder
+from edgewright.graph.stage import emit
+from edgewright.pipeline.config import checked
+from edgewright.pipeline.fitting import fit_stages
+from edgewright.pipeline.plan import parts
+from edgewright.pipeline.run import run_pipeline
+from edgewright.race.pipeline_end import Entrant, entrants_of
+from edgewright.race.problem import Problem, problem_of_pipeline
+from edgewright.schema.config import PipelineConfig
+from edgewright.workflows.proof.workflow import prove_place
+
+PEOPLE, ROWS = 6, 768
+
+
+def movements(path: Path) -> PipelineConfig:
+    """Write people's readings at 20 Hz, who sit, walk slowly or walk fast, and return a pipeline of their windows."""
+    rng, lines = np.random.default_rng(0), ["person,x,y,z,label"]
+    for person in range(PEOPLE):
+        for label, pace in (("sits", 0.0), ("strolls", 0.8), ("hurries", 1.9)):
+            time = np.arange(ROWS) / 20.0
+            swing = np.sin(2 * np.pi * pace * time) * (pace > 0)
+            values = np.column_stack([swing, 0.5 * swing**3, 9.81 + swing]) + rng.normal(0.0, 0.2, (ROWS, 3))
+            lines += [f"{person},{x:.4f},{y:.4f},{z:.4f},{label}" for x, y, z in values]
+    path.write_text("\n".join(lines) + "\n")
+    table = {
+        "name": "movements",
+        "data": {"kind": "csv", "path": str(path), "target": "label", "group": "person", "rate": 20.0},
+        "window": {"samples": 64, "step": 64}, "split": {"by": "group", "test": 0.34}, "model": {"kind": "linear"},
+        "refit": False,
+    }  # fmt: skip
+    return checked(table, "movements")
+
+
+def entrant_at(path: Path) -> tuple[Entrant, Problem]:
+    config = movements(path)
+    problem = problem_of_pipeline(config)
+    entrants = {entrant.name: entrant for entrant in entrants_of(problem, config)}
+    return entrants["remounted_kernels"], problem
+
+
+def test_kernels_on_the_channels_that_arrive_stand_among_the_features_and_c_counts_in_integers(tmp_path: Path) -> None:
+    entrant, problem = entrant_at(tmp_path / "rows.csv")
+    *before, union, scale = entrant.config.stages
+    assert [stage["kind"] for stage in (*before, scale)] == ["fill", "gravity", "scale"]
+    assert union["parts"][-1] == {"kind": "kernels", "channels": ["x", "y", "z"]}
+    rows = np.arange(len(problem.y))
+    stages = parts(entrant.config.stages, "movements")
+    flow = fit_stages(problem.samples, rows, stages, "classification", 0, None, lambda card: None)
+    builder = Builder("stages", problem.samples.X.shape[1:])
+    value = builder.input
+    for _, estimator in flow.steps:
+        value = emit(estimator, builder, value)
+    graph = builder.finish({"output": (value, "float32", flow.X.shape[1:])})
+    assert OP in {node.op for node in plan_graph(graph, False).before}
+
+
+@pytest.mark.slow
+def test_every_form_of_the_pipeline_agrees(tmp_path: Path) -> None:
+    need_compiler()
+    entrant, _ = entrant_at(tmp_path / "rows.csv")
+    training = msgspec.structs.replace(entrant.config.training, epochs=4)
+    result = run_pipeline(msgspec.structs.replace(entrant.config, training=training), out=tmp_path / "runs")
+    record = prove_place(str(result.folder))
+    assert record.passed
+    assert any("C99" in form.name for form in record.forms)
