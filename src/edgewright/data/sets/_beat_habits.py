@@ -15,8 +15,8 @@ from edgewright.schema.data import Floats
 Array = NDArray[np.float64]
 # Shapes are compared at 90 Hz: means of four samples of a beat of 200, R peak in the 23rd.
 AVERAGE = 4
-_WHOLE, _P, _QRS, _T = slice(0, 50), slice(2, 18), slice(17, 30), slice(28, 50)
-_WIDE = slice(10, 36)
+_WHOLE, P, _QRS, _T = slice(0, 50), slice(2, 18), slice(17, 30), slice(28, 50)
+WIDE = slice(10, 36)
 # Beats over which a rhythm is irregular, and the largest change of a logarithm that counts.
 _IRREGULAR, _LARGEST = (10, 40), 0.7
 # Of running means: weight of a beat, spread that is always added, clip of a change in multiples of the spread.
@@ -44,13 +44,13 @@ def habits(beats: Floats, seconds: Array) -> Floats:
     """
     level = columns.level(beats).astype(np.float64)
     before, after = columns.intervals(seconds)
-    rhythm = _rhythm(before, after)
-    compared = np.concatenate([rhythm, _form(level, columns.usual(level))], axis=1)
-    made: Floats = np.concatenate([rhythm, _irregular(before), _unusual(compared)], axis=1).astype(np.float32)
+    beat = rhythm(before, after)
+    compared = np.concatenate([beat, _form(level, columns.usual(level))], axis=1)
+    made: Floats = np.concatenate([beat, _irregular(before), _unusual(compared)], axis=1).astype(np.float32)
     return made
 
 
-def _rhythm(before: Array, after: Array) -> Array:
+def rhythm(before: Array, after: Array) -> Array:
     """Return the columns of `RHYTHM`: logarithms, so that twice and half are equally far from the same."""
     lately, long = (columns.shares(before, after, count) for count in (columns.LATELY, columns.LONG))
     earlier = np.concatenate([before[:1], before[:-1]])
@@ -71,31 +71,31 @@ def _irregular(before: Array) -> Array:
 
 def _form(beats: Array, usual: Array) -> Array:
     """Return the columns of `FORM`, each beat compared with the running mean before it."""
-    parts = [_likeness(beats, usual, part) for part in (_WHOLE, _P, _QRS, _T)]
-    main = _size(usual, _QRS)
-    for part in (_P, _QRS, _T):
-        parts += [np.log(_size(beats, part) / _size(usual, part)), np.log(_size(beats - usual, part) / main)]
-    for measure, least in ((_width, 0.1), (_area, 0.1)):
+    parts = [likeness(beats, usual, part) for part in (_WHOLE, P, _QRS, _T)]
+    main = size(usual, _QRS)
+    for part in (P, _QRS, _T):
+        parts += [np.log(size(beats, part) / size(usual, part)), np.log(size(beats - usual, part) / main)]
+    for measure, least in ((width, 0.1), (area, 0.1)):
         mine, other = measure(beats) + least, measure(usual) + least
         parts += [np.log(mine), np.log(mine / other)]
     parts.append(np.log((np.ptp(beats, axis=1) + 0.05) / (np.ptp(usual, axis=1) + 0.05)))
     return np.stack(parts, axis=1)
 
 
-def _likeness(beats: Array, usual: Array, part: slice) -> Array:
+def likeness(beats: Array, usual: Array, part: slice) -> Array:
     """Return the correlation of a part of each beat with the usual one."""
     mine, other = (one[:, part] - one[:, part].mean(axis=1, keepdims=True) for one in (beats, usual))
     found: Array = (mine * other).sum(axis=1) / np.sqrt((mine**2).sum(axis=1) * (other**2).sum(axis=1) + 1e-6)
     return found
 
 
-def _size(beats: Array, part: slice) -> Array:
+def size(beats: Array, part: slice) -> Array:
     """Return the standard deviation of a part of each beat, in mV."""
     found: Array = np.sqrt(beats[:, part].var(axis=1) + 1e-4)
     return found
 
 
-def _width(beats: Array) -> Array:
+def width(beats: Array) -> Array:
     """Return the standard deviation of the places of steep slopes around the R peak."""
     steep = np.abs(np.diff(beats[:, 12:36], axis=1))
     places, total = np.arange(steep.shape[1]), steep.sum(axis=1) + 1e-6
@@ -104,9 +104,9 @@ def _width(beats: Array) -> Array:
     return found
 
 
-def _area(beats: Array) -> Array:
+def area(beats: Array) -> Array:
     """Return the area around the R peak as a multiple of the largest height."""
-    heights = np.abs(beats[:, _WIDE] - np.median(beats, axis=1)[:, None])
+    heights = np.abs(beats[:, WIDE] - np.median(beats, axis=1)[:, None])
     found: Array = heights.sum(axis=1) / (heights.max(axis=1) + 1e-3)
     return found
 

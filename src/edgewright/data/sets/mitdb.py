@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.data.contract import Documented, PublicSet, SourceConfig
+from edgewright.data.sets import _beat_families as families
 from edgewright.data.sets import _beat_habits as habits
 from edgewright.data.sets import _beats as columns
 from edgewright.data.sets import _files as files
@@ -140,6 +141,11 @@ class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
         habits: of a table, 31 columns more: logarithms of intervals, how irregular they were lately, and how far the
             intervals and the shape of a beat are from those of the beats before it, as multiples of their spread. The
             interval to the next R peak is one of them, so that an answer is one beat late.
+        families: of a table, 14 columns more: alike beats before it form families; how far a beat is from its own family
+            and from the largest one, how large both are, and the mean rhythm of its family.
+        medians: of a table, 18 columns more: intervals against the median of the last 20 and 80, as multiples of their
+            median deviation, and as ranks among them.
+        shape: of a table, false leaves the samples of a beat and their changes out.
         average: of a table, means of so many neighbouring samples of a beat take their place; it divides 200.
     """
 
@@ -148,6 +154,9 @@ class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
     intervals: bool = False
     changes: bool = False
     habits: bool = False
+    families: bool = False
+    medians: bool = False
+    shape: bool = True
     average: Literal[1, 2, 4, 5, 8, 10, 20] = 1
 
 
@@ -258,18 +267,29 @@ def _intervals(beats: Beats) -> tuple[list[Column], Floats]:
 
 def _table(beats: Beats, values: Floats, config: Config) -> tuple[list[Column], Floats]:
     """Return columns and values of a table of beats, shape (n, columns)."""
-    starts, unit = range(-BEFORE, AFTER, config.average), "" if config.changes else "mV"
-    made, parts = [Column(name=f"sample_{at}", unit=unit) for at in starts], [columns.averaged(values, config.average)]
-    if config.changes:
-        parts = [columns.compared(columns.level(parts[0]))]
-        made += [Column(name=f"change_{at}") for at in starts]
+    made, parts = _shape(values, config) if config.shape else ([], [])
     if config.intervals:
         names, beside = _intervals(beats)
         made, parts = [*made, *names], [*parts, beside]
     if config.habits:
         made += [Column(name=name) for name in habits.NAMES]
         parts.append(habits.habits(columns.averaged(values, habits.AVERAGE), _seconds(beats)))
+    if config.families:
+        made += [Column(name=name) for name in families.FAMILIES]
+        parts.append(families.families(columns.averaged(values, habits.AVERAGE), _seconds(beats)))
+    if config.medians:
+        made += [Column(name=name) for name in families.MEDIANS]
+        parts.append(families.medians(_seconds(beats)))
     return made, np.concatenate(parts, axis=1)
+
+
+def _shape(values: Floats, config: Config) -> tuple[list[Column], list[Floats]]:
+    """Return columns and values of the samples of beats, and of their changes, shape (n, columns)."""
+    starts, unit = range(-BEFORE, AFTER, config.average), "" if config.changes else "mV"
+    names, samples = [Column(name=f"sample_{at}", unit=unit) for at in starts], columns.averaged(values, config.average)
+    if config.changes:
+        return [*names, *(Column(name=f"change_{at}") for at in starts)], [columns.compared(columns.level(samples))]
+    return names, [samples]
 
 
 def _recording(beats: Beats, config: Config) -> tuple[list[Column], Recording]:
@@ -296,7 +316,9 @@ def _recording(beats: Beats, config: Config) -> tuple[list[Column], Recording]:
 
 
 def _load(config: Config, folder: Path) -> DataSet:
-    for key in ("intervals", "changes", "habits", "average"):
+    if not (config.shape or config.intervals or config.habits or config.families or config.medians):
+        raise InputError("columns", "none", "data.shape", "Add habits, families, medians or intervals = true")
+    for key in ("intervals", "changes", "habits", "families", "medians", "shape", "average"):
         if config.form != "table" and getattr(config, key) != getattr(Config(), key):
             raise InputError(f"{key} with form 'table'", f"form {config.form!r}", f"data.{key}")
     if config.form == "signal":
