@@ -141,8 +141,8 @@ class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
         habits: of a table, 31 columns more: logarithms of intervals, how irregular they were lately, and how far the
             intervals and the shape of a beat are from those of the beats before it, as multiples of their spread. The
             interval to the next R peak is one of them, so that an answer is one beat late.
-        families: of a table, 14 columns more: alike beats before it form families; how far a beat is from its own family
-            and from the largest one, how large both are, and the mean rhythm of its family.
+        families: of a table, 14 columns more: alike beats before it form families; how far a beat is from its own
+            family and from the largest one, how large both are, and the mean rhythm of its family.
         medians: of a table, 18 columns more: intervals against the median of the last 20 and 80, as multiples of their
             median deviation, and as ranks among them.
         shape: of a table, false leaves the samples of a beat and their changes out.
