@@ -101,10 +101,11 @@ def _recordings(dataset: DataSet) -> Framing | None:
     if not 2 < long <= most:
         return None
     window = _padded(long)
-    why = f"{len(runs):,} recordings of one label each, {runs.max()} rows"
+    lengths = f"{long} rows"
     if runs.min() < runs.max():
-        why = (f"{why[:-5]} or fewer, from {runs.min()} on; {long} rows hold 98 % of them whole, "
-               "shorter ones are filled up with zeros")  # fmt: skip
+        lengths = (f"{runs.max()} rows or fewer, from {runs.min()} on; {long} rows hold 98 % of them whole, "
+                   "shorter ones are filled up with zeros")  # fmt: skip
+    why = f"{len(runs):,} recordings of one label each, {lengths}"
     return Framing("recording", why, window, "classification")
 
 

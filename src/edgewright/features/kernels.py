@@ -28,7 +28,7 @@ LENGTH, TAPS, HALF = 9, 3, 4
 # of its values twelve times that again: 32,736, which still fits into 16 bits.
 LIMIT = 682
 # Share of the values of a channel that lie beyond the limit and are clipped.
-BEYOND = 1e-3
+_BEYOND = 1e-3
 # Training windows from which biases are taken, and how many of them give one bias.
 _BIAS_POOL, _BIAS_WINDOWS = 256, 8
 # Share of the features that one step of the elimination leaves out, and the ridge penalty a sample on standardised
@@ -60,6 +60,13 @@ class KernelsConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_field
     pool: Annotated[int, msgspec.Meta(ge=1)] = 2000
     samples: Annotated[int, msgspec.Meta(ge=8)] = 3000
     channels: tuple[str, ...] = ()
+
+
+def channel_range(X: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the level of each channel, and the distance from it that few values exceed."""
+    values = np.moveaxis(X, 1, 0).reshape(X.shape[1], -1).astype(np.float64)
+    level = np.median(values, axis=1)
+    return level, np.quantile(np.abs(values - level[:, None]), 1.0 - _BEYOND, axis=1)
 
 
 @dataclass(eq=False, repr=False)
@@ -169,10 +176,9 @@ class Kernels(ChosenChannels):
 
     def _learn_range(self, X: Floats) -> None:
         """Set the level of each channel to 0, and to the limit what few values exceed."""
-        values = np.moveaxis(X, 1, 0).reshape(X.shape[1], -1).astype(np.float64)
-        level = np.median(values, axis=1)
-        away = np.quantile(np.abs(values - level[:, None]), 1.0 - BEYOND, axis=1)
-        away = np.where(away > 0, away, np.abs(values - level[:, None]).max(axis=1))
+        level, away = channel_range(X)
+        if not away.all():
+            away = np.where(away > 0, away, np.abs(X - level[:, None]).max(axis=(0, 2)))
         self.offset_ = level.astype(np.float32)
         constant = away <= np.abs(level) * 1e-6
         self.factor_ = np.where(constant, 0.0, LIMIT / np.where(constant, 1.0, away)).astype(np.float32)

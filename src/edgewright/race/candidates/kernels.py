@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from edgewright.features.kernels import BEYOND, LIMIT
+from edgewright.features.kernels import LIMIT, channel_range
 from edgewright.race.contract import WINDOWS
 from edgewright.race.pipeline_end import WINDOW_AXES, needs_shapes, pipeline_candidate
 from edgewright.race.problem import Problem
@@ -37,7 +37,7 @@ def _has_giants(problem: Problem) -> bool:
     X = X[np.isfinite(X).all(axis=(1, 2))]
     if not len(X):
         return False
-    largest = np.quantile(np.abs(X - np.median(X, axis=(0, 2), keepdims=True)), 1 - BEYOND, axis=(0, 2))
+    _, largest = channel_range(X)
     return bool((np.median(X.std(axis=2), axis=0) * LIMIT < _FEWEST_STEPS * largest).all())
 
 
