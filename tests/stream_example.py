@@ -39,12 +39,18 @@ def in_python(
     reported: list[Told] = []
     means: list[Floats] = []
     number = 0
-    windower = Windower(window.samples, window.step, rows.shape[1]) if window else None
+
+    def fresh() -> Windower | None:
+        if window is None:
+            return None
+        return Windower(window.samples, window.step, rows.shape[1], fill_start=window.fill_start)
+
+    windower = fresh()
     for index, row in enumerate(rows):
         if index in gaps:
             number += gaps[index]
             decider.gap()
-            windower = Windower(window.samples, window.step, rows.shape[1]) if window else None
+            windower = fresh()
         for sample in windower.push(row) if windower else [row]:
             decision = decider.push(answer(sample[None])[0], number / rate)
             means.append(decider.means.copy())

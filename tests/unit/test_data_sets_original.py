@@ -193,6 +193,9 @@ def test_cmapss_counts_down_and_caps(tmp_path: Path) -> None:
     whole = cmapss.SET.load(tmp_path, cmapss.Config(cap=0))
     assert [r.target.tolist() for r in whole.recordings] == [[2, 1, 0], [1, 0]]
     assert cmapss.SET.load(tmp_path, cmapss.Config(cap=1)).recordings[0].target.tolist() == [1, 1, 0]
+    counted = cmapss.SET.load(tmp_path, cmapss.Config(cycle=True))
+    assert (counted.columns[0].name, len(counted.columns)) == ("cycle", 25)
+    assert [r.values[:, 0].tolist() for r in counted.recordings] == [[1, 2, 3], [1, 2]]
     with pytest.raises(InputError, match="train_FD003"):
         cmapss.SET.load(tmp_path, cmapss.Config(subset="FD003"))
 

@@ -53,6 +53,8 @@ WINDOWS = {
     "apart": WindowSpec(samples=5, step=9, rate=RATE),
     "sliding": WindowSpec(samples=2, step=1, rate=RATE),
     "single": WindowSpec(samples=1, step=4, rate=RATE),
+    "filled": WindowSpec(samples=8, step=3, rate=RATE, fill_start=True),
+    "filled_apart": WindowSpec(samples=5, step=9, rate=RATE, fill_start=True),
 }
 
 

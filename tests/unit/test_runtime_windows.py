@@ -46,19 +46,29 @@ def test_another_number_of_channels_is_refused() -> None:
     st.integers(1, 9),
     st.integers(1, 14),
     st.lists(st.integers(0, 12), max_size=12),
+    st.booleans(),
 )
 @settings(max_examples=200, deadline=None)
-def test_a_stream_gives_the_same_windows_however_it_arrives(samples: int, step: int, pieces: list[int]) -> None:
+def test_a_stream_gives_the_same_windows_however_it_arrives(
+    samples: int, step: int, pieces: list[int], fill: bool
+) -> None:
     values = rows(sum(pieces))
-    windower, got, at = Windower(samples, step, 2), [], 0
+    windower, got, at = Windower(samples, step, 2, fill_start=fill), [], 0
     for piece in pieces:
         got += windower.push(values[at : at + piece])
         at += piece
         assert len(windower._held) < samples
-    windows, starts = cut(values, samples, step)
+    windows, starts = cut(values, samples, step, fill_start=fill)
     assert len(got) == len(windows)
     assert all(np.array_equal(a, b) for a, b in zip(got, windows, strict=True))
-    assert windower.next_start == len(starts) * step
+    assert windower.next_start == len(starts) * step - (samples - 1) * fill
+
+
+def test_copies_of_the_first_row_complete_the_first_windows() -> None:
+    windows, starts = cut(rows(4, 1), 3, 2, fill_start=True)
+    assert windows[:, 0].tolist() == [[0, 0, 0], [0, 1, 2]]
+    assert starts.tolist() == [-2, 0]
+    assert cut(rows(0), 3, 2, fill_start=True)[0].shape == (0, 2, 3)
 
 
 def test_one_row_at_a_time() -> None:

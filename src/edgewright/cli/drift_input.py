@@ -85,7 +85,9 @@ def answered_rows(predictor: Predictor, watch: DriftWatch) -> Callable[[Floats],
     if predictor.regression:
         raise InputError("a package of classes", "a regression package, which gives no confidence", "--confidence")
     window = manifest.window
-    windower = None if window is None else Windower(window.samples, window.step, len(manifest.columns))
+    windower = None
+    if window is not None:
+        windower = Windower(window.samples, window.step, len(manifest.columns), fill_start=window.fill_start)
 
     def take(values: Floats) -> None:
         samples = values if windower is None else np.array(windower.push(values), np.float32)

@@ -56,7 +56,9 @@ def answer_values(predictor: Predictor, text: str) -> Iterator[Answer]:
 def answer_rows(
     predictor: Predictor, source: Path | TextIO, name: str, tell: Callable[[str], None] | None = None
 ) -> Iterator[Answer]:
-    """Answer the rows or windows of CSV as they arrive; `place` names the line that a row or window begins at.
+    """Answer the rows or windows of CSV as they arrive.
+
+    `place` names the line that a row or window begins at, or with `window.fill_start` the row that a window ends at.
 
     Args:
         predictor: that answers.
@@ -78,7 +80,9 @@ def answer_rows(
         for part in parts(samples.shape):
             yield from answered(predictor, samples[part], places[part])
     if not seen and manifest.window is not None:
-        raise InputError(f"at least {manifest.window.samples} rows, one window", "fewer", name)
+        window = manifest.window
+        needed = "a row" if window.fill_start else f"at least {window.samples} rows, one window"
+        raise InputError(needed, "none" if window.fill_start else "fewer", name)
 
 
 def _rows(chunks: Iterable[Rows], wanted: list[str], name: str) -> Iterator[tuple[NDArray[np.float32], list[str]]]:
@@ -92,7 +96,7 @@ def _windows(
     spec = predictor.manifest.window
     if spec is None:
         return
-    windower = Windower(spec.samples, spec.step, len(wanted))
+    windower = Windower(spec.samples, spec.step, len(wanted), fill_start=spec.fill_start)
     made = 0
     for chunk in chunks:
         windows = windower.push(_columns(chunk, wanted, name))

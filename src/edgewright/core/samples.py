@@ -46,9 +46,11 @@ def to_samples(X: Any, manifest: Manifest) -> Floats:  # noqa: ANN401 - arrays, 
     elif manifest.window is None:
         samples = named
     else:
-        samples = cut(named, manifest.window.samples, manifest.window.step)[0]
+        window = manifest.window
+        samples = cut(named, window.samples, window.step, fill_start=window.fill_start)[0]
         if not len(samples):
-            raise InputError(f"at least {manifest.window.samples} rows, one window", f"{len(named)} rows")
+            needed = "a row" if window.fill_start else f"at least {window.samples} rows, one window"
+            raise InputError(needed, f"{len(named)} rows")
     return np.ascontiguousarray(samples)
 
 

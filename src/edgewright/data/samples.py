@@ -49,12 +49,21 @@ class _Rows(msgspec.Struct, frozen=True):
 
 
 class _Cut(msgspec.Struct, frozen=True):
-    """Windows of one stretch: views of shape (n, channels, samples), their first rows and targets, each (n,)."""
+    """Windows of one stretch: views of shape (n, channels, samples), their first rows and targets, each (n,).
+
+    `begin` is the row that the stretch begins with: windows that begin with copies of it have a first row before it.
+    """
 
     rows: _Rows
     windows: Floats
     first: NDArray[np.int64]
     y: Any
+    begin: int
+
+    @property
+    def own(self) -> NDArray[np.int64]:
+        """The first row of each that is no copy."""
+        return np.maximum(self.first, self.begin)
 
 
 def cut(dataset: DataSet, window: WindowConfig | None) -> Samples:
@@ -193,19 +202,24 @@ def _windows(recordings: list[_Rows], dataset: DataSet, window: WindowConfig, *,
     found: list[_Cut] = []
     longest = 0
     for rows in recordings:
-        for start, end in _stretches(rows, by_label=window.within == "label"):
-            longest = max(longest, end - start)
-            if last:
-                start = max(start, end - window.samples)
+        # A stream has no labels: it is filled where a recording begins, or goes on after a gap.
+        begins = {start for start, _ in _stretches(rows, by_label=False)} if window.fill_start else set()
+        for begin, end in _stretches(rows, by_label=window.within == "label"):
+            longest = max(longest, end - begin)
+            start = max(begin, end - window.samples) if last else begin
             values = rows.values[start:end]
-            if window.pad and len(values) < window.samples:
+            filled = start in begins
+            if filled and last:
+                values = np.concatenate([np.repeat(values[:1], window.samples - len(values), axis=0), values])
+                start, filled = end - window.samples, False
+            if window.pad and not filled and len(values) < window.samples:
                 values = np.concatenate([values, np.zeros((window.samples - len(values), values.shape[1]), np.float32)])
-            windows, starts = cut_windows(values, window.samples, step)
+            windows, starts = cut_windows(values, window.samples, step, fill_start=filled)
             if len(starts):
-                y, kept = _labels(rows, start + starts, end, window)
+                y, kept = _labels(rows, start + starts, (begin, end), window)
                 if kept.any():
                     whole = bool(kept.all())
-                    found.append(_Cut(rows, windows if whole else windows[kept], start + starts[kept], y[kept]))
+                    found.append(_Cut(rows, windows if whole else windows[kept], start + starts[kept], y[kept], begin))
     if not found:
         raise InputError(
             f"a stretch of at least {window.samples} labelled rows (window.samples)", f"at most {longest}",
@@ -222,7 +236,7 @@ def _bunches(found: list[_Cut], maximum: int) -> Iterator[list[_Cut]]:
         at = 0
         while at < len(one.first):
             part = slice(at, at + room)
-            bunch.append(_Cut(one.rows, one.windows[part], one.first[part], one.y[part]))
+            bunch.append(_Cut(one.rows, one.windows[part], one.first[part], one.y[part], one.begin))
             at, room = at + len(bunch[-1].first), room - len(bunch[-1].first)
             if not room:
                 yield bunch
@@ -241,16 +255,16 @@ def _filled(found: list[_Cut], dataset: DataSet) -> Samples:
         at += len(one.windows)
     groups = None
     if found[0].rows.groups is not None:
-        groups = np.concatenate([one.rows.groups[one.first] for one in found if one.rows.groups is not None])
+        groups = np.concatenate([one.rows.groups[one.own] for one in found if one.rows.groups is not None])
     return Samples(
         X=X,
         y=np.concatenate([one.y for one in found]),
         groups=groups,
-        sessions=np.concatenate([one.rows.sessions[one.first] for one in found]),
-        starts=np.concatenate([one.rows.place[one.first] for one in found]),
+        sessions=np.concatenate([one.rows.sessions[one.own] for one in found]),
+        starts=np.concatenate([one.rows.place[one.own] - one.own + one.first for one in found]),
         columns=dataset.columns,
         rate=dataset.rate,
-        seconds=_seconds([(one.rows, one.first) for one in found]),
+        seconds=_seconds([(one.rows, one.own) for one in found]),
     )
 
 
@@ -277,18 +291,23 @@ def _stretches(rows: _Rows, *, by_label: bool) -> list[tuple[int, int]]:
     return [(a, b) for a, b in pairs if rows.labelled[a]] if by_label else pairs
 
 
-def _labels(rows: _Rows, first: NDArray[np.int64], end: int, window: WindowConfig) -> tuple[Any, NDArray[np.bool_]]:
-    """Return the label of each window that begins at `first` and lies before row `end`, and which windows have one.
+def _labels(
+    rows: _Rows, first: NDArray[np.int64], stretch: tuple[int, int], window: WindowConfig
+) -> tuple[Any, NDArray[np.bool_]]:
+    """Return the label of each window of a stretch of rows that begins at `first`, and which windows have one.
 
     A window without a majority of labelled rows is left out; classes with equally many rows: the first by name. Of
-    amounts `window.target` says which of its labelled rows' is the window's.
+    amounts `window.target` says which of its labelled rows' is the window's. A copy of a row has its label.
     """
+    begin, end = stretch
     if window.within == "label" and not rows.amounts:
-        return rows.y[first], np.ones(len(first), dtype=np.bool_)
+        return rows.y[np.maximum(first, begin)], np.ones(len(first), dtype=np.bool_)
     start, length = int(first[0]), min(window.samples, end - int(first[0]))
-    known, first = rows.labelled[start:end], first - start
+    known, y = rows.labelled[max(start, begin) : end], rows.y[max(start, begin) : end]
+    if start < begin:
+        known, y = (np.concatenate([np.repeat(column[:1], begin - start), column]) for column in (known, y))
+    first = first - start
     kept = _counted(known, first, length) / length >= 0.5
-    y = rows.y[start:end]
     if rows.amounts:
         inside = first[:, None] + np.arange(length)
         return _amount(y[inside], known[inside], window.target), kept

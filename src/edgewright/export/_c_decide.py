@@ -31,6 +31,7 @@ class Layout:
         alarms: places of the labels.
         quiet: rows after an alarm without another of the same label.
         grid: frames that are worked out as they come; None where a window is kept.
+        fill_start: copies of the first row come before it.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Layout:
     alarms: tuple[int, ...]
     quiet: int
     grid: Grid | None = None
+    fill_start: bool = False
 
     @property
     def ram(self) -> int:
@@ -86,6 +88,7 @@ def layout_of(name: str, stream: Stream, shape: tuple[int, ...], outputs: int, g
         alarms=tuple(place for place, label in enumerate(labels) if label in spec.alarms),
         quiet=_quiet(stream) if spec.alarms else 0,
         grid=grid if grid is not None and grid.pays(step) else None,
+        fill_start=window is not None and window.fill_start and samples > 1,
     )
 
 

@@ -57,7 +57,8 @@ def write_stream_c99(
         InputError: for a name that C does not take, windows of another shape than the model's, a decision that is
             none of the model's, or a refractory time for rows whose rate is not known.
     """
-    whole = turned or any(watcher.given for watcher in watchers.all)
+    filled = stream.window is not None and stream.window.fill_start
+    whole = turned or filled or any(watcher.given for watcher in watchers.all)
     layout = layout_of(identifier(name), stream, tuple(shape), outputs, None if whole else grid_in(header))
     made = {
         f"{name}_stream.h": _header(layout, stream, columns, watchers),
@@ -76,6 +77,7 @@ def _header(at: Layout, stream: Stream, columns: Sequence[str], watchers: Watche
     rate = stream.window.rate if stream.window is not None else None
     pace = f", {rate:.9g} rows a second" if rate else ""
     cut = f"Windows of {at.samples} rows, one every {at.step}{pace}" if at.samples > 1 else "Every row is answered"
+    begin = ["A first row, and one after a gap, has copies of it before it and completes a window."]
     lines = [
         *_GUARD,
         *(f'#include "{watcher.prefix}_detect.h"' for watcher in watchers.all),
@@ -83,6 +85,7 @@ def _header(at: Layout, stream: Stream, columns: Sequence[str], watchers: Watche
         "/*",
         f" * Rows in, events out. A row is {what}; what is not finite is missing.",
         f" * {cut}. {'Each answer is an event.' if not at.classes else ''}".rstrip(),
+        *(f" * {line}" for line in begin if at.fill_start),
         *_how(at, stream),
         *told_of(watchers),
         " *",
@@ -188,7 +191,7 @@ def _state(at: Layout, watchers: Sequence[Watcher]) -> list[str]:
     if at.grid is not None:
         arrays += frames_state(at.grid, at.step)
     elif at.samples > 1:
-        fields.append("    int filled; /* rows of the window */")
+        fields.append(f"    int filled; /* rows of the window{'; -1 before the first row' if at.fill_start else ''} */")
         arrays.append(f"    float window[{at.channels * at.samples}];")
     if at.step > at.samples and at.grid is None:
         fields.append("    int skip; /* rows up to the next window */")
@@ -246,7 +249,7 @@ def _push_code(at: Layout, watchers: Sequence[Watcher], *, turned: bool) -> str:
         lines += frames_code(at.grid, at.step)
     elif at.samples > 1:
         lines += [
-            *fill_code(at.channels, at.samples, at.step, "sample"),
+            *fill_code(at.channels, at.samples, at.step, "sample", fill_start=at.fill_start),
             *(["    @_adapt_before(context->window);"] if turned else []),
             "    (void)@_predict(&context->model, context->window, &answer);",
             *(["    @_adapt_after(context->window);"] if turned else []),
@@ -289,7 +292,7 @@ def _cleared(at: Layout) -> list[str]:
     """Return lines that begin a window with the next row."""
     if at.grid is not None:
         return frames_clear(at.grid, at.step)
-    filled = ["    context->filled = 0;"] if at.samples > 1 else []
+    filled = [f"    context->filled = {-1 if at.fill_start else 0};"] if at.samples > 1 else []
     return [*filled, *(["    context->skip = 0;"] if at.step > at.samples else [])]
 
 

@@ -101,6 +101,7 @@ def _watcher(
         raise InputError(f"a detector of the columns {', '.join(columns)}", f"one of {', '.join(absent)}", text)
     whole, cut = own == columns, spec.window
     same = cut is not None and window is not None and (cut.samples, cut.step) == (window.samples, window.step)
+    same = same and window is not None and not window.fill_start
     form = detector_form(
         spec.kind,
         file.learnt,

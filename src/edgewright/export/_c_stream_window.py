@@ -8,7 +8,7 @@ from edgewright.export._c_frames import Grid
 SKIP = ("    if (context->skip > 0) {", "        --context->skip;", "        return 0;", "    }")
 
 
-def fill_code(channels: int, samples: int, step: int, row: str) -> list[str]:
+def fill_code(channels: int, samples: int, step: int, row: str, *, fill_start: bool = False) -> list[str]:
     """Return lines that take a row, and leave the function with 0 as long as no window is complete.
 
     Args:
@@ -16,12 +16,23 @@ def fill_code(channels: int, samples: int, step: int, row: str) -> list[str]:
         samples: of a window.
         step: rows from one window to the next.
         row: the C name of the row.
+        fill_start: copies come before the first row, which `filled` below 0 says.
     """
     lines = (
         ["    if (context->skip > 0) {", "        --context->skip;", "        return 0;", "    }"]
         if step > samples
         else []
     )
+    if fill_start:
+        lines += [
+            "    if (context->filled < 0) {",
+            f"        for (context->filled = 0; context->filled < {samples - 1}; ++context->filled) {{",
+            f"            for (int i = 0; i < {channels}; ++i) {{",
+            f"                context->window[{samples} * i + context->filled] = {row}[i];",
+            "            }",
+            "        }",
+            "    }",
+        ]
     return [
         *lines,
         f"    for (int i = 0; i < {channels}; ++i) {{",

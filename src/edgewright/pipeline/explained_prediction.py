@@ -210,7 +210,7 @@ def _samples(rows: Rows, names: list[str], index: StoredPipeline, file: str) -> 
             raise InputError("at least one row", "none", file)
         return values, [f"line {line}" for line in rows.lines]
     step = window.step or max(1, window.samples // 2)
-    windows = cut_windows(values, window.samples, step)[0]
+    windows, starts = cut_windows(values, window.samples, step, fill_start=window.fill_start)
     if not len(windows):
         raise InputError(f"at least {window.samples:,} rows, one window", f"{len(values):,} rows", file)
-    return windows, [f"rows {i * step + 1:,} to {i * step + window.samples:,}" for i in range(len(windows))]
+    return windows, [f"rows {max(start, 0) + 1:,} to {start + window.samples:,}" for start in starts.tolist()]

@@ -97,7 +97,7 @@ def fill_bytes(profile: Profile, graph: Graph, window: WindowConfig | WindowSpec
     if window is None:
         return 0
     step, size = window.step or max(1, window.samples // 2), 4 * math.prod(graph.inputs[0].shape)
-    if whole or not takes_programs(profile):
+    if whole or window.fill_start or not takes_programs(profile):
         return size
     try:
         grid = grid_of(graph, Subject("model", graph).integers, core=profile.core, flash=profile.flash.value)

@@ -152,7 +152,7 @@ def _units(samples: Samples, blocks: int) -> tuple[NDArray[Any] | None, str]:
     names, session = np.unique(samples.sessions, return_inverse=True)
     longest = max(int(samples.starts.max()) + 1, 1)
     per_session = max(1, blocks // len(names))
-    block = session * per_session + np.minimum(samples.starts * per_session // longest, per_session - 1)
+    block = session * per_session + np.clip(samples.starts * per_session // longest, 0, per_session - 1)
     return block, "time"
 
 

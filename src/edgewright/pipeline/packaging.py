@@ -246,8 +246,9 @@ def window_spec(window: WindowConfig, rate: float | None) -> WindowSpec:
     """How a device cuts the windows of a configuration."""
     step = window.step or max(1, window.samples // 2)
     return WindowSpec(
-        samples=window.samples, step=step, rate=rate, target=window.target, within=window.within, pad=window.pad
-    )
+        samples=window.samples, step=step, rate=rate, target=window.target, within=window.within, pad=window.pad,
+        fill_start=window.fill_start,
+    )  # fmt: skip
 
 
 def build_package(

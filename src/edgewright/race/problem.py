@@ -185,7 +185,7 @@ def fold_units(samples: Samples, window: WindowConfig | None) -> tuple[str, Indi
         return "session", sessions
     if samples.rate is not None:
         # Days are counted from the first row of each session, because a recording has no calendar time.
-        day = (samples.starts / samples.rate // DAY).astype(np.int64)
+        day = (np.maximum(samples.starts, 0) / samples.rate // DAY).astype(np.int64)
         days = np.unique(sessions * (int(day.max()) + 1) + day, return_inverse=True)[1].astype(np.int64)
         if days.max() + 1 >= FEWEST_DAYS:
             return "day", days

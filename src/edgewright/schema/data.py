@@ -104,10 +104,12 @@ class Samples(msgspec.Struct, frozen=True, kw_only=True):
         groups: shape (n,), person or machine; None when unknown.
         sessions: shape (n,), session or recording name.
         starts: shape (n,), index of the first row within its session; two windows of one session overlap
-            when their starts are nearer than a window's length.
+            when their starts are nearer than a window's length. With `window.fill_start`, a window that begins with
+            copies of a recording's first row starts so many rows before that row, below 0 in a session's first rows.
         columns: schema of the columns or channels.
         rate: samples a second, None for a table.
-        seconds: shape (n,), time of the first row since that of its recording; None when rows carry no time.
+        seconds: shape (n,), time of its first row that is no copy, since that of the recording; None when rows carry
+            no time.
     """
 
     X: Floats

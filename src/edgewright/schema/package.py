@@ -17,8 +17,9 @@ class WindowSpec(msgspec.Struct, frozen=True, kw_only=True):
     """How rows become a window: `samples` rows each, a new one every `step` rows, at `rate` rows a second.
 
     `target` says of which of its rows a regression tells the amount: 'last', 'first', 'max' or their 'mean', as all
-    packages from before that key. `within` and `pad` are those of the pipeline's windows: a stream has no labels to cut
-    by, labelled recordings that a package is scored on have.
+    packages from before that key. `fill_start`: copies of the first row come before it, after a gap, too, so that the
+    first window ends with that row. `within` and `pad` are those of the pipeline's windows: a stream has no labels to
+    cut by, labelled recordings that a package is scored on have.
     """
 
     samples: int
@@ -27,6 +28,7 @@ class WindowSpec(msgspec.Struct, frozen=True, kw_only=True):
     target: str = "mean"
     within: str = "label"
     pad: bool = False
+    fill_start: bool = False
 
 
 class PictureSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -173,13 +173,12 @@ def _forecast(
     rows = part.sides.test[np.isin(groups[part.sides.test], asked)]
     rows = rows[np.lexsort((starts[rows], groups[rows]))]
     found = as_target(model, answers_of(model, flow, rows, part.task), part.task)
-    window = config.window.samples if config.window else 1
+    # The first sample of a group ends with this row of it.
+    ends = config.window.samples - 1 if config.window and not config.window.fill_start else 0
     begun = {name: int(starts[groups == name].min()) for name in asked.tolist()}
     return Side(
         groups=tuple(groups[rows].tolist()),
-        rows=tuple(
-            int(start) - begun[name] + window - 1 for start, name in zip(starts[rows], groups[rows], strict=True)
-        ),
+        rows=tuple(int(start) - begun[name] + ends for start, name in zip(starts[rows], groups[rows], strict=True)),
         truth=tuple(part.samples.y[rows].astype(np.float64).tolist()),
         forecasts=tuple(np.asarray(found, np.float64).ravel().tolist()),
     )

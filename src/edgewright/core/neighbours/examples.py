@@ -80,17 +80,18 @@ def _stretches(path: Path, manifest: Manifest, column: str) -> Iterator[tuple[st
     starts = np.flatnonzero(np.concatenate([[True], labels[1:] != labels[:-1]]))
     whole = 0
     for start, end in zip(starts, [*starts[1:], len(values)], strict=True):
-        samples, at = _samples(values[start:end], manifest)
+        samples, at = _samples(values[start:end], manifest, begins=start == 0)
         whole += len(samples)
-        yield str(labels[start]), samples, [f"line {rows.lines[start + k]}" for k in at]
+        yield str(labels[start]), samples, [f"line {rows.lines[start + k]}" for k in np.maximum(at, 0)]
     if not whole:
         raise InputError(f"at least {_unit(manifest)}", f"{len(values)} rows", path.name)
 
 
-def _samples(values: Floats, manifest: Manifest) -> tuple[Floats, NDArray[np.int64]]:
+def _samples(values: Floats, manifest: Manifest, *, begins: bool) -> tuple[Floats, NDArray[np.int64]]:
     if manifest.window is None:
         return values.reshape(len(values), *manifest.shape), np.arange(len(values))
-    samples, at = cut(values, manifest.window.samples, manifest.window.step)
+    window = manifest.window
+    samples, at = cut(values, window.samples, window.step, fill_start=window.fill_start and begins)
     return np.ascontiguousarray(samples), at
 
 

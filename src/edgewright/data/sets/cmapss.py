@@ -41,11 +41,13 @@ class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
         cap: more cycles than this count as this many, because a new engine shows no wear yet; 0 does not cap.
         part: 'train' (engines that ran until they failed), 'test' (engines that stop before, with the published cycles
             that were left) or 'both'.
+        cycle: add the number of the cycle, from 1 for a new engine, as the first column.
     """
 
     subset: Literal["FD001", "FD002", "FD003", "FD004"] = "FD001"
     cap: Annotated[int, msgspec.Meta(ge=0)] = 125
     part: Literal["train", "test", "both"] = "train"
+    cycle: bool = False
 
 
 def _engines(config: Config, folder: Path, part: str) -> Iterator[Recording]:
@@ -66,7 +68,7 @@ def _engines(config: Config, folder: Path, part: str) -> Iterator[Recording]:
         name = f"{prefix}-{int(unit)}"
         yield Recording(
             name=name,
-            values=mine[:, 2:].astype(np.float32),
+            values=mine[:, 1 if config.cycle else 2 :].astype(np.float32),
             target=np.minimum(left, config.cap) if config.cap else left,
             groups=files.same(name, len(mine)),
         )
@@ -76,7 +78,7 @@ def _load(config: Config, folder: Path) -> DataSet:
     parts = ("train", "test") if config.part == "both" else (config.part,)
     return DataSet(
         name="cmapss",
-        columns=COLUMNS,
+        columns=(Column(name="cycle", unit=""), *COLUMNS) if config.cycle else COLUMNS,
         recordings=tuple(engine for part in parts for engine in _engines(config, folder, part)),
         target_name="cycles_left",
         group_name="engine",

@@ -131,7 +131,9 @@ class WindowCutter:
 
     def _fresh(self) -> Windower | None:
         window = self._window
-        return None if window is None else Windower(window.samples, window.step, self._channels)
+        if window is None:
+            return None
+        return Windower(window.samples, window.step, self._channels, fill_start=window.fill_start)
 
     def _windows(self, ready: Ready, window: Windower) -> SampleBatch | None:
         first, before = window.next_start, self._rows
@@ -145,6 +147,7 @@ class WindowCutter:
             return None
         starts = first + window.step * np.arange(len(windows))
         ends = starts + window.samples - 1
+        starts = np.maximum(starts, 0)  # copies are as well as the first row
         # The newest row that was not well, up to the end of each window.
         newest = np.full(len(ends), last_bad)
         if len(bad):

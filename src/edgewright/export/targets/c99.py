@@ -107,8 +107,9 @@ def objects_files(subject: Subject) -> dict[str, str]:
 
 def _steps(subject: Subject) -> dict[str, str]:
     """Return the network with a state, or causal convolutions, as a stream, where nothing needs the whole window."""
-    network = subject.integers
-    if network is None or not remembers(network):
+    network, stream = subject.integers, subject.stream
+    filled = stream is not None and stream.window is not None and stream.window.fill_start
+    if network is None or filled or not remembers(network):
         return {}
     try:
         return write_network_stream_c99(network, name=f"{subject.word}_steps")

@@ -126,7 +126,7 @@ def unseen(ran: Ran, dataset: DataSet) -> list[tuple[Recording, Part]]:
     if sides.by == "time":
         # The last part of every session judges.
         first = {
-            name: int(samples.starts[sides.test][samples.sessions[sides.test] == name].min())
+            name: max(0, int(samples.starts[sides.test][samples.sessions[sides.test] == name].min()))
             for name in np.unique(samples.sessions[sides.test]).tolist()
         }
         return [(one, (one.name, first[one.name], len(one.values))) for one in dataset.recordings if one.name in first]

@@ -12,7 +12,8 @@ from starlette.routing import Route
 
 from edgewright.core.pictures import takes_pictures
 from edgewright.core.prediction_input import answer_rows
-from edgewright.schema.errors import EdgewrightError
+from edgewright.core.predictor import Predictor
+from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import form_of, page_of, render, run_of, studio_of, text_of, told
 from edgewright.studio.pages import Page
 from edgewright.studio.pages.predict import predictor, predictor_or_reason
@@ -32,9 +33,15 @@ SENSORS = {
 }
 
 
+# The page sends a stream in pieces, each of which would be filled again.
+_FILLED = "The live test does not support window.fill_start. Use: edgewright predict -"
+
+
 def _page(request: Request) -> Response:
     location, folder, trace = run_of(request)
     opened, missing = predictor_or_reason(folder)
+    if opened is not None and _fills_start(opened):
+        opened, missing = None, _FILLED
     return render(
         request, "live_test.html", title=f"Live test: {trace.name}", place=location, name=trace.name, opened=opened,
         missing=missing,
@@ -43,11 +50,19 @@ def _page(request: Request) -> Response:
     )  # fmt: skip
 
 
+def _fills_start(opened: Predictor) -> bool:
+    window = opened.manifest.window
+    return window is not None and window.fill_start
+
+
 def _answer(request: Request, form: FormData) -> Response:
     """Answer the windows of some rows, as `edgewright predict` does; the page cuts the stream so that none is lost."""
     _, folder, _ = run_of(request)
     try:
-        found = list(answer_rows(predictor(folder), io.StringIO(text_of(form, "rows"), newline=""), "the rows"))
+        opened = predictor(folder)
+        if _fills_start(opened):
+            raise InputError("windows without copies", "window.fill_start", folder.name, "Use: edgewright predict -")
+        found = list(answer_rows(opened, io.StringIO(text_of(form, "rows"), newline=""), "the rows"))
     except EdgewrightError as error:
         return JSONResponse({"problem": told(error)}, 400)
     return JSONResponse({"answers": found})

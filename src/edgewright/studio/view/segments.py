@@ -135,10 +135,10 @@ def windows(dataset: DataSet, samples: Samples) -> Windows:
     names, inverse = np.unique(samples.sessions, return_inverse=True)
     order = np.argsort(inverse, kind="stable")
     for position, mine in enumerate(np.split(order, np.cumsum(np.bincount(inverse, minlength=len(names)))[:-1])):
-        before = 0
+        before, starts = 0, np.maximum(samples.starts, 0)
         for index, rows in pieces.get(str(names[position]), []):
-            hit = mine[(samples.starts[mine] >= before) & (samples.starts[mine] < before + len(rows))]
-            owner[hit], row[hit] = index, rows[samples.starts[hit] - before]
+            hit = mine[(starts[mine] >= before) & (starts[mine] < before + len(rows))]
+            owner[hit], row[hit] = index, rows[starts[hit] - before]
             before += len(rows)
     return Windows(owner, row, samples.X.shape[2] if samples.X.ndim == 3 else 1)
 

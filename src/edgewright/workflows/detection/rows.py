@@ -122,7 +122,9 @@ def read_watched(
     dataset, spec = _opened(data, kind, target, time, ignore)
     if package:
         manifest = read_package(package_path(package)).manifest
-        spec, columns = manifest.window, columns or tuple(column.name for column in manifest.columns)
+        columns = columns or tuple(column.name for column in manifest.columns)
+        # A detector judges windows of rows that came, without copies.
+        spec = manifest.window and msgspec.structs.replace(manifest.window, fill_start=False)
     if window is not None:
         spec = WindowSpec(samples=window[0], step=window[1], rate=dataset.rate)
     order = _order(dataset, columns)

@@ -153,7 +153,7 @@ def window_of(manifest: Manifest) -> WindowConfig | None:
     """How the package's windows are cut from labelled recordings."""
     if manifest.window is None:
         return None
-    keys = ("samples", "step", "within", "pad", "target")
+    keys = ("samples", "step", "within", "pad", "fill_start", "target")
     return msgspec.convert({key: getattr(manifest.window, key) for key in keys}, WindowConfig)
 
 

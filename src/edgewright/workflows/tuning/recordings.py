@@ -136,6 +136,7 @@ def _tape(
     group, start, end = part
     window = predictor.manifest.window
     samples, step = (window.samples, window.step) if window else (1, 1)
+    filled = window is not None and window.fill_start
     known = recording.time is not None and rate is not None
     time = recording.time[start:end] if known and recording.time is not None else np.arange(end - start) / (rate or 1.0)
     values = recording.values[start:end][:, order]
@@ -144,7 +145,7 @@ def _tape(
         if window is None:
             X, starts = values[a:b], np.arange(b - a)
         else:
-            X, starts = cut(np.ascontiguousarray(values[a:b]), samples, step)
+            X, starts = cut(np.ascontiguousarray(values[a:b]), samples, step, fill_start=filled)
         if len(starts):
             answers = [
                 predictor.predict(np.ascontiguousarray(X[i : i + _PIECE])).probabilities
