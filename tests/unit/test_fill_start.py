@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from c99_examples import WARNINGS, call, need
+from edgewright.core.csv.rows import read_csv
 from edgewright.core.executor import compile_graph
+from edgewright.core.neighbours.examples import read_samples
+from edgewright.core.package import package_bytes, parse_package
+from edgewright.core.prediction_input import answer_rows
+from edgewright.core.predictor import Predictor
+from edgewright.core.samples import to_samples
 from edgewright.core.windows import Windower
+from edgewright.core.windows import cut as cut_windows
 from edgewright.data.samples import cut, cut_in_parts
 from edgewright.device.agent.feed import WindowCutter
 from edgewright.device.timeline import Ready
@@ -22,6 +31,8 @@ from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Column, DataSet, Floats, Recording, Samples
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.graph import Graph
+from edgewright.workflows.scoring.workflow import window_of
+from runtime_example import window_parts
 from stream_example import CStream
 
 LABELS = ("rest", "walk", "fall")
@@ -136,3 +147,26 @@ def test_a_stream_is_filled_once() -> None:
     windower = Windower(3, 1, 1, fill_start=True)
     windows = [window for row in range(3) for window in windower.push(np.array([row]))]
     assert [window[0].tolist() for window in windows] == [[0, 0, 0], [0, 0, 1], [0, 1, 2]]
+
+
+def test_rows_of_a_file_are_answered_from_the_first_on(tmp_path: Path) -> None:
+    manifest, files = window_parts()
+    assert manifest.window is not None
+    manifest = msgspec.structs.replace(manifest, window=msgspec.structs.replace(manifest.window, fill_start=True))
+    predictor = Predictor(parse_package(package_bytes(manifest, files), "p"))
+    rows = np.random.default_rng(1).normal(size=(6, 2)).astype(np.float32)
+    text = "x,y\n" + "".join(f"{x!r},{y!r}\n" for x, y in rows.tolist())
+    windows, starts = cut_windows(rows, 8, 4, fill_start=True)
+    expected = np.asarray(predictor.predict(np.ascontiguousarray(windows)).predictions, np.float64).tolist()
+    answers = list(answer_rows(predictor, io.StringIO(text), "rows"))
+    assert [(one["place"], one["prediction"]) for one in answers] == list(
+        zip(("row 1", "row 5"), expected, strict=True)
+    )
+    (tmp_path / "rows.csv").write_text(text)
+    assert to_samples(read_csv(tmp_path / "rows.csv", name="rows"), manifest).tobytes() == windows.tobytes()
+    samples, places = read_samples(tmp_path / "rows.csv", manifest)
+    assert (samples.tobytes(), places) == (windows.tobytes(), ["line 2", "line 2"])
+    assert starts.tolist() == [-7, -3]
+    window = window_of(manifest)
+    assert window is not None
+    assert window.fill_start
