@@ -10,7 +10,7 @@ import numpy as np
 
 from edgewright.data.checks_columns import column_of
 from edgewright.data.quality import axes
-from edgewright.schema.data import DataSet
+from edgewright.schema.data import DataSet, Floats
 
 Table = dict[str, Any]
 Noise = float | list[float]
@@ -63,6 +63,12 @@ def motion_stages(
     others = {name: size for name, size in noise.items() if name not in triple}
     parts += _of_channels(others, samples, dataset.rate, level) if others else []
     return [{"kind": "gravity", "acceleration": triple}, {"kind": "union", "parts": parts}]
+
+
+def series_stages(name: str, X: Floats, level: Collection[str] = ()) -> list[Table]:
+    """Return the stages that turn rows that are series, shape (n, values), into features; arguments as above."""
+    spread = _rounded(_OF_SPREAD * float(np.nanstd(X))) or 1e-6
+    return [{"kind": "union", "parts": _of_channels({name: spread}, X.shape[1], None, level)}]
 
 
 def gravity_axes(dataset: DataSet, samples: int) -> tuple[int, int, int] | None:

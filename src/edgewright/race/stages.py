@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -11,10 +12,10 @@ import numpy as np
 from edgewright.core.catalogue import listing
 from edgewright.data.framing import SOUND
 from edgewright.race.contract import FEATURES, WINDOWS, Columns
-from edgewright.race.motion import motion_stages
+from edgewright.race.motion import motion_stages, series_stages
 from edgewright.race.problem import Problem, are_pictures
 from edgewright.schema.config import PipelineConfig
-from edgewright.schema.data import Floats, Samples
+from edgewright.schema.data import Floats
 
 Table = dict[str, Any]
 
@@ -96,18 +97,34 @@ def feature_stages(problem: Problem) -> tuple[Table, ...]:
     if is_sound(problem):
         return (*_sound_stages(problem), {"kind": "statistics", "features": ["mean", "std", "min", "max"]})
     names = [column.name for column in samples.columns]
-    return (FILL, *motion_stages(problem.dataset, samples.X.shape[2], names, _level(samples)))
+    return (FILL, *motion_stages(problem.dataset, samples.X.shape[2], names, _level(samples.X, names)))
 
 
-def _level(samples: Samples) -> list[str]:
+def shape_stages(problem: Problem) -> tuple[Table, ...]:
+    """Return the stages for counts of kernels beside features of windows, or of rows that are series.
+
+    The kernels are on the channels that arrive: only these are rounded alike by Python, ONNX and C.
+    """
+    samples = problem.samples
+    kernels = {"kind": "kernels", "channels": [column.name for column in samples.columns]}
+    stages = feature_stages(problem)
+    if samples.X.ndim == _ROWS:
+        level = _level(samples.X[:, None], [SERIES["kind"]])
+        stages = (IMPUTE, SERIES, *series_stages(SERIES["kind"], samples.X, level))
+        kernels = {"kind": "kernels"}
+    *before, union = stages
+    return (*before, {**union, "parts": [*union["parts"], kernels]})
+
+
+def _level(X: Floats, names: Sequence[str]) -> list[str]:
     """Return the channels whose mean hardly differs between windows, as where each recording was standardised.
 
     Scaled to a deviation of one, such a mean would be the rounding of float32, which differs between devices.
     """
-    X = np.asarray(samples.X, np.float64)
+    X = np.asarray(X, np.float64)
     moves = np.nanstd(np.nanmean(X, axis=2), axis=0)
     still = moves <= _STILL * np.nanstd(X, axis=(0, 2))
-    return [column.name for column, level in zip(samples.columns, still, strict=True) if level]
+    return [name for name, level in zip(names, still, strict=True) if level]
 
 
 def window_stages(problem: Problem, own: tuple[Table, ...]) -> tuple[Table, ...]:

@@ -25,11 +25,11 @@ _FEWEST_STEPS, _LOOKED_AT = 8, 1_000
 
 def suited(config: PipelineConfig, problem: Problem) -> PipelineConfig:
     """Return the pipeline with counts of kernels before its model; large values are compressed where they hide all."""
-    compressed = ({"kind": "compress"},) if _has_giants(problem) else ()
+    compressed = ({"kind": "compress"},) if has_giants(problem) else ()
     return msgspec.structs.replace(config, stages=(*config.stages, *compressed, {"kind": "kernels"}))
 
 
-def _has_giants(problem: Problem) -> bool:
+def has_giants(problem: Problem) -> bool:
     """Return whether a few values are so large that most windows would be rounded to a few whole numbers."""
     X = problem.samples.X
     X = np.asarray(X[:: -(-len(X) // _LOOKED_AT)], np.float64)

@@ -8,18 +8,13 @@ from edgewright.race.candidates import remounted_network
 from edgewright.race.contract import FEATURES
 from edgewright.race.pipeline_end import SCALE, pipeline_candidate
 from edgewright.race.problem import Problem
-from edgewright.race.stages import feature_stages
+from edgewright.race.stages import shape_stages
 from edgewright.schema.config import PipelineConfig
 
 
 def suited(config: PipelineConfig, problem: Problem) -> PipelineConfig:
-    """Return the pipeline with kernels among the features and copies of windows whose sensor is turned.
-
-    The kernels are on the channels that arrive: only these are rounded alike by Python, ONNX and C.
-    """
-    *before, union = feature_stages(problem)
-    kernels = {"kind": "kernels", "channels": [column.name for column in problem.samples.columns]}
-    stages = (*before, {**union, "parts": [*union["parts"], kernels]}, SCALE)
+    """Return the pipeline with kernels among the features and copies of windows whose sensor is turned."""
+    stages = (*shape_stages(problem), SCALE)
     return remounted_network.suited(msgspec.structs.replace(config, stages=stages), problem)
 
 

@@ -1,7 +1,8 @@
-"""The candidate of the race with kernels among the features of movements: its pipeline, and its exported forms."""
+"""The candidates of the race with kernels among features: their pipelines, and their exported forms."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -44,15 +45,38 @@ def movements(path: Path) -> PipelineConfig:
     return checked(table, "movements")
 
 
-def entrant_at(path: Path) -> tuple[Entrant, Problem]:
-    config = movements(path)
+def series(path: Path) -> PipelineConfig:
+    """Write rows of 60 values whose place of a bump or number of waves differs, and return a pipeline of them."""
+    rng = np.random.default_rng(0)
+    lines = [",".join([*(f"t{n}" for n in range(60)), "label"])]
+    for row in range(90):
+        values = np.sin(np.arange(60) * (0.2 + 0.25 * (row % 3))) + rng.normal(0.0, 0.3, 60)
+        lines.append(",".join([*(f"{value:.4f}" for value in values), "abc"[row % 3]]))
+    path.write_text("\n".join(lines) + "\n")
+    return checked({"name": "series", "data": {"kind": "csv", "path": str(path), "target": "label"},
+                    "model": {"kind": "linear"}, "refit": False}, "series")  # fmt: skip
+
+
+def giants(path: Path) -> PipelineConfig:
+    """Write the rows of `series`, every ninth of which is a million times as large, and return a pipeline."""
+    config = series(path)
+    header, *rows = path.read_text().splitlines()
+    cells = [row.split(",") for row in rows]
+    for number in range(0, len(cells), 9):
+        cells[number][:60] = [f"{1e6 * float(cell):.1f}" for cell in cells[number][:60]]
+    path.write_text("\n".join([header, *(",".join(row) for row in cells)]) + "\n")
+    return config
+
+
+def entrants_at(config: PipelineConfig) -> tuple[dict[str, Entrant], Problem]:
     problem = problem_of_pipeline(config)
-    entrants = {entrant.name: entrant for entrant in entrants_of(problem, config)}
-    return entrants["remounted_kernels"], problem
+    return {entrant.name: entrant for entrant in entrants_of(problem, config)}, problem
 
 
 def test_kernels_on_the_channels_that_arrive_stand_among_the_features_and_c_counts_in_integers(tmp_path: Path) -> None:
-    entrant, problem = entrant_at(tmp_path / "rows.csv")
+    entrants, problem = entrants_at(movements(tmp_path / "rows.csv"))
+    entrant = entrants["remounted_kernels"]
+    assert entrants["features_and_kernels"].config.stages == entrant.config.stages
     *before, union, scale = entrant.config.stages
     assert [stage["kind"] for stage in (*before, scale)] == ["fill", "gravity", "scale"]
     assert union["parts"][-1] == {"kind": "kernels", "channels": ["x", "y", "z"]}
@@ -67,12 +91,26 @@ def test_kernels_on_the_channels_that_arrive_stand_among_the_features_and_c_coun
     assert OP in {node.op for node in plan_graph(graph, False).before}
 
 
+def test_a_series_has_features_beside_kernels_unless_its_values_have_giants(tmp_path: Path) -> None:
+    entrants, _ = entrants_at(series(tmp_path / "rows.csv"))
+    *before, union, _ = entrants["features_and_kernels"].config.stages
+    assert [stage["kind"] for stage in before] == ["impute", "series"]
+    assert [part["kind"] for part in union["parts"]] == ["statistics", "unsteadiness", "statistics", "kernels"]
+    entrants, _ = entrants_at(giants(tmp_path / "giants.csv"))
+    assert "kernels" in entrants
+    assert "features_and_kernels" not in entrants
+
+
 @pytest.mark.slow
-def test_every_form_of_the_pipeline_agrees(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("made", "name"),
+    [(movements, "remounted_kernels"), (movements, "features_and_kernels"), (series, "features_and_kernels")],
+)
+def test_every_form_of_the_pipeline_agrees(made: Callable[[Path], PipelineConfig], name: str, tmp_path: Path) -> None:
     need_compiler()
-    entrant, _ = entrant_at(tmp_path / "rows.csv")
-    training = msgspec.structs.replace(entrant.config.training, epochs=4)
-    result = run_pipeline(msgspec.structs.replace(entrant.config, training=training), out=tmp_path / "runs")
+    config = entrants_at(made(tmp_path / "rows.csv"))[0][name].config
+    training = msgspec.structs.replace(config.training, epochs=4)
+    result = run_pipeline(msgspec.structs.replace(config, training=training), out=tmp_path / "runs")
     record = prove_place(str(result.folder))
     assert record.passed
     assert any("C99" in form.name for form in record.forms)
