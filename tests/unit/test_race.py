@@ -115,6 +115,25 @@ def test_a_heat_without_time_for_the_best_compares_nothing(tmp_path: Path, monke
     assert record.chosen in ("rules", "tree")
 
 
+def test_the_first_heat_leaves_time_for_more_folds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("majority", "threshold", "linear", "tree", "rules", "forest")
+    race = race_of(table(tmp_path / "rows.csv", kind="product"), names, budget_s=1_000.0)
+    measure = race.measure
+
+    def slow(standing: Standing, folds: Sequence[HeatFold]) -> bool:
+        """Let more than half of the budget seem to be used from the first on."""
+        answered = measure(standing, folds)
+        race._spent = 501.0
+        return answered
+
+    monkeypatch.setattr(race, "measure", slow)
+    record = race.run()
+    heats = {entrant.name: entrant.heats for entrant in record.entrants}
+    assert heats["forest"] == 0
+    assert heats[record.chosen] == 3
+    assert record.ended == "half of its 1000 CPU seconds were used before all were measured"
+
+
 def test_the_race_is_shown_on_a_terminal_while_it_goes_on(tmp_path: Path) -> None:
     sheet = io.StringIO()
     race = race_of(table(tmp_path / "rows.csv"), ("majority", "threshold", "rules"))

@@ -42,6 +42,7 @@ PRIOR_DEVIATION = 0.5
 # So many are measured whatever they cost. After a heat as many go on, and those that are not behind the best by so many
 # standard errors.
 _FEWEST, _SURELY = 4, 2.0
+_LATE = "no time was left for it"
 
 
 @dataclass
@@ -155,18 +156,19 @@ class Race:
     def _heat(self, heat: Heat, racing: list[Standing], number: int) -> list[Standing]:
         """Hold a heat and return the entrants that go on, best first.
 
-        From the second heat on the best come first, and none is measured in the place of one before it that has no
-        time left. Such a heat compares only if the best had theirs.
+        The first heat leaves half of the budget, so that its best are compared on more folds. From the second heat on
+        the best come first, and none is measured in the place of one before it that has no time left. Such a heat
+        compares only if the best had theirs.
         """
-        folds = self.heats.of(heat)
+        folds, most_s = self.heats.of(heat), self.budget_s if number > 1 else self.budget_s / 2
         finished: list[Standing] = []
         for place, standing in enumerate(racing):
             fresh = [fold for fold in folds if fold not in standing.answers]
             expected = standing.per_sample_s * sum(len(fold.train) for fold in fresh)
-            if self._spent + expected > self.budget_s and (standing.record.heats or len(finished) >= _FEWEST):
-                self._ended = f"its {self.budget_s:.0f} CPU seconds were used"
+            if self._spent + expected > most_s and (standing.record.heats or len(finished) >= _FEWEST):
+                self._ended = f"its {self.budget_s:.0f} CPU seconds were used" if number > 1 else ""
                 for other in racing[place:]:
-                    other.note(verdict="no time was left for it")
+                    other.note(verdict=_LATE)
                 break
             if self.measure(standing, folds):
                 finished.append(standing)
@@ -263,6 +265,7 @@ class Race:
     def record(self) -> RaceRecord:
         """Return what is known so far."""
         chosen, why, ceiling = self._choose()
+        late = any(standing.record.verdict == _LATE for standing in self.standings)
         return RaceRecord(
             **self.facts(),
             entrants=tuple(
@@ -272,7 +275,12 @@ class Race:
             chosen=chosen.entrant.name,
             why=why,
             ceiling=ceiling,
-            ended=self._ended or "nothing that is left could change the choice",
+            ended=self._ended
+            or (
+                f"half of its {self.budget_s:.0f} CPU seconds were used before all were measured"
+                if late
+                else "nothing that is left could change the choice"
+            ),
             budget_s=self.budget_s,
             cpu_seconds=self._spent,
         )
