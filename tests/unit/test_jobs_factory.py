@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
@@ -290,6 +291,10 @@ def test_the_intervals_of_engines_hold_on_engines_never_trained_on(tmp_path: Pat
     record = cli.json("jobs", "run", folder, "--data", shared_data("cmapss"), "--out", tmp_path)
     figures = {one["name"]: one["value"] for step in record["steps"] for one in step["figures"]}
     assert 0.84 <= figures["coverage"] <= 0.95
+    folds = json.loads(next(tmp_path.rglob("folds.json")).read_text())
+    test = folds["folds"][0]["test"]
+    rows = [row for name, row in zip(test["groups"], test["rows"], strict=True) if name == test["groups"][0]]
+    assert rows == list(range(folds["rows"][test["groups"][0]])), "a forecast a cycle, from the first on"
     assert figures["failed"] <= 0.2
     assert figures["unused"] < figures["unused_by_age"] / 2
 

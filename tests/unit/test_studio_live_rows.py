@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from studio_example import client
+from edgewright.core.package import write_package
+from runtime_example import window_parts
+from studio_example import client, record
 
 
 def test_whole_lines_are_given_once(tmp_path: Path) -> None:
@@ -39,3 +42,15 @@ def test_nothing_else_is_given(tmp_path: Path, address: str, status: int) -> Non
         (root / name).write_text("secret\n")
     answer = client(root).get(f"/live-rows/{address}")
     assert (answer.status_code, "secret\n" in answer.text) == (status, False)
+
+
+def test_pieces_of_a_stream_are_not_filled(tmp_path: Path) -> None:
+    manifest, files = window_parts()
+    assert manifest.window is not None
+    manifest = msgspec.structs.replace(manifest, window=msgspec.structs.replace(manifest.window, fill_start=True))
+    record(tmp_path, "level")
+    write_package(tmp_path / "level" / "level.edge", manifest, files)
+    studio = client(tmp_path)
+    assert "does not support window.fill_start" in studio.get("/live-test/level").text
+    answer = studio.post("/live-test/level", data={"rows": "x,y\n1,2\n"})
+    assert (answer.status_code, "window.fill_start" in answer.json()["problem"]) == (400, True)
