@@ -97,6 +97,16 @@ def test_more_bands_than_bins_are_refused(waves: Floats) -> None:
         build(spectral.STAGE, {"bands": 200}).fit(waves)
 
 
+def test_bands_need_no_rate_and_hertz_do(waves: Floats) -> None:
+    bands = {"features": ["bands"], "bands": 4}
+    fast, unknown = build(spectral.STAGE, bands), build(spectral.STAGE, bands, rate=None)
+    np.testing.assert_array_equal(unknown.fit_transform(waves), fast.fit_transform(waves))
+    assert list(unknown.get_feature_names_out()[:2]) == ["ax 0-0.125 of the rate", "ax 0.125-0.25 of the rate"]
+    for table in ({"features": ["peak"]}, {"features": ["bands"], "edges": [0.0, 0.2, 0.5]}):
+        with pytest.raises(InputError, match="expected a sampling rate"):
+            build(spectral.STAGE, table, rate=None)
+
+
 def test_union_puts_parts_side_by_side_and_refuses_windows(waves: Floats) -> None:
     parts = [{"kind": "statistics", "features": ["mean"]}, {"kind": "flatten"}]
     both = build(union.STAGE, {"parts": parts}).fit(waves)

@@ -95,7 +95,8 @@ def test_a_series_has_features_beside_kernels_unless_its_values_have_giants(tmp_
     entrants, _ = entrants_at(series(tmp_path / "rows.csv"))
     *before, union, _ = entrants["features_and_kernels"].config.stages
     assert [stage["kind"] for stage in before] == ["impute", "series"]
-    assert [part["kind"] for part in union["parts"]] == ["statistics", "unsteadiness", "statistics", "kernels"]
+    kinds = ["statistics", "spectral", "unsteadiness", "statistics", "kernels"]
+    assert [part["kind"] for part in union["parts"]] == kinds
     entrants, _ = entrants_at(giants(tmp_path / "giants.csv"))
     assert "kernels" in entrants
     assert "features_and_kernels" not in entrants

@@ -93,6 +93,26 @@ def test_windows_with_gravity_get_features_of_the_body() -> None:
     assert [stage["kind"] for stage in motion_stages(made, 125)] == ["union"]
 
 
+def test_windows_without_a_rate_get_equal_bands() -> None:
+    (union,) = motion_stages(stream(), 128)
+    (bands,) = [part for part in union["parts"] if part["kind"] == "spectral"]
+    assert (bands["features"], bands["bands"], "edges" in bands) == (["bands"], 8, False)
+
+
+def test_a_few_giants_do_not_make_the_noise_of_a_channel() -> None:
+    """Of these, noise of 1 % of the spread would be 10, above all other values."""
+    values = np.random.default_rng(1).normal(size=(2_000, 1)).astype(np.float32)
+    giant = values.copy()
+    giant[:40] = 10_000
+
+    def noise(values: Any) -> float:  # noqa: ANN401 - an array
+        dataset = DataSet(name="d", columns=(Column(name="a"),), recordings=(Recording(name="r", values=values),))
+        (union,) = motion_stages(dataset, 64)
+        return float(union["parts"][0]["noise"])
+
+    assert noise(values) == noise(giant) == pytest.approx(0.01)
+
+
 def test_so_many_features_are_kept_before_they_are_scaled() -> None:
     scale = {"kind": "scale", "method": "standard"}
     stages = [{"kind": "fill"}, *motion_stages(stream(rate=50.0), 125), scale]

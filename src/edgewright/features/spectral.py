@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,9 @@ from edgewright.graph.stage import Context, Stage, StageConfig
 from edgewright.graph.transformer import require, require_rate
 from edgewright.schema.errors import InputError
 
+# Features in Hz, which need a sampling rate.
+_IN_HZ = ("peak", "centroid", "spread")
+
 
 class SpectralConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Features of the power spectrum of each channel of a window.
@@ -25,7 +29,8 @@ class SpectralConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fiel
         features: computed for each channel: bands (power in each band), energy (of all bins), peak (dominant
             frequency, Hz), peak_power, centroid (mean frequency, Hz), spread (Hz), entropy (0: one tone, 1: noise),
             flatness (0: tones, 1: noise).
-        bands: number of equal bands up to half the rate.
+        bands: number of equal bands up to half the rate, which need not be known: then `features` leaves out what is in
+            Hz.
         edges: of the bands in Hz, rising; overrides `bands`.
         window: taper before the transform.
         detrend: take off the window's mean first.
@@ -54,11 +59,11 @@ class Spectral(ChannelFeatures):
 
     Args:
         features: names of the measures.
-        edges: of the bands, Hz.
+        edges: of the bands, Hz; shares of the rate where that is not known.
         window: 'hann' or 'none'.
         detrend: take off the mean first.
         log: logarithms of powers.
-        rate: samples a second.
+        rate: samples a second, None where it is not known.
         length: of the transform, the window followed by zeros; the window itself when None.
 
     Attributes:
@@ -77,7 +82,7 @@ class Spectral(ChannelFeatures):
     detrend: bool = True
     log: bool = True
     floor: float = 1e-4
-    rate: float = 50.0
+    rate: float | None = 50.0
     length: int | None = None
 
     def formula(self, x: Value) -> Value:
@@ -98,18 +103,19 @@ class Spectral(ChannelFeatures):
         x, samples = self._chosen(x), int(self.shape_[1])
         cosine, sine = _dft.matrices(samples, self.window, self.length)
         power = _dft.power(centre(x, 2) if self.detrend else x, cosine, sine)
-        frequencies = _dft.frequencies(self.length or samples, self.rate)
+        frequencies = _dft.frequencies(self.length or samples, self.rate or 1.0)
         return Spectrum(power, frequencies, np.asarray(self.guard_, np.float32))
 
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
-        frequencies = _dft.frequencies(self.length or X.shape[2], self.rate)
+        frequencies = _dft.frequencies(self.length or X.shape[2], self.rate or 1.0)
         if "bands" in self.features:
             empty = np.flatnonzero(band_matrix(frequencies, self.edges).sum(axis=0) == 0)
             if len(empty):
                 low, high = self.edges[empty[0]], self.edges[empty[0] + 1]
+                unit = self._unit()
                 raise InputError(
-                    f"bands wider than the resolution of {frequencies[1]:.3g} Hz",
-                    f"{low:g} to {high:g} Hz, which holds no bin",
+                    f"bands wider than the resolution of {frequencies[1]:.3g} {unit}",
+                    f"{low:g} to {high:g} {unit}, which holds no bin",
                     self._where(),
                     "Use fewer bands or longer windows",
                 )
@@ -118,6 +124,9 @@ class Spectral(ChannelFeatures):
         # would otherwise show the rounding of float32 as a feature.
         band = self.guard_[:, None] / np.float32(len(self.edges) - 1)
         self.floors_ = {f: band if f == "bands" else self.guard_ for f in self.features if self.log and f in POSITIVE}
+
+    def _unit(self) -> str:
+        return "Hz" if self.rate else "of the rate"
 
     def _noise_power(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
         """Power of the noise where it is given, else `floor` of the mean training power, for each channel used."""
@@ -136,7 +145,7 @@ class Spectral(ChannelFeatures):
             words = ("log " if self.log and feature in POSITIVE else "") + feature.replace("_", " ")
             if feature == "bands":
                 spans = list(zip(self.edges[:-1], self.edges[1:], strict=True))
-                out += [f"{name} {low:.4g}-{high:.4g} Hz" for name in used for low, high in spans]
+                out += [f"{name} {low:.4g}-{high:.4g} {self._unit()}" for name in used for low, high in spans]
             else:
                 # 'energy' of a spectrum without its mean is another number than 'energy' of the samples
                 out += [f"{name} {'spectral ' if feature != 'peak' else ''}{words}" for name in used]
@@ -153,7 +162,8 @@ def band_matrix(frequencies: NDArray[np.float64], edges: tuple[float, ...]) -> N
 
 def _build(config: SpectralConfig, context: Context) -> Spectral:
     require(context, "spectral", (2,))
-    rate = require_rate(context, "spectral")
+    hertz = config.edges or set(config.features) & set(_IN_HZ)
+    rate = require_rate(context, "spectral") if hertz else context.rate or 1.0
     known = ("bands", *MEASURES)
     for feature in config.features or ("",):
         if feature not in known:
@@ -167,18 +177,26 @@ def _build(config: SpectralConfig, context: Context) -> Spectral:
         raise InputError("windows of at least 4 samples", str(context.shape[1]), "stage spectral")
     length = _dft.fast_length(context.shape[1])
     return made_of_channels(
-        Spectral, config, context, edges=edges, length=None if length == context.shape[1] else length
-    )
+        Spectral, config, context, edges=edges, rate=float(context.rate) if context.rate else None,
+        length=None if length == context.shape[1] else length,
+    )  # fmt: skip
 
 
 def _why(estimator: Spectral) -> str:
     channels, samples = estimator.shape_
     out, other = len(estimator.get_feature_names_out()), _dft.cheaper_length(samples)
     hint = f" Windows of {other} samples instead of {samples} halve the steps of the spectrum." if other else ""
+    rate = f" at {estimator.rate:g} Hz" if estimator.rate else ""
     return (
-        f"Steps, tremor and machines have typical frequencies: {channels} x {samples} values at {estimator.rate:g} Hz "
-        f"become {out} numbers with a resolution of {estimator.rate / samples:.3g} Hz.{hint}"
+        f"Steps, tremor and machines have typical frequencies: {channels} x {samples} values{rate} become {out} "
+        f"numbers with a resolution of {(estimator.rate or 1.0) / samples:.3g} {estimator._unit()}.{hint}"
     )
+
+
+def _read_back(given: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    # Without a rate bands are equal, and no edge can be said in Hz.
+    equal = {} if given["rate"] else {"edges": (), "bands": len(given["edges"]) - 1}
+    return {**used_channels(given, context), **equal}
 
 
 STAGE = Stage(
@@ -191,5 +209,5 @@ STAGE = Stage(
         "band = sum of P; centroid = sum f P / sum P; peak = sum f r^8 / sum r^8 with r = P / max P; "
         "entropy = -sum p log p / log K"
     ),
-    read_back=used_channels,
+    read_back=_read_back,
 )

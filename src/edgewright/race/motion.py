@@ -20,8 +20,13 @@ _LAGS = (4, 6, 8, 10, 12, 16, 20, 24, 32)
 _OF_GRAVITY, _OF_SPREAD = 0.002, 0.01
 # Fewest rows of a window whose parts and spectrum say something, and rows a second for a filter at 0.8 Hz.
 _FEWEST_ROWS, _FEWEST_HZ = 32, 4.0
-# Edges of bands in Hz in which people move, as of the pipelines `hapt` and `watch`; fewer are equal bands.
+# Edges of bands in Hz in which people move, as of the pipelines `hapt` and `watch`; fewer are equal bands. So many
+# equal bands where no rate is known.
 _EDGES_HZ, _FEWEST_BANDS = (0.3, 0.6, 1.0, 1.4, 1.8, 2.2, 3.0, 3.8, 5.0, 6.5, 8.8, 12.7, 25.0), 4
+_EQUAL_BANDS = 8
+# Median deviation, as a share of the spread, below which a few giants make the spread; and what float32 can tell.
+# A median deviation of normal values is 1 / 1.4826 of their spread.
+_GIANTS, _SMALLEST, _NORMAL = 0.1, 1e-4, 1.4826
 # Channels whose pairs are compared.
 _CORRELATED = 6
 # Words of channel names that say what a sensor measures; what is left says where it is worn.
@@ -45,7 +50,7 @@ def motion_stages(
         level: names of columns whose mean is the same in every window, so that it says nothing.
     """
     names = [column.name for column in dataset.columns]
-    noise = {name: _spread(dataset, index) for index, name in enumerate(names) if not kept or name in kept}
+    noise = {name: _noise(column_of(dataset, index)) for index, name in enumerate(names) if not kept or name in kept}
     indices = gravity_axes(dataset, samples)
     if indices is None or not {names[index] for index in indices} <= noise.keys():
         return [{"kind": "union", "parts": _of_channels(noise, samples, dataset.rate, level)}]
@@ -67,8 +72,7 @@ def motion_stages(
 
 def series_stages(name: str, X: Floats, level: Collection[str] = ()) -> list[Table]:
     """Return the stages that turn rows that are series, shape (n, values), into features; arguments as above."""
-    spread = _rounded(_OF_SPREAD * float(np.nanstd(X))) or 1e-6
-    return [{"kind": "union", "parts": _of_channels({name: spread}, X.shape[1], None, level)}]
+    return [{"kind": "union", "parts": _of_channels({name: _noise(X)}, X.shape[1], None, level)}]
 
 
 def gravity_axes(dataset: DataSet, samples: int) -> tuple[int, int, int] | None:
@@ -138,18 +142,23 @@ def _rhythm(channels: list[str], noise: Noise, samples: int, rate: float | None)
     if samples < _FEWEST_ROWS:
         return []
     steady = {"kind": "unsteadiness", "parts": 4, "channels": channels, "noise": noise}
-    if not rate:
-        return [steady]
-    edges = [_EDGES_HZ[0]]
-    for edge in (*_EDGES_HZ[1:], rate / 2):
-        if edges[-1] + 1.1 * rate / samples < edge <= rate / 2:
-            edges.append(edge)
-    bands: Table = {"edges": edges} if len(edges) > _FEWEST_BANDS else {"bands": _FEWEST_BANDS}
+    bands: Table = {"bands": _EQUAL_BANDS}
+    if rate:
+        edges = [_EDGES_HZ[0]]
+        for edge in (*_EDGES_HZ[1:], rate / 2):
+            if edges[-1] + 1.1 * rate / samples < edge <= rate / 2:
+                edges.append(edge)
+        bands = {"edges": edges} if len(edges) > _FEWEST_BANDS else {"bands": _FEWEST_BANDS}
     return [{"kind": "spectral", "features": ["bands"], **bands, "channels": channels, "noise": noise}, steady]
 
 
-def _spread(dataset: DataSet, index: int) -> float:
-    deviation = float(np.nanstd(column_of(dataset, index).astype(np.float64)))
+def _noise(values: Floats) -> float:
+    """Return the noise of a channel: a share of its spread, which a few giants do not make."""
+    values = values.astype(np.float64)
+    deviation = float(np.nanstd(values))
+    usual = _NORMAL * float(np.nanmedian(np.abs(values - np.nanmedian(values))))
+    if 0 < usual < _GIANTS * deviation:
+        deviation = max(usual, _SMALLEST * deviation)
     return _rounded(_OF_SPREAD * deviation) or 1e-6
 
 
