@@ -41,6 +41,13 @@ def table(path: str = "my.csv", *, people: int = 6, rows: int = 120) -> str:
     return path
 
 
+def test_init_makes_the_folder_it_writes_into(cli: Cli) -> None:
+    cli("init", table(), "--yes", "--out", "deep/new")
+    made = tomllib.loads(Path("deep/new/pipeline.toml").read_text())
+    assert made["data"]["path"] == "../../my.csv"
+    assert Path("deep/new/data.md").is_file()
+
+
 def test_a_file_becomes_a_pipeline_with_the_reason_of_each_choice(cli: Cli) -> None:
     out = cli("init", table(people=20), "--yes")
     assert "then: edgewright export runs/my --to c99" in out

@@ -9,6 +9,7 @@ import click
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import argument, declare, option, refuse_existing
 from edgewright.cli.own_data import OwnDataOptions, echo_choices, first_pipeline
+from edgewright.schema.errors import OutputError
 
 
 @declare("init", epilog="Example: edgewright init my.csv --target label --group person")
@@ -16,7 +17,7 @@ def command(
     options: OwnDataOptions,
     data: str = argument(),
     yes: bool = option("--yes", "-y", help="Take what the data suggest, without questions."),
-    out: Path = option(metavar="DIR", default=Path(), help="Folder for pipeline.toml and data.md."),
+    out: Path = option(metavar="DIR", default=Path(), help="Folder for pipeline.toml and data.md; made if missing."),
     force: bool = option(help="Replace pipeline.toml and data.md."),
 ) -> None:
     """Write a first pipeline for DATA (a CSV, Parquet or WAV file, or a folder of them).
@@ -24,15 +25,17 @@ def command(
     Looks at the data, asks at most five questions on a terminal, compares models on validation samples, and writes a
     commented pipeline.toml with the reason of each choice, and data.md with what was found. Next: edgewright run.
     """
-    from edgewright.core.files import write_together
+    from edgewright.core.files import os_errors, write_together
 
     pipeline, document = out / "pipeline.toml", out / "data.md"
-    for file in (pipeline, document):
+    for file in (pipeline, document) if out.exists() else ():
         refuse_existing(file, force)
     with loading():
         import edgewright.workflows.own_data.document  # noqa: F401
 
     proposal, files = first_pipeline(options, data, yes, out)
+    with os_errors(OutputError, "to make a folder", out):
+        out.mkdir(parents=True, exist_ok=True)
     write_together(files)
     echo_choices(proposal)
     name = proposal.table["name"]
