@@ -29,9 +29,8 @@ def statistic(metric: str, truth: Array, answers: Array) -> Statistic:
         return lambda rows: float(np.sqrt(square[rows].mean()))
     if metric == "average_precision":
         names, counts = np.unique(truth, return_counts=True)
-        rare, y = int(np.argmin(counts)), np.searchsorted(names, truth)
-        columns = np.stack([answers if column == rare else -answers for column in range(2)], axis=1)
-        return lambda rows: average_precision(y[rows], columns[rows])
+        wanted = truth == names[np.argmin(counts)]
+        return lambda rows: average_precision(wanted[rows], answers[rows])
     names = np.unique(np.concatenate([truth, answers]))
     true, answer = (np.searchsorted(names, labels).astype(np.int64) for labels in (truth, answers))
     if metric == "accuracy":

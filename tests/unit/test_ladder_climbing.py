@@ -12,7 +12,7 @@ from edgewright.core.state_machine.machine import Machine as StateMachine
 from edgewright.core.state_machine.validation import read_table
 from edgewright.race.candidates.state_machine import Machine, states
 from edgewright.race.judge import ComparisonCriteria
-from edgewright.race.metrics import METRICS, average_precision, choose
+from edgewright.race.metrics import METRICS, choose
 from edgewright.schema.errors import CheckFailedError, UnknownNameError
 from edgewright.search.ladder.measurement import run_rung
 from edgewright.search.ladder.model_comparison import LadderState
@@ -88,7 +88,7 @@ def test_scores_are_scikit_learns() -> None:
     y = (rng.random(500) < 0.1).astype(np.int64)
     score = np.round(rng.random(500) + 0.3 * y, 1).astype(np.float32)
     answers = np.stack([1.4 - score, score], axis=1)
-    assert average_precision(y, answers) == pytest.approx(average_precision_score(y, score))
+    assert METRICS["average-precision"].score(y, answers) == pytest.approx(average_precision_score(y, score))
     reported = METRICS["balanced-accuracy"].score(y, answers)
     assert reported == pytest.approx(balanced_accuracy_score(y, np.argmax(answers, axis=1)))
 

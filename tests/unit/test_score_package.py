@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.metrics import average_precision_score
 
 from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.package import read_package
+from edgewright.core.predictor import Predictor
 from edgewright.data.samples import cut, cut_in_parts
 from edgewright.pipeline.run import RunResult
 from edgewright.schema.config import WindowConfig
@@ -92,6 +95,18 @@ def test_data_of_one_class_are_scored(made: RunResult, tmp_path: Path, cli: Cli)
     assert record["samples"] == len(ones)
     assert record["figures"]["accuracy"]["value"] == record["figures"]["recall.on"]["value"]
     assert "recall.off" not in record["figures"]
+
+
+def test_average_precision_is_a_figure_of_each_class_and_printed(made: RunResult, tmp_path: Path, cli: Cli) -> None:
+    data = write_rows(tmp_path / "rows.csv")
+    figures = cli.json("score", made.folder, "--data", data)["figures"]
+    readings = np.array([[float(a), float(b)] for a, b, _ in rows()], np.float32)
+    answers = Predictor(next(made.folder.glob("*.edge")), engine="numpy").predict(readings).probabilities
+    for column, label in enumerate(("off", "on")):
+        expected = average_precision_score([row[-1] == label for row in rows()], answers[:, column])
+        assert figures[f"average_precision.{label}"]["value"] == pytest.approx(expected, abs=1e-3)
+    text = cli("score", made.folder, "--data", data, "--need", "average_precision.on>=0.1")
+    assert re.search(r"Average precision: off [01]?\.\d{3}, on [01]?\.\d{3}\.", text)
 
 
 def test_a_class_can_be_left_out(made: RunResult, tmp_path: Path, cli: Cli) -> None:

@@ -57,10 +57,8 @@ def _balanced(y: NDArray[Any], answers: Floats) -> float:
     return float(recall.mean())
 
 
-def average_precision(y: NDArray[Any], answers: Floats) -> float:
-    """Compute the average precision of the rarer class; samples with equal probability share one threshold."""
-    rare = int(np.argmin(np.bincount(y, minlength=TWO)))
-    wanted, score = y == rare, answers[:, rare]
+def average_precision(wanted: NDArray[np.bool_], score: Floats) -> float:
+    """Compute the average precision of the wanted samples, 0 without any; equal scores share one threshold."""
     order = np.argsort(-score, kind="stable")
     hits = np.cumsum(wanted[order])
     ends = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)
@@ -70,13 +68,18 @@ def average_precision(y: NDArray[Any], answers: Floats) -> float:
     return float((np.diff(recall, prepend=0.0) * hits[ends] / (ends + 1.0)).sum())
 
 
+def _of_rarer(y: NDArray[Any], answers: Floats) -> float:
+    rare = int(np.argmin(np.bincount(y, minlength=TWO)))
+    return average_precision(y == rare, answers[:, rare])
+
+
 METRICS = {
     m.name: m
     for m in (
         Metric("accuracy", True, lambda y, a: metrics.accuracy(y, _best(a)), "classification", "accuracy"),
         Metric("balanced-accuracy", True, _balanced, "classification", "balanced accuracy"),
         Metric("macro-f1", True, lambda y, a: metrics.macro_f1(y, _best(a), a.shape[1]), "classification", "macro-F1"),
-        Metric("average-precision", True, average_precision, "binary", "average precision"),
+        Metric("average-precision", True, _of_rarer, "binary", "average precision"),
         Metric("mae", False, lambda y, a: float(np.abs(a[:, 0] - y).mean()), "regression", "mean absolute error"),
         Metric(
             "rmse",

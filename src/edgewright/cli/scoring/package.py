@@ -27,10 +27,16 @@ def _show(console: Terminal, score: Score) -> None:
     from edgewright.trace.sections.anomalies import anomalies_blocks
     from edgewright.trace.sections.evaluation import evaluation_blocks
     from edgewright.trace.sections.objects import objects_blocks
-    from edgewright.trace.view_blocks import Table, row
+    from edgewright.trace.view_blocks import Table, line, row
+    from edgewright.workflows.scoring.workflow import AVERAGE_PRECISION
 
     found = score.evaluation
     blocks = [*evaluation_blocks(found), *objects_blocks(found), *anomalies_blocks(found)]
+    ranked = [
+        f"{name.removeprefix(AVERAGE_PRECISION)} {fraction(figure.value)}"
+        for name, figure in score.figures.items() if name.startswith(AVERAGE_PRECISION)
+    ]  # fmt: skip
+    blocks += [line(f"Average precision: {', '.join(ranked)}.")] if ranked else []
     if len(score.forms) > 1:
         classes, objects = found is not None and bool(found.labels), bool(objects_blocks(found))
         first, rows = score.forms[0].name, []

@@ -28,6 +28,7 @@ from edgewright.pipeline.pipeline import Pipeline
 from edgewright.pipeline.provenance import remembered
 from edgewright.pipeline.store import INDEX
 from edgewright.pipeline.variants import recording_engine
+from edgewright.race.metrics import average_precision
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.data import Floats, Labels, Samples
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -74,6 +75,8 @@ def _checked(text: str, figures: Mapping[str, Interval]) -> NeedRow:
     return NeedRow(text=text.strip(), figure=figure, met=_COMPARE[sign](figure, limit))
 
 
+AVERAGE_PRECISION = "average_precision."
+"""How the names of the figures begin that say how well confidence ranks the samples of a class before all others."""
 _OWN_PARTS = ("train", "validation", "test")
 _PIECE_ROWS, _PIECE_BYTES = 16_384, 2**20
 
@@ -285,6 +288,9 @@ def _evaluated(
         if row.recall_interval is not None and row.support:
             figures[f"recall.{row.label}"] = row.recall_interval
         figures[f"precision.{row.label}"] = _alone(row.precision)
+    for label, given in zip(manifest.labels, answers.T, strict=True):
+        if (wanted := np.asarray(truth) == label).any():
+            figures[f"{AVERAGE_PRECISION}{label}"] = _alone(average_precision(wanted, given))
     return found, figures
 
 
