@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 import trace_example as example
-from edgewright.schema.trace import EvaluationRecord, Interval, LeftOutRecord, SimplestRecord
+from edgewright.schema.trace import EvaluationRecord, Interval, LayerRecord, LeftOutRecord, SimplestRecord
+from edgewright.trace.compare import Entry, compare
+from edgewright.trace.html import page_html
 from edgewright.trace.insight import key_insight, reduction, trace_insight
 from edgewright.trace.readiness import NO_MODEL, NOT_READY, READY, WEAK, agrees, shortfalls, state_of, verdict
 from edgewright.training.metrics import wilson
@@ -63,6 +65,25 @@ def test_regression() -> None:
         example.evaluation(), accuracy=None, macro_f1=None, regression={"r2": 0.91, "mae": 1.5}
     )
     assert "explain 91.0 % of the variance" in key_insight(evaluation=record, layers=example.layers()).sentence
+
+
+def test_what_is_said_of_trees_is_about_trees() -> None:
+    compression = example.compression()
+    form = msgspec.structs.replace(compression.variants[0], weight_bytes=0)
+    layer = LayerRecord(
+        name="boosting", kind="boosting", shape_out=(3,), parameters=15_441, macs=0, activation_bytes=12,
+        activation="softmax", formula="sum of 90 trees",
+    )  # fmt: skip
+    trees = msgspec.structs.replace(
+        example.trace(), layers=(layer,), stages=(), compression=msgspec.structs.replace(compression, variants=(form,))
+    )
+    assert trace_insight(trees).sentence.startswith("A sum of boosted decision trees can answer 87.9 % of samples")
+    said = page_html(trees)
+    assert "float weights" not in said
+    assert "15,441 stored numbers" in said
+    assert "parameters are enough" not in said
+    entries = [Entry(label=name, folder=name, trace=trees, config={}) for name in "ab"]
+    assert not any(row.name.startswith("weights") for row in compare(entries).results)
 
 
 def test_reduction_is_the_stage_that_drops_most() -> None:

@@ -139,9 +139,9 @@ def _why(estimator: Impute) -> str:
     columns = int(np.count_nonzero(estimator.filled_))
     source = f"{estimator.value:g}" if estimator.strategy == "constant" else f"the {estimator.strategy} of its column"
     if not filled:
-        return f"A network cannot compute with a missing value: no training value is missing, later ones get {source}."
+        return f"A model cannot compute with a missing value: no training value is missing, later ones get {source}."
     return (
-        f"A network cannot compute with a missing value: {filled:,} missing training "
+        f"A model cannot compute with a missing value: {filled:,} missing training "
         f"value{'s are' if filled > 1 else ' is'} replaced by {source}, in {columns} column{'s' * (columns > 1)}."
     )
 

@@ -138,7 +138,9 @@ def _form(forms: Sequence[VariantRecord | None], name: str, split: str) -> Itera
     hows = {form.how for form in forms if form is not None}
     how: How | None = hows.pop() if len(hows) == 1 else None
     yield from _intervals(f"accuracy, {name}{split}", [None if f is None else f.accuracy for f in forms])
-    yield _figures(f"weights, {name}", [None if f is None else float(f.weight_bytes) for f in forms], bytes_text, how)
+    weights = [None if f is None else float(f.weight_bytes) for f in forms]
+    if any(weights):  # trees have none
+        yield _figures(f"weights, {name}", weights, bytes_text, how)
     yield _figures(f"file, {name}", [None if f is None else float(f.file_bytes) for f in forms], bytes_text, how)
     times = [None if f is None else f.latency_p50_us for f in forms]
     if any(time is not None for time in times):

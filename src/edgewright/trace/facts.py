@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edgewright.core.formatting import (
     fraction,
     microseconds_text,
@@ -16,6 +18,7 @@ from edgewright.schema.trace import (
     CompressionRecord,
     EvaluationRecord,
     Interval,
+    LayerRecord,
     RefitRecord,
     TrainingRecord,
     VariantRecord,
@@ -39,6 +42,12 @@ def measured(evaluation: EvaluationRecord, name: str) -> str:
     """Return a regression measure with its interval: '13.6 (95 %: 12 to 15, t interval by group, ...)'."""
     text, found = number(evaluation.regression[name]), evaluation.intervals.get(name)
     return text if found is None else f"{text} (95 %: {span(found)}, {found.method})"
+
+
+def size_text(layers: Sequence[LayerRecord]) -> str:
+    """Return how many parameters a model has; of trees and rules, which multiply nothing, the numbers they store."""
+    word = "parameters" if any(layer.macs for layer in layers) else "stored numbers"
+    return f"{sum(layer.parameters for layer in layers):,} {word}"
 
 
 def scores_text(scores: dict[str, Interval], folds: int) -> str:

@@ -17,6 +17,7 @@ from edgewright.schema.trace import (
     Trace,
     VariantRecord,
 )
+from edgewright.trace.opening import MODELS
 from edgewright.trace.readiness import NOTHING, chance_text, is_chance, left_out_text
 
 # Sizes from which an exponent is told, and seconds above which one is believed.
@@ -166,6 +167,9 @@ def _features_clause(
         of = "directions in the space of" if "pca" in fewer.kind else "of"
         return f"{fewer.shape_out[-1]:,} {of} {fewer.shape_in[-1]:,} columns{enough}{result}"
     parameters = sum(layer.parameters for layer in layers)
+    if parameters and not any(layer.macs for layer in layers):  # trees and rules
+        name = MODELS.get(layers[0].kind, "the model")
+        return f"{name} can {result}" if left is None else f"{name}: {result}"
     if parameters:
         numbers["parameters"] = float(parameters)
         return f"{parameters:,} parameters{enough}{result}"

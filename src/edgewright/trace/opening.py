@@ -12,9 +12,10 @@ _LISTED = 6
 _FEW = 12
 _WHOM = ("person or machine", "people or machines")
 _MEMORIES = ("flash", "RAM")
-_MODELS = {
+MODELS = {
     "network": "a neural network", "tree": "a decision tree", "forest": "a forest of decision trees",
     "boosting": "a sum of boosted decision trees", "linear": "a linear model",
+    "extra_trees": "a forest of random decision trees", "kernel_machine": "a kernel machine",
     "neighbours": "a table of the nearest examples",
     "rules": "a list of rules", "threshold": "one threshold", "majority": "the rule of the most frequent class",
 }  # fmt: skip
@@ -70,7 +71,7 @@ def _either(names: tuple[str, ...], *, closed: bool) -> str:
 def _model(trace: Trace) -> str:
     table = trace.config.get("model")
     kind = str(table.get("kind", "")) if isinstance(table, dict) else ""
-    text = _MODELS.get(kind, f"a model of kind {kind}" if kind else "A model")
+    text = MODELS.get(kind, f"a model of kind {kind}" if kind else "A model")
     parameters = sum(layer.parameters for layer in trace.layers)
     of = f" of {plural(parameters, 'parameter')}" if parameters and kind in ("", "network", "linear") else ""
     return text[:1].upper() + text[1:] + of

@@ -5,8 +5,7 @@ from __future__ import annotations
 from edgewright.core.formatting import amount, bytes_text, flow_text, percent, points
 from edgewright.schema.lesson import Block, Facts, Paragraph
 from edgewright.schema.trace import Trace
-from edgewright.trace.facts import measured, refit_text
-from edgewright.trace.lesson_parts import parameters
+from edgewright.trace.facts import measured, refit_text, size_text
 from edgewright.trace.modes import Mode
 from edgewright.trace.readiness import left_out_text
 
@@ -34,7 +33,7 @@ def _flow(trace: Trace) -> list[tuple[str, str]]:
     if trace.layers:
         epochs = trace.training is None or trace.training.epochs
         made = f"{len(trace.layers)} layers" if epochs else trace.layers[0].name
-        rows.append(("network" if epochs else "model", f"{made}, {parameters(trace):,} parameters"))
+        rows.append(("network" if epochs else "model", f"{made}, {size_text(trace.layers)}"))
     return rows
 
 

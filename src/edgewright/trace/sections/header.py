@@ -16,6 +16,7 @@ from edgewright.core.formatting import (
     shape_text,
 )
 from edgewright.schema.trace import Trace
+from edgewright.trace.facts import size_text
 from edgewright.trace.headline import headline
 from edgewright.trace.insight import LEFT_OUT, reduction, trace_insight
 from edgewright.trace.opening import SIMULATED, opening, simulated
@@ -111,13 +112,15 @@ def _tiles(trace: Trace) -> list[tuple[str, str, str, str, str]]:
         rest = ", ".join(f"{other} {number(v)}" for other, v in others)
         tiles.append((number(value), f"test {name}", rest, "measured", "evaluation"))
     if trace.layers:
-        parameters = sum(layer.parameters for layer in trace.layers)
+        figure, name = size_text(trace.layers).split(" ", 1)
         macs = sum(layer.macs for layer in trace.layers)
-        tiles.append((f"{parameters:,}", "parameters", f"{macs:,} MACs an answer", "measured", "model"))
+        tiles.append((figure, name, f"{macs:,} MACs an answer" if macs else "", "measured", "model"))
     if compression is not None and compression.variants:
         small = compression.variants[-1]
-        beside = f"file {bytes_text(small.file_bytes)}"
-        tiles.append((bytes_text(small.weight_bytes), f"{small.name} weights", beside, small.how, "compression"))
+        file = bytes_text(small.file_bytes)
+        weights = (bytes_text(small.weight_bytes), f"{small.name} weights", f"file {file}")
+        # Trees and rules have no weights.
+        tiles.append((*(weights if small.weight_bytes else (file, f"{small.name} file", "")), small.how, "compression"))
         if small.device_us is not None:
             estimate = small.device_us
             figure, span = estimated_latency(estimate.value, estimate.low, estimate.high)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from edgewright.core.formatting import bytes_text, plural, shape_text
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.trace import LayerRecord, Trace
+from edgewright.trace.facts import size_text
 from edgewright.trace.network_drawing import boxes_of, drawing
 from edgewright.trace.sections import Exported, Section
 from edgewright.trace.view_blocks import Cell, Fold, Table, Template, ViewBlock, line, row
@@ -35,7 +36,7 @@ def model_blocks(layers: Sequence[LayerRecord]) -> Sequence[ViewBlock]:
     table = Table("Layers", ("layer", "output", "#parameters", "#MACs", "#activations", "function"), rows, "measured")
     formulas = dict.fromkeys((layer.kind, layer.formula) for layer in layers if layer.formula)
     lead = (
-        f"{parameters:,} parameters in {plural(len(layers), 'layer')}, {macs:,} multiply-accumulates (MACs) an "
+        f"{size_text(layers)} in {plural(len(layers), 'layer')}, {macs:,} multiply-accumulates (MACs) an "
         f"inference, at most {largest} of activations in float32."
     )
     return (
