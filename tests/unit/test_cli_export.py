@@ -18,8 +18,9 @@ from edgewright.core.package import read_package
 from edgewright.core.predictor import package_path
 from edgewright.export._c_host import compiler_command, load_c99
 from edgewright.export._extension.build import can_build
+from edgewright.export.contract import find_target
 from edgewright.graph.from_tflite import read_tflite
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import InputError, UnknownNameError
 from foreign import MODELS, model, node
 from small_pipeline import run_small, write_rows, write_toml
 from support import left_out
@@ -75,6 +76,18 @@ def test_a_package_becomes_c_with_a_header(folder: Path, tmp_path: Path, capsys:
     assert [Path(file["path"]).name for file in other["files"]] == [
         f"m_2nd_one{end}" for end in (".c", ".h", "_self_test.c", "_self_test.h", "_stream.c", "_stream.h")
     ]
+
+
+@pytest.mark.parametrize(("tool", "target"), [("arduino", "library"), ("ESP-IDF", "library"), ("webassembly", "web")])
+def test_the_name_of_a_tool_points_to_the_target_that_writes_for_it(tool: str, target: str) -> None:
+    with pytest.raises(InputError, match=f"(?i)^expected --to {target}, which writes .*{tool}.*, got --to {tool}"):
+        find_target(tool)
+
+
+@pytest.mark.parametrize("name", ["int8", "c", "tflit"])
+def test_other_names_are_answered_with_the_known_ones(name: str) -> None:
+    with pytest.raises(UnknownNameError, match="Known: c99, "):
+        find_target(name)
 
 
 def test_a_run_becomes_tflite_whole_and_its_int8_network_alone(

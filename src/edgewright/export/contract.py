@@ -185,12 +185,17 @@ def find_target(name: str, kind: str = "", where: str = "", *, network: bool = F
 
     Raises:
         UnknownNameError: no target of this name writes such a file; it lists those that do.
+        InputError: the name is of a tool that a target writes for, such as 'arduino'.
     """
 
     def find(one: str) -> Target:
         found: Target = catalogue.find(TARGETS, one, "TARGET", "export target")
         return found
 
+    for one in target_names() if name not in target_names() else ():
+        # A tool or system that a description names, such as Arduino, begins with a capital letter.
+        if name.lower() in (word.lower() for word in re.findall(r"\b[A-Z][\w-]*", find(one).description)):
+            raise InputError(f"--to {one}, which writes {find(one).description}", f"--to {name}", where)
     target = find(name)
     if kind and kind not in target.writers and not (network and target.networks):
         others = [one for one in target_names() if kind in find(one).writers or (network and find(one).networks)]
