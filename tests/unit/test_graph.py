@@ -192,7 +192,7 @@ def test_a_good_table_becomes_the_struct() -> None:
     [
         (
             {"sampels": 3, "samples": 2},
-            "Known: pad, samples, step, target, within. Did you mean 'samples'? - at w [window]",
+            "Known: fill_start, pad, samples, step, target, within. Did you mean 'samples'? - at w [window]",
         ),
         ({"samples": "x"}, "expected a whole number, got 'x' - at w [window] samples"),
         ({"samples": 0}, "expected a whole number of at least 1, got 0 - at w [window] samples"),
@@ -211,7 +211,7 @@ def test_messages_name_the_key(table: dict[str, object], message: str) -> None:
     [
         (
             {"window": {"samples": 1, "stp": 2}},
-            "Known: pad, samples, step, target, within. Did you mean 'step'? - at f window",
+            "Known: fill_start, pad, samples, step, target, within. Did you mean 'step'? - at f window",
         ),
         (
             {"scaling": {"rows": [1, "a"], "architectures": {}}},
