@@ -120,9 +120,9 @@ def test_a_window_tells_the_amount_of_its_last_row_from_the_first_on() -> None:
     assert _of(samples, "three")[1] == [*range(-5, 4), *range(4, 9)]
     mean = cut(_dataset(), WindowConfig(samples=2, step=1, within="recording", fill_start=True, target="mean"))
     assert _of(mean, "two")[0] == [10.0, 10.5, 11.5, 12.5]
-    shown = segments.windows(_dataset(), samples)
+    shown = segments.windows(_dataset(), samples, fill_start=True)
     assert [shown.recording[samples.sessions == name].tolist() for name in ("one", "two")] == [[0] * 17, [1] * 4]
-    assert shown.row[samples.sessions == "two"].tolist() == [0] * 4
+    assert shown.row[samples.sessions == "two"].tolist() == [-5, -4, -3, -2]
     (last,) = cut_in_parts(_dataset(), config, 100, last=True)
     assert _of(last, "two") == ([13.0], [-2])
     assert last.X[last.sessions == "two"].tobytes() == samples.X[samples.sessions == "two"][-1:].tobytes()

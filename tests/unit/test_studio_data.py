@@ -14,11 +14,12 @@ from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
 from edgewright.studio.view.data_cache import Opened, Shelf
-from edgewright.studio.view.data_sources import Origin, at_path
+from edgewright.studio.view.data_sources import DataRequest, Origin, at_path
 from edgewright.studio.view.drawing import clock, draw, path, round_marks, thin, view
 from edgewright.studio.view.feature_map import MOST, chosen, draw_map, plane, statistics
 from edgewright.studio.view.histogram import BINS, spreads
-from edgewright.studio.view.segments import lines, windows
+from edgewright.studio.view.segments import lines, placed, windows
+from edgewright.studio.view.views import one_window
 from labelled_folder import HOSTILE, NAMES, ROWS, write_labels, write_recordings
 from studio_example import client
 
@@ -108,6 +109,24 @@ def test_windows_are_found_in_their_recording_whatever_sessions_say() -> None:
         for number, (index, row) in enumerate(zip(where.recording, where.row, strict=True)):
             first = samples.X[number].reshape(-1)[0]
             assert parts[index].values[row, 0] == first
+    window = WindowConfig(samples=4, step=1, within="recording", fill_start=True)
+    samples = cut(dataset, window)
+    where = windows(dataset, samples, fill_start=True)
+    for number, (index, row) in enumerate(zip(where.recording, where.row, strict=True)):
+        assert parts[index].values[row + 3, 0] == samples.X[number, 0, -1]
+
+
+def test_copies_of_the_first_row_are_not_drawn() -> None:
+    opened = _opened(_data(), WindowConfig(samples=20, step=5, within="recording", fill_start=True))
+    samples, where, _ = placed(opened)
+    assert samples is not None
+    assert where is not None
+    assert where.within(0, 0, 6).tolist() == [*range(5)]
+    context = one_window(opened, DataRequest("data", opened.origin, {}), samples, where, 2, {2: ("a", 1.0)})
+    assert [context[key] for key in ("first", "end", "from", "seconds")] == [0, 6, 0, 0.6]
+    assert context["mark"] == (0.0, round(100 * 6 / context["to"], 3))
+    found = draw(opened, 0, 0, 100, channels=[0], windows=where)
+    assert [(box.x, box.width) for box in found.boxes][:2] == [(0.0, 1.0), (0.0, 6.0)]
 
 
 def test_distributions_count_every_row_once() -> None:

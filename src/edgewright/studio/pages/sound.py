@@ -33,7 +33,7 @@ def _answer(request: Request) -> Response:
     if place < 0:
         raise HTTPException(404, "There is no such window.")
     row = int(where.row[number - 1])
-    values = opened.dataset.recordings[place].values[row : row + where.length]
+    values = opened.dataset.recordings[place].values[max(0, row) : row + where.length]
     content = wav_bytes(np.nan_to_num(values), round(opened.dataset.rate or 0.0))
     return Response(content, media_type="audio/wav")
 

@@ -23,7 +23,7 @@ from edgewright.studio.view.drawing import A_PAGE, Picture, draw
 from edgewright.studio.view.feature_map import Map, draw_map
 from edgewright.studio.view.own_features import FeatureValues, feature_values
 from edgewright.studio.view.pictures import has_pictures, some_pictures
-from edgewright.studio.view.segments import Windows, windows
+from edgewright.studio.view.segments import Windows, windows_of
 from edgewright.workflows.own_data.columns import assign_roles
 from edgewright.workflows.own_data.preview import Preview, read_preview
 from edgewright.workflows.own_data.proposal import DEVICE, OwnData, OwnDataRequest, data_table, look
@@ -195,7 +195,7 @@ def picture(opened: Framed) -> Picture | None:
     where: Windows | None = None
     if opened.window() is not None:
         samples, _ = opened.samples()
-        where = None if samples is None else opened.once("windows", lambda: windows(opened.dataset, samples))
+        where = None if samples is None else windows_of(opened, samples)
     end = min(_DRAWN, len(opened.dataset.recordings[0].values))
     channels = list(range(min(A_PAGE, len(opened.dataset.columns))))
     return draw(opened, 0, 0, end, channels=channels, windows=where)

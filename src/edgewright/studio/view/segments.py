@@ -108,7 +108,10 @@ def _different(values: NDArray[np.str_]) -> NDArray[np.str_]:
 
 @dataclass(frozen=True)
 class Windows:
-    """Where samples lie: index of the recording and first row in it, shape (n,) each; `length` in rows."""
+    """Where samples lie: index of the recording and first row in it, shape (n,) each; `length` in rows.
+
+    A window that begins with copies of the first row of a recording begins before it, below 0.
+    """
 
     recording: NDArray[np.int64]
     row: NDArray[np.int64]
@@ -120,8 +123,14 @@ class Windows:
         return np.flatnonzero(hit)
 
 
-def windows(dataset: DataSet, samples: Samples) -> Windows:
-    """Where the samples lie: a sample says its session and the place in it, which may go on over recordings."""
+def windows(dataset: DataSet, samples: Samples, *, fill_start: bool = False) -> Windows:
+    """Where the samples lie: a sample says its session and the place in it, which may go on over recordings.
+
+    Args:
+        dataset: that the samples are of.
+        samples: rows, windows or pictures.
+        fill_start: whether windows begin with copies of a first row; then the last row says where a window lies.
+    """
     pieces: defaultdict[str, list[tuple[int, NDArray[np.int64]]]] = defaultdict(list)
     for index, recording in enumerate(dataset.recordings):
         if recording.sessions is None or 0 in recording.sessions.strides:
@@ -134,13 +143,16 @@ def windows(dataset: DataSet, samples: Samples) -> Windows:
     owner, row = np.full(len(samples.X), -1, np.int64), np.zeros(len(samples.X), np.int64)
     names, inverse = np.unique(samples.sessions, return_inverse=True)
     order = np.argsort(inverse, kind="stable")
+    length = samples.X.shape[2] if samples.X.ndim == 3 else 1
+    ahead = length - 1 if fill_start else 0
+    known = samples.starts + ahead
     for position, mine in enumerate(np.split(order, np.cumsum(np.bincount(inverse, minlength=len(names)))[:-1])):
-        before, starts = 0, np.maximum(samples.starts, 0)
+        before = 0
         for index, rows in pieces.get(str(names[position]), []):
-            hit = mine[(starts[mine] >= before) & (starts[mine] < before + len(rows))]
-            owner[hit], row[hit] = index, rows[starts[hit] - before]
+            hit = mine[(known[mine] >= before) & (known[mine] < before + len(rows))]
+            owner[hit], row[hit] = index, rows[known[hit] - before] - ahead
             before += len(rows)
-    return Windows(owner, row, samples.X.shape[2] if samples.X.ndim == 3 else 1)
+    return Windows(owner, row, length)
 
 
 def placed(opened: Opened) -> tuple[Samples | None, Windows | None, str]:
@@ -148,5 +160,12 @@ def placed(opened: Opened) -> tuple[Samples | None, Windows | None, str]:
     samples, why = opened.samples()
     if samples is None:
         return None, None, why
-    found: Windows = opened.once("windows", lambda: windows(opened.dataset, samples))
-    return samples, found, ""
+    return samples, windows_of(opened, samples), ""
+
+
+def windows_of(opened: Opened, samples: Samples) -> Windows:
+    """Return where the samples of opened data lie; found once."""
+    window = opened.window()
+    filled = window is not None and window.fill_start
+    found: Windows = opened.once("windows", lambda: windows(opened.dataset, samples, fill_start=filled))
+    return found

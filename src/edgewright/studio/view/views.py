@@ -142,19 +142,20 @@ def one_window(
         return {}
     recording, picture = opened.dataset.recordings[index], has_pictures(opened)
     around = round(where.length * _AROUND) if where.length > 1 else 50
-    first, end = max(0, row - around), min(len(recording.values), row + where.length + around)
+    begin, behind = max(0, row), row + where.length
+    first, end = max(0, row - around), min(len(recording.values), behind + around)
     columns, _, _ = channels_of(opened, request)
     span = max(1, end - first)
     answer = answers.get(number) or next(iter(_answer(opened, samples, [number]).values()), None)
     known = opened.origin.run is not None and opened.every == 1
     return {
-        "number": number, "recording": recording.name, "place": index + 1, "first": row, "end": row + where.length,
+        "number": number, "recording": recording.name, "place": index + 1, "first": begin, "end": behind,
         "from": first, "to": end, "label": str(samples.y[number - 1]), "answer": answer,
         "picture": None if picture else draw(opened, index, first, end, channels=columns),
         "image": request.to("picture", sample=number) if picture else "",
         "group": "" if samples.groups is None else str(samples.groups[number - 1]),
-        "mark": (round(100 * (row - first) / span, 3), round(100 * where.length / span, 3)),
-        "seconds": round(where.length / opened.dataset.rate, 6) if opened.dataset.rate else 0,
+        "mark": (round(100 * (begin - first) / span, 3), round(100 * (behind - begin) / span, 3)),
+        "seconds": round((behind - begin) / opened.dataset.rate, 6) if opened.dataset.rate else 0,
         "sound": request.to("sound", sample=number) if where.length > 1 and is_sound(opened) else "",
         "explain": number if known and not _changed(opened, samples) else 0,
         "values": list(zip(samples.columns, samples.X[number - 1], strict=True)) if samples.X.ndim == 2 else [],
