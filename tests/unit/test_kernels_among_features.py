@@ -102,6 +102,14 @@ def test_a_series_has_features_beside_kernels_unless_its_values_have_giants(tmp_
     assert "features_and_kernels" not in entrants
 
 
+def test_a_series_without_any_value_changes_no_stage(tmp_path: Path) -> None:
+    config = series(tmp_path / "rows.csv")
+    stages = entrants_at(config)[0]["features_and_kernels"].config.stages
+    with (tmp_path / "rows.csv").open("a") as file:
+        file.write("," * 60 + "a\n")
+    assert entrants_at(config)[0]["features_and_kernels"].config.stages == stages
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("made", "name"),

@@ -121,9 +121,8 @@ def _level(X: Floats, names: Sequence[str]) -> list[str]:
 
     Scaled to a deviation of one, such a mean would be the rounding of float32, which differs between devices.
     """
-    X = np.asarray(X, np.float64)
-    moves = np.nanstd(np.nanmean(X, axis=2), axis=0)
-    still = moves <= _STILL * np.nanstd(X, axis=(0, 2))
+    known = np.ma.masked_invalid(np.asarray(X, np.float64))
+    still = np.ma.filled(known.mean(axis=2).std(axis=0) <= _STILL * known.std(axis=(0, 2)), False)
     return [name for name, level in zip(names, still, strict=True) if level]
 
 
