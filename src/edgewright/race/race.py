@@ -160,12 +160,12 @@ class Race:
         the best come first, and none is measured in the place of one before it that has no time left. Such a heat
         compares only if the best had theirs.
         """
-        folds, most_s = self.heats.of(heat), self.budget_s if number > 1 else self.budget_s / 2
+        folds, limit_s = self.heats.of(heat), self.budget_s if number > 1 else self.budget_s / 2
         finished: list[Standing] = []
         for place, standing in enumerate(racing):
             fresh = [fold for fold in folds if fold not in standing.answers]
             expected = standing.per_sample_s * sum(len(fold.train) for fold in fresh)
-            if self._spent + expected > most_s and (standing.record.heats or len(finished) >= _FEWEST):
+            if self._spent + expected > limit_s and (standing.record.heats or len(finished) >= _FEWEST):
                 self._ended = f"its {self.budget_s:.0f} CPU seconds were used" if number > 1 else ""
                 for other in racing[place:]:
                     other.note(verdict=_LATE)
