@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -157,6 +158,19 @@ def test_text_in_comments_and_strings_compiles_and_strings_keep_their_bytes(tmp_
         call(tmp_path, *compiler, *strict, "text.c", "-o", "text")
         call(tmp_path, "sh", "-c", "./text > out.bin")
         assert (tmp_path / "out.bin").read_bytes() == b"".join(text.encode() for text in texts)
+
+
+def test_the_names_of_labels_are_an_array_for_who_wants_one(tmp_path: Path) -> None:
+    need("gcc")
+    labels = ("on/off", '"*/ @@ \\x41??/', "\N{MICRO SIGN}T, %d")
+    _written(write_c99(msgspec.structs.replace(classifier(), labels=labels), name="m"), tmp_path)
+    (tmp_path / "names.c").write_text(
+        '#include "m.h"\n#include <stdio.h>\nstatic const char *const names[] = M_LABEL_NAMES;\n'
+        "int main(void) {\n    for (unsigned i = 0; i < sizeof names / sizeof *names; ++i) {\n"
+        "        puts(names[i]);\n    }\n    return 0;\n}\n"
+    )
+    call(tmp_path, "gcc", "-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "names.c", "-o", "names")
+    assert call(tmp_path, "./names").splitlines() == list(labels)
 
 
 @pytest.mark.parametrize("unit", ["\N{DEGREE SIGN}C", "\N{MICRO SIGN}T", "m/s\N{SUPERSCRIPT TWO}"])

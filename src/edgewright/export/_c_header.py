@@ -12,7 +12,7 @@ from edgewright.export._c_frames import Framed
 from edgewright.export._c_graph import turning
 from edgewright.export._c_pixels import Pixels
 from edgewright.export._c_source import Buffer, Source
-from edgewright.export._c_text import comment, guarded, number
+from edgewright.export._c_text import comment, guarded, label_lines, number
 from edgewright.export._c_unit import Arena, Unit
 from edgewright.graph.mask import without_mask
 from edgewright.schema.graph import Graph
@@ -235,7 +235,7 @@ def _answer(name: str, upper: str, face: Interface) -> list[str]:
         fields.append(f"    float {field}{array};")
     if "label" in face.outputs:
         fields.append("    int label;")
-    lines = [f"/* Label {i}: {comment(label)} */" for i, label in enumerate(face.graph.labels)]
+    lines = label_lines(upper, face.graph.labels)
     return [*lines, "typedef struct {", *fields, "    unsigned flags;", f"}} {name}_answer;"]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgewright.core.objects import HIGHEST, LOWEST, UNIT
-from edgewright.export._c_text import guarded, number, template_comment
+from edgewright.export._c_text import guarded, label_lines, number
 from edgewright.schema.objects import ObjectMap
 
 _HEADER = """\
@@ -145,7 +145,7 @@ def write_objects_c99(spec: ObjectMap, *, name: str) -> dict[str, str]:
         spec: how the map is read.
         name: of the files, and prefix of every name in them.
     """
-    labels = "".join(f"/* Label {i}: {template_comment(label)} */\n" for i, label in enumerate(spec.labels))
+    labels = "".join(f"{text}\n" for text in label_lines(name.upper(), spec.labels)).replace("@", " at ")
     sizes = {
         "labels": labels, "count": len(spec.labels), "rows": spec.rows, "columns": spec.columns, "most": spec.most,
         "threshold": spec.threshold, "unit": UNIT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -148,6 +148,24 @@ def literal(text: str) -> str:
         # Octal escapes end after three digits, hexadecimal ones do not.
         made.append(chr(byte) if plain else f"\\{byte:03o}")
     return f'"{"".join(made)}"'
+
+
+def label_lines(upper: str, labels: Sequence[str]) -> list[str]:
+    r"""Return what a header says of its labels: a comment each, and a macro with their names for an array.
+
+    Args:
+        upper: prefix of macros.
+        labels: in the order of the answers; their @ is written as \100, as templates have @ for the prefix of names.
+    """
+    lines = [f"/* Label {i}: {comment(label)} */" for i, label in enumerate(labels)]
+    if labels:
+        lines += [
+            f"/* The names, for an array: const char *const names[] = {upper}_LABEL_NAMES; */",
+            f"#define {upper}_LABEL_NAMES {{ \\",
+            *(f"    {literal(label)}, \\".replace("@", "\\100") for label in labels),
+            "}",
+        ]
+    return lines
 
 
 def guarded(word: str, includes: str, body: str) -> str:
