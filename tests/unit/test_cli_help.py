@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 import pytest
+from click.shell_completion import ShellComplete
 
 from cli_runner import Cli
 from edgewright import __version__
@@ -83,3 +84,17 @@ def test_wrong_use_is_one_line_and_exit_code_2(
     assert err.startswith("edgewright: ")
     assert err.count("\n") == 1
     assert out == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "begun", "offered"),
+    [
+        (["export", "runs/x", "--to"], "li", ["library"]),
+        (["prove", "runs/x", "--device"], "nrf", ["nrf52840"]),
+        (["estimate", "runs/x", "--device"], "own.to", ["own.to"]),
+        ([], "expo", ["export"]),
+    ],
+)
+def test_a_shell_completes_commands_and_values(words: list[str], begun: str, offered: list[str]) -> None:
+    shell = ShellComplete(cli, {}, "edgewright", "_EDGEWRIGHT_COMPLETE")
+    assert [one.value for one in shell.get_completions(words, begun)] == offered

@@ -6,7 +6,7 @@ import math
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
-from functools import wraps
+from functools import partial, wraps
 from inspect import signature
 from pathlib import Path
 from types import NoneType
@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 import click
 import msgspec
+from click.shell_completion import CompletionItem
 
+from edgewright.core.catalogue import names
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
@@ -78,12 +80,32 @@ def declare(
     return decorate
 
 
+def _profiles() -> tuple[str, ...]:
+    from edgewright.profiles.catalogue import listing
+
+    return listing()
+
+
+_VALUES: dict[str, Callable[[], tuple[str, ...]]] = {
+    "TARGET": partial(names, "edgewright.export.targets"),
+    "PROFILE": _profiles,
+}
+
+
+def completed(_: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Return the values that a shell offers for what was begun, by the option's metavar; files where none fits."""
+    values = [CompletionItem(one) for one in _VALUES[str(parameter.metavar)]() if one.startswith(begun)]
+    return values or [CompletionItem(begun, type="file")]
+
+
 def _parameter(name: str, kind: Any, metadata: Mapping[str, Any]) -> click.Parameter:  # noqa: ANN401 - a type
     settings = dict(metadata)
     made, flags = settings.pop("made"), settings.pop("flags")
     inner = next((one for one in get_args(kind) if one is not NoneType), kind)
     if inner is Path:
         settings.setdefault("type", click.Path(path_type=Path))
+    if settings.get("metavar") in _VALUES:
+        settings["shell_complete"] = completed
     if inner in (int, float):
         settings.setdefault("type", inner)
     if isinstance(settings.get("type"), click.FloatRange):

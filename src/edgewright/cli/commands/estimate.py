@@ -26,7 +26,7 @@ class EstimateOptions:
     """Options of the command."""
 
     place: Path = argument(metavar="RUN|PACKAGE|MODEL.onnx|MODEL.tflite")
-    device: str = option(required=True, metavar="NAME", help="A profile, or the path of your own TOML file.")
+    device: str = option(required=True, metavar="PROFILE", help="A profile, or the path of your own TOML file.")
     budget: str | None = option(
         metavar="LIMITS", help="flash=64kB,ram=16kB,latency=10ms,energy=2mJ; exits with 1 if exceeded."
     )

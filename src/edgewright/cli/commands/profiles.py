@@ -24,7 +24,9 @@ class ProfilesOptions:
     names: tuple[str, ...] = argument(metavar="[NAME]...", nargs=-1)
     llm: bool = option(help="List small language models and the devices that hold them.")
     models: tuple[str, ...] = option("--model", help="With --llm: only this model or TOML file; may be repeated.")
-    devices: tuple[str, ...] = option("--device", help="Only this profile or TOML file; may be repeated.")
+    devices: tuple[str, ...] = option(
+        "--device", metavar="PROFILE", help="Only this profile or TOML file; may be repeated."
+    )
     context: int = option(type=click.IntRange(1), default=2048, help="With --llm: tokens of context.")
     as_json: bool = option("--json", help="Print everything, with the source of every figure, as JSON.")
 

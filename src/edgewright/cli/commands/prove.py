@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from edgewright.cli.interrupt import loading
+from edgewright.cli.options import completed
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import CheckFailedError
 
@@ -29,6 +30,7 @@ from edgewright.schema.errors import CheckFailedError
     "--device",
     default="",
     metavar="PROFILE",
+    shell_complete=completed,
     help="Also run the C code on this emulated processor, or the Verilog of this FPGA in a simulator.",
 )
 @click.option(

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import click
 
+from edgewright.cli.options import completed
+
 
 @click.command("export", epilog="Example: edgewright language export drinks.language --to c99 --out firmware/src")
 @click.argument("model", metavar="MODEL", type=click.Path(path_type=Path))
-@click.option("--to", "target", required=True, metavar="TARGET", help="c99, tflite, onnx or another target.")
+@click.option("--to", "target", required=True, metavar="TARGET", help="c99, tflite, onnx or another target.",
+              shell_complete=completed)  # fmt: skip
 @click.option("--form", default="", metavar="NAME", help="float or int8 of a network. [default: int8]")
 @click.option(
     "--rounding",
