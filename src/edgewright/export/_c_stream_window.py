@@ -18,11 +18,7 @@ def fill_code(channels: int, samples: int, step: int, row: str, *, fill_start: b
         row: the C name of the row.
         fill_start: copies come before the first row, which `filled` below 0 says.
     """
-    lines = (
-        ["    if (context->skip > 0) {", "        --context->skip;", "        return 0;", "    }"]
-        if step > samples
-        else []
-    )
+    lines = [*SKIP] if step > samples else []
     if fill_start:
         lines += [
             "    if (context->filled < 0) {",

@@ -25,8 +25,9 @@ class WindowConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True)
         within: 'label' cuts inside stretches of one label, 'recording' gives a window the label most of its rows have.
         pad: fill a stretch or recording that is shorter than a window up with zeros, as silence after a short sound; it
             is left out otherwise.
-        fill_start: put copies of its first row before a recording, as before the first row after a gap, so that windows
-            are complete and answered from the first row on; otherwise the first answer waits for `samples` rows.
+        fill_start: put copies of the first row before a recording, and likewise after a gap, so that windows are
+            complete and answered from that row on; otherwise the first answer waits for `samples` rows. Copies look
+            like a sensor at rest.
         target: which of its rows' amounts a window is to tell: 'last' is the amount now, when the window is complete;
             'first', 'max', or their 'mean'. Of labelled rows; classes have a label a window, by `within`.
     """
