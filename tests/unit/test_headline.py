@@ -146,3 +146,26 @@ def test_so_few_say_little() -> None:
     assert found is not None
     assert (found.figure, found.little, found.source) == ("71.2 %", True, "by person, 3 groups: says little")
     assert headline(None, None) is None
+
+
+def test_scores_of_other_data_or_targets_are_not_compared(tmp_path: Path, cli: Cli) -> None:
+    made = record(tmp_path, "first", config={"data": {"target": "state"}})
+    other = msgspec.structs.replace(made.provenance, data_hash="0" * 64)
+    record(tmp_path, "elsewhere", config={"data": {"target": "state"}}, provenance=other)
+    record(tmp_path, "other-target", config={"data": {"target": "person"}})
+    record(tmp_path, "same", config={"data": {"target": "state"}})
+    folders = [tmp_path / name for name in ("first", "elsewhere", "other-target", "same")]
+    compared = cli.json("compare", *folders)
+    rows = {row["name"]: row["differences"] for row in compared["results"]}
+    for score in ("accuracy", "macro-F1", "accuracy, int8"):
+        assert rows[score] == ["", "not comparable: other data", "not comparable: other targets", "same"]
+    assert rows["weights, int8"] == ["", "same", "same", "same"]
+    cut = {"data": {"target": "state"}, "window": {"samples": 64}}
+    record(tmp_path, "cut", config=cut, provenance=other)
+    compared_cut = cli.json("compare", tmp_path / "first", tmp_path / "cut")
+    assert compared_cut["results"][0]["differences"] == ["", "same"]
+    assert compared_cut["notes"] == ["the samples are cut differently: accuracies compare only roughly"]
+    assert compared["notes"] == [
+        "elsewhere has other data than first: their scores are not compared",
+        "other-target has other targets than first: their scores are not compared",
+    ]

@@ -20,6 +20,9 @@ NONE = "-"
 # Columns of runs beside the first one in a table of the terminal.
 _BESIDE = 2
 _VALUE = 48
+# Keys that say what samples are, and those of them by which one source gives other samples.
+_CUT = ("window.", "data.ignore")
+_SAMPLES = ("data.", *_CUT)
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,13 @@ def compare(entries: Sequence[Entry]) -> Comparison:
     """Compare two runs or more; the first is what the others are compared with."""
     notes = [f"{e.label}: its trace has no configuration, so changed settings cannot be listed"
              for e in entries if e.config is None]  # fmt: skip
-    known = {e.trace.provenance.data_hash for e in entries}
-    if len(known) > 1:
-        notes.append("the data differ: accuracies were measured on different samples and compare only roughly")
+    others = [_other(entries[0], entry) for entry in entries]
+    if not any(others) and len({entry.trace.provenance.data_hash for entry in entries}) > 1:
+        notes.append("the samples are cut differently: accuracies compare only roughly")
+    notes += [
+        f"{e.label} has other {other} than {entries[0].label}: their scores are not compared"
+        for e, other in zip(entries, others, strict=True) if other
+    ]  # fmt: skip
     notes += [
         f"{e.label} is {e.trace.state}: its figures are incomplete" for e in entries if e.trace.state != "finished"
     ]
@@ -49,9 +56,22 @@ def compare(entries: Sequence[Entry]) -> Comparison:
         runs=tuple(_run(entry) for entry in entries),
         settings=_settings(entries),
         data=tuple(_data(entries)),
-        results=tuple(_results(entries)),
+        results=tuple(_results(entries, others)),
         notes=tuple(notes),
     )
+
+
+def _other(first: Entry, entry: Entry) -> str:
+    """Return why scores of two runs say nothing of each other, 'data' or 'targets'; empty where they do."""
+    one, two = (dict(flat_settings(run.config)) for run in (first, entry))
+    target = "data.target"
+    if first.trace.task != entry.trace.task or one.get(target, two.get(target)) != two.get(target, one.get(target)):
+        return "targets"
+    known, other = first.trace.provenance, entry.trace.provenance
+    changed = [key for key in one.keys() | two.keys() if one.get(key) != two.get(key) and key.startswith(_SAMPLES)]
+    # Samples of one source that are cut otherwise, or have other columns, are still of the same people.
+    cut = changed and known.data_path == other.data_path and all(key.startswith(_CUT) for key in changed)
+    return "" if known.data_hash == other.data_hash or cut else "data"
 
 
 def _run(entry: Entry) -> ComparedRun:
@@ -101,8 +121,8 @@ def _network_input(stages: Sequence[StageRecord]) -> str:
     return shape_text(model.shape_in[1:]) if model is not None and model.shape_in else NONE
 
 
-def _results(entries: Sequence[Entry]) -> Iterator[ResultRow]:
-    """Yield figures that at least one run has."""
+def _results(entries: Sequence[Entry], others: Sequence[str]) -> Iterator[ResultRow]:
+    """Yield figures that at least one run has; scores of `others`, data or targets, are not compared."""
     traces = [entry.trace for entry in entries]
     found = [t.evaluation for t in traces]
     leading = [None if one is None else headline(one.accuracy, one.left_out) for one in found]
@@ -111,14 +131,15 @@ def _results(entries: Sequence[Entry]) -> Iterator[ResultRow]:
     split = ", one split" if in_turn else ""
     for name, measure in in_turn.items():
         same = [first.interval if first is not None and first.name == name else None for first in leading]
-        yield from _intervals(name, same, share=measure == "accuracy")
-    yield from _intervals(f"accuracy{split}", [None if one is None else one.accuracy for one in found])
-    yield from _intervals(f"macro-F1{split}", [None if one is None else one.macro_f1 for one in found])
+        yield from _intervals(name, same, others, share=measure == "accuracy")
+    yield from _intervals(f"accuracy{split}", [None if one is None else one.accuracy for one in found], others)
+    yield from _intervals(f"macro-F1{split}", [None if one is None else one.macro_f1 for one in found], others)
     measures = sorted({name for one in found if one is not None for name in one.regression})
     for name in measures:
-        yield _figures(f"{name}{split}", [None if one is None else one.regression.get(name) for one in found], number)
+        values = [None if one is None else one.regression.get(name) for one in found]
+        yield _scored(_figures(f"{name}{split}", values, number), others)
     for form in dict.fromkeys(f.name for t in traces if t.compression is not None for f in t.compression.variants):
-        yield from _form([_variant(t, form) for t in traces], form, split)
+        yield from _form([_variant(t, form) for t in traces], form, split, others)
     yield _figures("parameters", [float(parameters(t)) if t.layers else None for t in traces], lambda v: f"{v:,.0f}")
     yield _figures(
         "epochs",
@@ -133,11 +154,11 @@ def _variant(trace: Trace, name: str) -> VariantRecord | None:
     return next((form for form in found if form.name == name), None)
 
 
-def _form(forms: Sequence[VariantRecord | None], name: str, split: str) -> Iterator[ResultRow]:
+def _form(forms: Sequence[VariantRecord | None], name: str, split: str, others: Sequence[str]) -> Iterator[ResultRow]:
     """Accuracy, bytes and latency of one form of the model."""
     hows = {form.how for form in forms if form is not None}
     how: How | None = hows.pop() if len(hows) == 1 else None
-    yield from _intervals(f"accuracy, {name}{split}", [None if f is None else f.accuracy for f in forms])
+    yield from _intervals(f"accuracy, {name}{split}", [None if f is None else f.accuracy for f in forms], others)
     weights = [None if f is None else float(f.weight_bytes) for f in forms]
     if any(weights):  # trees have none
         yield _figures(f"weights, {name}", weights, bytes_text, how)
@@ -178,7 +199,15 @@ def _change(first: float | None, value: float | None) -> str:
     return f"{percent(abs(ratio - 1), 1)} {'more' if ratio > 1 else 'less'}"
 
 
-def _intervals(name: str, found: Sequence[Interval | None], *, share: bool = True) -> Iterator[ResultRow]:
+def _scored(row: ResultRow, others: Sequence[str]) -> ResultRow:
+    """Refuse to compare scores of other data or targets."""
+    pairs = zip(row.differences, others, strict=True)
+    return msgspec.structs.replace(row, differences=tuple(f"not comparable: other {o}" if o else d for d, o in pairs))
+
+
+def _intervals(
+    name: str, found: Sequence[Interval | None], others: Sequence[str], *, share: bool = True
+) -> Iterator[ResultRow]:
     """Yield shares or amounts with their 95 % intervals, and whether these overlap; nothing where no run has one."""
     if all(interval is None for interval in found):
         return
@@ -186,7 +215,8 @@ def _intervals(name: str, found: Sequence[Interval | None], *, share: bool = Tru
     texts = [NONE if i is None else f"{text(i.value)} ({text(i.low)} to {text(i.high)})" for i in found]
     differences = tuple("" if i == 0 else _moved(found[0], one, share=share) for i, one in enumerate(found))
     values = tuple(None if interval is None else interval.value for interval in found)
-    yield ResultRow(name=name, texts=tuple(texts), values=values, differences=differences, how="measured")
+    row = ResultRow(name=name, texts=tuple(texts), values=values, differences=differences, how="measured")
+    yield _scored(row, others)
 
 
 def _moved(first: Interval | None, other: Interval | None, *, share: bool) -> str:

@@ -29,7 +29,7 @@ def tell(trace: Trace) -> tuple[Block, ...]:
             f"edgewright compare runs/{trace.name} runs/{trace.name}-2",
         ),
         Paragraph(
-            text="If the data hashes differ, accuracies were measured on different samples and compare only roughly."
+            text="Scores of different data or targets are not compared. If only the window differs, compare roughly."
         ),
     )
 
