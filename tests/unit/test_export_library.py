@@ -16,6 +16,7 @@ import yaml  # type: ignore[import-untyped]
 from c99_examples import Files, call, need
 from c99_exports import WRITERS, export
 from denoiser_example import random_denoiser
+from document_blocks import blocks_of
 from edgewright.core.catalogue import find
 from edgewright.export._c_linkable import LICENCE_LINE, linkable
 from edgewright.export.contract import Exported, Stream, Subject, Target
@@ -214,6 +215,64 @@ def test_an_arduino_sketch_compiles_and_links_with_it(folder: Path, tmp_path: Pa
     objects = sorted(path.name for path in tmp_path.glob("*.o"))
     link = ["-Wl,--gc-sections", "-specs=nano.specs", "-specs=nosys.specs"]
     call(tmp_path, "arm-none-eabi-g++", *flags, *link, *objects, "-lm", "-o", "sketch.elf")
+
+
+# Bursts of rows, some longer than the ring; a second stream is pushed as it should be, and must say the same.
+_AROUND_THE_RING = """
+#include "gesture_stream.h"
+#include <stdio.h>
+#include <stdlib.h>
+void sensor_interrupt(void);
+static uint32_t next;
+static void row_of(uint32_t number, float *row) {
+    for (uint32_t i = 0; i < GESTURE_CHANNELS; ++i) {
+        row[i] = (float)((number / 7u * 2654435761u + i * 40503u) >> 8 & 1023u) / 128.0f - 4.0f;
+    }
+}
+void read_sensor(float row[GESTURE_CHANNELS]) { row_of(next++, row); }
+void report(const char *label, float confidence) { printf("ring %s %.9g\\n", label, (double)confidence); }
+void wait_for_interrupt(void) {
+    static gesture_stream_context stream;
+    static const char *const names[] = GESTURE_LABEL_NAMES;
+    static uint32_t bursts, lost;
+    if (bursts == 0) {
+        gesture_init(&stream);
+    }
+    if (++bursts == 90) {
+        exit(0);
+    }
+    const uint32_t rows = bursts % 9 == 0 ? 40 : bursts % 9;
+    for (uint32_t i = 0; i < rows; ++i) {
+        float row[GESTURE_CHANNELS];
+        gesture_event event;
+        row_of(next, row);
+        sensor_interrupt();
+        if (i >= 32) {
+            ++lost;
+            continue;
+        }
+        if (lost) {
+            gesture_gap(&stream, lost);
+            lost = 0;
+        }
+        if (gesture_push(&stream, row, &event)) {
+            printf("plain %s %.9g\\n", names[event.label], (double)event.confidence);
+        }
+    }
+}
+"""
+
+
+def test_the_ring_of_the_documents_loses_no_row_unsaid(tmp_path: Path) -> None:
+    need("gcc")
+    (example,) = [block.text for block in blocks_of("docs/generated-c.md") if block.language == "c"]
+    put({**rows("gesture"), "ring.c": example, "around.c": _AROUND_THE_RING}, tmp_path)
+    strict = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"]
+    call(tmp_path, "gcc", *strict, *(path.name for path in tmp_path.glob("*.c")), "-lm", "-o", "ring")
+    said = call(tmp_path, "./ring").splitlines()
+    plain, ring = ([line.split()[1:] for line in said if line.startswith(word)] for word in ("plain", "ring"))
+    assert len(plain) > 10
+    assert ring == plain
 
 
 def test_an_int_of_16_bits_is_refused(tmp_path: Path) -> None:
