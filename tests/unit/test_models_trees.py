@@ -16,6 +16,7 @@ from c99_stages import need_compiler
 from edgewright.core.engines.onnxruntime import open_session
 from edgewright.export._c_host import STRICT, load_c99
 from edgewright.export._c_pipeline import write_c99
+from edgewright.export.contract import Subject, find_target
 from edgewright.export.program import program_of
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models._trees import Trees, _shares, leaves_within, whole_numbers
@@ -162,3 +163,10 @@ def test_keys_of_trees_are_refused_elsewhere(table: str) -> None:
     text = f'name = "m"\n[data]\nkind = "csv"\n[model]\n{table}\n'
     with pytest.raises(InputError, match="with kind = 'extra_trees' or 'forest'"):
         build_model(parse(text, "m.toml"), "classification")
+
+
+@pytest.mark.parametrize("target", ["verilog", "ethosu"])
+def test_nobody_is_told_to_quantise_trees(target: str) -> None:
+    subject = Subject("trees", graph_with(Forest("classification", trees=3, size_bytes=1_500).fit(X, KINDS)))
+    with pytest.raises(InputError, match=r"a graph with a network after its boundary, got none - at graph trees$"):
+        find_target(target).files(subject)

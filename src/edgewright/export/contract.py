@@ -168,6 +168,7 @@ def need_int8(subject: Subject, why: str) -> None:
         InputError: with `why` floats are not taken.
     """
     if subject.form != "int8" and subject.read is None:
+        _ = subject.network  # refuses what has none, such as trees, which nothing quantises
         raise InputError(
             "an int8 model", f"a float one, {why}", f"model {subject.name}",
             "Quantise it: edgewright compress --int8, or export it with --form int8",

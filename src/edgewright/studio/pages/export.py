@@ -33,7 +33,7 @@ def _page(request: Request, problem: str = "", failed: str = "", *, status: int 
         missing = told(error)
     return render(
         request, "export.html", status=status, title=f"Export: {trace.name}", place=location, name=trace.name,
-        targets={name: find_target(name) for name in target_names()},
+        targets={name: one for name in target_names() if set((one := find_target(name)).forms) & set(forms)},
         forms=forms, default=default, size=size, missing=missing, problem=problem, failed=failed,
     )  # fmt: skip
 
