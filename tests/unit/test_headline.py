@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
+from scipy import stats
 
 from cli_runner import Cli
 from edgewright.schema.trace import EvaluationRecord, GroupRow, Interval, LeftOutRecord
@@ -169,3 +171,29 @@ def test_scores_of_other_data_or_targets_are_not_compared(tmp_path: Path, cli: C
         "elsewhere has other data than first: their scores are not compared",
         "other-target has other targets than first: their scores are not compared",
     ]
+
+
+def test_runs_on_the_same_people_are_compared_person_by_person(tmp_path: Path, cli: Cli) -> None:
+    base, gains = (
+        evaluation(),
+        {"first": [0.0] * 5, "better": [0.03, 0.04, 0.03, 0.04, 0.03], "odd": [0.3, -0.2, 0, 0, 0]},
+    )
+    assert base.accuracy is not None
+    for name, gain in gains.items():
+        pairs = zip(base.groups, gain, strict=True)
+        groups = tuple(msgspec.structs.replace(row, accuracy=(row.accuracy or 0.0) + more) for row, more in pairs)
+        accuracy = msgspec.structs.replace(base.accuracy, value=base.accuracy.value + sum(gain) / 5)
+        record(tmp_path, name, evaluation=msgspec.structs.replace(base, groups=groups, accuracy=accuracy))
+    compared = cli.json("compare", *(tmp_path / name for name in gains))["results"]
+    ends = {
+        name: " to ".join(f"{100 * end:+.1f}" for end in stats.t.interval(0.95, 4, np.mean(gain), stats.sem(gain)))
+        for name, gain in gains.items() if any(gain)
+    }  # fmt: skip
+    assert next(row for row in compared if row["name"] == "accuracy")["differences"] == [
+        "", f"up 3.4 points; paired by group, 95 % CI {ends['better']} points",
+        f"up 2 points; paired by group, 95 % CI {ends['odd']} points, may be chance",
+    ]  # fmt: skip
+    assert "paired by group" in client(tmp_path).get("/compare?run=first&run=better").text
+    drawn = msgspec.structs.replace(base, split_by="row")
+    record(tmp_path, "drawn", evaluation=drawn)
+    assert "paired" not in cli("compare", tmp_path / "better", tmp_path / "drawn")

@@ -12,7 +12,7 @@ from edgewright.trace.compare import Entry, compare
 from edgewright.trace.html import page_html
 from edgewright.trace.insight import key_insight, reduction, trace_insight
 from edgewright.trace.readiness import NO_MODEL, NOT_READY, READY, WEAK, agrees, shortfalls, state_of, verdict
-from edgewright.training.metrics import wilson
+from edgewright.training.metrics import paired_gain, wilson
 
 
 def test_activity_names_columns_accuracy_and_int8() -> None:
@@ -83,7 +83,7 @@ def test_what_is_said_of_trees_is_about_trees() -> None:
     assert "15,441 stored numbers" in said
     assert "parameters are enough" not in said
     entries = [Entry(label=name, folder=name, trace=trees, config={}) for name in "ab"]
-    assert not any(row.name.startswith("weights") for row in compare(entries).results)
+    assert not any(row.name.startswith("weights") for row in compare(entries, paired_gain).results)
 
 
 def test_reduction_is_the_stage_that_drops_most() -> None:

@@ -12,7 +12,7 @@ import msgspec
 from edgewright.core.formatting import bytes_text, microseconds_text, number, percent, points, shape_text, shorten
 from edgewright.schema.comparison import ComparedRun, Comparison, ResultRow, Setting
 from edgewright.schema.lesson import Block, Facts, Grid, Heading, Paragraph
-from edgewright.schema.trace import How, Interval, StageRecord, Trace, VariantRecord
+from edgewright.schema.trace import GroupRow, How, Interval, StageRecord, Trace, VariantRecord
 from edgewright.trace.headline import headline
 from edgewright.trace.lesson_parts import parameters
 
@@ -35,8 +35,18 @@ class Entry:
     config: Mapping[str, Any] | None
 
 
-def compare(entries: Sequence[Entry]) -> Comparison:
-    """Compare two runs or more; the first is what the others are compared with."""
+Paired = Callable[[Sequence[GroupRow], Sequence[GroupRow], bool], Interval | None]
+"""Returns the gain in accuracy of the second over the first, by groups of the same samples, each counting alike or by
+its samples; None where the samples are others."""
+
+
+def compare(entries: Sequence[Entry], paired: Paired) -> Comparison:
+    """Compare two runs or more by a test of pairs where they allow it; the first is what the others are compared with.
+
+    Args:
+        entries: the runs.
+        paired: the test, such as `training.metrics.paired_gain`.
+    """
     notes = [f"{e.label}: its trace has no configuration, so changed settings cannot be listed"
              for e in entries if e.config is None]  # fmt: skip
     others = [_other(entries[0], entry) for entry in entries]
@@ -56,7 +66,7 @@ def compare(entries: Sequence[Entry]) -> Comparison:
         runs=tuple(_run(entry) for entry in entries),
         settings=_settings(entries),
         data=tuple(_data(entries)),
-        results=tuple(_results(entries, others)),
+        results=tuple(_results(entries, others, paired)),
         notes=tuple(notes),
     )
 
@@ -121,7 +131,7 @@ def _network_input(stages: Sequence[StageRecord]) -> str:
     return shape_text(model.shape_in[1:]) if model is not None and model.shape_in else NONE
 
 
-def _results(entries: Sequence[Entry], others: Sequence[str]) -> Iterator[ResultRow]:
+def _results(entries: Sequence[Entry], others: Sequence[str], paired: Paired) -> Iterator[ResultRow]:
     """Yield figures that at least one run has; scores of `others`, data or targets, are not compared."""
     traces = [entry.trace for entry in entries]
     found = [t.evaluation for t in traces]
@@ -131,8 +141,15 @@ def _results(entries: Sequence[Entry], others: Sequence[str]) -> Iterator[Result
     split = ", one split" if in_turn else ""
     for name, measure in in_turn.items():
         same = [first.interval if first is not None and first.name == name else None for first in leading]
-        yield from _intervals(name, same, others, share=measure == "accuracy")
-    yield from _intervals(f"accuracy{split}", [None if one is None else one.accuracy for one in found], others)
+        rows = [() if one is None or one.left_out is None else one.left_out.groups for one in found]
+        gains = [paired(rows[0], groups, True) for groups in rows]
+        yield from _intervals(name, same, others, gains, share=measure == "accuracy")
+    # Only the worst of many groups are in the record.
+    rows = [() if one is None or sum(row.samples for row in one.groups) != one.samples else one.groups for one in found]
+    if any(one is not None and one.split_by != "group" for one in found):
+        rows = [()] * len(rows)  # other samples of the same groups may have been drawn
+    gains = [paired(rows[0], groups, False) for groups in rows]
+    yield from _intervals(f"accuracy{split}", [None if one is None else one.accuracy for one in found], others, gains)
     yield from _intervals(f"macro-F1{split}", [None if one is None else one.macro_f1 for one in found], others)
     measures = sorted({name for one in found if one is not None for name in one.regression})
     for name in measures:
@@ -206,25 +223,38 @@ def _scored(row: ResultRow, others: Sequence[str]) -> ResultRow:
 
 
 def _intervals(
-    name: str, found: Sequence[Interval | None], others: Sequence[str], *, share: bool = True
+    name: str,
+    found: Sequence[Interval | None],
+    others: Sequence[str],
+    gains: Sequence[Interval | None] = (),
+    *,
+    share: bool = True,
 ) -> Iterator[ResultRow]:
-    """Yield shares or amounts with their 95 % intervals, and whether these overlap; nothing where no run has one."""
+    """Yield shares or amounts with their 95 % intervals, and gains of pairs or whether intervals overlap.
+
+    Nothing where no run has one.
+    """
     if all(interval is None for interval in found):
         return
     text = partial(percent, digits=1) if share else number
     texts = [NONE if i is None else f"{text(i.value)} ({text(i.low)} to {text(i.high)})" for i in found]
-    differences = tuple("" if i == 0 else _moved(found[0], one, share=share) for i, one in enumerate(found))
+    pairs = zip(found, gains or [None] * len(found), strict=True)
+    differences = ("", *(_moved(found[0], one, gain, share=share) for one, gain in list(pairs)[1:]))
     values = tuple(None if interval is None else interval.value for interval in found)
     row = ResultRow(name=name, texts=tuple(texts), values=values, differences=differences, how="measured")
     yield _scored(row, others)
 
 
-def _moved(first: Interval | None, other: Interval | None, *, share: bool) -> str:
+def _moved(first: Interval | None, other: Interval | None, gain: Interval | None, *, share: bool) -> str:
     if first is None or other is None:
         return "not comparable"
     change = other.value - first.value
     apart = other.low > first.high or other.high < first.low
     text = "intervals apart" if apart else "intervals overlap: may be chance"
+    if gain is not None:
+        apart = gain.low > 0 or gain.high < 0
+        text = f"paired by group, 95 % CI {100 * gain.low:+.1f} to {100 * gain.high:+.1f} points"
+        text += "" if apart else ", may be chance"
     if round(1000 * abs(change)) == 0 if share else not change:
         return f"same; {text}" if apart else "same"
     if not share:

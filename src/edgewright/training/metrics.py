@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from edgewright.schema.trace import Interval
+from edgewright.schema.trace import GroupRow, Interval
 
 Numbers = NDArray[np.int64]
 # Two-sided 95 % point of the normal distribution.
@@ -141,6 +141,27 @@ def mean_interval(
     return group_interval(
         np.arange(len(values)), lambda rows: float(values[rows].mean()), by=by, within=within, samples=samples
     )
+
+
+def paired_gain(first: Sequence[GroupRow], other: Sequence[GroupRow], alike: bool) -> Interval | None:
+    """Return the gain in accuracy of the second over the first with its t interval over the groups.
+
+    Args:
+        first: accuracies of groups.
+        other: of the same samples of the same groups.
+        alike: whether each group counts alike; else it counts by its samples.
+
+    Returns:
+        None for fewer than two groups, other ones, other numbers of samples, or amounts.
+    """
+    pairs = [{row.group: row for row in rows} for rows in (first, other)]
+    sizes, scores = ([{k: getattr(row, field) for k, row in rows.items()} for rows in pairs]
+                     for field in ("samples", "accuracy"))  # fmt: skip
+    if len(sizes[0]) < 2 or sizes[0] != sizes[1] or None in (*scores[0].values(), *scores[1].values()):
+        return None
+    weights = np.array([1 if alike else size for size in sizes[0].values()], np.float64)
+    gains = np.array([scores[1][group] - score for group, score in scores[0].items()])
+    return group_interval(np.arange(len(gains)), lambda rows: float(np.average(gains[rows], weights=weights[rows])))
 
 
 def effective(sizes: NDArray[np.int64]) -> float:
