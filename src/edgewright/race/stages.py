@@ -95,7 +95,7 @@ def feature_stages(problem: Problem) -> tuple[Table, ...]:
     if samples.X.ndim == 2:
         return (IMPUTE,)
     if is_sound(problem):
-        return (*_sound_stages(problem), {"kind": "statistics", "features": ["mean", "std", "min", "max"]})
+        return (*_sound_stages(problem), {"kind": "statistics", "features": ["mean", "std", "mean_abs_diff", "slope"]})
     names = [column.name for column in samples.columns]
     return (FILL, *motion_stages(problem.dataset, samples.X.shape[2], names, _level(samples.X, names)))
 
