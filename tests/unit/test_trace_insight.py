@@ -11,6 +11,7 @@ from edgewright.schema.trace import EvaluationRecord, Interval, LayerRecord, Lef
 from edgewright.trace.compare import Entry, compare
 from edgewright.trace.html import page_html
 from edgewright.trace.insight import key_insight, reduction, trace_insight
+from edgewright.trace.modes import mode
 from edgewright.trace.readiness import NO_MODEL, NOT_READY, READY, WEAK, agrees, shortfalls, state_of, verdict
 from edgewright.training.metrics import paired_gain, wilson
 
@@ -82,6 +83,11 @@ def test_what_is_said_of_trees_is_about_trees() -> None:
     assert "float weights" not in said
     assert "15,441 stored numbers" in said
     assert "parameters are enough" not in said
+    one = example.prediction()
+    whole = msgspec.structs.replace(one.layers[-1], name="boosting", kind="boosting")
+    trees = msgspec.structs.replace(trees, predictions=(msgspec.structs.replace(one, layers=(whole,)),))
+    texts = [page_html(trees), *map(repr, mode("steps").tell(trees))]
+    assert not any("o the network" in text or "Inside the network" in text for text in texts)
     entries = [Entry(label=name, folder=name, trace=trees, config={}) for name in "ab"]
     assert not any(row.name.startswith("weights") for row in compare(entries, paired_gain).results)
 

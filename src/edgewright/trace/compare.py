@@ -121,7 +121,7 @@ def _data(entries: Sequence[Entry]) -> Iterator[ResultRow]:
     yield _texts("hash of the data", [e.trace.provenance.data_hash[:12] or NONE for e in entries])
     firsts = [e.trace.stages[0] if e.trace.stages else None for e in entries]
     yield _texts("samples and columns", [shape_text(s.shape_out) if s is not None else NONE for s in firsts])
-    yield _texts("to the network", [_network_input(e.trace.stages) for e in entries])
+    yield _texts("to the model", [_network_input(e.trace.stages) for e in entries])
     counts = [float(e.trace.evaluation.samples) if e.trace.evaluation is not None else None for e in entries]
     yield _figures("test samples", counts, lambda value: f"{value:,.0f}")
 

@@ -15,6 +15,7 @@ from edgewright.core.formatting import (
 )
 from edgewright.schema.lesson import Block, Facts, Grid, Paragraph
 from edgewright.schema.trace import EpochRecord, PredictionRecord, StageRecord, Trace
+from edgewright.trace.opening import receiver
 from edgewright.trace.sections.prediction import answer_text, layer_title, ranked
 
 COLUMNS, DROPPED = 6, 8
@@ -94,7 +95,11 @@ def prediction_blocks(prediction: PredictionRecord) -> tuple[Block, ...]:
         shown = [f"{names[i]} {number(v)}" if len(names) > i and named else number(v)
                  for i, v in enumerate(prediction.features[:COLUMNS])]  # fmt: skip
         rows.append(
-            ("to the network", size, ", ".join(shown) + (", ..." if len(prediction.features) > COLUMNS else ""))
+            (
+                f"to the {receiver(prediction)}",
+                size,
+                ", ".join(shown) + (", ..." if len(prediction.features) > COLUMNS else ""),
+            )
         )
     for layer in prediction.layers:
         kind = layer_title(layer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgewright.core.formatting import bytes_text, microseconds_text, number, percent, plural
-from edgewright.schema.trace import EvaluationRecord, LeftOutRecord, Trace
+from edgewright.schema.trace import EvaluationRecord, LeftOutRecord, PredictionRecord, Trace
 from edgewright.trace.readiness import is_chance, says_little
 
 SIMULATED = "Simulated data"
@@ -23,6 +23,11 @@ _UNSEEN = {
     "group": "of people or machines that it had not seen", "session": "of sessions that it had not seen",
     "time": "from later than those it learned from",
 }  # fmt: skip
+
+
+def receiver(prediction: PredictionRecord) -> str:
+    """Return what features go to: a network, or a model where its one layer is a whole model, such as a forest."""
+    return "model" if len(prediction.layers) == 1 and prediction.layers[0].kind in MODELS else "network"
 
 
 def simulated(trace: Trace) -> bool:

@@ -8,6 +8,7 @@ from edgewright.schema.trace import Trace
 from edgewright.trace.lesson_parts import epoch_grid, prediction_blocks, prediction_title, stage_blocks
 from edgewright.trace.modes import Mode
 from edgewright.trace.observations import notable
+from edgewright.trace.opening import receiver
 from edgewright.trace.readiness import left_out_text
 from edgewright.trace.sections.prediction import answer_text
 
@@ -28,7 +29,7 @@ def tell(trace: Trace) -> tuple[Block, ...]:
             )
     if trace.predictions:
         first = trace.predictions[0]
-        blocks += [Heading(text=f"Inside the network: {prediction_title(first)}", anchor="prediction")]
+        blocks += [Heading(text=f"Inside the {receiver(first)}: {prediction_title(first)}", anchor="prediction")]
         blocks += prediction_blocks(first)
     return tuple(blocks) or (Paragraph(text="This trace has no stages."),)
 

@@ -36,8 +36,8 @@ def model_blocks(layers: Sequence[LayerRecord]) -> Sequence[ViewBlock]:
     table = Table("Layers", ("layer", "output", "#parameters", "#MACs", "#activations", "function"), rows, "measured")
     formulas = dict.fromkeys((layer.kind, layer.formula) for layer in layers if layer.formula)
     lead = (
-        f"{size_text(layers)} in {plural(len(layers), 'layer')}, {macs:,} multiply-accumulates (MACs) an "
-        f"inference, at most {largest} of activations in float32."
+        f"{size_text(layers)} in {plural(len(layers), 'layer')}, {f'{macs:,}' if macs else 'no'} multiply-accumulates "
+        f"(MACs) an inference, at most {largest} of activations in float32."
     )
     return (
         line(lead),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from edgewright.core.formatting import number, percent, shape_text
 from edgewright.schema.trace import Explained, LayerTrace, PredictionRecord, Trace
+from edgewright.trace.opening import receiver
 from edgewright.trace.sections import Section
 from edgewright.trace.view_blocks import Card, Cards, Span, Step, Steps, ViewBlock, line
 
@@ -39,7 +40,7 @@ def prediction_card(record: PredictionRecord, title: str = "", anchor: str = "")
         head.append((f"truth {record.truth}", "quiet"))
     steps = [
         *_input("Input", record.raw, record.input_names, record.raw_shape),
-        *_input("To the network", record.features, record.feature_names, record.feature_shape),
+        *_input(f"To the {receiver(record)}", record.features, record.feature_names, record.feature_shape),
         *(_layer(layer, layer is record.layers[-1] and bool(record.probabilities)) for layer in record.layers),
     ]
     if record.probabilities:
