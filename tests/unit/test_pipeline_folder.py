@@ -41,6 +41,17 @@ def test_force_replaces_the_folder_and_leaves_nothing_of_the_old_one(tmp_path: P
     assert (tmp_path / "run" / "deep" / "file").read_text() == "new"
 
 
+def test_a_run_takes_the_place_of_the_one_that_it_names_and_no_other(tmp_path: Path) -> None:
+    fill(tmp_path, "of another")
+    first = fill(tmp_path, "first")
+    with new_run_folder(tmp_path, "run", replaces=first) as location:
+        (location.work / "file").write_text("better")
+    assert location.final == first
+    assert names(tmp_path) == ["run", "run-2"]
+    assert names(first) == ["file"]
+    assert (tmp_path / "run" / "deep" / "file").read_text() == "of another"
+
+
 @pytest.mark.parametrize("error", [ValueError("defect"), KeyboardInterrupt(), InputError("x"), SystemExit(3)])
 def test_whatever_ends_a_run_nothing_is_left_and_the_old_run_stays(tmp_path: Path, error: BaseException) -> None:
     fill(tmp_path, "old")

@@ -6,6 +6,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from edgewright.race.stages import is_series
 from edgewright.schema.config import DeviceConfig, PipelineConfig, SplitConfig, WindowConfig
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
-from edgewright.schema.race import EntrantRecord
+from edgewright.schema.race import EntrantRecord, RaceRecord
 from edgewright.trace.race_view import race_lines
 from ladder_problems import table
 from support import shared_data
@@ -97,6 +98,27 @@ def test_a_small_budget_ends_the_race_with_a_choice(tmp_path: Path) -> None:
     assert seen[0][0].name == "majority"  # the first that was measured
     assert record.chosen != "majority"
     assert all(entrant.heats == 1 for entrant in record.entrants if entrant.score is not None)
+
+
+def test_who_leads_is_told_once_the_cheapest_are_measured_and_where_another_one_does(tmp_path: Path) -> None:
+    told: list[RaceRecord] = []
+    race = race_of(table(tmp_path / "rows.csv", kind="product"), budget_s=60.0)
+    race.lead = told.append
+    record = race.run()
+    names = [one.chosen for one in told]
+    assert names
+    assert "majority" not in names
+    assert all(before != after for before, after in pairwise(names))
+    assert sum(one.score is not None for one in told[0].entrants) == 4
+    assert told[-1].chosen == record.chosen
+
+
+def test_no_lead_is_told_of_that_takes_long(tmp_path: Path) -> None:
+    told: list[RaceRecord] = []
+    race = race_of(table(tmp_path / "rows.csv", kind="product"), budget_s=1e-4)
+    race.lead = told.append
+    race.run()
+    assert not told
 
 
 def test_a_heat_without_time_for_the_best_compares_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,6 +104,7 @@ def run_and_show(
     config: PipelineConfig | None = None,
     command: str = "",
     race: RaceRecord | None = None,
+    replaces: Path | None = None,
 ) -> None:
     """Run a pipeline and print its trace as it goes, or its record as JSON.
 
@@ -117,6 +118,7 @@ def run_and_show(
         config: the pipeline itself, where no file holds it; `command` is what made it.
         command: that is recorded; made of the other arguments when empty.
         race: that the model won.
+        replaces: folder of a run that this one takes the place of.
 
     Raises:
         CheckFailedError: the run is complete, but a check failed.
@@ -135,7 +137,9 @@ def run_and_show(
     options = [*(["--data", data] if data is not None else []), *(word for one in changes for word in ("--set", one))]
     command = command or " ".join(["edgewright", *([pipeline] if pipeline == "demo" else ["run", pipeline]), *options])
     with journalled(out, config, shown(as_json), command) as heard:
-        result = run_pipeline(config, data=data, out=out, force=force, listener=heard, command=command, race=race)
+        result = run_pipeline(
+            config, data=data, out=out, force=force, listener=heard, command=command, race=race, replaces=replaces
+        )
     if as_json:
         print_json(result.trace)
     refuse(result.refused, result.folder)

@@ -60,15 +60,28 @@ class OwnDataOptions:
         )
 
 
-def make_proposal(request: OwnDataRequest) -> Proposal:
-    """Choose a pipeline and show on stderr that work is going on, and how the race stands."""
+def make_proposal(request: OwnDataRequest, leading: Callable[[Proposal], str] | None = None) -> Proposal:
+    """Choose a pipeline and show on stderr that work is going on, and how the race stands.
+
+    Args:
+        request: what a person says of the data.
+        leading: receives pipelines that lead the race, and says what it made of them, empty for nothing.
+    """
     from edgewright.cli.listeners import Terminal, Working
     from edgewright.cli.race_output import shown_race
     from edgewright.workflows.own_data.proposal import propose
 
     console = Terminal(stderr=True)
     listener = Working(console)
-    return propose(request, listener.doing, racing=lambda: shown_race(console), interrupted=listener.interrupted)
+
+    def led(proposal: Proposal) -> None:
+        if leading is not None and (line := leading(proposal)):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    return propose(
+        request, listener.doing, racing=lambda: shown_race(console), interrupted=listener.interrupted,
+        leading=led if leading is not None else None,
+    )  # fmt: skip
 
 
 def first_pipeline(options: OwnDataOptions, data: str, yes: bool, folder: Path) -> tuple[Proposal, dict[Path, bytes]]:

@@ -44,13 +44,14 @@ class Place:
 
 
 @contextmanager
-def new_run_folder(parent: Path, name: str, *, force: bool = False) -> Iterator[Place]:
+def new_run_folder(parent: Path, name: str, *, force: bool = False, replaces: Path | None = None) -> Iterator[Place]:
     """Provide a folder to fill, which appears under its final name only when the block ends well.
 
     Args:
         parent: folder of runs; made when absent.
         name: wanted name; a number is added when it is taken.
         force: replace the folder of that name instead.
+        replaces: a folder of runs that this one takes the place of, in place of that of its name.
 
     Yields:
         The place; its `final` holds when the block has ended, as another run may take a name meanwhile.
@@ -65,11 +66,12 @@ def new_run_folder(parent: Path, name: str, *, force: bool = False) -> Iterator[
         work = Path(tempfile.mkdtemp(prefix=f".{name}-{os.getpid()}-", suffix=".tmp", dir=parent))
     except OSError as error:
         raise _translate(error, parent) from None
-    location = Place(work, parent / name if force else free_name(parent, name))
+    old = replaces or (parent / name if force else None)
+    location = Place(work, old or free_name(parent, name))
     try:
         yield location
         work.chmod(0o755)
-        location.final = _publish(work, location.final, parent, name, force=force)
+        location.final = _publish(work, location.final, parent, name, replace=old is not None)
     except OSError as error:
         if error.errno in _FULL:
             raise _translate(error, parent) from None
@@ -98,13 +100,13 @@ def _alive(process: int) -> bool:
     return True
 
 
-def _publish(work: Path, final: Path, parent: Path, name: str, *, force: bool) -> Path:
+def _publish(work: Path, final: Path, parent: Path, name: str, *, replace: bool) -> Path:
     """Rename the finished folder and give its name; an old one is removed only after the new one stands."""
     for path in sorted(work.rglob("*")):
         if path.is_file():
             with path.open("rb") as handle:
                 os.fsync(handle.fileno())
-    if force and final.exists():
+    if replace and final.exists():
         aside = Path(tempfile.mkdtemp(prefix=f".{name}-", suffix=".old", dir=parent))
         final.rename(aside / "old")
         work.rename(final)

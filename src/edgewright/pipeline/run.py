@@ -107,6 +107,7 @@ def run_pipeline(
     command: str = "",
     crossed: Crossed | None = None,
     race: RaceRecord | None = None,
+    replaces: Path | None = None,
 ) -> RunResult:
     """Run a pipeline.
 
@@ -119,6 +120,7 @@ def run_pipeline(
         command: for the provenance.
         crossed: what folds found of the model before: they judge it then.
         race: that the model won, for the record.
+        replaces: folder of an earlier run that this one takes the place of.
 
     Returns:
         The folder and record. A run whose int8 form loses more than `compression.max_drop`, or which does not fit its
@@ -131,7 +133,7 @@ def run_pipeline(
     started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     plan = resolve(config)
     job = Job(plan, listener or Listener(), crossed=crossed)
-    with new_run_folder(Path(out), config.name, force=force) as location:
+    with new_run_folder(Path(out), config.name, force=force, replaces=replaces) as location:
         folder = location.work
         job.listener.start(config.name, plan.title, config.device.profile)
         with job.listener.doing("Reading data"):

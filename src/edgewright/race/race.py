@@ -33,6 +33,7 @@ from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.race import EntrantRecord, RaceRecord
 
 Watch = Callable[[Sequence[EntrantRecord]], None]
+Lead = Callable[[RaceRecord], None]
 INTERRUPTED = "it was interrupted"
 """How a race ended that Ctrl-C ended."""
 # CPU seconds of a race up to so many samples, and above.
@@ -43,6 +44,10 @@ PRIOR_DEVIATION = 0.5
 # standard errors.
 _FEWEST, _SURELY = 4, 2.0
 _LATE = "no time was left for it"
+# Who leads is told of where a fit on all samples takes at most this share of the budget.
+_CHEAP = 0.1
+# A pipeline that never looks at the samples is no model to begin with.
+_NO_MODEL = "majority"
 
 
 @dataclass
@@ -94,6 +99,7 @@ class Race:
         seed: random seed.
         metric: name of the metric; chosen from the target when empty.
         watch: receives the entrants, best first, after every measurement.
+        lead: receives the race so far once the cheapest are measured and after a heat, where another one would win.
         leave_one_out: whether each person, machine or recording is a fold of its own.
         whole: whether each pipeline is also fitted on all samples.
     """
@@ -108,10 +114,11 @@ class Race:
         seed: int = 0,
         metric: str = "",
         watch: Watch | None = None,
+        lead: Lead | None = None,
         leave_one_out: bool = False,
         whole: bool = False,
     ) -> None:
-        self.problem, self.watch, self._whole = problem, watch, whole
+        self.problem, self.watch, self.lead, self._whole = problem, watch, lead, whole
         self.profile, self.profile_name = load_profile(profile), profile
         self.limits = Budget(flash=int(self.profile.flash.value), ram=int(self.profile.ram.value))
         self.budget_s = budget_s or (BUDGET_S if len(problem.y) <= LARGE else LARGE_BUDGET_S)
@@ -120,7 +127,7 @@ class Race:
         self.standings = [Standing.of(entrant) for entrant in sorted(entrants, key=lambda one: one.candidate.rank)]
         self._sign = 1.0 if self.metric.higher else -1.0
         self._targets, self._groups = codes(problem), groups_of(problem)
-        self._spent, self._ended, self._compared = 0.0, "", 1
+        self._spent, self._ended, self._compared, self._led = 0.0, "", 1, ""
 
     def run(self) -> RaceRecord:
         """Hold the race; Ctrl-C ends it with what was measured so far.
@@ -135,6 +142,7 @@ class Race:
                 racing = self._heat(heat, racing, number + 1)
                 if self._ended or len(racing) < 2:
                     break
+                self._tell_lead()
         except KeyboardInterrupt:
             if not any(standing.record.heats for standing in self.standings):
                 raise
@@ -174,6 +182,8 @@ class Race:
                 finished.append(standing)
                 if self.watch is not None:
                     self.watch([standing.record for standing in self._ranked()])
+                if number == 1 and len(finished) == _FEWEST:
+                    self._tell_lead()
         else:
             place = len(racing)
         if place >= min(_FEWEST, len(racing)):
@@ -190,6 +200,16 @@ class Race:
             else:
                 staying.append(standing)
         return staying
+
+    def _tell_lead(self) -> None:
+        """Tell who leads, where that is another one than before and a model of it is made soon."""
+        if self.lead is None:
+            return
+        leader = self._choose()[0]
+        cheap = leader.per_sample_s * len(self.problem.y) <= _CHEAP * self.budget_s
+        if cheap and leader.entrant.name not in (self._led, _NO_MODEL):
+            self._led = leader.entrant.name
+            self.lead(self.record())
 
     def measure(
         self, standing: Standing, folds: Sequence[HeatFold], advance: Callable[[int], None] = lambda _: None

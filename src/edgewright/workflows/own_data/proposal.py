@@ -185,6 +185,7 @@ def propose(
     recipe_for: Callable[[OwnData], Recipe] | None = None,
     racing: Callable[[], AbstractContextManager[Watch | None]] = nullcontext,
     interrupted: Callable[[], None] = lambda: None,
+    leading: Callable[[Proposal], None] | None = None,
 ) -> Proposal:
     """Choose a pipeline. Models race on training and validation samples; test samples are not looked at.
 
@@ -194,6 +195,7 @@ def propose(
         recipe_for: gives the only way to a model that is taken; nothing is compared then.
         racing: shows the race in place of `doing`, by what it gives.
         interrupted: called where Ctrl-C ended the race, and its winner so far is taken.
+        leading: receives pipelines that lead the race while it goes on, where a model of theirs is made soon.
 
     Raises:
         InputError: as `look`; data that cannot be split.
@@ -208,6 +210,12 @@ def propose(
             raise
         taken = f"{found.roles.target!r} is predicted, {found.roles.why['target']}; name another with --target"
         raise InputError(error.expected, error.got, error.where, f"{error.do}. {taken}") from None
+
+    def made(base: dict[str, Any], recipe: Recipe, record: RaceRecord | None) -> Proposal:
+        table = {**base, **recipe.tables, "device": {"profile": request.device or DEVICE}}
+        reasons = {**found.roles.why, "window": found.framing.why, "model": recipe.why, **why}
+        return Proposal(found, table, reasons, tried, record)
+
     record: RaceRecord | None = None
     tried: tuple[tuple[str, float], ...] = ()
     longer: WindowConfig | None = None
@@ -215,11 +223,11 @@ def propose(
         recipe = recipe_for(found)
     else:
         with racing() as watch, doing("Racing models") if watch is None else nullcontext():
-            recipe, record = _raced(base, request, found, material, watch)
+            lead = None if leading is None else lambda recipe, record: leading(made(base, recipe, record))
+            recipe, record = _raced(base, request, found, material, watch, lead)
         if record is not None and record.ended == INTERRUPTED:
             interrupted()
         longer = _longer(base, found)
-    table = {**base, **recipe.tables}
     if longer and _rows(found) > _TRIED_ROWS:
         why["window"] = f"{found.framing.why}; no longer window was tried on more than {_TRIED_ROWS:,} rows"
     elif longer and record is not None:
@@ -230,10 +238,9 @@ def propose(
         tried = tuple((f"windows of {rows} rows", score) for rows, score in zip(lengths, scores, strict=True))
         gain = scores[1] - scores[0]
         if gain > _WINDOW_GAIN:
-            table = {**wide, **other.tables}
+            base, recipe = wide, other
             why["window"] = f"{found.framing.why}; {longer.samples} rows gained {100 * gain:.1f} points"
-    reasons = {**found.roles.why, "window": found.framing.why, "model": recipe.why, **why}
-    return Proposal(found, {**table, "device": {"profile": request.device or DEVICE}}, reasons, tried, record)
+    return made(base, recipe, record)
 
 
 def _raced(
@@ -242,6 +249,7 @@ def _raced(
     found: OwnData,
     material: Material,
     watch: Watch | None,
+    lead: Callable[[Recipe, RaceRecord], None] | None,
 ) -> tuple[Recipe, RaceRecord | None]:
     """Return the pipeline that wins the race on training and validation samples, and the record of the race.
 
@@ -251,11 +259,14 @@ def _raced(
     if "leave_one_out_s" in base["split"]:
         usual = max(entrants, key=lambda entrant: entrant.candidate.prior)
         return recipe_of(usual), None
-    race = Race(problem, entrants, request.device or DEVICE, budget_s=request.budget_s, watch=watch)
-    record = race.run()
-    chosen = next(entrant for entrant in entrants if entrant.name == record.chosen)
-    recipe = recipe_of(chosen)
-    return replace(recipe, why=f"{record.why}: {recipe.why}"), record
+
+    def chosen(record: RaceRecord) -> tuple[Recipe, RaceRecord]:
+        recipe = recipe_of(next(entrant for entrant in entrants if entrant.name == record.chosen))
+        return replace(recipe, why=f"{record.why}: {recipe.why}"), record
+
+    ahead = None if lead is None else lambda record: lead(*chosen(record))
+    race = Race(problem, entrants, request.device or DEVICE, budget_s=request.budget_s, watch=watch, lead=ahead)
+    return chosen(race.run())
 
 
 def _raced_again(
