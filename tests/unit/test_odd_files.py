@@ -1,0 +1,36 @@
+"""Files as people write them, made by a generator that knows what is true of them, and what `init --yes` reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from odd_files.judge import REFUSED, RIGHT, WRONG, judge, odd_file
+from odd_files.not_yet import NOT_YET, Lack
+from odd_files.shape import SEEDS, SHAPES
+
+
+def expected(name: str, seed: int) -> str:
+    lack = NOT_YET.get(name, Lack(""))
+    return REFUSED if seed in lack.refused else WRONG if seed in lack.wrong else RIGHT
+
+
+# Fast: a file of each shape, in all languages; slow: the others.
+FILES = [
+    pytest.param(name, seed, marks=[] if seed == number % SEEDS else [pytest.mark.slow])
+    for number, name in enumerate(SHAPES)
+    for seed in range(SEEDS)
+]
+
+
+@pytest.mark.parametrize(("name", "seed"), FILES)
+def test_a_file_is_read_as_it_was_made(name: str, seed: int, tmp_path: Path) -> None:
+    outcome = judge(odd_file(name, seed, tmp_path))
+    assert outcome.kind == expected(name, seed), f"{outcome.kind}: {outcome.why} (lines of not_yet.py only go away)"
+
+
+def test_the_list_of_what_is_not_read_yet_names_shapes_and_seeds() -> None:
+    assert set(NOT_YET) <= set(SHAPES)
+    assert all(lack.why and (lack.refused or lack.wrong) for lack in NOT_YET.values())
+    assert all({*lack.refused, *lack.wrong} <= set(range(SEEDS)) for lack in NOT_YET.values())
