@@ -64,6 +64,9 @@ def _roles(truth: Truth, proposal: Proposal, dataset: DataSet) -> Iterator[str]:
             yield f"no inputs: {sorted(missing)}"
         if extra := names - set(truth.readings) - set(truth.allowed):
             yield f"inputs: {sorted(extra)}"
+    units = {column.name: column.unit for column in dataset.columns}
+    if wrong := [name for name, unit in zip(truth.readings, truth.units, strict=False) if units.get(name) != unit]:
+        yield f"units of {wrong}"
     for key in ("target", "group", "session", "time"):
         taken = getattr(chosen, key) or {"target": dataset.target_name, "group": dataset.group_name}.get(key, "")
         if taken != getattr(truth, key):

@@ -35,6 +35,7 @@ class Truth:
         group, session, time: columns; empty where there is none.
         groups, recordings: number of people or machines, and of recordings.
         rate_hz: rows a second; None where none is known; more than one where the reader chooses.
+        units: of readings, where the file says them apart from the names.
         allowed: inputs that a reader may take or leave out.
         resampled_s: seconds that the recordings last, where their rows are not those of the file.
         question: texts that an error must hold, where the file has two meanings.
@@ -52,6 +53,7 @@ class Truth:
     groups: int = 0
     recordings: int = 1
     rate_hz: tuple[float, ...] | None = None
+    units: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
     resampled_s: float = 0.0
     question: tuple[str, ...] = ()

@@ -63,6 +63,7 @@ def lines_beside_the_table(draw: Draw) -> OddFile:
     units = ["°C", "%", "hPa", draw.take("", "-")]
     if draw.seed % 2:
         text = text_of(sheet, ";", [units])
+        sheet = sheet.known(units=tuple(units[:3]))
     else:
         text = "# Logger 4711, firmware 2.1\n# " + ", ".join(units[:3]) + "\n" + text_of(sheet)
     path = draw.path(".csv")

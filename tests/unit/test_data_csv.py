@@ -171,7 +171,7 @@ def test_units_in_brackets(name: str, unit: str) -> None:
     assert unit_in(name) == unit
 
 
-_TEXT = st.text(alphabet="ab,;\t\n\"'0123456789.-+einfNaN \r\0é?", max_size=80)
+_TEXT = st.text(alphabet="ab,;\t\n\"'0123456789.-+einfNaN \r\0é?#", max_size=80)
 _KEYS = st.fixed_dictionaries(
     {},
     optional={"target": st.sampled_from(["a", "b", "c"]), "time": st.sampled_from(["a", "b"]),

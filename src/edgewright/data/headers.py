@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgewright.core.csv.blocks import Block, blocks
-from edgewright.core.csv.header import read_header
+from edgewright.core.csv.blocks import blocks
+from edgewright.core.csv.header import opening_of, read_header
 from edgewright.core.csv.rows import iter_csv, read_csv
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
@@ -51,14 +51,18 @@ def read_columns(path: Path, name: str, delimiter: str | None = None) -> tuple[s
     Raises:
         InputError: for a missing or empty file, or a header that is none.
     """
-    opening = Block(b"", 1)
-    stream = blocks(path, name)
-    for block in stream:
-        opening = Block(opening.data + block.data, 1)
-        if opening.data.lstrip(b"\n").count(b"\n") > 1:  # the delimiter shows in the header and the first row
-            break
-    header, _ = read_header(opening, name, delimiter, None)
+    header, _ = read_header(opening_of(blocks(path, name)), name, delimiter, None)
     return tuple(column for column in header.names if column)
+
+
+def read_units(path: Path, name: str) -> dict[str, str]:
+    """Return units of the columns of a CSV file that has a line of them below its header.
+
+    Raises:
+        InputError: as `read_columns`.
+    """
+    header, _ = read_header(opening_of(blocks(path, name)), name, None, None)
+    return header.units
 
 
 def read_opening(path: Path) -> dict[str, list[str]]:

@@ -13,22 +13,15 @@ import numpy as np
 
 from edgewright.core.categories import MARK, column_name, made_columns, one_hot
 from edgewright.core.csv.cells import MISSING
+from edgewright.core.csv.units import UNITS
 from edgewright.data.clock import Clock, TimeUnit, common_rate, rate_of, read_clock, tidy_rate
 from edgewright.data.contract import SchemaConfig
 from edgewright.data.targets import as_text, labelled, read_target
 from edgewright.schema.data import Column, DataSet, Floats, Labels, Recording
 from edgewright.schema.errors import InputError, UnknownNameError
 
-_BRACKETS = re.compile(r"[\[(]\s*([^\])]{1,16}?)\s*[\])]\s*$")
 # Words in brackets that are no unit ('mean', '12') stay part of the name only.
-_UNITS = frozenset(
-    re.split(
-        " ",
-        "C °C K F °F % g mg m/s² m/s2 m/s^2 m/s mm/s rad/s deg/s °/s dps V mV kV A mA W mW kW Wh kWh J Hz kHz rpm "
-        "1/min h min s ms us µs m mm cm km Pa hPa kPa MPa bar mbar lux lx ppm ppb µg/m³ N Nm kg l/min l/h m³/h dB "
-        "uT µT T Ω ohm",
-    )
-)
+_BRACKETS = re.compile(r"[\[(]\s*([^\])]{1,16}?)\s*[\])]\s*$")
 
 
 class TableConfig(SchemaConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -281,7 +274,7 @@ def schema(names: Sequence[str], config: TableConfig) -> tuple[Column, ...]:
 def unit_in(name: str) -> str:
     """Return the unit in brackets at the end of a column's name; empty when there is none."""
     found = _BRACKETS.search(name)
-    return found[1] if found and found[1] in _UNITS else ""
+    return found[1] if found and found[1] in UNITS else ""
 
 
 def _named(table: Table, column: str) -> Labels | None:

@@ -1,13 +1,14 @@
-"""The header line of a CSV file: delimiter, column names, and an unnamed column of row numbers."""
+"""The top of a CSV file: comments, delimiter, column names, an unnamed column of row numbers, and a line of units."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edgewright.core.csv.blocks import Block
+from edgewright.core.csv.units import is_unit_line, unit_of
 from edgewright.schema.errors import InputError
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -17,10 +18,39 @@ _SNIFFED_ROWS = 6
 
 @dataclass(frozen=True)
 class Header:
-    """Names of all columns in the order of the file; an unnamed first column of row numbers has the name ''."""
+    """Names of all columns in the order of the file; an unnamed first column of row numbers has the name ''.
+
+    Attributes:
+        names: all different: of several columns called 'acc' the second is 'acc.1', as in pandas.
+        delimiter: between cells.
+        units: by name, where a line below the header holds them.
+        repeated: names as the file has them by those that were numbered: {'acc.1': 'acc'}.
+    """
 
     names: tuple[str, ...]
     delimiter: str
+    units: dict[str, str] = field(default_factory=dict)
+    repeated: dict[str, str] = field(default_factory=dict)
+
+
+def opening_of(stream: Iterator[Block]) -> Block:
+    """Return the first blocks of a file as one: the header, and the rows in which delimiter and units show."""
+    opening = Block(b"", 1)
+    for block in stream:
+        opening = Block(opening.data + block.data, 1)
+        lines = opening.data[_comments(opening.data) :].lstrip(b"\n").split(b"\n", 3)
+        # Rows of a stream are read as they come: only what may be units waits for the next line.
+        if len(lines) > 3 or (len(lines) > 2 and any(byte in b"0123456789" for byte in lines[1])):
+            break
+    return opening
+
+
+def _comments(data: bytes) -> int:
+    """Return how many bytes at the start are lines of comments, which begin with '#', and blank lines."""
+    end = 0
+    while data[end : end + 1] in (b"#", b"\n"):
+        end = data.find(b"\n", end) + 1 or len(data)
+    return end
 
 
 def records(block: Block, delimiter: str, name: str) -> Iterator[tuple[int, list[str]]]:
@@ -55,7 +85,7 @@ def read_header(block: Block, name: str, delimiter: str | None, columns: Sequenc
         The header and the rest of the block.
 
     Raises:
-        InputError: empty file, no delimiter that fits, names that are missing or repeated, numbers in their place.
+        InputError: empty file, no delimiter that fits, names that are missing, numbers in their place.
     """
     if not block.data.strip():
         raise InputError("a header line and rows", "an empty file", name)
@@ -63,20 +93,57 @@ def read_header(block: Block, name: str, delimiter: str | None, columns: Sequenc
         len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\n\r0123456789.+-eE'
     ):
         raise InputError("a delimiter of one character", repr(delimiter), name, "Take one of , ; | or tab")
-    found = delimiter or _sniff(block, name, columns is not None)
-    first = _first(block, found, name, 2)
     if columns is not None:
-        return Header(_checked(tuple(columns), name, 1), found), block
+        found = delimiter or _sniff(block, name, headless=True)
+        _check(tuple(columns), name, 1)
+        return Header(tuple(columns), found), block
+    block, found = _without_comments(block, name, delimiter)
+    first = _first(block, found, name, 3)
     if not first:
         raise InputError("a header line and rows", "blank lines", name)
-    line, cells = first[0]
+    line, cells = first.pop(0)
     # A quoted name may hold line breaks; messages and tables want it on one line.
     names = tuple(" ".join(cell.split()) for cell in cells)
-    after = first[1][0] if len(first) > 1 else None
-    if len(first) > 1 and len(first[1][1]) == len(names) + 1:
+    if first and len(first[0][1]) == len(names) + 1:
         # R writes row numbers without a name for their column.
         names = ("", *names)
-    return Header(_checked(names, name, line), found), _rest(block, after)
+    _check(names, name, line)
+    unique, units = _numbered(names), {}
+    repeated = {new: old for new, old in zip(unique, names, strict=True) if new != old}
+    names = unique
+    if len(first) > 1 and is_unit_line(first[0][1], first[1][1]):
+        units = {column: unit for column, cell in zip(names, first.pop(0)[1], strict=False) if (unit := unit_of(cell))}
+    return Header(names, found, units, repeated), _rest(block, first[0][0] if first else None)
+
+
+def _without_comments(block: Block, name: str, delimiter: str | None) -> tuple[Block, str]:
+    """Return the block from its header on, and the delimiter.
+
+    Lines that begin with '#' are comments, but for the last one where it has a name for each cell of a row of numbers.
+    """
+    end = _comments(block.data)
+    if not block.data[end:].strip():
+        return block, delimiter or _sniff(block, name, headless=False)
+    table = Block(block.data[end:], block.line + block.data.count(b"\n", 0, end))
+    found = delimiter or _sniff(table, name, headless=False)
+    start = block.data[:end].rstrip(b"\n").rfind(b"\n") + 1
+    comment, row = (_first(part, found, name, 1) for part in (Block(block.data[start:end], 1), table))
+    if not comment or not any(is_number(cell) for cell in row[0][1]) or len(comment[0][1]) != len(row[0][1]):
+        return table, found
+    return Block(block.data[start:], block.line + block.data.count(b"\n", 0, start)), found
+
+
+def _numbered(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return names that differ: of several columns called 'acc' the second is 'acc.1', as in pandas."""
+    unique: dict[str, None] = {}
+    known = set(names)
+    for name in names:
+        new, count = name, 0
+        while name and (new in unique or (count and new in known)):
+            count += 1
+            new = f"{name}.{count}"
+        unique[new] = None
+    return tuple(unique)
 
 
 def _first(block: Block, delimiter: str, name: str, count: int) -> list[tuple[int, list[str]]]:
@@ -116,7 +183,7 @@ def _sniff(block: Block, name: str, headless: bool) -> str:
     return max(largest, key=lambda d: largest[d]) if largest else ","
 
 
-def _checked(names: tuple[str, ...], name: str, line: int) -> tuple[str, ...]:
+def _check(names: tuple[str, ...], name: str, line: int) -> None:
     where = f"{name} line {line}"
     # pandas writes 0,1,2,... above unnamed columns: these are names, other numbers are a row of values.
     counted = names == tuple(str(i) for i in range(len(names)))
@@ -129,9 +196,6 @@ def _checked(names: tuple[str, ...], name: str, line: int) -> tuple[str, ...]:
     for index, column in enumerate(names):
         if not column and (index or len(names) == 1):
             raise InputError("a name for every column", f"none for column {index + 1}", where, "Name it")
-        if column in names[:index]:
-            raise InputError("column names that differ", f"{column!r} twice", where, "Rename one of them")
-    return names
 
 
 def is_number(text: str) -> bool:

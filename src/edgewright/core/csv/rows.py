@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgewright.core.categories import column_name, made_columns, one_hot, text_inputs
 from edgewright.core.csv.blocks import Block, blocks
 from edgewright.core.csv.cells import Cells, Plan, parse
-from edgewright.core.csv.header import Header, read_header
+from edgewright.core.csv.header import Header, opening_of, read_header
 from edgewright.schema.errors import InputError
 
 
@@ -122,16 +122,11 @@ def iter_csv(
         One or more rows at a time, never none.
     """
     stream = blocks(source, name)
-    opening = Block(b"", 1)
-    for block in stream:
-        opening = Block(opening.data + block.data, 1)
-        # The delimiter and an unnamed column show in the first row, so the header waits for it.
-        if opening.data.lstrip(b"\n").count(b"\n") > 1:
-            break
-    header, rest = read_header(opening, name, delimiter, columns)
+    header, rest = read_header(opening_of(stream), name, delimiter, columns)
     ignored = set(ignored_columns)
     categories = {} if only_columns is None else text_inputs(only_columns, header.names)
     if only_columns is not None:
+        _refuse_repeated(header, only_columns, name)
         made = set(made_columns(categories))
         ignored |= set(header.names) - (set(only_columns) - made) - set(categories)
     plan = _plan(header, name, {*text_columns, *categories}, set(float64_columns), ignored)
@@ -143,6 +138,13 @@ def iter_csv(
             yield _coded(_rows(cells, plan), categories, name, tell)
     if not seen:
         raise InputError("at least one row", "only a header line", name, "Add rows below the header")
+
+
+def _refuse_repeated(header: Header, wanted: Collection[str], name: str) -> None:
+    """Refuse a file with several columns of a wanted name, where not each of them is wanted."""
+    for numbered, column in header.repeated.items():
+        if column in wanted and numbered not in wanted:
+            raise InputError(f"one column {column!r}", f"{column!r} twice", name, "Rename one of them")
 
 
 def _chain(first: Block, others: Iterator[Block]) -> Iterator[Block]:

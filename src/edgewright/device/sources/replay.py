@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.csv.blocks import Block, blocks
-from edgewright.core.csv.header import read_header, records
+from edgewright.core.csv.blocks import blocks
+from edgewright.core.csv.header import opening_of, read_header, records
 from edgewright.core.csv.rows import Rows, iter_csv
 from edgewright.device.sources import RowSettings, Stream, StreamKind
 from edgewright.device.sources._columns import Match, match, refuse_missing, with_categories
@@ -241,12 +241,7 @@ def _part(packet: Packet, start: int, end: int) -> Packet:
 
 def _beginning(file: Path) -> tuple[tuple[str, ...], list[str]]:
     """Return names of a file's columns, without the one of row numbers, and the cells of its first row."""
-    opening = Block(b"", 1)
-    for block in blocks(file, file.name):
-        opening = Block(opening.data + block.data, 1)
-        if opening.data.lstrip(b"\n").count(b"\n") > 1:  # the delimiter shows in the header and the first row
-            break
-    header, rest = read_header(opening, file.name, None, None)
+    header, rest = read_header(opening_of(blocks(file, file.name)), file.name, None, None)
     _, cells = next(records(rest, header.delimiter, file.name), (0, [""] * len(header.names)))
     named = [place for place, name in enumerate(header.names) if name]
     return tuple(header.names[place] for place in named), [cells[place] for place in named if place < len(cells)]

@@ -14,7 +14,7 @@ import polars as pl
 from edgewright.core.csv.rows import iter_csv
 from edgewright.core.pictures import ENDINGS, size_of
 from edgewright.data.categories import MOST_CLASSES, few_texts, is_text
-from edgewright.data.headers import read_columns
+from edgewright.data.headers import read_columns, read_units
 from edgewright.data.labels import name_in
 from edgewright.data.load import guess
 from edgewright.data.sources import csv, parquet
@@ -43,6 +43,7 @@ class Preview:
     Attributes:
         table: `kind`, `path` and, where files carry labels in their names, `pattern`, as in `[data]`.
         columns: cells by column, each of shape (rows,); none for sound.
+        units: of columns, where a line below the header holds them.
         texts: different texts of the columns of text, of all rows where `columns` has some of them.
         pattern_values: number of values of each part of the pattern.
     """
@@ -51,6 +52,7 @@ class Preview:
     columns: dict[str, Labels] = field(default_factory=dict)
     pattern_values: dict[str, int] = field(default_factory=dict)
     texts: dict[str, set[str]] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_folder(self) -> bool:
@@ -89,12 +91,13 @@ def read_preview(path: str) -> Preview:
     files = _files(place, kind)
     texts: dict[str, set[str]] = {}
     columns = _cells(files, texts)
+    units = read_units(files[0], files[0].name) if files and files[0].name.lower().endswith(csv.SUFFIXES) else {}
     if len(files) < 2 or (place / LABELS_FILE).is_file():
-        return Preview(table, columns, texts=texts)
+        return Preview(table, columns, texts=texts, units=units)
     pattern, values = guess_pattern([file.relative_to(place).as_posix() for file in files])
     if kind in _TABLES and pattern:
         table = {"kind": "folder", "path": path}
-    return Preview({**table, "pattern": pattern} if pattern else table, columns, values, texts)
+    return Preview({**table, "pattern": pattern} if pattern else table, columns, values, texts, units)
 
 
 def _picture_size(place: Path) -> dict[str, int]:

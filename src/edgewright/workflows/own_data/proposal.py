@@ -171,6 +171,8 @@ def look(request: OwnDataRequest) -> OwnData:
 def data_table(preview: Preview, roles: Roles) -> dict[str, object]:
     """Return the table `[data]`."""
     table = {**preview.table, **roles.table()}
+    if units := {name: unit for name, unit in preview.units.items() if name in roles.readings}:
+        table["units"] = units
     if table["kind"] == "csv" and not roles.target and Path(str(table["path"])).is_dir():
         table["kind"] = "folder"  # labels come from names or a labels file
     columns = {"label": roles.target, "group": roles.group}

@@ -1,0 +1,71 @@
+"""Lines at the top of a CSV file that are no rows: comments, units, and names that occur twice."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from edgewright.core.csv.rows import iter_csv, read_csv
+from edgewright.data.headers import read_columns, read_units
+from edgewright.data.load import load_data
+from edgewright.schema.errors import InputError
+
+
+def names_and_rows(text: str, **keys: object) -> tuple[tuple[str, ...], list[list[float]], list[int]]:
+    rows = read_csv(io.StringIO(text), name="rows.csv", **keys)  # type: ignore[arg-type]
+    return rows.names, rows.values.tolist(), rows.lines.tolist()
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "lines"),
+    [
+        ("# logger 7\n# x, y\na,b\n1,2\n3,4\n", ("a", "b"), [4, 5]),  # the comment has as many cells as the header
+        ("\n# logger 7\n\na;b\n1;2\n3;4\n", ("a", "b"), [5, 6]),
+        ("# a,b\n1,2\n3,4\n", ("# a", "b"), [2, 3]),  # as numpy.savetxt writes a header
+        ("# by me\n# a,b\n1,2\n3,4\n", ("# a", "b"), [3, 4]),
+        ("# spectra\n400,402,c\n1,2,3\n3,4,5\n", ("400", "402", "c"), [3, 4]),
+        ("a,b\ng,m/s²\n1,2\n3,4\n", ("a", "b"), [3, 4]),
+        ("a,b\n[g],-\n1,2\n3,4\n", ("a", "b"), [3, 4]),
+        ("a,a,b,a.1,a\n1,2,3,4,5\n1,2,3,4,5\n", ("a", "a.2", "b", "a.1", "a.3"), [2, 3]),
+    ],
+)
+def test_lines_that_are_no_rows_are_left_out(text: str, names: tuple[str, ...], lines: list[int]) -> None:
+    found, values, places = names_and_rows(text)
+    assert (found, places) == (names, lines)
+    assert len(values) == 2
+
+
+@pytest.mark.parametrize("text", ["label\ng\nm\n", "blood,grade\nA,C\nC,A\n", "a,b\n?,g\n1,m\n", "a,b\ng,s\n"])
+def test_texts_that_are_units_as_well_are_rows_where_no_number_stands_below(text: str) -> None:
+    columns = text.partition("\n")[0].split(",")
+    rows = read_csv(io.StringIO(text), name="rows.csv", text_columns=columns)
+    assert rows.lines[0] == 2
+
+
+def test_a_stream_answers_the_first_row_before_the_next_arrives() -> None:
+    class Stream(io.StringIO):
+        def read(self, size: int | None = -1) -> str:
+            return self.readline()
+
+    stream = Stream("# logger\na,b\n1,2\n3,4\n5,6\n")
+    first = next(iter_csv(stream, name="stdin"))
+    assert first.values.tolist() == [[1, 2]]
+    assert stream.readline() == "3,4\n"
+
+
+def test_units_below_the_header_are_those_of_the_columns(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("t;temp;label\ns;°C;-\n0;21.5;on\n1;21.7;off\n", encoding="utf-8")
+    assert read_columns(path, path.name) == ("t", "temp", "label")
+    assert read_units(path, path.name) == {"t": "s", "temp": "°C"}
+    dataset = load_data({"kind": "csv", "path": str(path), "target": "label", "time": "t"}, seed=0)
+    assert dataset.recordings[0].values.tolist() == [[21.5], pytest.approx([21.7])]
+
+
+def test_a_model_of_one_column_refuses_a_file_with_two_of_its_name() -> None:
+    text = "a,b,a\n1,2,3\n"
+    assert names_and_rows(text, only_columns=["a", "a.1"])[0] == ("a", "a.1")
+    with pytest.raises(InputError, match="one column 'a', got 'a' twice"):
+        names_and_rows(text, only_columns=["a"])
