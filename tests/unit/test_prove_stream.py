@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,21 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from c99_stages import need_compiler, use_one_compiler
+from edgewright.compression.int8 import quantise
+from edgewright.core import engines
+from edgewright.core.engines import Engine
+from edgewright.core.executor import compile_graph
 from edgewright.core.input_ranges import METADATA, ranges_text
 from edgewright.core.onnx.reader import read_onnx
-from edgewright.core.package import Package, parse_package, write_package
+from edgewright.core.package import Package, parse_package, vector_files, write_package
 from edgewright.export._c_probe import struct_fields
 from edgewright.export.subject import package_subject
 from edgewright.export.targets.c99 import TARGET
 from edgewright.graph.builder import Builder
+from edgewright.graph.onnx_writer import to_onnx
 from edgewright.monitor.detector_file import IN_PACKAGE, detector_bytes
 from edgewright.monitor.detectors import kind
 from edgewright.schema.data import Column
@@ -30,11 +37,11 @@ from edgewright.schema.proof import Difference, ProofRecord
 from edgewright.workflows.detection.fit import learn
 from edgewright.workflows.detection.rows import Stretch
 from edgewright.workflows.proof.rows import Chosen
-from edgewright.workflows.proof.stream import EVENTS, MEANS, stream_proof
+from edgewright.workflows.proof.stream import ANSWERS, EVENTS, MEANS, stream_proof
 from edgewright.workflows.proof.stream_rows import natural_rows
 from edgewright.workflows.proof.subject import subject_of
 from edgewright.workflows.proof.workflow import prove_place
-from runtime_example import parts
+from runtime_example import classifier, numbers, parts
 
 Files = Mapping[str, str]
 Proof = Callable[..., ProofRecord]
@@ -247,3 +254,38 @@ def test_the_stream_of_a_firmware_folder_is_proven_as_it_lies(package: Package, 
     source.write_text("int nothing;")
     gone = prove_place(str(path), **request)
     assert not gone.passed and gone.failed == (f"{folder}/activity_stream.c",)
+
+
+@pytest.mark.slow
+def test_integers_of_a_stream_round_as_in_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    need_compiler()
+    # Whichever engine is the fastest here: it may round in its layers on its own, which moves answers by hundredths.
+    choose = engines.choose
+
+    def moved(answers: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        return {name: values * 0.95 if values.dtype.kind == "f" else values for name, values in answers.items()}
+
+    def other(name: str | None, model: bytes, rows: float) -> Engine:
+        engine = choose(name or "numpy", model, rows)
+        if name:
+            return engine
+        return replace(engine, load=lambda data: lambda X: moved(engine.load(data)(X)))
+
+    monkeypatch.setattr(engines, "choose", other)
+    graph, rows = classifier(), numbers(400, 10, seed=7)
+    small = quantise(graph, rows)
+    manifest, files = parts(
+        graph, forms={"float": "model.onnx", "int8": "model.int8.onnx"}, default="int8",
+        tolerance={"float": 1e-5, "int8": 0.08}, columns=tuple(Column(name=f"c{i}") for i in range(10)), thresholds={},
+    )  # fmt: skip
+    vectors = vector_files(
+        rows[:8],
+        {form: compile_graph(one)(rows[:8])["probabilities"] for form, one in (("float", graph), ("int8", small))},
+    )
+    write_package(tmp_path / "a.edge", manifest, {**files, "model.int8.onnx": to_onnx(small), **vectors})
+    package = parse_package((tmp_path / "a.edge").read_bytes(), "a.edge")
+    subject = subject_of("a", {"float": graph, "int8": small}, package=package)
+    record = stream_proof(subject, "a.edge", Chosen(rows, tuple(f"row {i}" for i in range(400)), "rows"))
+    assert record is not None and record.passed
+    answers = next(stage for stage in record.pairs[0].stages if stage.stage == ANSWERS)
+    assert answers.samples >= 400 and answers.largest < 1e-6

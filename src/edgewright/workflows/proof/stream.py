@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.package import Package
 from edgewright.core.predictor import Answers, Predictor
 from edgewright.device.agent.batch_prediction import Answered
 from edgewright.device.agent.feed import SampleBatch
@@ -107,7 +108,7 @@ class _Proof:
         self.detectors = [parse_detector(exported.detectors[w.name], w.name) for w in self.watchers]
         self.absent = [AbsentForm(name=f"detector {name}", reason=why) for name, why in written.refused.items()]
         self.network = subject.network
-        self.own = Predictor(self.package)
+        self.own = _defined(self.package)
         window = self.manifest.window
         rates = [window.rate if window else None, *(file.spec.rate for file in self.detectors)]
         self.rate = next((float(rate) for rate in rates if rate and math.isfinite(rate)), 1.0)
@@ -173,7 +174,7 @@ class _Proof:
 
     def _both(self, code: _Code, stream: Any) -> tuple[Stages, Stages]:  # noqa: ANN401 - `_c_probe.CStream`
         rows, record = self.rows, stream.run(self.rows.values, self.rows.lost, self.rows.times)
-        own_numbers = self.own if code.numbers == self.own.form else Predictor(self.package, form=code.numbers)
+        own_numbers = self.own if code.numbers == self.own.form else _defined(self.package, code.numbers)
         cuts = cut_rows(rows, self.manifest)
         places = np.array([int(np.searchsorted(rows.times, cut.times[0])) for cut in cuts], np.int64)
         samples = np.concatenate([cut.samples for cut in cuts]) if cuts else np.zeros((0, *self.manifest.shape))
@@ -279,6 +280,15 @@ class _Proof:
             if not decided(self.rows, self.manifest, theirs):
                 notes.append("these rows cause no events, so events are not tested. Pass others with --data")
         self.notes = tuple(notes)
+
+
+def _defined(package: Package, numbers: Numbers | None = None) -> Predictor:
+    """Return a predictor whose integers are rounded as in C: other engines round in every layer on their own.
+
+    The proof of samples compares those engines; a stream compares what is decided over answers.
+    """
+    default = numbers or package.manifest.default
+    return Predictor(package, form=default, engine="numpy" if default == "int8" else None)
 
 
 def _code(name: str, word: str, files: Files, prefixes: tuple[str, ...]) -> _Code:
