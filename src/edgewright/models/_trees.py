@@ -147,7 +147,7 @@ class Trees(PlainModel):
         leaves = int((self.nodes_["yes"] == np.arange(len(self.nodes_["yes"]))).sum())
         used = len(np.unique(self.nodes_["feature"][self.nodes_["yes"] != np.arange(len(self.nodes_["yes"]))]))
         trees = f"{len(self.roots_)} trees" if len(self.roots_) > 1 else "a tree"
-        return f"{trees} of {leaves} leaves, at most {self.depth_} levels, on {used} of {len(names)} columns"
+        return f"{trees} of {leaves:,} leaves, at most {self.depth_} levels, on {used} of {len(names)} columns"
 
 
 def _worth(tree: Any) -> NDArray[np.float64]:  # noqa: ANN401 - scikit-learn carries no types

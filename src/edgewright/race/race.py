@@ -43,7 +43,6 @@ PRIOR_DEVIATION = 0.5
 # So many are measured whatever they cost. After a heat as many go on, and those that are not behind the best by so many
 # standard errors.
 _FEWEST, _SURELY = 4, 2.0
-_LATE = "no time was left for it"
 # Who leads is told of where a fit on all samples takes at most this share of the budget.
 _CHEAP = 0.1
 # A pipeline that never looks at the samples is no model to begin with.
@@ -127,7 +126,9 @@ class Race:
         self.standings = [Standing.of(entrant) for entrant in sorted(entrants, key=lambda one: one.candidate.rank)]
         self._sign = 1.0 if self.metric.higher else -1.0
         self._targets, self._groups = codes(problem), groups_of(problem)
-        self._spent, self._ended, self._compared, self._led = 0.0, "", 1, ""
+        # The last heat that had no time for all, 0 for none; the last one that compared; who led.
+        self._spent, self._late, self._compared, self._led = 0.0, 0, 1, ""
+        self._interrupted = False
 
     def run(self) -> RaceRecord:
         """Hold the race; Ctrl-C ends it with what was measured so far.
@@ -140,13 +141,13 @@ class Race:
         try:
             for number, heat in enumerate(HEATS):
                 racing = self._heat(heat, racing, number + 1)
-                if self._ended or len(racing) < 2:
+                if self._late > 1 or len(racing) < 2:
                     break
                 self._tell_lead()
         except KeyboardInterrupt:
             if not any(standing.record.heats for standing in self.standings):
                 raise
-            self._ended = INTERRUPTED
+            self._interrupted = True
         self.refuse_unmeasured()
         return self.record()
 
@@ -174,9 +175,9 @@ class Race:
             fresh = [fold for fold in folds if fold not in standing.answers]
             expected = standing.per_sample_s * sum(len(fold.train) for fold in fresh)
             if self._spent + expected > limit_s and (standing.record.heats or len(finished) >= _FEWEST):
-                self._ended = f"its {self.budget_s:.0f} CPU seconds were used" if number > 1 else ""
+                self._late = number
                 for other in racing[place:]:
-                    other.note(verdict=_LATE)
+                    other.note(verdict="no time was left for it")
                 break
             if self.measure(standing, folds):
                 finished.append(standing)
@@ -285,7 +286,6 @@ class Race:
     def record(self) -> RaceRecord:
         """Return what is known so far."""
         chosen, why, ceiling = self._choose()
-        late = any(standing.record.verdict == _LATE for standing in self.standings)
         return RaceRecord(
             **self.facts(),
             entrants=tuple(
@@ -295,15 +295,18 @@ class Race:
             chosen=chosen.entrant.name,
             why=why,
             ceiling=ceiling,
-            ended=self._ended
-            or (
-                f"half of its {self.budget_s:.0f} CPU seconds were used before all were measured"
-                if late
-                else "nothing that is left could change the choice"
-            ),
+            ended=self._how_it_ended(),
             budget_s=self.budget_s,
             cpu_seconds=self._spent,
         )
+
+    def _how_it_ended(self) -> str:
+        if self._interrupted:
+            return INTERRUPTED
+        if not self._late:
+            return "nothing that is left could change the choice"
+        used = f"{self.budget_s:.0f} CPU seconds were used"
+        return f"its {used}" if self._late > 1 else f"half of its {used} before all were measured"
 
     def facts(self) -> dict[str, Any]:
         """Return what a record of any race says of its metric, its samples and its device."""
