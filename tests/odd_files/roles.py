@@ -69,12 +69,18 @@ def target_without_a_telling_name(draw: Draw) -> OddFile:
 
 @shape
 def amount_as_target(draw: Draw) -> OddFile:
-    """Write an amount that depends on the readings."""
+    """Write an amount that depends on the readings, in some files beside a text."""
     sheet = renamed(spots(draw), ("speed", "load", draw.words.temperature, "flow"))
     amount = np.round(3 * sheet.truth.values[:, 0] + sheet.truth.values[:, 3] + draw.rng.normal(0, 0.2, sheet.rows), 2)
     name = draw.words.consumption
     cells = {key: cells for key, cells in sheet.cells.items() if key != sheet.truth.target}
-    return written(draw, Sheet(cells, sheet.truth).with_last(name, amount.tolist(), target=name, y=amount, amount=True))
+    sheet = Sheet(cells, sheet.truth).with_last(name, amount.tolist(), target=name, y=amount, amount=True)
+    if draw.seed % 2:
+        lots = draw.rng.choice(["A", "B", "C"], sheet.rows)
+        values = np.concatenate([sheet.truth.values, lots[:, None] == np.array(["A", "B", "C"])], axis=1)
+        readings = (*sheet.truth.readings, "lot=A", "lot=B", "lot=C")
+        sheet = sheet.with_first("lot", lots.tolist(), readings=readings, values=values)
+    return written(draw, sheet)
 
 
 @shape

@@ -33,9 +33,32 @@ def test_usual_names_say_what_columns_are() -> None:
 
 
 def test_a_target_without_a_usual_name_is_the_last_column_that_is_no_input_by_its_name() -> None:
-    found = roles(mode=[1, 2, 3], temp=READING, verdict=["good", "bad"])
+    found = roles(mode=[1, 2, 3], temp=READING, verdict=READING)
     assert (found.target, found.readings) == ("verdict", ("mode", "temp"))
     assert found.why["target"].startswith("no name says what is to be predicted, so the last column")
+
+
+@pytest.mark.parametrize(
+    ("columns", "target"),
+    [
+        ({"a": READING, "kl": ["good", "bad"], "b": READING}, "kl"),
+        ({"kl": [0, 1], "a": READING, "b": READING}, "kl"),
+        ({"a": READING, "kl": [0, 1], "b": READING}, "b"),  # a flag between readings may be one of them
+        ({"sex": ["f", "m"], "a": READING, "b": READING}, "b"),
+        ({"kl": ["good", "bad"], "a": READING, "Verbrauch": READING}, "Verbrauch"),
+        ({"kind": ["A", "B"], "kind_A": [1, 0], "kind_B": [0, 1], "a": READING, "b": READING}, "b"),
+        ({"kl": ["good", "bad"], "lot": ["x", "y", "z"], "a": READING}, "a"),
+        ({"Aktivität": ["gehen", "laufen"], "a": READING, "état": ["x", "y"]}, "Aktivität"),
+        ({"état": ["x", "y"], "lot": ["x", "y", "z"], "a": READING}, "état"),
+    ],
+)
+def test_names_places_and_few_values_choose_the_target(columns: dict[str, object], target: str) -> None:
+    assert roles(**columns).target == target
+
+
+def test_people_and_recordings_have_names_in_other_languages() -> None:
+    found = roles(Gerät=[1, 2], Aufnahme=[1, 2, 3], x=READING, classe=["a", "b"])
+    assert (found.group, found.session, found.target) == ("Gerät", "Aufnahme", "classe")
 
 
 @pytest.mark.parametrize(

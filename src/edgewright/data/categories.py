@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -26,8 +27,10 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\d{1,2}:\d\d"
 
 
 def lower_name(name: str) -> str:
-    """Return a name in lower case with '_' between its words: 'Subject ID' and 'subjectId' give 'subject_id'."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
+    """Return a name in lower case with '_' between its words and no accents: 'Subject ID' gives 'subject_id'."""
+    letters = unicodedata.normalize("NFKD", name.replace("ß", "ss"))
+    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", plain)
     return re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")
 
 

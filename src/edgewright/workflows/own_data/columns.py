@@ -33,12 +33,23 @@ NONE = "none"
 _TARGETS = (
     "label", "labels", "target", "targets", "class", "classes", "outcome", "response", "diagnosis", "activity",
     "gesture", "fault", "failure", "anomaly", "occupancy", "occupied", "rul", "ttf", "survived", "species",
+    "klasse", "etikett", "ziel", "aktivitat", "ausfall", "storung", "fehler",
+    "etiqueta", "clase", "actividad", "fallo", "averia", "etiquette", "classe", "activite", "panne", "defaut",
+    "etichetta", "attivita", "guasto", "difetto",
 )  # fmt: skip
 # Names that inputs have as well: they say it of the first or last column that may be a target.
 _ENDS = (
     "digit", "word", "event", "state", "status", "condition", "quality", "category", "output", "result", "type",
-    "grade", "y",
+    "grade", "y", "alarm", "alarma", "alarme", "allarme", "zustand", "estado", "etat", "stato",
+    "consumption", "demand", "yield", "price", "cost", "strength", "verbrauch", "ertrag", "preis", "consumo", "precio",
+    "consommation", "rendement", "prix", "prezzo",
 )  # fmt: skip
+# Names of texts and of few numbers that are inputs more often than targets.
+_INPUTS = {
+    "sex", "gender", "geschlecht", "sexo", "sexe", "sesso", "weekday", "day", "month", "season", "hour", "shift",
+    "site", "country", "region", "city", "location", "position", "material", "color", "colour", "brand", "model",
+    "product", "smoker", "weather", "version", "mode", "side", "axis", "sensor",
+}  # fmt: skip
 # Words in the name of what is still to come, and of an earlier value.
 _AHEAD = {"remaining", "next", "future", "tomorrow"}
 _PAST = {"before", "previous", "prev", "yesterday", "lag", "ago", "past", "earlier"}
@@ -50,11 +61,13 @@ _NUMBERED = 3
 GROUPS = (
     "group", "person", "subject", "user", "speaker", "participant", "patient", "volunteer", "driver", "worker",
     "animal", "machine", "unit", "engine", "device", "vehicle", "motor", "pump", "node", "asset",
-    "room",
+    "room", "proband", "probandin", "teilnehmer", "versuchsperson", "maschine", "gerat", "anlage",
+    "sujeto", "paciente", "maquina", "sujet", "personne", "soggetto", "persona", "paziente", "macchina",
 )  # fmt: skip
 SESSIONS = (
     "session", "recording", "stroke", "trial", "take", "file", "filename", "experiment", "sequence", "series",
-    "episode", "run", "case",
+    "episode", "run", "case", "aufnahme", "sitzung", "versuch", "grabacion", "sesion", "ensayo", "enregistrement",
+    "essai", "registrazione", "sessione", "prova",
 )  # fmt: skip
 _CLOCKS = ("t", "elapsed", "seconds", "millis", "time_of_day")
 # Share of steps of one between neighbours in a column that counts the rows.
@@ -156,10 +169,27 @@ def _target(columns: Mapping[str, Labels], few: bool) -> tuple[str, str]:
     for name in (last, _first(free, columns)):
         if any(_is_named(name, word) for word in _ENDS):
             return name, _NAMED_WHY.format(len(values_of(columns[name])))
+    if name := _only_classes(free, columns):
+        return name, f"{UNNAMED}, so the only column of few values; {len(values_of(columns[name])):,} values"
     why = "the last column that reads as no time, number, person, numbered column or sensor"
     if few:
         last = _first((name for name in reversed(free) if _is_few(columns[name])), columns)
     return (last, f"{UNNAMED}, so {why}; {len(values_of(columns[last])):,} values") if last else ("", "")
+
+
+def _only_classes(free: Sequence[str], columns: Mapping[str, Labels]) -> str:
+    """Return the only column of few texts, or the first or last one where it alone has few numbers; empty without.
+
+    A text beside columns of its values, such as `kind` and `kind_A`, is an input.
+    """
+    may = [name for name in free if _may_be_target(name, columns) and not _INPUTS & set(plain(name).split("_"))]
+    few = [name for name in may if _is_few(columns[name])]
+    texts = [name for name in few if is_text(columns[name])]
+    texts = [name for name in texts if not any(other.startswith(f"{name}_") for other in columns)]
+    if texts:
+        return texts[0] if len(texts) == 1 else ""
+    ends = [name for name in (*free[-1:], *free[:1]) if name in few]
+    return ends[0] if ends and len(set(few)) == 1 else ""
 
 
 def _first(names: Iterable[str], columns: Mapping[str, Labels]) -> str:
