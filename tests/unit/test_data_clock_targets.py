@@ -112,8 +112,8 @@ def test_times_are_found_by_their_values(form: str) -> None:
     born = [f"19{50 + 7 * n % 45}-03-{1 + n % 28:02d}" for n in range(120)]
     day = [text[:10] for text in FORMS["space"]]
     columns = {"pressure": [f"1013250{n % 900:03d}" for n in range(0, 2400, 20)][::-1], "born": born, "Tag": day,
-               "Zeitstempel": FORMS[form]}  # fmt: skip
-    assert find_time_column(columns) == "Zeitstempel"
+               "gemessen_um": FORMS[form]}  # fmt: skip
+    assert find_time_column(columns) == "gemessen_um"
     assert find_time_column({**columns, "time_ms": []}) == "time_ms"
     assert find_time_column({"born": born, "x": ["1.5"] * 120, "same": ["2024-05-01"] * 120, "none": [""]}) == ""
     assert find_time_column({"broken": [*FORMS["space"], "2024-05-01 25:61:00"]}) == ""
@@ -133,3 +133,8 @@ def test_the_ladder_check_and_forecast_find_them(tmp_path: Path, form: str) -> N
     assert left == ()
     assert check_data(str(path), target="label").quality.rate == pytest.approx(1 / 7200)
     assert read_series(str(path), column="x").time == "when"
+
+
+@pytest.mark.parametrize("name", ["Zeit [ms]", "Uhrzeit", "tiempo_s", "horodatage", "time [us]"])
+def test_times_have_names_in_other_languages_with_a_unit_behind_them(name: str) -> None:
+    assert find_time_column({"x": [], name: []}) == name

@@ -19,7 +19,10 @@ _SCALE = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 # An epoch of today is 1.7e9 s, 1.7e12 ms, 1.7e15 us or 1.7e18 ns: the magnitude tells the unit.
 _MAGNITUDES = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"))
 # Names of a column that holds the times of rows, without a unit at the end.
-_COLUMNS = frozenset({"time", "date", "datetime", "timestamp"})
+_COLUMNS = frozenset({
+    "time", "date", "datetime", "timestamp", "zeit", "zeitstempel", "uhrzeit", "datum", "tiempo", "fecha", "hora",
+    "temps", "heure", "horodatage", "tempo", "ora",
+})  # fmt: skip
 # An ISO date, and an epoch of 2001 to 2096 in s, ms, us or ns. So many cells are looked at; a file of several people
 # or files one after the other goes back now and then, birthdays do half of the time.
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -51,7 +54,7 @@ def find_time_column(columns: Mapping[str, Sequence[str]]) -> str:
     Returns:
         The column's name; of several the one with the most different times. Empty where none is found.
     """
-    named = next((name for name in columns if _NAMED.sub("", name.strip()).lower() in _COLUMNS), "")
+    named = next((name for name in columns if _NAMED.sub("", name.strip()).strip().lower() in _COLUMNS), "")
     if named:
         return named
     found = {name: count for name, cells in columns.items() if (count := _count_times(cells)) > 1}
