@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import msgspec
 import numpy as np
@@ -12,9 +14,14 @@ import pytest
 from cli_runner import Cli
 from edgewright.core.decision import Decider
 from edgewright.jobs.catalogue import examples, read_job, shipped_jobs
+from edgewright.jobs.steps import Work
+from edgewright.jobs.steps import replay as replay_step
+from edgewright.jobs.steps import run as run_step
 from edgewright.jobs.steps.replay import delay
 from edgewright.jobs.workflow import decision_text
+from edgewright.pipeline.stopped_work import held, stopped_folders
 from edgewright.schema.device import DecisionSpec
+from edgewright.schema.errors import INTERRUPTED
 from edgewright.schema.job import Choice, JobFigure, JobRecord, Mark, StepRecord, Stretch, Target, Timeline
 from edgewright.schema.package import WindowSpec
 from edgewright.trace.job_view import bound_text, job_page
@@ -317,3 +324,66 @@ def test_a_page_keeps_names_small_and_bounds_short() -> None:
         assert f">{said}" in page
     assert bound_text(Target(step="a", figure="b", maximum=5), "1") == "at most 5"
     assert bound_text(Target(step="a", figure="b", minimum=5), "1") == "at least 5"
+
+
+def _stop_at(monkeypatch: pytest.MonkeyPatch, step: ModuleType) -> None:
+    """Let a step leave something half-written and be stopped."""
+
+    def stopped(config: object, work: Work) -> StepRecord:
+        (work.out / "half").mkdir()
+        (work.out / "half" / "rows").write_text("half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(step, "STEP", replace(step.STEP, run=stopped))
+
+
+def _never(config: object, work: Work) -> StepRecord:
+    raise AssertionError("a finished step runs again")
+
+
+def test_a_job_that_was_stopped_goes_on_behind_its_last_finished_step(
+    cli: Cli, desk: Path, done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ("jobs", "run", desk, "--data", desk / "rows.csv", "--out", tmp_path)
+    with monkeypatch.context() as patch:
+        _stop_at(patch, replay_step)
+        text = cli(*given, code=INTERRUPTED)
+    assert "the finished steps are kept. Go on with: edgewright jobs run" in text
+    assert "--resume" in text
+    (kept,) = stopped_folders(tmp_path, "desk")
+    with held(kept):
+        assert "got none" in cli(*given, "--resume", code=2)
+    monkeypatch.setattr(run_step, "STEP", replace(run_step.STEP, run=_never))
+    cli(*given, "--resume")
+    assert [path.name for path in tmp_path.iterdir()] == ["desk"]
+    assert sorted(path.name for path in (tmp_path / "desk").iterdir()) == sorted(path.name for path in done.iterdir())
+    told, usual = record_of(tmp_path / "desk"), record_of(done)
+    assert [(step.name, step.says) for step in told.steps] == [(step.name, step.says) for step in usual.steps]
+    assert "a job that was stopped behind a finished step" in cli(*given, "--resume", code=2)
+
+
+def test_a_stopped_job_does_not_go_on_as_another_one(
+    cli: Cli, desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, runs = tmp_path / "desk", tmp_path / "runs"
+    shutil.copytree(desk, folder)
+    given = ("jobs", "run", folder, "--data", folder / "rows.csv", "--out", runs)
+    with monkeypatch.context() as patch:
+        _stop_at(patch, replay_step)
+        cli(*given, code=INTERRUPTED)
+    (folder / "lamp.toml").write_text(LAMP.replace("600", "60"))
+    assert "the version of Edgewright that were stopped, got another one" in cli(*given, "--resume", code=2)
+    (kept,) = stopped_folders(runs, "desk")
+    (kept / "finished.json").write_text("{")
+    assert "Leave out --resume to begin again" in cli(*given, "--resume", code=2)
+    # A whole job of that name leaves nothing of the stopped one.
+    cli(*given)
+    assert [path.name for path in runs.iterdir()] == ["desk"]
+
+
+def test_a_job_that_was_stopped_in_its_first_step_leaves_nothing(
+    cli: Cli, desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _stop_at(monkeypatch, run_step)
+    cli("jobs", "run", desk, "--data", desk / "rows.csv", "--out", tmp_path, code=INTERRUPTED)
+    assert list(tmp_path.iterdir()) == []

@@ -67,7 +67,7 @@ class _ReaderLeftError(Exception):
 
 
 class _InterruptedError(Exception):
-    """Ctrl-C; no KeyboardInterrupt, for which click would print an empty line."""
+    """Ctrl-C, with what is kept; no KeyboardInterrupt, for which click would print an empty line."""
 
 
 class Commands(FolderOfCommands):
@@ -84,8 +84,8 @@ class Commands(FolderOfCommands):
             return super().invoke(ctx)
         except BrokenPipeError:
             raise _ReaderLeftError from None
-        except KeyboardInterrupt:
-            raise _InterruptedError from None
+        except KeyboardInterrupt as error:
+            raise _InterruptedError(*error.args) from None
 
 
 cli = Commands(
@@ -121,10 +121,10 @@ def _run(arguments: list[str]) -> int:
             sys.stdout.flush()
     except EdgewrightError as error:
         return _say(str(error), error.exit_code)
-    except (_InterruptedError, KeyboardInterrupt, click.exceptions.Abort):
+    except (_InterruptedError, KeyboardInterrupt, click.exceptions.Abort) as error:
         if sys.stderr is not None and sys.stderr.isatty():
             click.echo(err=True)  # below the ^C that the terminal shows
-        return _say(MESSAGE, INTERRUPTED)
+        return _say(f"interrupted; {error}" if str(error) else MESSAGE, INTERRUPTED)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return BAD_INPUT

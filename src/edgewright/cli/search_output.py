@@ -28,7 +28,7 @@ from edgewright.profiles.catalogue import load_profile
 from edgewright.race.problem import Problem
 from edgewright.schema.budget import Budget, parse_budget
 from edgewright.schema.config import PipelineConfig
-from edgewright.schema.errors import INTERRUPTED, InputError, OutputError
+from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.profile import Profile
 from edgewright.search.architecture.coordinator import Search
 from edgewright.search.architecture.estimates import Estimator
@@ -117,8 +117,7 @@ def search(options: SearchOptions) -> None:
             write_pipeline(folder, config, options.data)
             _go(options, Search(space, budget, estimator, shared, study, engine), profile)
         except KeyboardInterrupt:
-            click.echo(f"edgewright: interrupted; {_kept_so_far(study)}", err=True)
-            raise SystemExit(INTERRUPTED) from None
+            raise KeyboardInterrupt(_kept_so_far(study)) from None
         except OutputError:
             # A full disk or a cluster that is gone: the error follows, with what to do about it.
             click.echo(f"edgewright: the search stops; {_kept_so_far(study)}", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,12 @@ from edgewright.core import catalogue
 from edgewright.core.files import write_atomic
 from edgewright.core.toml_tables import convert_table
 from edgewright.jobs.catalogue import TABLE, read_job
+from edgewright.jobs.finished_steps import FinishedSteps
 from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.pipeline.duration_estimate import tell_ahead
 from edgewright.pipeline.folder import new_run_folder
 from edgewright.pipeline.listener import Listener
+from edgewright.pipeline.stopped_work import held, stopped_folders
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.job import JobRecord, JobSpec, StepRecord
 from edgewright.schema.trace_flow import encode_record
@@ -36,7 +39,9 @@ class JobResult:
     record: JobRecord
 
 
-def run_job(folder: Path, *, data: Path | None, out: Path, force: bool = False, listener: Listener) -> JobResult:
+def run_job(
+    folder: Path, *, data: Path | None, out: Path, force: bool = False, resume: bool = False, listener: Listener
+) -> JobResult:
     """Run all steps of a job.
 
     Args:
@@ -44,6 +49,7 @@ def run_job(folder: Path, *, data: Path | None, out: Path, force: bool = False, 
         data: of its data, or of folders of public sets; None loads what its pipelines name.
         out: folder of runs.
         force: replace the folder of an earlier run of the job.
+        resume: go on behind the last step that was finished when the job was stopped.
         listener: hears of every step.
 
     Raises:
@@ -53,10 +59,21 @@ def run_job(folder: Path, *, data: Path | None, out: Path, force: bool = False, 
     spec = read_job(folder)
     steps = _steps(spec, folder)
     tell_ahead(listener.ahead, f"The job {folder.name}", spec.minutes * 60)
-    with new_run_folder(out, folder.name, force=force) as made:
+    stopped = (stopped_folders(out, folder.name) if resume else [])[-1:]
+    if resume and not stopped:
+        raise InputError(
+            "a job that was stopped behind a finished step", "none", f"{folder.name} in {out}", "Leave out --resume"
+        )
+    with (
+        new_run_folder(out, folder.name, force=force, stopped=next(iter(stopped), None)) as made,
+        held(made.work) as mine,
+    ):
+        if not mine:
+            raise InputError("a job that nobody goes on with", "one that another process does", str(made.work))
         work = Work(folder, made.work, data, listener)
-        records: list[StepRecord] = []
-        for config, step in steps:
+        finished = FinishedSteps(work)
+        records = finished.take() if stopped else []
+        for config, step in steps[len(records) :]:
             started = time.perf_counter()
             try:
                 record: StepRecord = step.run(config, work)
@@ -73,6 +90,7 @@ def run_job(folder: Path, *, data: Path | None, out: Path, force: bool = False, 
             )  # fmt: skip
             if not record.passed:
                 break
+            finished.keep(records)
         whole = JobRecord(
             name=folder.name, title=spec.title, shows=spec.shows, limits=spec.limits, targets=spec.targets,
             steps=tuple(records),
@@ -80,6 +98,8 @@ def run_job(folder: Path, *, data: Path | None, out: Path, force: bool = False, 
         write_atomic(made.work / RECORD, encode_record(whole))
         write_atomic(made.work / PAGE, job_page(whole).encode())
         write_atomic(made.work / DECISION, decision_text(whole).encode())
+    for path in stopped_folders(out, folder.name):
+        shutil.rmtree(path, ignore_errors=True)
     return JobResult(made.final, whole)
 
 

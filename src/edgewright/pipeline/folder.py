@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import glob
 import os
 import shutil
 import tempfile
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgewright.pipeline.stopped_work import FINISHED, finish, work_folders
 from edgewright.schema.errors import InputError, OutputError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
@@ -44,7 +44,9 @@ class Place:
 
 
 @contextmanager
-def new_run_folder(parent: Path, name: str, *, force: bool = False, replaces: Path | None = None) -> Iterator[Place]:
+def new_run_folder(
+    parent: Path, name: str, *, force: bool = False, replaces: Path | None = None, stopped: Path | None = None
+) -> Iterator[Place]:
     """Provide a folder to fill, which appears under its final name only when the block ends well.
 
     Args:
@@ -52,6 +54,7 @@ def new_run_folder(parent: Path, name: str, *, force: bool = False, replaces: Pa
         name: wanted name; a number is added when it is taken.
         force: replace the folder of that name instead.
         replaces: a folder of runs that this one takes the place of, in place of that of its name.
+        stopped: folder of work to go on in, one of `stopped_work.stopped_folders`; a new one when None.
 
     Yields:
         The place; its `final` holds when the block has ended, as another run may take a name meanwhile.
@@ -63,13 +66,14 @@ def new_run_folder(parent: Path, name: str, *, force: bool = False, replaces: Pa
     try:
         parent.mkdir(parents=True, exist_ok=True)
         _sweep(parent, name)
-        work = Path(tempfile.mkdtemp(prefix=f".{name}-{os.getpid()}-", suffix=".tmp", dir=parent))
+        work = stopped or Path(tempfile.mkdtemp(prefix=f".{name}-{os.getpid()}-", suffix=".tmp", dir=parent))
     except OSError as error:
         raise _translate(error, parent) from None
     old = replaces or (parent / name if force else None)
     location = Place(work, old or free_name(parent, name))
     try:
         yield location
+        finish(work)
         work.chmod(0o755)
         location.final = _publish(work, location.final, parent, name, replace=old is not None)
     except OSError as error:
@@ -77,16 +81,14 @@ def new_run_folder(parent: Path, name: str, *, force: bool = False, replaces: Pa
             raise _translate(error, parent) from None
         raise
     finally:
-        if work.exists():
+        if work.exists() and not (work / FINISHED).is_file():
             shutil.rmtree(work, ignore_errors=True)
 
 
 def _sweep(parent: Path, name: str) -> None:
     """Remove what a run of this name left that was killed outright: its process number is in the name."""
-    for left in parent.glob(f".{glob.escape(name)}-*.tmp"):
-        number, _, rest = left.name.removeprefix(f".{name}-").partition("-")
-        # A further dash: the folder of another pipeline, whose name begins with this one.
-        if number.isdecimal() and "-" not in rest and not _alive(int(number)):
+    for left, process in work_folders(parent, name):
+        if not _alive(process) and not (left / FINISHED).is_file():
             shutil.rmtree(left, ignore_errors=True)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import argument, declare, option
+from edgewright.cli.options import argument, command_line, declare, option
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import CheckFailedError, InputError
 
@@ -20,23 +20,32 @@ def command(
     ),
     out: Path = option(default=Path("runs"), help="Folder for runs."),
     force: bool = option(help="Replace the folder of an earlier run instead of using the next free number."),
+    resume: bool = option(help="Go on behind the last finished step of the job that was stopped."),
     as_json: bool = option("--json", help="Print the record as JSON."),
 ) -> None:
     """Run a job: NAME as `edgewright jobs` lists it, or a FOLDER with job.toml.
 
     The folder in --out gets the runs, `job.json` and the page `job.html`. Exits with 1 if a check fails; a missed
-    target is shown and is no failure.
+    target is shown and is no failure. When it is stopped its finished steps are kept, and --resume goes on.
     """
     with loading():
         from edgewright.cli.lessons import show_blocks
         from edgewright.cli.listeners import Terminal, working
         from edgewright.jobs.catalogue import job_folder
         from edgewright.jobs.workflow import PAGE, run_job
+        from edgewright.pipeline.stopped_work import stopped_folders
         from edgewright.trace.job_view import job_blocks
 
     if data is not None and not data.exists():
         raise InputError("a folder of data", "nothing there", str(data))
-    result = run_job(job_folder(name), data=data, out=out, force=force, listener=working(as_json))
+    folder = job_folder(name)
+    try:
+        result = run_job(folder, data=data, out=out, force=force, resume=resume, listener=working(as_json))
+    except KeyboardInterrupt:
+        if not stopped_folders(out, folder.name):
+            raise
+        go_on = command_line(resume=True)
+        raise KeyboardInterrupt(f"the finished steps are kept. Go on with: {go_on}") from None
     if as_json:
         print_json(result.record)
     else:
