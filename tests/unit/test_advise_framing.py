@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgewright.data.roles import assign_roles
+from edgewright.data.table_proposal import propose_table
 from edgewright.schema.errors import InputError
 from edgewright.search.advise.contract import AdviceRequest
 from edgewright.search.advise.figures import parse_needs
 from edgewright.search.advise.framings.unlabelled import find_clusters
 from edgewright.search.advise.inspection import inspect
 from edgewright.search.advise.workflow import advise
-from edgewright.workflows.own_data.columns import assign_roles
 from edgewright.workflows.own_data.proposal import OwnDataRequest, look
 from ladder_problems import silent
 from small_pipeline import write_rows
@@ -143,15 +144,14 @@ def test_rows_in_kinds_that_lie_apart_are_clustered(tmp_path: Path) -> None:
 def test_what_is_no_measurement_is_seen(tmp_path: Path) -> None:
     rows = [[str(n + 1), f"M{n}", "a long word here", f"{n % 7}.5", "on" if n % 2 else "off"] for n in range(40)]
     seen = inspect(str(write_rows(tmp_path / "t.csv", rows, header="id,name,remark,x,state")))
-    assert seen.no_readings == {"id": "counts the rows"}
     assert set(seen.words) == {"name", "remark", "state"}
     assert seen.sentences == ("remark",)
     assert seen.few_valued() == ("x", "state")
     rows = [[f"{n * 7 % 40}", f"{n % 7}.5", "3", "on" if n % 2 else "off"] for n in range(80)]
     seen = inspect(str(write_rows(tmp_path / "i.csv", rows, header="SiteID,x,mode,state")))
-    left = dict(seen.no_measurements({"state"}))
-    assert left == {"SiteID": "an identifier, by its name", "mode": "always 3"}
+    left = {"SiteID": "an identifier, by its name", "mode": "always 3"}
     assert left == assign_roles(seen.columns, {"target": "state"}).ignored
+    assert left == propose_table(str(tmp_path / "i.csv"), {"target": "state"}).roles.ignored
     binary = tmp_path / "b.csv"
     binary.write_bytes(b"\xff\xfe\x00,1\n")
     assert inspect(str(binary)).header == ()

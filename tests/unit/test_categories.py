@@ -20,6 +20,8 @@ from edgewright.core.predictor import Predictor
 from edgewright.core.samples import to_samples
 from edgewright.data.categories import leave_out
 from edgewright.data.load import load_data
+from edgewright.data.preview import read_preview
+from edgewright.data.roles import Roles, assign_roles
 from edgewright.data.sources import parquet
 from edgewright.device.sources._csv_lines import LineReader
 from edgewright.schema.data import Column, DataSet
@@ -27,8 +29,6 @@ from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.studio.pages.predict import _fields
 from edgewright.studio.view.own_data import column_lines
 from edgewright.workflows.fit import fit
-from edgewright.workflows.own_data.columns import Roles, assign_roles
-from edgewright.workflows.own_data.preview import read_preview
 from edgewright.workflows.own_data.proposal import OwnDataRequest, look
 from runtime_example import classifier, manifest, parts
 from stream_rows import drain, opened, values
@@ -222,8 +222,8 @@ def test_an_identifier_is_no_category() -> None:
 
 
 def test_a_text_that_comes_late_in_a_large_file_is_among_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgewright.workflows.own_data.preview._ROWS", 50)
-    monkeypatch.setattr("edgewright.workflows.own_data.preview._ROWS_A_BLOCK", 50)
+    monkeypatch.setattr("edgewright.data.preview._ROWS", 50)
+    monkeypatch.setattr("edgewright.data.preview._ROWS_A_BLOCK", 50)
     rng = np.random.default_rng(1)
     lines = [f"{'LMH'[i % 3] if i < 190 else 'late'},{rng.normal():.3f},{rng.integers(2)}" for i in range(200)]
     text = "kind,heat,label\n" + "\n".join(lines) + "\n"

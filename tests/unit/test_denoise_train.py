@@ -184,9 +184,8 @@ def test_wrong_input_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(EdgewrightError, match="missing value"):
         asked("train", table, "--time", "t", "--noise", "white", *SMALL, "--out", out)
     table.write_text(table.read_text().replace("t,", "label,t,", 1).replace("\n", "\nwalk,").removesuffix("walk,"))
-    for ignored, text in ((), "name the column 'label' in ignore"), (("--ignore", "label"), "missing value"):
-        with pytest.raises(EdgewrightError, match=text):
-            asked("train", table, "--time", "t", *ignored, "--noise", "white", *SMALL, "--out", out)
+    with pytest.raises(EdgewrightError, match="missing value"):  # the column of text is left out
+        asked("train", table, "--time", "t", "--noise", "white", *SMALL, "--out", out)
 
 
 def test_sound_that_does_not_fit_the_denoiser_is_refused(tmp_path: Path) -> None:

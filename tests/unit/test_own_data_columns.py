@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgewright.data.preview import guess_pattern
+from edgewright.data.roles import Roles, assign_roles
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.workflows.own_data.columns import Roles, assign_roles
-from edgewright.workflows.own_data.preview import guess_pattern
 from edgewright.workflows.own_data.refusals import refuse_decimal_commas
 
 ROWS = 120

@@ -14,7 +14,7 @@ from PIL import Image
 
 from cli_runner import Cli
 from edgewright.core.package import read_package
-from edgewright.workflows.own_data.preview import read_preview
+from edgewright.data.preview import read_preview
 
 
 def sides(folder: Path, *sizes: tuple[int, int], turned: bool = False) -> dict[str, object]:

@@ -11,8 +11,8 @@ from benchmarks.default.forms import write
 from benchmarks.default.sets import SETS
 
 from cli_runner import Cli
-from edgewright.workflows.own_data.columns import assign_roles
-from edgewright.workflows.own_data.preview import read_preview
+from edgewright.data.preview import read_preview
+from edgewright.data.roles import assign_roles
 from support import shared_data
 
 

@@ -15,10 +15,10 @@ from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.riff import wav_bytes
 from edgewright.data.load import load_data, simulated_title
+from edgewright.data.preview import guess_pattern
 from edgewright.data.simulated import PREFIX
 from edgewright.data.small_tables import SAMPLES, SPEECH
 from edgewright.trace.record import read_trace
-from edgewright.workflows.own_data.preview import guess_pattern
 
 _WHOLE = dict(SPEECH)
 

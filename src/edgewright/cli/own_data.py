@@ -121,9 +121,9 @@ def ask_all(request: OwnDataRequest) -> OwnDataRequest:
     """Ask at most five questions: target, person, time, decision, device. Enter takes what the data suggest."""
     from edgewright.cli.questions import ask
     from edgewright.data.decision import choose_framing
+    from edgewright.data.preview import read_preview
+    from edgewright.data.roles import NONE, assign_roles
     from edgewright.profiles.catalogue import load_profile
-    from edgewright.workflows.own_data.columns import NONE, assign_roles
-    from edgewright.workflows.own_data.preview import read_preview
     from edgewright.workflows.own_data.proposal import DEVICE, look
 
     preview = read_preview(request.path)
@@ -164,7 +164,7 @@ def ask_all(request: OwnDataRequest) -> OwnDataRequest:
 
 def _column(text: str, request: OwnDataRequest, columns: Mapping[str, Labels], key: str) -> str:
     """Return the answer where such a column is there, or 'none'."""
-    from edgewright.workflows.own_data.columns import assign_roles
+    from edgewright.data.roles import assign_roles
 
     assign_roles(columns, {key: text}, request.ignore)
     return text

@@ -9,13 +9,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.data.categories import find_categories
 from edgewright.data.findings import Finding, Quality, percent
 from edgewright.data.framing import sound_window
 from edgewright.data.leakage import overlap
-from edgewright.data.load import find_time, guess, load_data
+from edgewright.data.load import load_data
 from edgewright.data.quality import examine
 from edgewright.data.samples import cut
+from edgewright.data.table_proposal import propose_table
 from edgewright.data.targets import encode_target, task_of
 from edgewright.pipeline.leakage_inflation import Inflation, QuickAnswers, inflation_of, quick_answers
 from edgewright.schema.config import WindowConfig
@@ -78,6 +78,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
         given: whether the data's own split was judged; its leaks are errors.
         framed: how sound was cut into windows by itself; empty where nothing was.
         labels: persons two of whose labels look swapped.
+        columns: what columns were taken for without being named, in a line.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     given: bool
     framed: str = ""
     labels: tuple[Finding, ...] = ()
+    columns: str = ""
 
     @property
     def failed(self) -> bool:
@@ -133,11 +135,15 @@ def check_data(
         raise InputError("either --session or --split", "both", "edgewright check")
     # The split's column is read as if it were the session, so that every row keeps its side.
     named = {"target": target, "group": group, "session": session or split_column, "time": time}
-    table = _table(path, kind, {**named, "ignore": list(ignore), "pattern": pattern})
-    dataset = load_data(table, seed=seed)
+    proposed = propose_table(path, {**named, "ignore": ignore, "pattern": pattern}, kind).with_numbers()
+    columns = proposed.sentence
+    dataset = load_data(proposed.table, seed=seed)
     quality = examine(dataset)
     if all(recording.target is None for recording in dataset.recordings):
-        return Checked(name=dataset.name, quality=quality, task="", split="", leakage=(), inflation=None, given=False)
+        return Checked(
+            name=dataset.name, quality=quality, task="", split="", leakage=(), inflation=None, given=False,
+            columns=columns,
+        )  # fmt: skip
     framing, framed = _framing(dataset, window)
     samples, length = cut(dataset, framing), framing.samples if framing else None
     task = task_of(samples.y)
@@ -161,6 +167,7 @@ def check_data(
         inflation=None if answers is None else inflation_of(answers),
         labels=() if answers is None else swapped_labels(answers),
         given=bool(split_column),
+        columns=columns,
     )
 
 
@@ -170,19 +177,6 @@ def _framing(dataset: DataSet, window: int) -> tuple[WindowConfig | None, str]:
     if not window:
         return sound, why
     return WindowConfig(samples=window, pad=sound is not None), ""
-
-
-def _table(path: str, kind: str, named: dict[str, object]) -> dict[str, object]:
-    """Return the table `[data]` of what was named; a pattern of names is of files in a folder."""
-    table: dict[str, object] = {"kind": kind, "path": path} if kind else guess(path)
-    table.update({key: value for key, value in named.items() if value})
-    if named["pattern"] and not kind and table["kind"] != "wav":
-        table["kind"] = "folder"
-    if not named["time"] and (found := find_time(table)):
-        table["time"] = found
-    if texts := find_categories(table):
-        table["categories"] = texts
-    return table
 
 
 def _random(samples: Samples, seed: int) -> Split:

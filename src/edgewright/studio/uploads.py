@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from edgewright.data.preview import read_preview
 from edgewright.data.sources.folder import reader_of
 from edgewright.schema.errors import InputError
-from edgewright.workflows.own_data.preview import read_preview
 
 FOLDER = "data"
 """Folder below the studio's that files are kept in."""

@@ -85,6 +85,7 @@ def _lines(found: Checked) -> list[str]:
     lines = [head]
     if quality.classes:
         lines.append("classes: " + ", ".join(f"{name} {count:,}" for name, count in quality.classes.items()))
+    lines += [found.columns] if found.columns else []
     lines += ["", "data"]
     lines += [f"  {_MARKS[f.severity]} {f.sentence}" for f in quality.findings] or ["  nothing found"]
     if not found.task:

@@ -40,7 +40,7 @@ def command(
     with loading():
         from edgewright.cli.listeners import run_and_show
         from edgewright.pipeline.config import with_changes
-        from edgewright.workflows.own_data.preview import is_own_data
+        from edgewright.workflows.own_data.files import is_own_data
 
     if not is_own_data(pipeline):
         if options.given:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import click
 import msgspec
 
 from edgewright.cli.options import option
@@ -34,16 +35,18 @@ class CleanOptions:
         """
         import numpy as np
 
-        from edgewright.data.load import guess, load_data
+        from edgewright.data.load import load_data
+        from edgewright.data.table_proposal import propose_table
 
-        table: dict[str, object] = {"kind": self.kind, "path": location} if self.kind else guess(location)
         named = {key: getattr(self, key) for key in ("group", "session", "time", "ignore", "pattern")}
-        table |= {key: list(value) if isinstance(value, tuple) else value for key, value in named.items() if value}
-        data = load_data(table, seed=0, where="denoise")
-        if not self.columns:
+        wanted = [name.strip() for name in self.columns.split(",")] if self.columns else []
+        proposed = propose_table(location, named, self.kind, texts=False, kept=wanted)
+        if proposed.sentence:
+            click.echo(proposed.sentence, err=True)
+        data = load_data(proposed.table, seed=0, where="denoise")
+        if not wanted:
             return data
         names = [column.name for column in data.columns]
-        wanted = [name.strip() for name in self.columns.split(",")]
         absent = [name for name in wanted if name not in names]
         if absent:
             raise InputError(f"columns of {', '.join(names[:12])}", ", ".join(absent), "--columns")

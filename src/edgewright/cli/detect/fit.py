@@ -69,7 +69,8 @@ def command(data: str, detector: str, out: Path, as_json: bool, **options: Any) 
     window = None
     if options["window"]:
         window = (options["window"], options["step"] or max(1, options["window"] // 2))
-    options["time"] = options["time"] or _usual_time(data, options)
+    usual, columns = _usual_time(data, options)
+    options["time"] = options["time"] or usual
     watched = read_watched(
         data,
         window=window,
@@ -94,6 +95,8 @@ def command(data: str, detector: str, out: Path, as_json: bool, **options: Any) 
         print_json(record)
         return
     _print(record, made)
+    if columns:
+        click.echo(columns)
 
 
 def _refractory(text: str) -> float:
@@ -112,14 +115,15 @@ def _refractory(text: str) -> float:
     return value
 
 
-def _usual_time(data: str, options: dict[str, Any]) -> str:
-    """Return the column of times of a file of rows; empty where none is found."""
-    from edgewright.data.load import find_time, guess
+def _usual_time(data: str, options: dict[str, Any]) -> tuple[str, str]:
+    """Return the column of times of a file of rows, empty where none is found, and what the others were taken for."""
+    from edgewright.data.table_proposal import propose_table
 
     if not Path(data).is_file() or data.endswith(".edge"):
-        return ""
-    table = {"kind": options["kind"], "path": data} if options["kind"] else guess(data)
-    return find_time({**table, "target": options["target"], "ignore": options["ignore"]})
+        return "", ""
+    named = {key: options[key] for key in ("target", "ignore", "time")}
+    proposed = propose_table(data, named, options["kind"], texts=False, kept=options["columns"])
+    return proposed.roles.time, proposed.sentence
 
 
 def _told(made: Fitted, out: Path, size: int) -> dict[str, Any]:

@@ -31,7 +31,12 @@ class MethodOptions(Columns):
         Raises:
             InputError: the data cannot be read.
         """
-        from edgewright.data.load import guess, load_data
+        from edgewright.data.load import load_data
+        from edgewright.data.table_proposal import propose_table
 
-        table: dict[str, object] = {"path": self.data} if self.kind else guess(self.data)
-        return load_data({**table, **self.table()}, seed=0, where="synth")
+        named = self.table()
+        kind = str(named.pop("kind", ""))
+        proposed = propose_table(self.data, named, kind)
+        if proposed.sentence:
+            click.echo(proposed.sentence, err=True)
+        return load_data(proposed.table, seed=0, where="synth")

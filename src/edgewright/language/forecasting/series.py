@@ -13,6 +13,7 @@ from edgewright.core.csv.rows import read_csv
 from edgewright.data.clock import find_time_column, read_clock
 from edgewright.data.headers import read_columns, read_opening
 from edgewright.data.load import guess
+from edgewright.data.sources.parquet import text_of
 from edgewright.schema.data import DataSet
 from edgewright.schema.errors import InputError, UnknownNameError
 
@@ -61,7 +62,7 @@ def read_series(path: str, *, column: str = "", time: str = "", resample: float 
     """
     kind = guess(path)["kind"]
     if kind not in ("csv", "parquet") or Path(path).is_dir():
-        raise InputError("a CSV or Parquet file", f"{kind} data", path)
+        raise InputError("a CSV or Parquet file", "a folder" if Path(path).is_dir() else f"{kind} data", path)
     name = Path(path).name
     columns = read_columns(Path(path), name, None) if kind == "csv" else _parquet_columns(Path(path), name)
     time = time or find_time_column(read_opening(Path(path)) if kind == "csv" else dict.fromkeys(columns, ()))
@@ -182,10 +183,7 @@ def _parquet(path: Path, name: str, column: str, time: str) -> tuple[Floats, NDA
     values = frame[column].cast(pl.Float64).to_numpy().astype(np.float64)
     if not time:
         return values, np.empty(0, np.str_)
-    times = frame[time]
-    if times.dtype == pl.Datetime:
-        times = times.dt.strftime("%Y-%m-%dT%H:%M:%S%.6f")
-    return values, np.array(times.cast(pl.String).fill_null("").to_list(), np.str_)
+    return values, text_of(frame[time])
 
 
 def _even(series: Series, seconds: Floats, origin: float, name: str) -> Series:

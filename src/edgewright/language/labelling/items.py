@@ -16,8 +16,9 @@ import numpy as np
 from edgewright.core.files import sync
 from edgewright.data.audited_labels import marked
 from edgewright.data.headers import read_utf8
-from edgewright.data.load import guess, load_data
+from edgewright.data.load import load_data
 from edgewright.data.synthetic import is_synthetic
+from edgewright.data.table_proposal import propose_table
 from edgewright.data.targets import MISSING, as_text
 from edgewright.language.labelling.project import Project
 from edgewright.language.labelling.suggestion_round import start
@@ -230,10 +231,9 @@ def _pictures(path: Path) -> Iterator[NewItem]:
 
 
 def _recorded(path: Path, target: str, window: int, table: dict[str, object]) -> Read:
-    keys: dict[str, object] = {**guess(str(path)), **{k: v for k, v in table.items() if v}}
-    if target:
-        keys["target"] = target
-    data = load_data(keys, seed=0, where="label")
+    named = {**table, "target": target}
+    source = str(named.pop("kind", ""))
+    data = load_data(propose_table(str(path), named, source, texts=False).table, seed=0, where="label")
     kind: Kind = "windows" if window else "rows"
     names, units = tuple(c.name for c in data.columns), tuple(c.unit for c in data.columns)
     made = list(windows(data, window or 1, labelled=bool(target)))

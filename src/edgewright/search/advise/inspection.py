@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgewright.core.csv.header import is_number
 from edgewright.data.load import find_kind
+from edgewright.data.preview import read_preview
 from edgewright.data.public import names, public_set
 from edgewright.pipeline.config import read_config, shipped
 from edgewright.schema.advice import Existing
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.workflows.own_data.columns import no_reading
-from edgewright.workflows.own_data.preview import read_preview
 
 _TABLES = (".csv", ".tsv", ".txt", ".csv.gz", ".txt.gz", ".tsv.gz")
 _MISSING = {"", "na", "nan", "null", "none", "?", "-"}
@@ -33,14 +31,12 @@ class Inspection:
         endings: number of files by file extension.
         columns: cells of a text table by column; empty for other data.
         words: mean number of words per cell of each text column.
-        no_readings: why a column of numbers is no reading, such as one that counts rows, as a run decides it.
     """
 
     place: Path | None
     endings: Counter[str] = field(default_factory=Counter)
     columns: dict[str, Labels] = field(default_factory=dict)
     words: dict[str, float] = field(default_factory=dict)
-    no_readings: dict[str, str] = field(default_factory=dict)
 
     @property
     def header(self) -> tuple[str, ...]:
@@ -51,12 +47,6 @@ class Inspection:
     def sentences(self) -> tuple[str, ...]:
         """Columns with sentences."""
         return tuple(name for name, words in self.words.items() if words >= _SENTENCE)
-
-    def no_measurements(self, used: Collection[str]) -> list[tuple[str, str]]:
-        """Return columns that hold no readings with the reason to exclude them; not those that are used otherwise."""
-        found = [(name, "it holds text, not measurements") for name in self.words]
-        found += self.no_readings.items()
-        return [(name, why) for name, why in found if name and name not in used]
 
     def few_valued(self) -> tuple[str, ...]:
         """Return columns with 2 to 12 values of at least 3 rows each, which could be targets."""
@@ -86,8 +76,7 @@ def inspect(data: str) -> Inspection:
     if len(columns) < 2:
         return Inspection(file_path, endings)
     words = {name: found for name, cells in columns.items() if (found := _words(cells.tolist())) > 0}
-    others = {name: why for name in columns if name not in words and (why := no_reading(name, columns))}
-    return Inspection(file_path, endings, columns, words, others)
+    return Inspection(file_path, endings, columns, words)
 
 
 def _ending(name: str) -> str:

@@ -15,7 +15,8 @@ from edgewright.data.categories import leave_out
 from edgewright.data.checks_columns import predictors
 from edgewright.data.framing import sound_window
 from edgewright.data.leakage import digests
-from edgewright.data.load import find_kind, find_time, guess, load_data
+from edgewright.data.load import find_kind, guess, load_data
+from edgewright.data.table_proposal import propose_table
 from edgewright.pipeline.config import names_pipeline, read_config
 from edgewright.pipeline.leakage_inflation import inflation
 from edgewright.race.problem import BLOCKS, Problem, are_pictures, problem_of_pipeline
@@ -161,14 +162,15 @@ def problem_and_config(
         problem = problem_of_pipeline(config)
         left: tuple[str, ...] = ()
     else:
-        config = _config(data, table, window, held_out, task, profile, seed)
+        config, columns = _config(data, table, window, held_out, task, profile, seed)
         dataset = load_data(config.data, seed=seed)
         window, notes = _framed(dataset, window)
+        notes = (*notes, *([columns] if columns else []))
         config = msgspec.structs.replace(config, window=window)
         problem = replace(problem_of_pipeline(config, dataset=dataset), notes=notes)
         left = _constant_columns(problem)
         if left and has_ignore(config):
-            config = _config(data, {**table, **leave_out(table, left)}, window, held_out, task, profile, seed)
+            config = msgspec.structs.replace(config, data={**config.data, **leave_out(config.data, left)})
             problem = replace(problem_of_pipeline(config), notes=notes)
         elif left:
             problem = _without_columns(problem, left)
@@ -195,23 +197,24 @@ def _config(
     task: str,
     profile: str,
     seed: int,
-) -> PipelineConfig:
+) -> tuple[PipelineConfig, str]:
+    """Return the pipeline, and what columns were taken for without being named."""
     request = {key: value for key, value in table.items() if value}
-    named = {**({"path": data} if "kind" in request else guess(data)), **request}
-    _refuse_columns(named)
-    if "time" not in named and (time := find_time(named)):
-        named["time"] = time
+    kind = str(request.pop("kind", ""))
+    _refuse_columns({"kind": kind or guess(data)["kind"], **request})
+    proposed = propose_table(data, request, kind)
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(data).stem).strip("-.")[:40] or "ladder"
-    return PipelineConfig(
+    config = PipelineConfig(
         name=name if name[0].isalnum() else f"data{name}"[:40],
         task="regression" if task == "regression" else "classification" if task == "classification" else "auto",
         seed=seed,
-        data=named,
+        data=proposed.table,
         window=window,
         split=SplitConfig(test_groups=held_out),
         model=ModelConfig(),
         device=DeviceConfig(profile=profile),
     )
+    return config, proposed.sentence
 
 
 def _refuse_columns(named: Mapping[str, object]) -> None:

@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from edgewright.data.load import load_data
+from edgewright.data.roles import NONE
 from edgewright.data.simulated import marked
 from edgewright.data.small_tables import SAMPLES
 from edgewright.data.table_file import write_table_file
@@ -27,8 +28,7 @@ from edgewright.studio.pages import Page
 from edgewright.studio.pages.data import look
 from edgewright.studio.request_guard import LARGEST_BODY
 from edgewright.studio.view.data_sources import Origin, at_path
-from edgewright.workflows.own_data.columns import NONE
-from edgewright.workflows.own_data.preview import is_own_data
+from edgewright.workflows.own_data.files import is_own_data
 
 if TYPE_CHECKING:
     from edgewright.studio.view.own_data import Reading

@@ -12,6 +12,9 @@ from edgewright.core.categories import made_columns
 from edgewright.core.formatting import plural
 from edgewright.data.checks_columns import column_of
 from edgewright.data.findings import Finding
+from edgewright.data.preview import Preview, read_preview
+from edgewright.data.roles import assign_roles
+from edgewright.data.table_proposal import data_table
 from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.errors import EdgewrightError
@@ -24,9 +27,7 @@ from edgewright.studio.view.feature_map import Map, draw_map
 from edgewright.studio.view.own_features import FeatureValues, feature_values
 from edgewright.studio.view.pictures import has_pictures, some_pictures
 from edgewright.studio.view.segments import Windows, windows_of
-from edgewright.workflows.own_data.columns import assign_roles
-from edgewright.workflows.own_data.preview import Preview, read_preview
-from edgewright.workflows.own_data.proposal import DEVICE, OwnData, OwnDataRequest, data_table, look
+from edgewright.workflows.own_data.proposal import DEVICE, OwnData, OwnDataRequest, look
 
 _ROLES = {"target": "to be predicted", "group": "person or machine", "session": "recording", "time": "time"}
 # So many findings are shown at once; the others are folded.

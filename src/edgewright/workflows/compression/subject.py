@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.objects import refuse_objects
-from edgewright.data.load import guess
+from edgewright.data.table_proposal import propose_table
 from edgewright.data.targets import as_text
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.stage import Context
@@ -285,7 +285,7 @@ def open_model(path: Path, data: str | None, target: str, group: str) -> Subject
             "For an imported model set --data FILE --target COLUMN [--group COLUMN]",
         )  # fmt: skip
     shape = graph.inputs[0].shape
-    table: dict[str, Any] = {**guess(data), "target": target, **({"group": group} if group else {})}
+    table: dict[str, Any] = propose_table(data, {"target": target, "group": group}).table
     config = PipelineConfig(
         name=re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem).lstrip("_.-")[:64] or "model",
         task="classification" if _columns(graph, path) > 1 else "regression",

@@ -18,6 +18,7 @@ from edgewright.core.predictor import package_path
 from edgewright.core.windows import cut
 from edgewright.data.clock import read_clock
 from edgewright.data.load import find_kind, guess, load_data
+from edgewright.data.table_proposal import propose_table
 from edgewright.data.targets import as_text, labelled
 from edgewright.monitor.detector_stream import GAP, window_features
 from edgewright.pipeline.provenance import remembered
@@ -119,7 +120,7 @@ def read_watched(
     Raises:
         InputError: rows that cannot be read, a column that is not there, or a package instead of rows.
     """
-    dataset, spec = _opened(data, kind, target, time, ignore)
+    dataset, spec = _opened(data, kind, target, time, ignore, columns)
     if package:
         manifest = read_package(package_path(package)).manifest
         columns = columns or tuple(column.name for column in manifest.columns)
@@ -180,7 +181,9 @@ def watched_of(
     return Watched(dataset.name, chosen, tuple(stretches), window, dataset.rate)
 
 
-def _opened(data: str, kind: str, target: str, time: str, ignore: tuple[str, ...]) -> tuple[DataSet, WindowSpec | None]:
+def _opened(
+    data: str, kind: str, target: str, time: str, ignore: tuple[str, ...], columns: tuple[str, ...]
+) -> tuple[DataSet, WindowSpec | None]:
     """Return the data set, and the window of a run."""
     file_path = Path(data)
     if file_path.suffix == ".edge":
@@ -192,13 +195,11 @@ def _opened(data: str, kind: str, target: str, time: str, ignore: tuple[str, ...
         step = 0 if config.window is None else config.window.step or max(1, config.window.samples // 2)
         spec = WindowSpec(samples=config.window.samples, step=step, rate=dataset.rate) if config.window else None
         return dataset, spec
-    table: dict[str, object] = {"kind": kind, "path": data} if kind else guess(data)
     # A public set knows its own labels and times: it has no such keys, and `target` is compared with its name below.
-    keys = find_kind(str(table["kind"]), "--kind").config.__struct_fields__
-    table.update({key: value for key, value in (("target", target), ("time", time)) if value and key in keys})
-    if ignore:
-        table["ignore"] = list(ignore)
-    return load_data(table, seed=0), None
+    keys = find_kind(kind or str(guess(data)["kind"]), "--kind").config.__struct_fields__
+    named = {key: value for key, value in (("target", target), ("time", time)) if key in keys}
+    proposed = propose_table(data, {**named, "ignore": ignore}, kind, texts=False, kept=columns)
+    return load_data(proposed.table, seed=0), None
 
 
 def _config(path: Path) -> Any:  # noqa: ANN401 - a PipelineConfig

@@ -12,10 +12,10 @@ from edgewright.core.categories import column_name, made_columns
 from edgewright.core.formatting import number, plural, some_of
 from edgewright.data.checks_columns import column_of
 from edgewright.data.clock import pace
+from edgewright.data.roles import UNNAMED
 from edgewright.pipeline.toml_text import key_text, value_text
 from edgewright.trace.blocks_markdown import table_lines
 from edgewright.trace.race_view import race_lines
-from edgewright.workflows.own_data.columns import UNNAMED
 from edgewright.workflows.own_data.proposal import ASSUMED_HZ, OwnData, Proposal
 from edgewright.workflows.own_data.units import guess_units
 

@@ -17,7 +17,10 @@ from edgewright.data.decision import Framing, choose_framing
 from edgewright.data.findings import Quality
 from edgewright.data.framing import stretches
 from edgewright.data.load import load_data
+from edgewright.data.preview import Preview, read_preview
 from edgewright.data.quality import examine
+from edgewright.data.roles import Roles, assign_roles
+from edgewright.data.table_proposal import PARTS, data_table
 from edgewright.pipeline.config import checked
 from edgewright.pipeline.leave_one_out import FEW
 from edgewright.pipeline.material import Material, prepare
@@ -30,8 +33,6 @@ from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.data import DataSet
 from edgewright.schema.errors import InputError
 from edgewright.schema.race import RaceRecord
-from edgewright.workflows.own_data.columns import Roles, assign_roles
-from edgewright.workflows.own_data.preview import Preview, read_preview
 from edgewright.workflows.own_data.recipes import Recipe, changed, recipe_of, with_selection
 from edgewright.workflows.own_data.refusals import refuse_decimal_commas, refuse_sentences
 
@@ -145,7 +146,7 @@ def look(request: OwnDataRequest) -> OwnData:
     load_profile(request.device or DEVICE)
     preview = read_preview(request.path)
     refuse_decimal_commas(preview.columns, request.path)
-    given = {key: getattr(request, key) for key in ("target", "group", "session", "time")}
+    given = {key: getattr(request, key) for key in PARTS}
     roles = assign_roles(preview.columns, given, request.ignore, preview.texts, few=preview.is_folder)
     table = data_table(preview, roles)
     refuse_sentences(preview.columns, roles, request.path)
@@ -166,19 +167,6 @@ def look(request: OwnDataRequest) -> OwnData:
     if assumed:
         dataset = msgspec.structs.replace(dataset, rate=ASSUMED_HZ)
     return OwnData(preview, roles, dataset, found, quality, assumed, len(dataset.groups))
-
-
-def data_table(preview: Preview, roles: Roles) -> dict[str, object]:
-    """Return the table `[data]`."""
-    table = {**preview.table, **roles.table()}
-    if units := {name: unit for name, unit in preview.units.items() if name in roles.readings}:
-        table["units"] = units
-    if table["kind"] == "csv" and not roles.target and Path(str(table["path"])).is_dir():
-        table["kind"] = "folder"  # labels come from names or a labels file
-    columns = {"label": roles.target, "group": roles.group}
-    if not any(part in preview.pattern_values and not column for part, column in columns.items()):
-        table.pop("pattern", None)  # a further file may have a name of another form
-    return table
 
 
 def propose(

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from edgewright.data.categories import is_text, values_of
+from edgewright.data.roles import Roles
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
-from edgewright.workflows.own_data.columns import Roles
 
 
 def refuse_sentences(columns: Mapping[str, Labels], roles: Roles, path: str) -> None:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from edgewright.core.objects import refuse_objects
 from edgewright.core.predictor import Predictor
 from edgewright.core.windows import cut
-from edgewright.data.load import guess, load_data
+from edgewright.data.load import load_data
 from edgewright.data.samples import gaps
+from edgewright.data.table_proposal import propose_table
 from edgewright.data.targets import as_text, labelled
 from edgewright.pipeline.material import cut_and_split
 from edgewright.pipeline.provenance import remembered
@@ -235,8 +236,7 @@ def tune_data(
     if config is None or (kind and data is not None):
         if data is None:
             raise InputError("recordings with labels", "a package, which has none", str(file_path), _DO)
-        named = {key: value for key, value in (("kind", kind), ("target", target), ("group", group)) if value}
-        dataset = load_data({**({"path": data} if kind else guess(data)), **named}, seed=0)
+        dataset = load_data(propose_table(data, {"target": target, "group": group}, kind).table, seed=0)
         return TuneData(dataset, _known(dataset, people), f"all of {dataset.name}", ())
     own = remembered(file_path)
     table: dict[str, object] = dict(config.data)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
 import msgspec
 import numpy as np
 
-from edgewright.data.categories import find_categories, leave_out
+from edgewright.data.categories import leave_out
 from edgewright.data.checks_columns import OWN_RANGE
 from edgewright.data.decision import choose_framing
-from edgewright.data.load import find_kind, find_time, guess, load_data
+from edgewright.data.load import find_kind, guess, load_data
+from edgewright.data.roles import NAMED_IGNORED
+from edgewright.data.table_proposal import propose_table
 from edgewright.data.targets import labelled
 from edgewright.pipeline.config import names_pipeline
 from edgewright.pipeline.duration_estimate import Ahead, Progress
@@ -117,6 +119,12 @@ def curve_of(
 
 
 _TASKS = ("classification", "regression")
+# What columns that nobody named are, as reasons.
+_PARTS = {
+    "group": "holds people or machines, so folds keep each one whole",
+    "session": "holds recordings, so folds keep each one whole",
+    "time": "holds the times of rows, so folds keep whole days or blocks of time",
+}
 _LABELLED_FOLDERS = ("folder", "edge_impulse", "pictures")
 
 
@@ -208,15 +216,20 @@ def _setup(seen: Inspection, request: AdviceRequest) -> Setup:
     else:
         folder = seen.place is not None and seen.place.is_dir()
         named = _named(seen, request, known if folder else "")
-        table = _table(request, {**named, "ignore": [*request.ignore]})
-        if "time" not in named and (time := find_time(table)):
-            named["time"] = table["time"] = time
-            why.append(f"the column {time} holds the times of rows, so folds keep whole days or blocks of time")
-        texts = find_categories(table)
-        used = {request.target, request.group, request.session, str(named.get("time", "")), *texts}
-        left += seen.no_measurements({*used, *request.ignore, *request.keep})
-        named |= {"ignore": [*request.ignore, *(name for name, _ in left)], **({"categories": texts} if texts else {})}
-        window = _window(request, named, why)
+        columns = {key: value for key, value in named.items() if key != "kind"}
+        proposed = propose_table(
+            request.data, {**columns, "ignore": request.ignore}, str(named.get("kind", "")), kept=request.keep
+        )
+        roles = proposed.roles
+        for key in ("group", "session", "time"):
+            if key not in named and (name := getattr(roles, key)):
+                named[key] = name
+                why.append(f"the column {name} {_PARTS[key]}")
+        left += [(name, reason) for name, reason in roles.ignored.items() if reason != NAMED_IGNORED]
+        named["ignore"] = [*request.ignore, *(name for name, _ in left)]
+        if "categories" in proposed.table:
+            named["categories"] = proposed.table["categories"]
+        window = _window(request, proposed.table, why)
         problem, config = _problem(request, named, window, left)
         has = problem.dataset.target_name
         if request.target and has.lower() != request.target.lower():
@@ -269,16 +282,11 @@ def _named(seen: Inspection, request: AdviceRequest, known: str) -> dict[str, ob
     return {key: value for key, value in named.items() if value}
 
 
-def _table(request: AdviceRequest, named: Mapping[str, object]) -> dict[str, object]:
-    """Return the table `[data]` of the request with named options; its kind is guessed where none is named."""
-    return {**({} if "kind" in named else guess(request.data)), "path": request.data, **named}
-
-
-def _window(request: AdviceRequest, named: dict[str, object], why: list[str]) -> WindowConfig | None:
+def _window(request: AdviceRequest, table: dict[str, object], why: list[str]) -> WindowConfig | None:
     """Return the window set by the user, or a default for the rate of the data."""
     if request.window:
         return WindowConfig(samples=request.window, step=request.step or None, target=request.window_target)
-    dataset = load_data({key: value for key, value in _table(request, named).items() if value}, seed=request.seed)
+    dataset = load_data(table, seed=request.seed)
     if all(recording.target is None for recording in dataset.recordings):
         raise InputError("a target", "none in the data", request.data, "Set its column with --target")
     framing = choose_framing(dataset)

@@ -14,7 +14,9 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn dependency, untyped
 
-from edgewright.data.load import find_time, guess, load_data
+from edgewright.data.load import guess, load_data
+from edgewright.data.roles import NAMED_IGNORED
+from edgewright.data.table_proposal import propose_table
 from edgewright.language.forecasting.calendar_seasons import choose_seasons, find_seasons
 from edgewright.language.forecasting.selection import ForecastRequest as Forecasting
 from edgewright.language.forecasting.selection import fit_forecaster
@@ -99,13 +101,13 @@ def read_rows(seen: Inspection, request: AdviceRequest) -> Rows:
         UnknownNameError: no numeric column has the name of the target.
     """
     labels = request.target if request.task == "anomaly" else ""
-    table = {"kind": request.kind, "path": request.data} if request.kind else guess(request.data)
-    time = request.time or find_time({**table, "target": request.target, "ignore": [*request.ignore]})
+    named = {"group": request.group, "session": request.session, "time": request.time, "target": labels,
+             "ignore": request.ignore}  # fmt: skip
     numbers = {request.target} - set(seen.words)
-    left = seen.no_measurements({time, labels, request.group, request.session, *request.ignore, *numbers})
-    named = {"group": request.group, "session": request.session, "time": time, "target": labels,
-             "ignore": [*request.ignore, *(name for name, _ in left)]}  # fmt: skip
-    dataset = load_data({**table, **{k: v for k, v in named.items() if v}}, seed=request.seed)
+    proposed = propose_table(request.data, named, request.kind, texts=False, kept=numbers)
+    left = [(name, why) for name, why in proposed.roles.ignored.items() if why != NAMED_IGNORED]
+    time = str(proposed.table.get("time", ""))
+    dataset = load_data(proposed.table, seed=request.seed)
     names = [column.name for column in dataset.columns]
     if request.target and not labels and request.target not in names:
         raise UnknownNameError("column of numbers", request.target, names, "--target")

@@ -29,6 +29,8 @@ from edgewright.schema.data import Column, Labels
 from edgewright.schema.errors import InputError, UnknownNameError
 
 NONE = "none"
+NAMED, NAMED_IGNORED = "as you named it", "as you asked"
+"""Reasons of what a person says."""
 # Names that say what is to be predicted, wherever the column stands; the first that a column has is taken.
 _TARGETS = (
     "label", "labels", "target", "targets", "class", "classes", "outcome", "response", "diagnosis", "activity",
@@ -132,11 +134,11 @@ def assign_roles(
     for name in (*(v for v in given.values() if v and v != NONE), *ignore):
         if name not in columns:
             raise UnknownNameError("column", name, columns)
-    roles = Roles(ignored=dict.fromkeys(ignore, "as you asked"))
+    roles = Roles(ignored=dict.fromkeys(ignore, NAMED_IGNORED))
     for key, find in (("target", partial(_target, few=few)), ("group", _group), ("session", _session), ("time", _time)):
         name = given.get(key, "")
         free = {one: cells for one, cells in columns.items() if one not in _taken(roles)}
-        name, why = (name, "as you named it") if name else find(free)
+        name, why = (name, NAMED) if name else find(free)
         if name and name != NONE:
             roles = replace(roles, **{key: name}, why={**roles.why, key: why})  # type: ignore[arg-type]
     return _with_readings(roles, columns, texts or {})
@@ -157,12 +159,9 @@ def _target(columns: Mapping[str, Labels], few: bool) -> tuple[str, str]:
     Sensors, times, counts, numbered columns, identifiers and earlier values are inputs by their names. `few` takes
     classes only where no name says it.
     """
-    said = [name for word in _TARGETS for name in columns if _is_named(name, word)]
-    said += [name for name in columns if _is_ahead(name)]
-    if name := next((name for name in said if len(values_of(columns[name])) > 1), ""):
-        return name, _NAMED_WHY.format(len(values_of(columns[name])))
-    if said and not few:
-        return said[0], _NAMED_WHY.format(1)
+    name = find_target(columns)
+    if name and not (few and len(values_of(columns[name])) < 2):
+        return name, _NAMED_WHY.format(max(1, len(values_of(columns[name]))))
     families = Counter(_family(name) for name in columns)
     free = [name for name, kind in _kinds([name for name in columns if _is_free(name, families)]) if kind == OTHER]
     last = _first(reversed(free), columns)
@@ -175,6 +174,13 @@ def _target(columns: Mapping[str, Labels], few: bool) -> tuple[str, str]:
     if few:
         last = _first((name for name in reversed(free) if _is_few(columns[name])), columns)
     return (last, f"{UNNAMED}, so {why}; {len(values_of(columns[last])):,} values") if last else ("", "")
+
+
+def find_target(columns: Mapping[str, Labels]) -> str:
+    """Return the column whose name says that it is to be predicted, one of several values first; empty without."""
+    said = [name for word in _TARGETS for name in columns if _is_named(name, word)]
+    said += [name for name in columns if _is_ahead(name)]
+    return next((name for name in said if len(values_of(columns[name])) > 1), said[0] if said else "")
 
 
 def _only_classes(free: Sequence[str], columns: Mapping[str, Labels]) -> str:

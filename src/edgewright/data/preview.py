@@ -17,23 +17,21 @@ from edgewright.data.categories import MOST_CLASSES, few_texts, is_text
 from edgewright.data.headers import read_columns, read_units
 from edgewright.data.labels import name_in
 from edgewright.data.load import guess
+from edgewright.data.roles import GROUPS, SESSIONS
 from edgewright.data.sources import csv, parquet
 from edgewright.data.sources.csv import files_in
 from edgewright.data.sources.folder import LABELS_FILE, reader_of
 from edgewright.data.sources.pictures import SMALLEST_SIDE, PicturesConfig
 from edgewright.data.sources.wav import wav_files
 from edgewright.data.stored_files import stored_files
-from edgewright.pipeline.config import shipped
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
-from edgewright.workflows.own_data.columns import GROUPS, SESSIONS
 
 # So many rows of a file are looked at one by one, and so many of every further block of rows.
 _ROWS, _ROWS_A_BLOCK = 50_000, 1000
 # Share of pictures that may be scaled up to the size of the others.
 _SMALLEST_SHARE = 0.05
 _TABLES = ("csv", "parquet")
-_ENDINGS = (*csv.SUFFIXES, *parquet.SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -58,14 +56,6 @@ class Preview:
     def is_folder(self) -> bool:
         """Whether there may be several files, whose names may be labels."""
         return Path(str(self.table["path"])).is_dir()
-
-
-def is_own_data(name: str) -> bool:
-    """Return whether a name is a file or folder of rows where a pipeline may stand too."""
-    place = Path(name)
-    if name in shipped() or place.suffix == ".toml":
-        return False
-    return place.is_dir() or place.name.lower().endswith((*_ENDINGS, ".wav", ".zip"))
 
 
 def read_preview(path: str) -> Preview:

@@ -1,0 +1,121 @@
+"""The table [data] that reads a person's files: what a person names, and the rest by names and values of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from edgewright.data.categories import is_text, values_of
+from edgewright.data.load import guess
+from edgewright.data.preview import Preview, read_preview
+from edgewright.data.roles import NAMED, NAMED_IGNORED, NONE, Roles, assign_roles, find_target
+from edgewright.schema.data import Labels
+
+PARTS = ("target", "group", "session", "time")
+"""Keys of columns that are no inputs."""
+_TABLES = ("csv", "parquet", "folder")
+
+
+def data_table(preview: Preview, roles: Roles) -> dict[str, object]:
+    """Return the table `[data]`."""
+    table = {**preview.table, **roles.table()}
+    if units := {name: unit for name, unit in preview.units.items() if name in roles.readings}:
+        table["units"] = units
+    if table["kind"] == "csv" and not roles.target and Path(str(table["path"])).is_dir():
+        table["kind"] = "folder"  # labels come from names or a labels file
+    columns = {"label": roles.target, "group": roles.group}
+    if not any(part in preview.pattern_values and not column for part, column in columns.items()):
+        table.pop("pattern", None)  # a further file may have a name of another form
+    return table
+
+
+@dataclass(frozen=True)
+class ProposedTable:
+    """How data are read.
+
+    Attributes:
+        table: [data].
+        preview: cells by column; None for what has no columns of its own, such as a public set.
+        roles: what each column is.
+    """
+
+    table: dict[str, object]
+    preview: Preview | None = None
+    roles: Roles = field(default_factory=Roles)
+
+    def with_numbers(self) -> ProposedTable:
+        """Return the table that reads every column of numbers but those that a person left out, to look at them."""
+        if self.preview is None:
+            return self
+        columns, ignored = self.preview.columns, self.roles.ignored
+        left = {n: why for n, why in ignored.items() if why == NAMED_IGNORED or not _is_number(columns[n])}
+        return replace(self, table={**self.table, "ignore": list(left)}, roles=replace(self.roles, ignored=left))
+
+    @property
+    def sentence(self) -> str:
+        """What columns were taken for without being named, in a line; empty where there are none."""
+        parts = [f"{key} = {getattr(self.roles, key)}" for key in PARTS if self.roles.why.get(key, NAMED) != NAMED]
+        parts += [f"{name} left out ({why})" for name, why in self.roles.ignored.items() if why != NAMED_IGNORED]
+        return f"columns: {'; '.join(parts)}" if parts else ""
+
+
+def propose_table(
+    path: str, named: Mapping[str, object], kind: str = "", *, texts: bool = True, kept: Collection[str] = ()
+) -> ProposedTable:
+    """Return the table that commands without a pipeline read data with: columns are what they are for `init`.
+
+    Only the target is not proposed: a command that needs one asks for it.
+
+    Args:
+        path: file or folder.
+        named: keys of [data] as a person gave them; empty ones count as left out.
+        kind: source or public set; judged by the path when empty. A public set knows its own columns.
+        texts: whether columns of text are inputs; else they are left out, and so is a column that its name says is to
+            be predicted.
+        kept: columns that are inputs because a person says so.
+
+    Raises:
+        InputError: the path cannot be read.
+        UnknownNameError: a named column is not there.
+    """
+    given = {key: list(value) if isinstance(value, tuple) else value for key, value in named.items() if value}
+    table = {"kind": kind, "path": path} if kind else guess(path)
+    if table["kind"] not in _TABLES or not Path(path).exists():
+        return ProposedTable({**table, **given})
+    preview = read_preview(path)
+    parts = {key: str(given.get(key, "")) for key in PARTS}
+    ignored = given.pop("ignore", [])
+    roles = _roles(preview, parts, [str(name) for name in ignored], texts)  # type: ignore[attr-defined]
+    if not roles.readings and not roles.categories:  # a column that counts is better than none
+        kept = [name for name in roles.ignored if _is_number(preview.columns[name])]
+    left = {name: why for name, why in roles.ignored.items() if name not in kept or name in ignored}  # type: ignore[operator]
+    roles = replace(roles, ignored=left)
+    table = {**data_table(preview, roles), **({"kind": kind} if kind else {})}
+    if "pattern" in given:
+        table["kind"] = kind or "folder"
+    elif table["kind"] != "folder":
+        table.pop("pattern", None)
+    if "columns" in given:  # every other column is left out
+        table.pop("ignore", None)
+        table.pop("categories", None)
+    given = {key: value for key, value in given.items() if key not in PARTS}
+    return ProposedTable({**table, **given}, preview, roles)
+
+
+def _is_number(cells: Labels) -> bool:
+    """Return whether cells can be read as numbers, at least one of them."""
+    return bool(values_of(cells)) and not is_text(cells)
+
+
+def _roles(preview: Preview, parts: dict[str, str], ignored: list[str], texts: bool) -> Roles:
+    few = preview.is_folder
+    if not parts["target"]:
+        parts = {**parts, "target": NONE}
+        if not texts and (name := find_target(preview.columns)):
+            ignored = [*ignored, name]
+    roles = assign_roles(preview.columns, parts, ignored, preview.texts, few=few)
+    if texts or not roles.categories:
+        return roles
+    why = dict.fromkeys(roles.categories, "text")
+    return replace(roles, categories={}, ignored={**roles.ignored, **why})

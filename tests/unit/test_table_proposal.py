@@ -1,0 +1,71 @@
+"""The table [data] that commands without a pipeline read files with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cli_runner import Cli
+from edgewright.data.load import load_data
+from edgewright.data.table_proposal import ProposedTable, propose_table
+from edgewright.schema.errors import UnknownNameError
+from edgewright.workflows.own_data.proposal import OwnDataRequest, look
+
+ROWS = [
+    f"{n},{n / 50:.2f},p{n // 100},{n % 7}.5,{'A' if n % 3 else 'B'},{'walk' if n // 40 % 2 else 'run'},"
+    for n in range(600)
+]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    path = tmp_path / "rows.csv"
+    path.write_text("nr,time,subject,x,kind,label,notes\n" + "\n".join(ROWS) + "\n")
+    return str(path)
+
+
+def inputs(proposed: ProposedTable) -> list[str]:
+    return [column.name for column in load_data(proposed.table, seed=0).columns]
+
+
+def test_columns_are_what_they_are_for_init(file: str) -> None:
+    proposed = propose_table(file, {"target": "label"})
+    assert inputs(proposed) == [column.name for column in look(OwnDataRequest(path=file)).dataset.columns]
+    assert inputs(proposed) == ["x", "kind=A", "kind=B"]
+    assert proposed.sentence == (
+        "columns: group = subject; time = time; nr left out (counts the rows); notes left out (empty)"
+    )
+
+
+def test_what_a_person_names_goes_first(file: str) -> None:
+    named = propose_table(file, {"target": "label", "group": "kind", "time": "none", "ignore": ("nr", "subject")})
+    assert (named.table["group"], named.table.get("time")) == ("kind", None)
+    assert inputs(propose_table(file, {"target": "label", "columns": ["nr", "x"]})) == ["nr", "x"]
+    assert "nr" in inputs(propose_table(file, {"target": "label"}, kept=["nr"]))
+    with pytest.raises(UnknownNameError, match="lable"):
+        propose_table(file, {"target": "lable"})
+
+
+def test_signals_have_no_texts_and_no_target(file: str) -> None:
+    assert inputs(propose_table(file, {}, texts=False)) == ["x"]
+
+
+def test_a_check_looks_at_every_column_of_numbers(file: str) -> None:
+    looked_at = propose_table(file, {"target": "label"}).with_numbers()
+    assert inputs(looked_at) == ["nr", "x", "kind=A", "kind=B"]
+    assert "nr" not in looked_at.sentence
+
+
+def test_a_column_that_counts_is_better_than_none(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("x,label\n" + "\n".join(f"{n},{'ab'[n % 2]}" for n in range(60)) + "\n")
+    assert inputs(propose_table(str(path), {"target": "label"})) == ["x"]
+
+
+def test_a_public_set_knows_its_own_columns(tmp_path: Path) -> None:
+    assert propose_table(str(tmp_path), {"target": ""}, "hapt").table == {"kind": "hapt", "path": str(tmp_path)}
+
+
+def test_a_command_says_what_columns_it_found(file: str, cli: Cli) -> None:
+    assert "columns: group = subject; time = time; notes left out (empty)" in cli("check", file, "--target", "label")
