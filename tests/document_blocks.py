@@ -72,7 +72,9 @@ def write_sources(page: str, folder: Path, names: Mapping[str, str]) -> None:
         path.write_text(block.text, encoding="utf-8")
 
 
-def type_page(page: str, folder: Path, *, seconds: float, port: str = "") -> dict[str, str]:
+def type_page(
+    page: str, folder: Path, *, seconds: float, port: str = "", python: Path = Path(sys.executable)
+) -> dict[str, str]:
     """Type the blocks marked 'run' of a page into one shell, which ends at the first failure.
 
     Args:
@@ -80,6 +82,7 @@ def type_page(page: str, folder: Path, *, seconds: float, port: str = "") -> dic
         folder: where the shell starts.
         seconds: longest time for all of them.
         port: TCP port of the page; a free one takes its place.
+        python: of the environment whose commands are typed.
 
     Returns:
         What each block printed, by its name.
@@ -88,7 +91,7 @@ def type_page(page: str, folder: Path, *, seconds: float, port: str = "") -> dic
     if port:
         with socket.create_server(("127.0.0.1", 0)) as free:
             script = script.replace(port, str(free.getsockname()[1]))
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
     said = folder / "said"
     with said.open("wb") as output:
         shell = subprocess.Popen(

@@ -9,15 +9,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
-import venv
 from pathlib import Path
 
 import pytest
 
 from edgewright.core.predictor import load
 from small_pipeline import rows, run_small, write_rows, write_toml
-from support import ROOT
+from wheel_environment import build_wheel, environment_with
 
 LIMIT = 80 * 10**6
 DESK = ("jax", "jaxlib", "optax", "sklearn", "scipy", "onnx", "onnxruntime", "polars", "pandas", "rich", "cbor2")
@@ -45,25 +43,7 @@ pytestmark = pytest.mark.slow
 def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Python of an empty environment outside the repository that holds the wheel and what it depends on."""
     folder = tmp_path_factory.mktemp("board")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder / "dist"), str(ROOT)]
-    done = subprocess.run(build, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (wheel,) = (folder / "dist").glob("edgewright-*.whl")
-    venv.create(folder / "venv", with_pip=True)
-    python = folder / "venv" / "bin" / "python"
-    install = [
-        str(python),
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-compile",
-        str(wheel),
-    ]
-    done = subprocess.run(install, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    return python
+    return environment_with(build_wheel(folder / "dist"), folder / "venv")
 
 
 @pytest.fixture(scope="module")

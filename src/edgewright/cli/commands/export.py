@@ -84,7 +84,6 @@ def command(options: ExportOptions) -> None:
         from edgewright.export.slots import slot_files
         from edgewright.export.subject import read_subject
         from edgewright.export.write import write_files
-        from edgewright.fleet.protocol.keys.files import read_public
         from edgewright.pipeline.fpga import SETS
         from edgewright.profiles.catalogue import load_profile
         from edgewright.profiles.estimate import estimate
@@ -110,6 +109,8 @@ def command(options: ExportOptions) -> None:
     if slots is None:
         made = chosen.files(subject)
     else:
+        from edgewright.fleet.protocol.keys.files import read_public  # of the extra `device`
+
         made = slot_files(subject, bytes.fromhex(str(read_public(slots).keyval["public"])))
     if profile is not None and slots is not None:
         # Code that reads its weights from a slot is portable.
