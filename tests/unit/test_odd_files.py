@@ -6,15 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from odd_files.judge import REFUSED, RIGHT, WRONG, judge, odd_file
-from odd_files.not_yet import NOT_YET, Lack
+from odd_files.judge import expected, judge, odd_file
+from odd_files.not_yet import NOT_YET
 from odd_files.shape import SEEDS, SHAPES
-
-
-def expected(name: str, seed: int) -> str:
-    lack = NOT_YET.get(name, Lack(""))
-    return REFUSED if seed in lack.refused else WRONG if seed in lack.wrong else RIGHT
-
 
 # Fast: a file of each shape, in all languages; slow: the others.
 FILES = [

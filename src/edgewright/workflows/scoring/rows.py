@@ -97,6 +97,8 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, request: Sc
             "Use it to score a language model or a document index",
         )  # fmt: skip
     table: dict[str, object] = {"kind": kind} if kind else guess(request.data)
+    if not kind and loader.get("pattern") and not request.target and Path(request.data).is_dir():
+        table["kind"] = own  # names of files are labels, as they were in training
     keys = find_kind(str(table["kind"]), "--kind").config.__struct_fields__
     mine = loader if own == table["kind"] else {}
     table.update({key: value for key, value in mine.items() if key in keys and key not in _NAMING})
@@ -110,7 +112,8 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, request: Sc
             )  # fmt: skip
         table["part"] = request.part
     if "columns" in keys:
-        table.update(_named(manifest, mine, request, keys))
+        header = None if table["kind"] == own == "folder" else _header(request.data)
+        table.update(_named(manifest, mine, request, keys, header))
     table.update(request.settings)
     if manifest.task == "detection" and not table.get("boxes"):
         raise InputError("a file with the boxes around objects", "none", "--data", "Pass it: --set boxes=FILE")
@@ -259,7 +262,11 @@ def _header(data: str) -> tuple[str, ...] | None:
 
 
 def _named(
-    manifest: Manifest, mine: Mapping[str, Any], request: ScoreRequest, keys: tuple[str, ...]
+    manifest: Manifest,
+    mine: Mapping[str, Any],
+    request: ScoreRequest,
+    keys: tuple[str, ...],
+    header: tuple[str, ...] | None,
 ) -> dict[str, object]:
     """Map the keys that name columns to the file's names; to those of the training, `mine`, without a header.
 
@@ -267,7 +274,6 @@ def _named(
         InputError: a column of the package that is not there, or no labels.
         UnknownNameError: a column that was asked for by name.
     """
-    header = _header(request.data)
     own = {key: str(mine.get(key, "")) for key in _PARTS}
     if header is None:
         kept = {key: mine[key] for key in ("columns", "ignore", "categories") if key in mine}
