@@ -19,7 +19,7 @@ from edgewright.jobs.steps import replay as replay_step
 from edgewright.jobs.steps import run as run_step
 from edgewright.jobs.steps.replay import delay
 from edgewright.jobs.workflow import decision_text
-from edgewright.pipeline.stopped_work import held, stopped_folders
+from edgewright.pipeline.stopped_work import FINISHED_STEPS, held, stopped_folders
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.errors import INTERRUPTED
 from edgewright.schema.job import Choice, JobFigure, JobRecord, Mark, StepRecord, Stretch, Target, Timeline
@@ -350,7 +350,7 @@ def test_a_job_that_was_stopped_goes_on_behind_its_last_finished_step(
         text = cli(*given, code=INTERRUPTED)
     assert "the finished steps are kept. Go on with: edgewright jobs run" in text
     assert "--resume" in text
-    (kept,) = stopped_folders(tmp_path, "desk")
+    (kept,) = stopped_folders(tmp_path, "desk", FINISHED_STEPS)
     with held(kept):
         assert "got none" in cli(*given, "--resume", code=2)
     monkeypatch.setattr(run_step, "STEP", replace(run_step.STEP, run=_never))
@@ -373,8 +373,8 @@ def test_a_stopped_job_does_not_go_on_as_another_one(
         cli(*given, code=INTERRUPTED)
     (folder / "lamp.toml").write_text(LAMP.replace("600", "60"))
     assert "the version of Edgewright that were stopped, got another one" in cli(*given, "--resume", code=2)
-    (kept,) = stopped_folders(runs, "desk")
-    (kept / "finished.json").write_text("{")
+    (kept,) = stopped_folders(runs, "desk", FINISHED_STEPS)
+    (kept / FINISHED_STEPS).write_text("{")
     assert "Leave out --resume to begin again" in cli(*given, "--resume", code=2)
     # A whole job of that name leaves nothing of the stopped one.
     cli(*given)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import click
 from rich.console import Console
 
 from edgewright.cli.interrupt import answer, loading, taken
+from edgewright.cli.options import command_line
 from edgewright.cli.output import print_ahead, print_json
 from edgewright.pipeline.listener import Listener
 from edgewright.schema.config import PipelineConfig
@@ -93,6 +94,28 @@ def shown(as_json: bool) -> Listener:
     return Quiet() if as_json else Shown(Terminal())
 
 
+@contextmanager
+def says_what_is_kept(parent: Path, name: str) -> Iterator[None]:
+    """Let Ctrl-C in a block say how to go on, where something is kept.
+
+    Args:
+        parent: folder of runs.
+        name: of the run.
+
+    Raises:
+        KeyboardInterrupt: as it came, with these words.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        from edgewright.pipeline.stopped_work import FINISHED_EPOCHS, stopped_folders
+
+        if not stopped_folders(parent, name, FINISHED_EPOCHS):
+            raise
+        go_on = command_line(resume=True)
+        raise KeyboardInterrupt(f"what was trained is kept. Go on with: {go_on}") from None
+
+
 def run_and_show(
     pipeline: str,
     *,
@@ -105,6 +128,7 @@ def run_and_show(
     command: str = "",
     race: RaceRecord | None = None,
     replaces: Path | None = None,
+    resume: bool = False,
 ) -> None:
     """Run a pipeline and print its trace as it goes, or its record as JSON.
 
@@ -119,6 +143,7 @@ def run_and_show(
         command: that is recorded; made of the other arguments when empty.
         race: that the model won.
         replaces: folder of a run that this one takes the place of.
+        resume: go on with the run of this name that was stopped.
 
     Raises:
         CheckFailedError: the run is complete, but a check failed.
@@ -136,10 +161,11 @@ def run_and_show(
         choose(None)
     options = [*(["--data", data] if data is not None else []), *(word for one in changes for word in ("--set", one))]
     command = command or " ".join(["edgewright", *([pipeline] if pipeline == "demo" else ["run", pipeline]), *options])
-    with journalled(out, config, shown(as_json), command) as heard:
+    with says_what_is_kept(out, config.name), journalled(out, config, shown(as_json), command) as heard:
         result = run_pipeline(
-            config, data=data, out=out, force=force, listener=heard, command=command, race=race, replaces=replaces
-        )
+            config, data=data, out=out, force=force, listener=heard, command=command, race=race, replaces=replaces,
+            resume=resume,
+        )  # fmt: skip
     if as_json:
         print_json(result.trace)
     refuse(result.refused, result.folder)

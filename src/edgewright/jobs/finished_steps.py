@@ -12,7 +12,7 @@ import msgspec
 
 from edgewright.core.files import write_atomic
 from edgewright.jobs.steps import Ran, Work
-from edgewright.pipeline.stopped_work import FINISHED
+from edgewright.pipeline.stopped_work import FINISHED_STEPS
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.errors import InputError
@@ -71,7 +71,7 @@ class FinishedSteps:
             data=None if work.data is None else str(work.data),
             files=tuple(sorted(path.relative_to(work.out).as_posix() for path in work.out.rglob("*"))),
         )
-        write_atomic(work.out / FINISHED, msgspec.json.encode(finished))
+        write_atomic(work.out / FINISHED_STEPS, msgspec.json.encode(finished))
 
     def take(self) -> list[StepRecord]:
         """Put the job back behind its last finished step; what the stopped one left is removed.
@@ -84,14 +84,14 @@ class FinishedSteps:
         """
         work, do = self._work, "Leave out --resume to begin again"
         try:
-            finished = msgspec.json.decode((work.out / FINISHED).read_bytes(), type=_Finished)
+            finished = msgspec.json.decode((work.out / FINISHED_STEPS).read_bytes(), type=_Finished)
         except (OSError, msgspec.MsgspecError) as error:
             raise InputError("the finished steps of a job that was stopped", str(error), str(work.out), do) from None
         if finished.made_of != self._made_of:
             raise InputError(
                 "the job, the data and the version of Edgewright that were stopped", "another one", str(work.folder), do
             )
-        known = {*finished.files, FINISHED}
+        known = {*finished.files, FINISHED_STEPS}
         for path in sorted(work.out.rglob("*"), reverse=True):
             if path.relative_to(work.out).as_posix() not in known:
                 path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()

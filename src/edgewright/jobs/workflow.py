@@ -19,7 +19,7 @@ from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.pipeline.duration_estimate import tell_ahead
 from edgewright.pipeline.folder import new_run_folder
 from edgewright.pipeline.listener import Listener
-from edgewright.pipeline.stopped_work import held, stopped_folders
+from edgewright.pipeline.stopped_work import FINISHED_STEPS, held, stopped_folders
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.job import JobRecord, JobSpec, StepRecord
 from edgewright.schema.trace_flow import encode_record
@@ -59,7 +59,7 @@ def run_job(
     spec = read_job(folder)
     steps = _steps(spec, folder)
     tell_ahead(listener.ahead, f"The job {folder.name}", spec.minutes * 60)
-    stopped = (stopped_folders(out, folder.name) if resume else [])[-1:]
+    stopped = (stopped_folders(out, folder.name, FINISHED_STEPS) if resume else [])[-1:]
     if resume and not stopped:
         raise InputError(
             "a job that was stopped behind a finished step", "none", f"{folder.name} in {out}", "Leave out --resume"
@@ -98,7 +98,7 @@ def run_job(
         write_atomic(made.work / RECORD, encode_record(whole))
         write_atomic(made.work / PAGE, job_page(whole).encode())
         write_atomic(made.work / DECISION, decision_text(whole).encode())
-    for path in stopped_folders(out, folder.name):
+    for path in stopped_folders(out, folder.name, FINISHED_STEPS):
         shutil.rmtree(path, ignore_errors=True)
     return JobResult(made.final, whole)
 

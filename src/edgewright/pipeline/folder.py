@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgewright.pipeline.stopped_work import FINISHED, finish, work_folders
+from edgewright.pipeline.stopped_work import finish, keeps, work_folders
 from edgewright.schema.errors import InputError, OutputError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
@@ -81,14 +81,14 @@ def new_run_folder(
             raise _translate(error, parent) from None
         raise
     finally:
-        if work.exists() and not (work / FINISHED).is_file():
+        if work.exists() and not keeps(work):
             shutil.rmtree(work, ignore_errors=True)
 
 
 def _sweep(parent: Path, name: str) -> None:
     """Remove what a run of this name left that was killed outright: its process number is in the name."""
     for left, process in work_folders(parent, name):
-        if not _alive(process) and not (left / FINISHED).is_file():
+        if not _alive(process) and not keeps(left):
             shutil.rmtree(left, ignore_errors=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from edgewright.pipeline.evaluate import Crossed
 from edgewright.pipeline.fitting import Flow, fit_stages
 from edgewright.pipeline.folder import new_run_folder
 from edgewright.pipeline.job import Job
+from edgewright.pipeline.kept_trainings import kept_trainings, remove_stopped, stopped_run
 from edgewright.pipeline.leakage_inflation import inflation
 from edgewright.pipeline.learning import judge, learn, training_record
 from edgewright.pipeline.leave_one_out import leave_one_out
@@ -32,7 +34,7 @@ from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.measure import Cost, measured
 from edgewright.pipeline.notebook import run_html
 from edgewright.pipeline.plan import Plan, resolve
-from edgewright.pipeline.provenance import provenance
+from edgewright.pipeline.provenance import config_hash, provenance
 from edgewright.pipeline.refit import Fit
 from edgewright.pipeline.scaling import scale, scaling_s
 from edgewright.pipeline.whole_graph import limit_of
@@ -108,6 +110,7 @@ def run_pipeline(
     crossed: Crossed | None = None,
     race: RaceRecord | None = None,
     replaces: Path | None = None,
+    resume: bool = False,
 ) -> RunResult:
     """Run a pipeline.
 
@@ -121,6 +124,7 @@ def run_pipeline(
         crossed: what folds found of the model before: they judge it then.
         race: that the model won, for the record.
         replaces: folder of an earlier run that this one takes the place of.
+        resume: go on with the run of this name that was stopped while it trained.
 
     Returns:
         The folder and record. A run whose int8 form loses more than `compression.max_drop`, or which does not fit its
@@ -133,11 +137,17 @@ def run_pipeline(
     started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     plan = resolve(config)
     job = Job(plan, listener or Listener(), crossed=crossed)
-    with new_run_folder(Path(out), config.name, force=force, replaces=replaces) as location:
+    stopped = stopped_run(Path(out), config.name) if resume else None
+    with (
+        new_run_folder(Path(out), config.name, force=force, replaces=replaces, stopped=stopped) as location,
+        ExitStack() as until_done,
+    ):
         folder = location.work
         job.listener.start(config.name, plan.title, config.device.profile)
         with job.listener.doing("Reading data"):
             material = prepare(config, data, spool=folder)
+        of = f"{config_hash(config)} {material.sha256}"
+        until_done.enter_context(kept_trainings(folder, of, resumed=resume))
         _refuse_leaks(job, material)
         job.card(material.card)
         began = time.perf_counter()
@@ -188,6 +198,7 @@ def run_pipeline(
         )
         write_trace(trace, folder / "trace.json")
         job.listener.insight(trace.insight)
+    remove_stopped(Path(out), config.name)
     # The run stands by now: whatever becomes of its page, `edgewright show` makes it anew.
     page = leave_page(trace, location.final)
     job.listener.finish(trace, location.final)

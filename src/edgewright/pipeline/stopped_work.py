@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,15 +13,30 @@ try:
 except ImportError:  # a system without it: nothing keeps two processes apart
     fcntl = None  # type: ignore[assignment]
 
-FINISHED = "finished.json"
-"""What is finished, in a folder of work; without it the folder is removed when the work ends."""
+FINISHED_STEPS, FINISHED_EPOCHS = "finished-steps.json", "finished-epochs.json"
+"""What is finished of a job, and of the trainings of a run; without either a folder is removed when the work ends."""
+TRAININGS = ".trainings"
+"""Folder of trainings in a folder of work."""
 _LOCK = ".held"
+KEPT = (FINISHED_STEPS, FINISHED_EPOCHS, TRAININGS, _LOCK)
+"""Names of what only stopped work needs."""
 
 
-def stopped_folders(parent: Path, name: str) -> list[Path]:
-    """Return folders of stopped work of a name that nobody goes on with, the newest last."""
-    found = [path for path, _ in work_folders(parent, name) if (path / FINISHED).is_file() and not _busy(path)]
-    return sorted(found, key=lambda path: (path / FINISHED).stat().st_mtime_ns)
+def stopped_folders(parent: Path, name: str, finished: str) -> list[Path]:
+    """Return folders of stopped work of a name that nobody goes on with, the newest last.
+
+    Args:
+        parent: folder of runs.
+        name: of the job or run.
+        finished: `FINISHED_STEPS` or `FINISHED_EPOCHS`.
+    """
+    found = [path for path, _ in work_folders(parent, name) if (path / finished).is_file() and not _busy(path)]
+    return sorted(found, key=lambda path: (path / finished).stat().st_mtime_ns)
+
+
+def keeps(work: Path) -> bool:
+    """Return whether something is finished in a folder of work."""
+    return any((work / name).is_file() for name in (FINISHED_STEPS, FINISHED_EPOCHS))
 
 
 def work_folders(parent: Path, name: str) -> Iterator[tuple[Path, int]]:
@@ -47,7 +63,8 @@ def held(work: Path) -> Iterator[bool]:
 
 def finish(work: Path) -> None:
     """Remove what only stopped work needs, before the folder gets its name."""
-    for name in (FINISHED, _LOCK):
+    shutil.rmtree(work / TRAININGS, ignore_errors=True)
+    for name in KEPT:
         (work / name).unlink(missing_ok=True)
 
 

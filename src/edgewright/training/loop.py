@@ -16,6 +16,7 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.trace import EpochRecord
 from edgewright.training.augment import Changes
 from edgewright.training.contract import Tree
+from edgewright.training.kept_epochs import Epochs, KeptTraining, begin
 from edgewright.training.losses import LOSSES
 from edgewright.training.program import Apply, StepProgram, block_of, forward, measured, step_program
 from edgewright.training.rows import Rows, shuffled
@@ -116,36 +117,38 @@ def train(
     program = step_program(apply, settings.loss, settings.optimiser, settings.schedule, settings.mixup)
     changes = Changes(settings.augment)
     compiled_before, cpu_compiled_before = program.compile_seconds, program.compile_cpu_seconds
-    carry = program.start(parameters)
-    history: list[EpochRecord] = []
+    kept = begin(f"{settings} {samples.rows.shape} {validation is not None}")
+    done = _done(kept, program, program.start(parameters), on_epoch)
     watch = settings.patience > 0 and validation is not None
-    best: Tree = None
-    best_epoch, best_loss, stopped = 0, math.inf, ""
-    for epoch in range(1, settings.epochs + 1):
+    for epoch in range(len(done.history) + 1, settings.epochs + 1 if not done.ended else 0):
         epoch_began = time.perf_counter()
-        carry = _epoch(program, carry, samples, settings, epoch, changes)
+        done.carry = _epoch(program, done.carry, samples, settings, epoch, changes)
         answering: Tree = None
         watched: tuple[float, float] | None = None
         if validation is not None:
-            answering = _answering(program, carry, samples, settings, changes)
+            answering = _answering(program, done.carry, samples, settings, changes)
             watched = evaluate(apply, answering, validation, settings)
-        record = _record(carry, epoch, watched, settings, program, time.perf_counter() - epoch_began)
-        history.append(record)
-        if record.validation_loss is not None and record.validation_loss < best_loss:
-            best_epoch, best_loss = epoch, record.validation_loss
-            best = _copy(answering) if watch else None
-        patience = settings.patience if watch else None
-        if stopped := _stopped(record, on_epoch, epoch - best_epoch, patience):
+        record = _record(done.carry, epoch, watched, settings, program, time.perf_counter() - epoch_began)
+        done.history.append(record)
+        if record.validation_loss is not None and record.validation_loss < done.best_loss:
+            done.best_epoch, done.best_loss = epoch, record.validation_loss
+            done.best = _copy(answering) if watch else None
+        cancelled = on_epoch is not None and on_epoch(record)
+        done.ended = _ended(settings, epoch, epoch - done.best_epoch if watch else 0, cancelled=bool(cancelled))
+        if kept is not None and not cancelled:
+            kept.write(done)
+        if done.ended:
             break
+    best, best_epoch = done.best, done.best_epoch
     if not watch:
-        best, best_epoch = _copy(_answering(program, carry, samples, settings, changes)), len(history)
+        best, best_epoch = _copy(_answering(program, done.carry, samples, settings, changes)), len(done.history)
     if hasattr(apply, "folded"):
         best = apply.folded(best)
     return Result(
         parameters=best,
-        history=tuple(history),
+        history=tuple(done.history),
         best_epoch=best_epoch,
-        stopped=stopped or "all epochs done",
+        stopped=done.ended,
         seconds=time.perf_counter() - began,
         cpu_seconds=time.process_time() - cpu_began,
         compile_seconds=program.compile_seconds - compiled_before,
@@ -169,13 +172,22 @@ def _answering(
     return jax.tree.map(lambda *arrays: np.mean(arrays, axis=0, dtype=np.float64).astype(np.float32), *found)
 
 
-def _stopped(record: EpochRecord, on_epoch: OnEpoch | None, worse: int, patience: int | None) -> str:
+def _done(kept: KeptTraining | None, program: StepProgram, start: Tree, on_epoch: OnEpoch | None) -> Epochs:
+    """Return where the training begins: behind the epochs that are kept, which are told of again."""
+    found = None if kept is None else kept.read(start, lambda carry: program.answering(carry[0], carry[1]))
+    if found is not None and on_epoch is not None:
+        for record in found.history:
+            on_epoch(record)
+    return found or Epochs(start)
+
+
+def _ended(settings: Settings, epoch: int, worse: int, *, cancelled: bool) -> str:
     """Why training ends with this epoch; empty where it goes on. `worse`: epochs since the best one."""
-    if on_epoch is not None and on_epoch(record):
+    if cancelled:
         return "cancelled"
-    if patience is not None and worse >= patience:
-        return f"no better validation loss for {patience} epochs"
-    return ""
+    if settings.patience and worse >= settings.patience:
+        return f"no better validation loss for {settings.patience} epochs"
+    return "all epochs done" if epoch == settings.epochs else ""
 
 
 def _copy(parameters: Tree) -> Tree:

@@ -45,6 +45,7 @@ class CompressOptions:
     epochs: int | None = option(type=click.IntRange(min=1), help="Epochs to train a form; those of the run by default.")
     out: Path | None = option(help="Folder to write. [default: runs/NAME-compressed]")
     force: bool = option(help="Replace the folder instead of using the next free number.")
+    resume: bool = option(help="Go on with the compression that was stopped while it trained.")
     as_json: bool = option("--json", help="Print the record as JSON instead of the table.")
 
 
@@ -62,20 +63,16 @@ def command(options: CompressOptions) -> None:
     An imported model needs --data and --target, and supports --int8 only.
     """
     with loading():
-        from edgewright.cli.listeners import Terminal, refuse, shown
+        from edgewright.cli.listeners import Terminal, refuse, says_what_is_kept, shown
         from edgewright.workflows.compression.workflow import compress
 
     name = options.source.resolve().name.removesuffix(".onnx")
-    done = compress(
-        options.source,
-        _wanted(options),
-        out=options.out or Path("runs") / f"{name}-compressed",
-        data=options.data,
-        target=options.target,
-        group=options.group,
-        force=options.force,
-        listener=shown(options.as_json),
-    )
+    out = options.out or Path("runs") / f"{name}-compressed"
+    with says_what_is_kept(out.parent, out.name):
+        done = compress(
+            options.source, _wanted(options), out=out, data=options.data, target=options.target, group=options.group,
+            force=options.force, resume=options.resume, listener=shown(options.as_json),
+        )  # fmt: skip
     if options.as_json:
         print_json(done.record)
     else:

@@ -27,6 +27,7 @@ def command(
     ),
     out: Path = option(default=Path("runs"), help="Folder for runs."),
     force: bool = option(help="Replace the run folder instead of using the next free number."),
+    resume: bool = option(help="Go on with the run of this pipeline that was stopped while it trained."),
     as_json: bool = option("--json", help="Print the record as JSON instead of the trace."),
 ) -> None:
     """Run PIPELINE (activity, latency, scalability, another shipped name, a TOML file, or a file of your own).
@@ -48,8 +49,11 @@ def command(
                              "These options are for data; change a pipeline with --set")  # fmt: skip
         if options.need is not None:
             changes = (*changes, f"need={options.need}")
-        run_and_show(pipeline, data=data, changes=changes, out=out, force=force, as_json=as_json)
+        run_and_show(pipeline, data=data, changes=changes, out=out, force=force, as_json=as_json, resume=resume)
         return
+    if resume:
+        raise InputError("a pipeline", "a file of data, whose models race again", "--resume",
+                         "Ctrl-C takes the best so far. A pipeline that init makes goes on")  # fmt: skip
     if data is not None:
         raise InputError("one file of data", f"{pipeline!r} and --data {data!r}", "edgewright run", "Leave out --data")
     packages = _Packages(changes, out, force)

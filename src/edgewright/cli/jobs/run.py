@@ -33,7 +33,7 @@ def command(
         from edgewright.cli.listeners import Terminal, working
         from edgewright.jobs.catalogue import job_folder
         from edgewright.jobs.workflow import PAGE, run_job
-        from edgewright.pipeline.stopped_work import stopped_folders
+        from edgewright.pipeline.stopped_work import FINISHED_STEPS, stopped_folders
         from edgewright.trace.job_view import job_blocks
 
     if data is not None and not data.exists():
@@ -42,7 +42,7 @@ def command(
     try:
         result = run_job(folder, data=data, out=out, force=force, resume=resume, listener=working(as_json))
     except KeyboardInterrupt:
-        if not stopped_folders(out, folder.name):
+        if not stopped_folders(out, folder.name, FINISHED_STEPS):
             raise
         go_on = command_line(resume=True)
         raise KeyboardInterrupt(f"the finished steps are kept. Go on with: {go_on}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from edgewright.core.package import model_file
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.budget import budgets
 from edgewright.pipeline.folder import new_run_folder
+from edgewright.pipeline.kept_trainings import kept_trainings, remove_stopped, stopped_run
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.packaging import build_package
 from edgewright.pipeline.plan import resolve
@@ -48,6 +50,7 @@ def compress(
     target: str = "",
     group: str = "",
     force: bool = False,
+    resume: bool = False,
     listener: Listener | None = None,
 ) -> Compressed:
     """Compress a run, or a model from elsewhere.
@@ -60,6 +63,7 @@ def compress(
         target: column of the labels; only for an imported model.
         group: column of people or machines; only for an imported model.
         force: replace `out` instead.
+        resume: go on with the compression of this name that was stopped while it trained.
         listener: hears what is being done.
 
     Returns:
@@ -78,14 +82,21 @@ def compress(
         load_profile(wanted.device)
     hears = listener or Listener()
     file_path, path = Path(out), Path(source)
-    with new_run_folder(file_path.parent, file_path.name, force=force) as made:
+    stopped = stopped_run(file_path.parent, file_path.name) if resume else None
+    with (
+        new_run_folder(file_path.parent, file_path.name, force=force, stopped=stopped) as made,
+        ExitStack() as until_done,
+    ):
         with hears.doing("Reading data"):
             subject = _for_device(_open(path, data, target, group), wanted.device)
+        of = f"{wanted.told} {config_hash(subject.config)} {subject.material.sha256}"
+        until_done.enter_context(kept_trainings(made.work, of, resumed=resume))
         maker = Maker(subject, wanted, hears)
         forms = list(maker.forms())
         with hears.doing("Judging forms", len(forms)) as advance:
             rows = rows_of(subject, forms, advance)
         record = _write(subject, wanted, forms, rows, made.work, "run" if path.is_dir() else "model")
+    remove_stopped(file_path.parent, file_path.name)
     package = None if record.refused else made.final / f"{subject.config.name}.edge"
     return Compressed(made.final, record, package)
 

@@ -1,0 +1,157 @@
+"""What trainings have done so far, in a folder: a run that was stopped goes on behind its last whole epoch.
+
+Every epoch draws its numbers from the seed and its own number, so that what goes on ends bit for bit as what was never
+stopped.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import jax
+import msgspec
+import numpy as np
+
+from edgewright.core.files import write_atomic
+from edgewright.schema.trace import EpochRecord
+from edgewright.training.contract import Tree
+
+# What took less than this together is not kept: to begin again is as fast.
+WORTH_S = 5.0
+# An epoch is written when so much time has passed since the last one that was.
+_EVERY_S = 5.0
+
+
+@dataclass
+class Epochs:
+    """A training behind an epoch.
+
+    Attributes:
+        carry: what the loop hands on from batch to batch.
+        history: records of the epochs.
+        best: parameters of the best one; None where the last ones answer, and before the first.
+        best_epoch: number of the best one, 0 for none.
+        best_loss: its loss on validation samples.
+        ended: why the training ended; empty where it goes on.
+    """
+
+    carry: Tree
+    history: list[EpochRecord] = field(default_factory=list)
+    best: Tree = None
+    best_epoch: int = 0
+    best_loss: float = math.inf
+    ended: str = ""
+
+
+class _Header(msgspec.Struct, frozen=True, kw_only=True):
+    """What is written besides arrays; a loss of None is infinite."""
+
+    what: str
+    history: list[EpochRecord]
+    best_epoch: int
+    best_loss: float | None
+    ended: str
+
+
+@dataclass
+class Keeper:
+    """Keeps trainings in the order in which they begin.
+
+    Attributes:
+        folder: of the files, one a training.
+        mark: called before the first file, so that the folder stays.
+        trainings: that have begun.
+        began: when the first one did.
+    """
+
+    folder: Path
+    mark: Callable[[], object]
+    trainings: int = 0
+    began: float = field(default_factory=time.perf_counter)
+
+    def begin(self, what: str) -> KeptTraining:
+        """Return what is kept of the next training."""
+        self.trainings += 1
+        return KeptTraining(self, self.folder / f"training-{self.trainings:03d}.npz", what)
+
+
+@dataclass
+class KeptTraining:
+    """The file of a training.
+
+    Attributes:
+        keeper: of all trainings.
+        path: of the file.
+        what: which training this is.
+        written: when the file was.
+    """
+
+    keeper: Keeper
+    path: Path
+    what: str
+    written: float = field(default_factory=time.perf_counter)
+
+    def read(self, start: Tree, answering: Callable[[Tree], Tree]) -> Epochs | None:
+        """Return what was done; None for nothing, or for another training.
+
+        Args:
+            start: what the loop hands on, for its structure.
+            answering: gives the parameters that answer.
+        """
+        try:
+            with np.load(io.BytesIO(self.path.read_bytes()), allow_pickle=False) as file:
+                told = msgspec.json.decode(file["told"].tobytes(), type=_Header)
+                carry, best = ([file[f"{name}-{i}"] for i in range(int(file[name]))] for name in ("carry", "best"))
+        except (OSError, EOFError, BadZipFile, ValueError, KeyError, msgspec.MsgspecError):
+            return None
+        if told.what != self.what:
+            return None
+        carried = jax.tree.unflatten(jax.tree.structure(start), carry)
+        parameters = jax.tree.unflatten(jax.tree.structure(answering(carried)), best) if best else None
+        loss = math.inf if told.best_loss is None else told.best_loss
+        return Epochs(carried, told.history, parameters, told.best_epoch, loss, told.ended)
+
+    def write(self, done: Epochs) -> None:
+        """Keep an epoch, where that is worth it."""
+        now = time.perf_counter()
+        if now - self.keeper.began < WORTH_S or (not done.ended and now - self.written < _EVERY_S):
+            return
+        loss = done.best_loss if math.isfinite(done.best_loss) else None
+        told = _Header(
+            what=self.what, history=done.history, best_epoch=done.best_epoch, best_loss=loss, ended=done.ended
+        )
+        arrays: dict[str, Any] = {"told": np.frombuffer(msgspec.json.encode(told), np.uint8)}
+        for name, tree in (("carry", done.carry), ("best", done.best)):
+            leaves = jax.tree.leaves(tree)
+            arrays |= {name: len(leaves), **{f"{name}-{index}": np.asarray(leaf) for index, leaf in enumerate(leaves)}}
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)
+        self.keeper.mark()
+        write_atomic(self.path, buffer.getvalue())
+        self.written = now
+
+
+_KEEPERS: list[Keeper] = []
+
+
+@contextmanager
+def keeping(folder: Path, mark: Callable[[], object]) -> Iterator[None]:
+    """Keep the trainings of a block in a folder, and go on with those that lie there."""
+    _KEEPERS.append(Keeper(folder, mark))
+    try:
+        yield
+    finally:
+        _KEEPERS.pop()
+
+
+def begin(what: str) -> KeptTraining | None:
+    """Return what is kept of a training that begins; None where nobody keeps any."""
+    return _KEEPERS[-1].begin(what) if _KEEPERS else None

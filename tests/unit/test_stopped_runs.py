@@ -1,0 +1,147 @@
+"""Runs and compressions that are stopped while they train go on behind their last whole epoch, and end alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cli_runner import Cli
+from edgewright.cli.listeners import Quiet
+from edgewright.pipeline.config import read_config
+from edgewright.pipeline.run import run_pipeline
+from edgewright.pipeline.stopped_work import FINISHED_EPOCHS, held, stopped_folders
+from edgewright.schema.errors import INTERRUPTED
+from edgewright.schema.trace import EpochRecord
+from edgewright.training import kept_epochs
+from edgewright.training.kept_epochs import keeping
+from edgewright.training.loop import Result, Sampled, Settings, train
+from edgewright.training.rows import ArrayRows
+from small_pipeline import names
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((300, 4)).astype(np.float32)
+Y = (X[:, 0] * X[:, 1] > 0).astype(np.float32)
+START = [{"weights": RNG.standard_normal((4, 1)).astype(np.float32), "bias": np.zeros(1, np.float32)}]
+SETTINGS: dict[str, Any] = {"loss": "sigmoid_cross_entropy", "epochs": 6, "batch": 16, "learning_rate": 0.01}
+
+
+@pytest.fixture(autouse=True)
+def _worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep every epoch, however short the training is."""
+    monkeypatch.setattr(kept_epochs, "WORTH_S", 0.0)
+    monkeypatch.setattr(kept_epochs, "_EVERY_S", 0.0)
+
+
+def network(parameters: Any, x: Any) -> Any:  # noqa: ANN401 - arrays of NumPy or JAX
+    return x @ parameters[0]["weights"] + parameters[0]["bias"]
+
+
+def trained(folder: Path | None, stop_at: int = 0, **changes: Any) -> tuple[Result, list[int]]:  # noqa: ANN401
+    """Return what training gives and the epochs that were told; it is stopped after an epoch where one is named."""
+    told: list[int] = []
+
+    def on_epoch(record: EpochRecord) -> None:
+        told.append(record.epoch)
+        if record.epoch == stop_at:
+            raise KeyboardInterrupt
+
+    samples = Sampled(ArrayRows(X), Y, np.ones(len(Y), np.float32))
+    settings = Settings(**{**SETTINGS, **changes})
+    if folder is None:
+        return train(network, START, samples, settings, validation=samples, on_epoch=on_epoch), told
+    with keeping(folder, lambda: None):
+        return train(network, START, samples, settings, validation=samples, on_epoch=on_epoch), told
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"patience": 3}, {"optimiser": "sgd", "dropout": 0.2}, {"optimiser": "schedule_free_adamw"}]
+)
+def test_a_training_that_goes_on_ends_bit_for_bit_as_one_that_was_never_stopped(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    whole, _ = trained(None, **changes)
+    for stop_at in (4, 2, 5):
+        with pytest.raises(KeyboardInterrupt):
+            trained(tmp_path, stop_at, **changes)
+    result, told = trained(tmp_path, **changes)
+    assert told == list(range(1, len(whole.history) + 1))
+    assert all((result.parameters[0][name] == whole.parameters[0][name]).all() for name in START[0])
+    assert (result.best_epoch, result.stopped) == (whole.best_epoch, whole.stopped)
+    assert [one.loss for one in result.history] == [one.loss for one in whole.history]
+
+
+@pytest.mark.parametrize("damage", [b"", b"no file", b"PK"])
+def test_another_training_or_a_damaged_file_is_not_gone_on_with(tmp_path: Path, damage: bytes) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path, 4)
+    (file,) = tmp_path.iterdir()
+    whole, _ = trained(None, seed=1)
+    other, _ = trained(tmp_path, seed=1)
+    assert (other.parameters[0]["weights"] == whole.parameters[0]["weights"]).all()
+    file.write_bytes(damage)
+    again, _ = trained(tmp_path, seed=1)
+    assert (again.parameters[0]["weights"] == whole.parameters[0]["weights"]).all()
+
+
+def test_a_short_training_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_epochs, "WORTH_S", 10.0)
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path, 4)
+    assert names(tmp_path) == []
+
+
+def stop(patch: pytest.MonkeyPatch, epoch: int) -> None:
+    """Press Ctrl-C when so many epochs of any trainings were heard of."""
+    heard: list[int] = []
+
+    def cancelled(self: Quiet) -> bool:
+        heard.append(1)
+        if len(heard) == epoch:
+            raise KeyboardInterrupt
+        return False
+
+    patch.setattr(Quiet, "cancelled", cancelled)
+
+
+def test_a_run_that_was_stopped_goes_on(cli: Cli, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = tmp_path / "runs"
+    given = ("run", small, "--out", runs, "--json", "--set", "training.epochs=5")
+    whole = run_pipeline(read_config(str(small), ("training.epochs=5",)), out=tmp_path / "whole").folder
+    with monkeypatch.context() as patch:
+        stop(patch, 3)
+        text = cli(*given, code=INTERRUPTED)
+    assert f"what was trained is kept. Go on with: edgewright run {small}" in text
+    (kept,) = stopped_folders(runs, "small", FINISHED_EPOCHS)
+    (kept / "model.onnx").write_text("half")
+    with held(kept):
+        assert "a run that was stopped while it trained" in cli(*given, "--resume", code=2)
+    other = "the version of Edgewright that were stopped, got another one"
+    assert other in cli(*given, "--resume", "--set", "seed=2", code=2)
+    cli(*given, "--resume")
+    assert names(runs) == ["small"]
+    assert names(runs / "small") == names(whole)
+    assert (runs / "small" / "model.onnx").read_bytes() == (whole / "model.onnx").read_bytes()
+    assert "a run that was stopped while it trained" in cli(*given, "--resume", code=2)
+
+
+def test_a_compression_that_was_stopped_goes_on(
+    cli: Cli, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_pipeline(read_config(str(small)), out=tmp_path / "runs").folder
+    given = ("compress", run, "--prune", "structured:0.5", "--qat", "--epochs", 4, "--json")
+    cli(*given, "--out", tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        stop(patch, 6)
+        text = cli(*given, "--out", tmp_path / "made", code=INTERRUPTED)
+    assert "what was trained is kept" in text
+    cli(*given, "--out", tmp_path / "made", "--resume")
+    assert names(tmp_path / "made") == names(tmp_path / "whole")
+    for file in (tmp_path / "whole").glob("*.onnx"):
+        assert file.read_bytes() == (tmp_path / "made" / file.name).read_bytes()
+
+
+def test_a_file_of_data_does_not_go_on(cli: Cli, small: Path) -> None:
+    assert "A pipeline that init makes goes on" in cli("run", small.parent / "rows.csv", "--resume", code=2)
