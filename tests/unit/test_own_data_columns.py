@@ -56,6 +56,21 @@ def test_names_places_and_few_values_choose_the_target(columns: dict[str, object
     assert roles(**columns).target == target
 
 
+@pytest.mark.parametrize(
+    ("texts", "group"),
+    [
+        ([f"oven-{n:02}" for n in range(30)], "source"),
+        ([f"Pump {n}" for n in range(4)], "source"),  # few, but the word says what they are
+        ([f"mode{n}" for n in range(4)], ""),
+        ([f"run_{n:02}" for n in range(30)], ""),  # recordings
+        ([f"{word}{n:02}" for n in range(20) for word in "ab"], ""),
+    ],
+)
+def test_a_text_that_numbers_machines_is_the_group(texts: list[str], group: str) -> None:
+    found = roles(source=texts, x=READING, label=["a", "b"])
+    assert found.group == group
+
+
 def test_people_and_recordings_have_names_in_other_languages() -> None:
     found = roles(Gerät=[1, 2], Aufnahme=[1, 2, 3], x=READING, classe=["a", "b"])
     assert (found.group, found.session, found.target) == ("Gerät", "Aufnahme", "classe")

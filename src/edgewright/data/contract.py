@@ -12,6 +12,9 @@ import msgspec
 from edgewright.schema.data import DataSet, TextSet
 from edgewright.schema.errors import InputError
 
+SINGLE_FILES = (".txt", ".dat")
+"""Endings of files that are tables where they are named; in a folder they may be notes or bytes."""
+
 
 class SourceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of every source's configuration: the table `[data]` without its `kind`.

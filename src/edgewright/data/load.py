@@ -13,7 +13,7 @@ from edgewright.core.catalogue import find, listing
 from edgewright.core.toml_tables import convert_table
 from edgewright.data.audited_labels import LIMIT_KEY, marked
 from edgewright.data.clock import find_time_column
-from edgewright.data.contract import PublicSet, Source, SourceConfig
+from edgewright.data.contract import SINGLE_FILES, PublicSet, Source, SourceConfig
 from edgewright.data.headers import read_opening
 from edgewright.data.public import folder_of, opened
 from edgewright.data.simulated import is_simulated
@@ -172,12 +172,12 @@ def guess(path: str) -> dict[str, object]:
         return {"kind": "edge_impulse", "path": path}
     files = [p for p in sorted(file_path.rglob("*")) if p.is_file() and not p.name.startswith(".")]
     kinds = [(_by_suffix(p.name), p) for p in files]
-    data = {kind for kind, p in kinds if kind and p.suffix.lower() != ".txt"}
+    data = {kind for kind, p in kinds if kind and p.suffix.lower() not in SINGLE_FILES}
     if data == {_PICTURES} or any(_holds_pictures(p) for p in files):
         return {"kind": _PICTURES, "path": path}
     # Plots beside recordings are no data.
     kinds = [(kind, p) for kind, p in kinds if kind != _PICTURES]
-    flat = {kind for kind, p in kinds if kind and p.parent == file_path and p.suffix.lower() != ".txt"}
+    flat = {kind for kind, p in kinds if kind and p.parent == file_path and p.suffix.lower() not in SINGLE_FILES}
     nested = any(kind and p.parent != file_path for kind, p in kinds)
     if not nested and len(flat) == 1 and not (file_path / "labels.csv").is_file() and flat <= {"csv", "parquet", "wav"}:
         return {"kind": flat.pop(), "path": path}

@@ -58,6 +58,7 @@ _PAST = {"before", "previous", "prev", "yesterday", "lag", "ago", "past", "earli
 _NAMED_WHY = "a usual name for what is to be predicted; {:,} values"
 UNNAMED = "no name says what is to be predicted"
 """How the reason of a target begins that another column may well be."""
+_NUMBERED_THING = re.compile(r"([^\W\d_]+)[-_ .#]*\d+")
 # So many columns whose names differ in their numbers alone are numbered readings or features.
 _NUMBERED = 3
 GROUPS = (
@@ -254,7 +255,27 @@ def _kinds(names: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _group(columns: Mapping[str, Labels]) -> tuple[str, str]:
-    return _named(columns, GROUPS, "a usual name for a person or machine")
+    name, why = _named(columns, GROUPS, "a usual name for a person or machine")
+    if name:
+        return name, why
+    for name, cells in columns.items():
+        known = values_of(cells) if is_text(cells) else []
+        head = numbered_head(known)
+        many = len(known) > MOST_CLASSES or head in GROUPS
+        if head and many and head not in SESSIONS and len(known) <= len(cells) // REPEATS:
+            return name, f"its texts number things: {known[0]} to {known[-1]}"
+    return "", ""
+
+
+def numbered_head(texts: Sequence[str]) -> str:
+    """Return the word before the number that all texts share, such as 'oven' of 'oven-07'; empty where there is none.
+
+    Args:
+        texts: different ones.
+    """
+    matches = [_NUMBERED_THING.fullmatch(text.strip().lower()) for text in texts]
+    heads = {match[1] if match else "" for match in matches}
+    return heads.pop() if len(heads) == 1 and len(texts) > 1 else ""
 
 
 def _session(columns: Mapping[str, Labels]) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgewright.core.csv.rows import read_csv
 from edgewright.data.clock import rate_of
-from edgewright.data.contract import Source, need_path
+from edgewright.data.contract import SINGLE_FILES, Source, need_path
 from edgewright.data.headers import read_columns
 from edgewright.data.labels import LabelUnit, marked, read_marks
 from edgewright.data.tabular import (
@@ -25,7 +25,7 @@ from edgewright.data.tabular import (
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.errors import InputError
 
-SUFFIXES = (".csv", ".csv.gz", ".csv.xz", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
+SUFFIXES = (".csv", ".csv.gz", ".csv.xz", ".tsv", ".tsv.gz", ".tab", ".dat", ".txt", ".txt.gz")
 
 _DATE = re.compile(r"^'\d{4}-\d\d-\d\d")
 
@@ -47,9 +47,9 @@ class CsvConfig(TableConfig, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def files_in(path: Path) -> list[Path]:
-    """Return the CSV files of a folder in the order of their names; .txt files count only where there are no others."""
+    """Return the CSV files of a folder in the order of their names; .txt and .dat files where there are no others."""
     files = sorted(p for p in path.iterdir() if p.is_file() and p.name.lower().endswith(SUFFIXES))
-    tables = [p for p in files if ".txt" not in [s.lower() for s in p.suffixes]]
+    tables = [p for p in files if not {*SINGLE_FILES} & {s.lower() for s in p.suffixes}]
     return tables or [p for p in files if p.stem.lower() not in ("readme", "license", "licence")]
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from edgewright.core.catalogue import find, listing
 from edgewright.data.clock import common_rate, rate_of
-from edgewright.data.contract import Source, need_path
+from edgewright.data.contract import SINGLE_FILES, Source, need_path
 from edgewright.data.labels import LabelUnit, Marks, marked, read_marks, read_name, with_meaning
 from edgewright.data.sources.csv import same_columns
 from edgewright.data.tabular import Table, TableConfig, data_set, input_names, read_time, schema, to_recording
@@ -43,7 +43,7 @@ def reader_of(name: str) -> str:
     """Return the source that reads a file of this name as one table; empty when none does."""
     for kind in listing(_SOURCES, "read_table"):
         source = find(_SOURCES, kind, "SOURCE", "source")
-        if name.lower().endswith(tuple(s for s in source.suffixes if s not in (".zip", ".txt"))):
+        if name.lower().endswith(tuple(s for s in source.suffixes if s not in (".zip", *SINGLE_FILES))):
             return kind
     return ""
 
