@@ -12,14 +12,16 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from edgewright.export.answering import load as load
     from edgewright.workflows.fit import fit as fit
+    from edgewright.workflows.model import Model as Model
     from edgewright.workflows.pipeline import Pipeline as Pipeline
 
 _PUBLIC = {
+    "Model": "edgewright.workflows.model",
     "Pipeline": "edgewright.workflows.pipeline",
     "fit": "edgewright.workflows.fit",
     "load": "edgewright.export.answering",
 }
-__all__ = ["Pipeline", "__version__", "fit", "load"]
+__all__ = ["Model", "Pipeline", "__version__", "fit", "load"]
 
 
 def __getattr__(name: str) -> object:

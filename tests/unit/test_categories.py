@@ -285,11 +285,11 @@ def test_advice_uses_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cl
 @pytest.mark.parametrize("frame", [pl.DataFrame, pd.DataFrame])
 def test_a_frame_becomes_c_that_is_proven(frame: Callable[..., object], tmp_path: Path, cli: Cli) -> None:
     model = fit(frame(machines(0)), target="state", window="row", out=tmp_path / "runs")
-    assert "Column kind is read as 2 columns of 0 and 1, kind=large, kind=small" in model.report()
+    assert "Column kind is read as 2 columns of 0 and 1, kind=large, kind=small" in model.explain()
     new = machines(1)
     answers = model.predict(frame(new))
     # Without the kind one limit for all is wrong in about a fifth of the rows.
-    assert (answers.labels == np.asarray(new["state"])).mean() > 0.93
+    assert (answers == np.asarray(new["state"])).mean() > 0.93
     assert model.prove().passed
     header = next(path for path in model.to_c(tmp_path / "c") if path.name == "model.h").read_text()
     assert " *   2: kind=small, 1 or 0: the text of kind" in header

@@ -9,10 +9,17 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 
 import edgewright as ew
+from edgewright.features.statistics import Statistics
+from edgewright.models.linear import Linear
+from edgewright.models.tree import Tree
+from edgewright.preprocessing.fill import Fill
 from edgewright.schema.errors import InputError
-from edgewright.workflows.fit import FittedModel
+from edgewright.workflows.model import Model
+from edgewright.workflows.pipeline import Pipeline
 
 PEOPLE, ROWS = 8, 60
 
@@ -29,7 +36,7 @@ def table(seed: int = 0) -> dict[str, list[object]]:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> FittedModel:
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     return ew.fit(
         pl.DataFrame(table()),
         target="state",
@@ -41,18 +48,18 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> FittedModel:
 
 
 @pytest.mark.slow
-def test_a_frame_becomes_a_model_that_answers_by_column_name(model: FittedModel) -> None:
+def test_a_frame_becomes_a_model_that_answers_by_column_name(model: Model) -> None:
     new = pd.DataFrame(table(1))
     expected = np.asarray(new["state"])
     for frame in (new, new[["heat", "state", "hum"]], pl.DataFrame(table(1)).select("heat", "hum")):
-        assert (model.predict(frame).labels == expected).mean() > 0.95
+        assert (model.predict(frame) == expected).mean() > 0.95
     with pytest.raises(InputError, match="Add hum"):
         model.predict(new[["heat"]])
 
 
 @pytest.mark.slow
-def test_it_reports_proves_exports_and_packages(model: FittedModel, tmp_path: Path) -> None:
-    report = model.report()
+def test_it_reports_proves_exports_and_packages(model: Model, tmp_path: Path) -> None:
+    report = model.explain()
     assert "Split: 8 people or machines" in report
     assert "on 8 groups left out in turn (95 % CI " in report
     assert "by machine)" in report
@@ -71,7 +78,7 @@ def test_a_file_takes_its_own_name(tmp_path: Path) -> None:
     pl.DataFrame(table()).write_csv(tmp_path / "pump.csv")
     found = ew.fit(tmp_path / "pump.csv", out=tmp_path / "runs")
     assert found.result.folder == tmp_path / "runs" / "pump"
-    assert "Target: state" in found.report()
+    assert "Target: state" in found.explain()
 
 
 def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
@@ -80,3 +87,83 @@ def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such"):
         ew.fit(tmp_path / "none.csv", out=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_it_is_an_estimator(model: Model, tmp_path: Path) -> None:
+    new = pl.DataFrame(table(1))
+    answers, chances = model.answers(new), model.predict_proba(new)
+    assert model.classes_.tolist() == ["good", "worn"]
+    assert model.predict(new).tolist() == answers.labels.tolist()
+    assert (model.classes_[chances.argmax(axis=1)] == model.predict(new)).all()
+    assert model.score(new) == model.score(new[["heat", "hum"]], new["state"]) > 0.95
+    assert (model.feature_names_in_.tolist(), model.n_features_in_) == (["hum", "heat"], 2)
+    assert not hasattr(clone(model), "classes_") and clone(model).get_params() == model.get_params()
+    with pytest.raises(InputError, match="480 labels, one an answer"):
+        model.score(new, new["state"][:7])
+    with pytest.warns(FutureWarning, match="called explain"):
+        assert model.report() == model.explain()
+
+
+@pytest.mark.slow
+def test_its_text_has_five_lines(model: Model) -> None:
+    lines = repr(model).splitlines()
+    assert [line.split()[0] for line in lines] == ["Model", "target", "score", "size", "verdict"]
+    assert lines[1] == "target state: 2 classes (good, worn)"
+    assert re.fullmatch(r"score .* % \(95 % CI .* to .*\), accuracy, each machine left out once", lines[2])
+    assert "flash" in lines[3] and "on cortex-m4" in lines[3]
+    assert repr(Model("state", group="machine")) == "Model(group='machine', target='state')"
+
+
+@pytest.mark.slow
+def test_what_is_saved_is_loaded(model: Model, tmp_path: Path) -> None:
+    again = Model.load(model.save(tmp_path / "saved"))
+    new = pl.DataFrame(table(1))
+    assert again.predict(new).tolist() == model.predict(new).tolist()
+    assert again.explain().replace(str(tmp_path / "saved"), str(model.result.folder)) == model.explain()
+    assert again.get_params()["group"] == "machine"
+    with pytest.raises(InputError, match="one that exists"):
+        model.save(tmp_path / "saved")
+    (tmp_path / "saved" / "model.json").unlink()
+    assert repr(Model.load(tmp_path / "saved")) == repr(model)
+    with pytest.raises(InputError, match=r"a trace\.json"):
+        Model.load(tmp_path / "none")
+    with pytest.raises(NotFittedError):
+        Model().predict(new)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [int, bool, float, str])
+def test_labels_come_back_in_the_type_that_they_were_given_in(kind: type, tmp_path: Path) -> None:
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    y = np.asarray([kind(number) for number in X[:, 0] > 0])
+    steps = Pipeline([("model", Tree())])
+    model = Model(pipeline=steps, out=tmp_path).fit(X, y)
+    assert model.predict(X).dtype.kind == y.dtype.kind
+    assert model.score(X, y) > 0.9
+    assert Model.load(model.result.folder).predict(X).tolist() == model.predict(X).tolist()
+    with pytest.raises(ValueError, match="X has 2 features, but Model is expecting 3"):
+        model.predict(X[:, :2])
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    assert Model(pipeline=steps, out=tmp_path).fit(frame, y).feature_names_in_.tolist() == ["a", "b", "c"]
+    with pytest.raises(ValueError, match="without the column a"):
+        Model("a", out=tmp_path).fit(frame, y)
+
+
+@pytest.mark.slow
+def test_amounts_and_windows_are_scored(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 2))
+    amount = Model(pipeline=Pipeline([("model", Linear("regression"))]), out=tmp_path).fit(X, X[:, 0] * 3 + 1)
+    assert amount.score(X, X[:, 0] * 3 + 1) > 0.99 and not hasattr(amount, "predict_proba")
+    assert "an amount" in repr(amount) and "rmse" in repr(amount)
+    on = np.arange(1600) // 80 % 2 == 1
+    rows = pl.DataFrame({
+        "a": rng.normal(size=1600) * np.where(on, 3.0, 1.0), "who": [f"p{n // 160}" for n in range(1600)],
+        "state": np.where(on, "on", "off"),
+    })  # fmt: skip
+    steps = Pipeline([("fill", Fill()), ("moves", Statistics(features=("std",))), ("model", Tree())])
+    model = Model("state", group="who", window="20 rows", pipeline=steps, out=tmp_path).fit(rows)
+    assert len(model.predict(rows)) < 1600 and model.score(rows) > 0.8
+    with pytest.raises(InputError, match="Give rows with the target as a column, without y"):
+        model.score(rows, rows["state"])

@@ -28,7 +28,7 @@ from edgewright.preprocessing.scale import Scale
 from edgewright.schema.config import ModelConfig, TrainingConfig
 from edgewright.schema.data import Column, DataSet, Recording, Samples
 from edgewright.schema.errors import InputError
-from edgewright.workflows.fit import FittedModel
+from edgewright.workflows.model import Model
 from small_pipeline import run_small
 
 _LAYERS = ({"kind": "dense", "units": 4},)
@@ -68,16 +68,16 @@ def test_a_run_holds_people_whole_and_leaves_a_record_that_builds_the_same_steps
 ) -> None:
     steps = [("size", Scale("standard", clip=(-3.0, 3.0))), ("net", _network())]
     model = Pipeline(steps).run(frame, "state", group="person", out=tmp_path)
-    assert isinstance(model, FittedModel)
+    assert isinstance(model, Model)
     trace = model.result.trace
     assert trace.provenance.command == "Pipeline.run"
-    assert "13 people" in model.report() and "the steps of the pipeline" in model.report()
-    assert "a row, as no step is for windows only" in model.report()
+    assert "13 people" in model.explain() and "the steps of the pipeline" in model.explain()
+    assert "a row, as no step is for windows only" in model.explain()
     assert trace.compression is not None and model.result.package is not None
     assert trace.training is not None and len(trace.training.epochs) == 3
     for again in (Pipeline.from_tables(trace.config), Pipeline.load(model.result.folder)):
         assert step_tables(again.steps, _samples()) == step_tables(steps, _samples())
-    assert list(model.predict(frame).labels[:3]) == list(Pipeline.load(model.result.folder).predict(frame[:3]))
+    assert list(model.predict(frame)[:3]) == list(Pipeline.load(model.result.folder).predict(frame[:3]))
     assert model.prove().passed
 
 

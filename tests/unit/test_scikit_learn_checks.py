@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +27,8 @@ from edgewright.models.threshold import Threshold
 from edgewright.models.tree import Tree
 from edgewright.preprocessing.impute import Impute
 from edgewright.preprocessing.scale import Scale
+from edgewright.workflows.model import Model
+from edgewright.workflows.pipeline import Pipeline
 
 pytestmark = pytest.mark.slow
 
@@ -50,6 +53,11 @@ def test_networks_pass(model: BaseEstimator) -> None:
 def test_stages_of_rows_pass(stage: BaseEstimator) -> None:
     """Leave out `units` and `channels`, which are made for given columns, and stages of windows."""
     failed(stage, {})
+
+
+def test_a_model_of_own_data_passes(tmp_path: Path) -> None:
+    """A race takes seconds a fit; the estimator is the same with steps."""
+    failed(Model(pipeline=Pipeline([("scale", Scale()), ("model", Tree())]), out=tmp_path), {})
 
 
 def failed(estimator: BaseEstimator, expected: dict[str, str]) -> None:

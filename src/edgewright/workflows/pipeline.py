@@ -15,15 +15,15 @@ from edgewright.export.write import write_files
 from edgewright.graph.transformer import select_fitted_columns
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.pipeline import Pipeline as RunnablePipeline
-from edgewright.pipeline.run import RunResult, run_pipeline
+from edgewright.pipeline.run import RunResult
 from edgewright.pipeline.step_tables import step_tables
 from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.errors import InputError
 from edgewright.schema.footprint import Estimate
 from edgewright.schema.proof import ProofRecord
 from edgewright.workflows.estimation.workflow import estimate_subject
-from edgewright.workflows.fit import FittedModel, at_data
-from edgewright.workflows.own_data.proposal import OwnData, OwnDataRequest, propose
+from edgewright.workflows.model import Model
+from edgewright.workflows.own_data.proposal import OwnData, OwnDataRequest, Proposal, propose
 from edgewright.workflows.own_data.recipes import Recipe
 from edgewright.workflows.proof.adversarial import with_constructed
 from edgewright.workflows.proof.rows import Chosen
@@ -49,7 +49,7 @@ class Pipeline(RunnablePipeline):
         self, data: str | Path | Frame, target: str = "", *, group: str = "", session: str = "", time: str = "",
         ignore: tuple[str, ...] = (), window: str = "", device: str = "", name: str = "", need: float | None = None,
         out: str | Path = "runs", force: bool = False, listener: Listener | None = None,
-    ) -> FittedModel: ...  # fmt: skip
+    ) -> Model: ...  # fmt: skip
 
     def run(
         self,
@@ -67,7 +67,7 @@ class Pipeline(RunnablePipeline):
         out: str | Path = "runs",
         force: bool = False,
         listener: Listener | None = None,
-    ) -> RunResult | FittedModel:
+    ) -> RunResult | Model:
         """Split, train, evaluate, quantise and package, as `edgewright run` does: with the TOML file, or these steps.
 
         The record holds a configuration that builds the steps again. A step that no configuration describes is
@@ -90,7 +90,7 @@ class Pipeline(RunnablePipeline):
             listener: hears every part of the record, `TerminalTrace` for example.
 
         Returns:
-            A `RunResult` for a pipeline with a configuration, a `FittedModel` for one of steps.
+            A `RunResult` for a pipeline with a configuration, a `Model` for one of steps.
 
         Raises:
             InputError: a step that no configuration describes, or whatever is wrong with the data.
@@ -102,21 +102,28 @@ class Pipeline(RunnablePipeline):
                 "no data for a pipeline with a configuration", "data", "Pipeline.run",
                 "Use Pipeline.from_toml(..., data=...), or sklearn.base.clone(pipeline).run(...) for its steps alone",
             )  # fmt: skip
-        request = OwnDataRequest(
-            path="", target=target, group=group, session=session, time=time, ignore=tuple(ignore),
-            decision=window or ("" if self._for_windows else "row"), device=device, name=name, need=need,
+        model = Model(
+            target, group=group, session=session, time=time, ignore=ignore, window=window, device=device, name=name,
+            need=need, pipeline=self, out=out, force=force,
         )  # fmt: skip
-        proposal = propose(at_data(request, data, Path(out), "Pipeline.run"), recipe_for=self._recipe)
-        if not window and not self._for_windows:
+        return model.fit(data, listener=listener)
+
+    def proposal(self, request: OwnDataRequest) -> Proposal:
+        """Return the configuration with which these steps run on a person's data, and why.
+
+        Raises:
+            InputError: a step that no configuration describes, or whatever is wrong with the data.
+        """
+        chosen = request.decision or ("" if self._for_windows else "row")
+        proposal = propose(replace(request, decision=chosen), recipe_for=self._recipe)
+        if not request.decision and not self._for_windows:
             proposal = replace(proposal, why={**proposal.why, "window": "a row, as no step is for windows only"})
-        config = proposal.config
-        if len(config.stages) >= len(self.steps):
+        if len(proposal.config.stages) >= len(self.steps):
             raise InputError(
                 "a stage that fills missing readings of windows", ", ".join(name for name, _ in self.steps),
                 "Pipeline.run", "Begin with Fill() of edgewright.preprocessing.fill",
             )  # fmt: skip
-        result = run_pipeline(config, out=out, force=force, listener=listener, command="Pipeline.run")
-        return FittedModel(result, proposal)
+        return proposal
 
     @property
     def _for_windows(self) -> bool:

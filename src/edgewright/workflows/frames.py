@@ -1,0 +1,142 @@
+"""Frames and arrays of a caller as files that a run reads, and the labels of a run as the caller wrote them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_array
+
+from edgewright.core.files import write_atomic
+from edgewright.core.samples import Frame
+from edgewright.graph.transformer import SampleError, column_names
+from edgewright.schema.errors import InputError
+from edgewright.workflows.own_data.proposal import OwnDataRequest
+
+
+def at_data(request: OwnDataRequest, data: Any, out: Path, where: str) -> OwnDataRequest:  # noqa: ANN401
+    """Return the request with the path of its data; a frame is written to a CSV file in `out`.
+
+    Args:
+        request: without its path.
+        data: path or frame.
+        out: folder of runs.
+        where: for messages.
+
+    Raises:
+        InputError: the data are neither a path nor a frame.
+    """
+    if isinstance(data, Frame):
+        name = request.name or "model"
+        return replace(request, path=str(write_frame(data, out, name)), name=name)
+    if not isinstance(data, str | Path):
+        raise InputError("a path, or a frame of Polars or pandas", type(data).__name__, where)
+    return replace(request, path=str(data))
+
+
+@contextmanager
+def samples_errors(samples: bool) -> Iterator[None]:
+    """Raise what is wrong with samples and labels as the errors that scikit-learn's tools expect.
+
+    Args:
+        samples: whether they were given, not a file or a frame with its target.
+
+    Raises:
+        SampleError: instead of an `InputError`.
+    """
+    try:
+        yield
+    except InputError as error:
+        if not samples or isinstance(error, SampleError):
+            raise
+        raise SampleError(error.expected, error.got, error.where, error.do) from error
+
+
+def write_frame(frame: Any, out: Path, name: str) -> Path:  # noqa: ANN401 - a frame of Polars or pandas
+    """Write a frame to CSV; its name has the content's hash, so no other run's data is replaced."""
+    text: str = frame.write_csv() if hasattr(frame, "write_csv") else frame.to_csv(index=False)
+    content = text.encode()
+    path = out / f"{name}-{hashlib.sha256(content).hexdigest()[:12]}.csv"
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, content)
+    return path
+
+
+def samples_of(X: Any, *, missing: bool) -> Any:  # noqa: ANN401 - arrays, lists and frames
+    """Return a frame whose columns all have names as it is, and anything else as an array of shape (n, columns).
+
+    Args:
+        X: samples.
+        missing: whether values may be missing.
+
+    Raises:
+        SampleError: windows.
+        ValueError: no table of numbers.
+    """
+    if column_names(X) is not None:
+        return X
+    if np.ndim(X) > 2:
+        do = "Use Pipeline(steps).fit(X, y) for windows"
+        raise SampleError("a table of shape (n, columns)", f"{np.ndim(X)} axes", "Model", do)
+    return check_array(X, dtype=np.float64, ensure_all_finite="allow-nan" if missing else True, estimator="Model")
+
+
+def array_names(count: int) -> tuple[str, ...]:
+    """Return the names that so many columns of an array are given."""
+    return tuple(f"x{place}" for place in range(count))
+
+
+def by_name(X: NDArray[np.float64], names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """Return the columns of an array by the names that they were given.
+
+    Raises:
+        SampleError: it has another number of columns.
+    """
+    if X.shape[1] != len(names):
+        # The words that scikit-learn's tools expect.
+        got = f"X has {X.shape[1]} features, but Model is expecting {len(names)} features as input"
+        raise SampleError(f"{len(names)} columns", got, "Model")
+    return dict(zip(names, X.T, strict=True))
+
+
+def joined(X: Any, y: Any, target: str) -> Any:  # noqa: ANN401 - arrays and frames
+    """Return a frame of samples with their target as one more column.
+
+    Raises:
+        SampleError: there is such a column, or another number of labels than of rows.
+    """
+    labels, named = np.asarray(y), isinstance(X, Frame)
+    if named and target in X.columns:
+        raise SampleError(f"samples without the column {target}", "one of this name", "Model.fit", "Omit y")
+    if labels.shape != (len(X),):
+        raise SampleError(f"{len(X)} labels, one a row", f"shape {labels.shape}", "Model.fit")
+    if len(X) < 2:
+        raise SampleError("at least 2 samples", f"{len(X)} sample", "Model.fit")
+    if not named:
+        return pl.DataFrame({**by_name(X, array_names(X.shape[1])), target: labels.tolist()})
+    return X.assign(**{target: labels}) if hasattr(X, "assign") else X.with_columns(pl.Series(target, labels.tolist()))
+
+
+def class_values(column: Any, labels: Sequence[str]) -> tuple[bool | int | float | str, ...]:  # noqa: ANN401
+    """Return the values that a caller has for the labels of a run, in their order; the labels where not all are there.
+
+    Args:
+        column: of a frame; None for a file.
+        labels: of the run, text.
+    """
+    if column is None:
+        return tuple(labels)
+    known: dict[str, Any] = {}
+    for value in {value for value in np.asarray(column).tolist() if value is not None}:
+        for text in (str(value), str(value).lower(), f"{value:g}" if isinstance(value, float) else ""):
+            known.setdefault(text, value)
+    values = tuple(known.get(label, label) for label in labels)
+    kinds = {type(value) for value in values}
+    return values if len(kinds) == 1 and kinds <= {bool, int, float, str} else tuple(labels)
