@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _write(path: Path, values: Floats, time: NDArray[np.float64], fault: NDArray[np.int64] | None = None) -> None:
-    head = "time,a,b,c" + (",fault" if fault is not None else "")
+    head = "time_s,a,b,c" + (",fault" if fault is not None else "")
     lines = [head]
     for index, row in enumerate(values):
         cells = [f"{time[index]:g}", *(f"{x:.6g}" for x in row)]
@@ -51,7 +51,7 @@ def _write(path: Path, values: Floats, time: NDArray[np.float64], fault: NDArray
 @pytest.fixture(scope="module")
 def detector(folder: Path) -> Path:
     path = folder / "good.detector"
-    arguments = ["detect", "fit", str(folder / "good.csv"), "--time", "time", "--detector", "pca", "--out", str(path)]
+    arguments = ["detect", "fit", str(folder / "good.csv"), "--time", "time_s", "--detector", "pca", "--out", str(path)]
     assert run([*arguments, "--set", "variance=0.8"]) == 0
     return path
 
@@ -62,7 +62,7 @@ def _lines(cli: Cli, *arguments: str) -> list[dict[str, Any]]:
 
 def test_fit_says_threshold_and_sizes(folder: Path, tmp_path: Path, cli: Cli) -> None:
     out = tmp_path / "a.detector"
-    arguments = ["detect", "fit", str(folder / "good.csv"), "--time", "time", "--detector", "var", "--out", str(out)]
+    arguments = ["detect", "fit", str(folder / "good.csv"), "--time", "time_s", "--detector", "var", "--out", str(out)]
     record = cli.json(*arguments)
     assert (record["kind"], record["rows"], record["rate"]) == ("var", 600, 0.1)
     assert record["threshold"]["per"] == "day"
@@ -109,7 +109,7 @@ def test_score_counts_events_with_intervals(folder: Path, detector: Path, cli: C
 
 def test_an_alarm_that_never_ends_is_said_to_be_one(folder: Path, tmp_path: Path, cli: Cli) -> None:
     always = str(tmp_path / "always.detector")
-    fit = ["detect", "fit", str(folder / "good.csv"), "--time", "time", "--detector", "robust", "--out", always]
+    fit = ["detect", "fit", str(folder / "good.csv"), "--time", "time_s", "--detector", "robust", "--out", always]
     assert run([*fit, "--threshold", "0"]) == 0
     text = cli("detect", "score", always, "--data", folder / "faulty.csv", "--target", "fault")
     assert "an alarm that never ends" in text
@@ -121,7 +121,7 @@ def test_a_pause_is_a_number_of_rows_or_a_share_of_those_seen(
     folder: Path, tmp_path: Path, cli: Cli, capsys: Capture
 ) -> None:
     out = tmp_path / "paused.detector"
-    fit = ["detect", "fit", str(folder / "good.csv"), "--time", "time", "--detector", "own_past", "--threshold", "1"]
+    fit = ["detect", "fit", str(folder / "good.csv"), "--time", "time_s", "--detector", "own_past", "--threshold", "1"]
     for requested, kept in (("150", 150.0), ("5%", 0.05), ("0", 0.0)):
         assert run([*fit, "--out", str(out), "--force", "--refractory", requested]) == 0
         assert read_detector(out).spec.refractory == kept
@@ -136,7 +136,7 @@ def test_a_pause_is_a_number_of_rows_or_a_share_of_those_seen(
 
 def test_labels_set_the_threshold(folder: Path, tmp_path: Path, cli: Cli) -> None:
     out = tmp_path / "b.detector"
-    arguments = ["fit", str(folder / "faulty.csv"), "--time", "time", "--target", "fault", "--detector", "robust"]
+    arguments = ["fit", str(folder / "faulty.csv"), "--time", "time_s", "--target", "fault", "--detector", "robust"]
     assert "best F1 of events" in cli("detect", *arguments, "--out", out)
     assert [c.name for c in read_detector(out).spec.columns] == ["a", "b", "c"]
     assert cli.json("detect", "score", out, "--data", folder / "faulty.csv", "--target", "fault")["f1"]["value"] == 1
@@ -144,7 +144,17 @@ def test_labels_set_the_threshold(folder: Path, tmp_path: Path, cli: Cli) -> Non
 
 def test_windows_and_units_of_alarms(folder: Path, tmp_path: Path, cli: Cli) -> None:
     out = tmp_path / "w.detector"
-    arguments = ["detect", "fit", str(folder / "good.csv"), "--time", "time", "--detector", "k_means", "--window", "20"]
+    arguments = [
+        "detect",
+        "fit",
+        str(folder / "good.csv"),
+        "--time",
+        "time_s",
+        "--detector",
+        "k_means",
+        "--window",
+        "20",
+    ]
     cli(*arguments, "--out", out)
     answers = _lines(cli, "run", str(out), "--csv", str(folder / "faulty.csv"))
     assert [a["place"] for a in answers[:2]] == ["line 21", "line 31"]
@@ -221,7 +231,7 @@ def test_a_run_gives_its_rows_and_its_package_takes_the_detector(tmp_path: Path,
 @pytest.mark.slow
 def test_the_autoencoder_is_exported_as_any_model_and_c_answers_alike(folder: Path, tmp_path: Path, cli: Cli) -> None:
     out, model = tmp_path / "ae.detector", tmp_path / "ae.onnx"
-    arguments = ["detect", "fit", str(folder / "good.csv"), "--time", "time", "--detector", "autoencoder"]
+    arguments = ["detect", "fit", str(folder / "good.csv"), "--time", "time_s", "--detector", "autoencoder"]
     assert run([*arguments, "--set", "epochs=10", "--out", str(out)]) == 0
     assert run(["detect", "model", str(out), "--out", str(model)]) == 0
     assert "int8" in cli("export", model, "--to", "c99", "--out", tmp_path / "c")
@@ -252,7 +262,7 @@ def test_a_detector_becomes_c_or_says_why_not(folder: Path, detector: Path, tmp_
     )
     assert "1st" in cli(*arguments, "--name", "1st", code=2)
     windows = str(tmp_path / "w.detector")
-    fit = ["detect", "fit", str(folder / "good.csv"), "--time", "time", "--out", windows]
+    fit = ["detect", "fit", str(folder / "good.csv"), "--time", "time_s", "--out", windows]
     assert run([*fit, "--detector", "pca", "--window", "20"]) == 0
     assert run(["detect", "c99", windows, "--out", str(tmp_path / "c")]) == 0
     assert "Windows of 20 rows, one every 10" in (tmp_path / "c" / "w_detect.h").read_text()

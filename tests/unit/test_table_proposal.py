@@ -11,6 +11,8 @@ from edgewright.data.load import load_data
 from edgewright.data.table_proposal import ProposedTable, propose_table
 from edgewright.schema.errors import UnknownNameError
 from edgewright.workflows.own_data.proposal import OwnDataRequest, look
+from odd_files.judge import odd_file
+from odd_files.readers import COMMANDS, Reading, reading_of
 
 ROWS = [
     f"{n},{n / 50:.2f},p{n // 100},{n % 7}.5,{'A' if n % 3 else 'B'},{'walk' if n // 40 % 2 else 'run'},"
@@ -69,3 +71,15 @@ def test_a_public_set_knows_its_own_columns(tmp_path: Path) -> None:
 
 def test_a_command_says_what_columns_it_found(file: str, cli: Cli) -> None:
     assert "columns: group = subject; time = time; notes left out (empty)" in cli("check", file, "--target", "label")
+
+
+@pytest.mark.parametrize("command", ["check", "ladder", "curve", "advise", "init"])
+def test_a_clock_of_two_meanings_is_a_question_that_an_option_answers(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = odd_file("clock_of_two_meanings", 0, tmp_path)
+    assert reading_of(command, file, monkeypatch) == Reading(None, 2)
+    monkeypatch.setitem(COMMANDS, command, (*COMMANDS[command], "--time-unit", "ms"))
+    dataset = reading_of(command, file, monkeypatch).dataset
+    assert dataset is not None
+    assert dataset.rate == 100.0

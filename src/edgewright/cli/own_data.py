@@ -27,6 +27,10 @@ class OwnDataOptions:
     group: str = option(metavar="COLUMN", help="Column with the person or machine of a row, or 'none'.")
     session: str = option(metavar="COLUMN", help="Column with the recording of a row, or 'none'.")
     time: str = option(metavar="COLUMN", help="Column with the time of a row, or 'none'.")
+    time_unit: str = option(
+        type=click.Choice(["", "s", "ms", "us", "ns", "d"]), metavar="UNIT",
+        help="Unit of a time in numbers: s, ms, us, ns, or d for days of a spreadsheet.",
+    )  # fmt: skip
     ignore: tuple[str, ...] = option(metavar="COLUMN", help="Column that is not a measurement; may be repeated.")
     decision: str = option(help="What one decision is about: row, recording, '2 s' or '100 rows'.")
     device: str = option(metavar="PROFILE", help="Profile or TOML file of the device.  [default: cortex-m4]")
@@ -47,7 +51,11 @@ class OwnDataOptions:
     @property
     def given(self) -> list[str]:
         """Names of the options about data that were given."""
-        return [f"--{name}" for name in self.__dataclass_fields__ if name != "need" and getattr(self, name)]
+        return [
+            f"--{name.replace('_', '-')}"
+            for name in self.__dataclass_fields__
+            if name != "need" and getattr(self, name)
+        ]
 
     def request(self, path: str) -> OwnDataRequest:
         """Return the request for a path."""

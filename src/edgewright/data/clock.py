@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.data.clock_texts import is_time_text, over_midnight, seconds_of
+from edgewright.data.clock_units import SCALE, TimeUnit, unit_of_numbers, unwrapped, without_unit
 from edgewright.schema.errors import InputError
 
-TimeUnit = Literal["auto", "s", "ms", "us", "ns"]
-_SCALE = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
-# An epoch of today is 1.7e9 s, 1.7e12 ms, 1.7e15 us or 1.7e18 ns: the magnitude tells the unit.
-_MAGNITUDES = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"))
 # Names of a column that holds the times of rows, without a unit at the end.
 _COLUMNS = frozenset({
     "time", "date", "datetime", "timestamp", "zeit", "zeitstempel", "uhrzeit", "datum", "tiempo", "fecha", "hora",
@@ -25,10 +21,8 @@ _COLUMNS = frozenset({
 })  # fmt: skip
 # An ISO date, and an epoch of 2001 to 2096 in s, ms, us or ns. So many cells are looked at; a file of several people
 # or files one after the other goes back now and then, birthdays do half of the time.
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _EPOCH = re.compile(r"[123]\d{9}(\d{3}){0,3}(\.\d*)?")
 _LOOKED_AT, _BACK = 1000, 0.1
-_NAMED = re.compile(r"(?:_|\[|\(|\s)(s|ms|us|µs|ns)[\])]?$", re.IGNORECASE)
 
 
 class Clock(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +48,7 @@ def find_time_column(columns: Mapping[str, Sequence[str]]) -> str:
     Returns:
         The column's name; of several the one with the most different times. Empty where none is found.
     """
-    named = next((name for name in columns if _NAMED.sub("", name.strip()).strip().lower() in _COLUMNS), "")
+    named = next((name for name in columns if without_unit(name) in _COLUMNS), "")
     if named:
         return named
     found = {name: count for name, cells in columns.items() if (count := _count_times(cells)) > 1}
@@ -64,10 +58,10 @@ def find_time_column(columns: Mapping[str, Sequence[str]]) -> str:
 def _count_times(cells: Sequence[str]) -> int:
     """Count different times in cells that are all ISO dates or all epochs and hardly ever go back; else 0."""
     lines = [cell.strip() for cell in cells[:_LOOKED_AT] if cell.strip()]
-    if all(_DATE.match(cell) for cell in lines):
+    if all(is_time_text(cell) for cell in lines):
         try:
-            times = [_iso(cell, 0, "", str) for cell in lines]
-        except InputError:
+            times = over_midnight(np.array([seconds_of(cell) for cell in lines]), lines).tolist()
+        except ValueError:
             return 0
     elif all(_EPOCH.fullmatch(cell) for cell in lines):
         times = [float(cell) for cell in lines]
@@ -81,7 +75,7 @@ def read_clock(text: NDArray[np.str_], *, column: str, unit: TimeUnit, place: Ca
     """Read a column of times.
 
     Args:
-        text: shape (rows,), ISO dates or numbers.
+        text: shape (rows,), dates, times of day or numbers.
         column: name of the column; an ending such as `_ms` or `[ms]` gives the unit of numbers under 'auto'.
         unit: of numbers; 'auto' goes by the column's name, then by the magnitude of an epoch, then takes seconds.
         place: where a row stands, for errors.
@@ -91,11 +85,11 @@ def read_clock(text: NDArray[np.str_], *, column: str, unit: TimeUnit, place: Ca
     """
     numbers = _numbers(text)
     if numbers is None:
-        seconds = np.array([_iso(value, index, column, place) for index, value in enumerate(text.tolist())])
-        scale = 1.0
+        seconds = np.array([_text(value, index, column, place) for index, value in enumerate(text.tolist())])
+        seconds, scale = over_midnight(seconds, text.tolist()), 1.0
     else:
-        scale = _SCALE[_unit(numbers, column, unit)]
-        seconds = numbers
+        scale = SCALE[unit_of_numbers(numbers, column) if unit == "auto" else unit]
+        seconds = unwrapped(numbers)
     if len(seconds) and not np.isfinite(seconds).all():
         bad = int(np.flatnonzero(~np.isfinite(seconds))[0])
         raise InputError("a time in every row", repr(str(text[bad])), f"{place(bad)}, column {column}")
@@ -175,24 +169,13 @@ def _numbers(text: NDArray[np.str_]) -> NDArray[np.float64] | None:
         return None
 
 
-def _unit(numbers: NDArray[np.float64], column: str, unit: TimeUnit) -> str:
-    """Return the unit of a numeric time column."""
-    if unit != "auto":
-        return unit
-    if named := _NAMED.search(column.strip()):
-        return named[1].lower().replace("µ", "u")
-    largest = float(np.nanmax(np.abs(numbers))) if np.isfinite(numbers).any() else 0.0
-    return next((name for bound, name in _MAGNITUDES if largest > bound), "s")
-
-
-def _iso(value: str, index: int, column: str, location: Callable[[int], str]) -> float:
-    """Epoch seconds of an ISO date; a date without a zone counts as UTC, which leaves differences as they are."""
+def _text(value: str, index: int, column: str, location: Callable[[int], str]) -> float:
+    """Seconds of a text, as `seconds_of` gives them."""
     try:
-        moment = datetime.fromisoformat(value.strip())
+        return seconds_of(value)
     except ValueError:
         raise InputError(
-            "a time such as 2024-05-01T12:00:00 or a number of seconds",
+            "a time such as 2024-05-01T12:00:00, 12:00:00.5 or a number of seconds",
             repr(value),
             f"{location(index)}, column {column}",
         ) from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

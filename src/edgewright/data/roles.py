@@ -23,6 +23,14 @@ from edgewright.data.categories import (
     values_of,
 )
 from edgewright.data.clock import find_time_column, read_clock
+from edgewright.data.clock_units import (
+    WORDS,
+    UnitChoice,
+    choose_unit,
+    unit_in_name,
+    unit_of_numbers,
+    without_unit,
+)
 from edgewright.data.sensor_kinds import OTHER, SIGNAL, TIME, kind_of, kinds_of, sensors_of
 from edgewright.data.targets import as_text, labelled, read_target, task_of
 from edgewright.schema.data import Column, Labels
@@ -72,7 +80,7 @@ SESSIONS = (
     "episode", "run", "case", "aufnahme", "sitzung", "versuch", "grabacion", "sesion", "ensayo", "enregistrement",
     "essai", "registrazione", "sessione", "prova",
 )  # fmt: skip
-_CLOCKS = ("t", "elapsed", "seconds", "millis", "time_of_day")
+_CLOCKS = ("t", "tick", "ticks", "elapsed", "uptime", "clock", "time_of_day")
 # Share of steps of one between neighbours in a column that counts the rows.
 _COUNTING = 0.4
 # Fewer rows may rise by chance.
@@ -90,6 +98,8 @@ class Roles:
         readings: columns of numbers that a model sees.
         categories: columns of text that a model sees, with all their texts.
         ignored: why a column is left out, by its name.
+        time_unit: of the numbers in the time column, where its name and magnitude do not say it.
+        unclear: units that the time column may have, where several fit.
         why: reason of each of the first four, by its key.
     """
 
@@ -100,11 +110,14 @@ class Roles:
     readings: tuple[str, ...] = ()
     categories: dict[str, tuple[str, ...]] = field(default_factory=dict)
     ignored: dict[str, str] = field(default_factory=dict)
+    time_unit: str = ""
+    unclear: UnitChoice | None = None
     why: dict[str, str] = field(default_factory=dict)
 
     def table(self) -> dict[str, object]:
         """Return the keys of `[data]`."""
-        named = {key: getattr(self, key) for key in ("target", "group", "session", "time") if getattr(self, key)}
+        keys = ("target", "group", "session", "time", "time_unit")
+        named = {key: getattr(self, key) for key in keys if getattr(self, key)}
         texts = {"categories": {name: list(known) for name, known in self.categories.items()}}
         return {
             **named,
@@ -124,7 +137,8 @@ def assign_roles(
 
     Args:
         columns: cells by column.
-        given: `target`, `group`, `session` and `time` as a person named them; 'none' for a part that there is not.
+        given: `target`, `group`, `session` and `time` as a person named them, 'none' for a part that there is not; and
+            `time_unit`.
         ignore: columns that a person leaves out.
         texts: all different texts of columns of text, where `columns` has some of the rows only.
         few: only a column of few values is taken as target where no name says it, because names of files may be labels.
@@ -132,7 +146,7 @@ def assign_roles(
     Raises:
         UnknownNameError: a named column is not there.
     """
-    for name in (*(v for v in given.values() if v and v != NONE), *ignore):
+    for name in (*(v for key, v in given.items() if v and v != NONE and key != "time_unit"), *ignore):
         if name not in columns:
             raise UnknownNameError("column", name, columns)
     roles = Roles(ignored=dict.fromkeys(ignore, NAMED_IGNORED))
@@ -142,6 +156,8 @@ def assign_roles(
         name, why = (name, NAMED) if name else find(free)
         if name and name != NONE:
             roles = replace(roles, **{key: name}, why={**roles.why, key: why})  # type: ignore[arg-type]
+    if roles.time:
+        roles = _with_unit(roles, columns, given.get("time_unit", ""))
     return _with_readings(roles, columns, texts or {})
 
 
@@ -230,7 +246,7 @@ def _is_free(name: str, families: Mapping[str, int]) -> bool:
     """
     word, family = plain(name), _family(name)
     if (
-        word in ("", *GROUPS, *SESSIONS, *_CLOCKS)
+        word in ("", *GROUPS, *SESSIONS, *_CLOCKS, "seconds", "millis")
         or _PAST & set(word.split("_"))
         or IDENTIFIER.search(lower_name(name))
     ):
@@ -292,19 +308,31 @@ def _named(columns: Mapping[str, Labels], words: Sequence[str], why: str) -> tup
 
 
 def _time(columns: Mapping[str, Labels]) -> tuple[str, str]:
-    rising = [name for name, cells in columns.items() if plain(name) in _CLOCKS and _rises(cells)]
+    rising = [name for name, cells in columns.items() if without_unit(name) in ("", *_CLOCKS) and _rises(cells)]
+    rising = [name for name in rising if without_unit(name) or unit_in_name(name)]
     name = find_time_column({one: cells.tolist() for one, cells in columns.items()}) or next(iter(rising), "")
     if not name:
         return "", ""
     try:
-        clock = read_clock(columns[name], column=name, unit="auto", place=lambda row: f"row {row + 1}")
+        read_clock(columns[name], column=name, unit="auto", place=lambda row: f"row {row + 1}")
     except InputError:
         return "", ""
-    unit = "dates" if not is_number(str(columns[name][0])) else f"numbers of {_UNITS.get(clock.unit, 'seconds')}"
-    return name, f"by its name and values: {unit}"
+    return name, "by its name and values"
 
 
-_UNITS = {1.0: "seconds", 1e-3: "milliseconds", 1e-6: "microseconds", 1e-9: "nanoseconds"}
+def _with_unit(roles: Roles, columns: Mapping[str, Labels], unit: str) -> Roles:
+    """Return the roles with the unit of a clock of numbers, where neither its name nor an epoch says it."""
+    cells = columns[roles.time]
+    numbers = read_target(cells)
+    if not is_number(str(cells[0])) or numbers.dtype.kind != "f":
+        return replace(roles, why={**roles.why, "time": f"{roles.why['time']}: dates or times of a day"})
+    measured = [name for name, column in columns.items() if name not in _taken(roles) and not is_text(column)]
+    choice = UnitChoice(unit) if unit else choose_unit(numbers, roles.time, measured)
+    why = f"{roles.why['time']}: numbers of {WORDS[choice.unit]}"
+    if not unit and choice.unit != unit_of_numbers(numbers, roles.time):
+        why = f"{roles.why['time']}: it rises by {choice.step:g}: {choice.pace(choice.unit)}"
+    known = choice.unit if unit or choice.unit != unit_of_numbers(numbers, roles.time) else ""
+    return replace(roles, time_unit=known, unclear=choice if choice.others else None, why={**roles.why, "time": why})
 
 
 def _rises(cells: Labels) -> bool:

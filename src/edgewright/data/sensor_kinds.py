@@ -14,7 +14,7 @@ NO_SENSOR = (TIME, COUNT, CATEGORY)
 
 TEMPERATURE_NAME = re.compile(r"temp(?!o)|thermo", re.IGNORECASE)
 ROTATION_NAME = re.compile(r"gyr|angular|omega|rot(ation)?[_ ]?rate", re.IGNORECASE)
-ACCELERATION_NAME = re.compile(r"acc(?!ount|ess|ura|umul|ept|id)", re.IGNORECASE)
+ACCELERATION_NAME = re.compile(r"acc(?!ount|ess|ura|umul|ept|id)|beschl|acel", re.IGNORECASE)
 _UNITS = {
     ACCELERATION: ("g", "mg", "m/s²", "m/s^2", "m/s2"),
     ROTATION: ("deg/s", "°/s", "rad/s", "dps"),

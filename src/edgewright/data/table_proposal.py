@@ -11,6 +11,7 @@ from edgewright.data.load import guess
 from edgewright.data.preview import Preview, read_preview
 from edgewright.data.roles import NAMED, NAMED_IGNORED, NONE, Roles, assign_roles, find_target
 from edgewright.schema.data import Labels
+from edgewright.schema.errors import InputError
 
 PARTS = ("target", "group", "session", "time")
 """Keys of columns that are no inputs."""
@@ -18,7 +19,19 @@ _TABLES = ("csv", "parquet", "folder")
 
 
 def data_table(preview: Preview, roles: Roles) -> dict[str, object]:
-    """Return the table `[data]`."""
+    """Return the table `[data]`.
+
+    Raises:
+        InputError: the time has several meanings.
+    """
+    if (choice := roles.unclear) is not None:
+        raise InputError(
+            "a time whose unit is clear",
+            f"{roles.time!r}, which rises by {choice.step:g}: {' or '.join(map(choice.pace, choice.units))}",
+            str(preview.table["path"]),
+            f"Say which with --time-unit {choice.unit} (time_unit in [data]), or call the column "
+            f"{roles.time}_{choice.unit}",
+        )
     table = {**preview.table, **roles.table()}
     if units := {name: unit for name, unit in preview.units.items() if name in roles.readings}:
         table["units"] = units
@@ -84,7 +97,7 @@ def propose_table(
     if table["kind"] not in _TABLES or not Path(path).exists():
         return ProposedTable({**table, **given})
     preview = read_preview(path)
-    parts = {key: str(given.get(key, "")) for key in PARTS}
+    parts = {key: str(given.get(key, "")) for key in (*PARTS, "time_unit")}
     ignored = given.pop("ignore", [])
     roles = _roles(preview, parts, [str(name) for name in ignored], texts)  # type: ignore[attr-defined]
     if not roles.readings and not roles.categories:  # a column that counts is better than none

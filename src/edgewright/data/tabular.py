@@ -14,7 +14,8 @@ import numpy as np
 from edgewright.core.categories import MARK, column_name, made_columns, one_hot
 from edgewright.core.csv.cells import MISSING
 from edgewright.core.csv.units import UNITS
-from edgewright.data.clock import Clock, TimeUnit, common_rate, rate_of, read_clock, tidy_rate
+from edgewright.data.clock import Clock, common_rate, rate_of, read_clock, tidy_rate
+from edgewright.data.clock_units import TimeUnit
 from edgewright.data.contract import SchemaConfig
 from edgewright.data.targets import as_text, labelled, read_target
 from edgewright.schema.data import Column, DataSet, Floats, Labels, Recording
@@ -32,7 +33,8 @@ class TableConfig(SchemaConfig, frozen=True, kw_only=True, forbid_unknown_fields
         group: column with the person or machine of each row; a split keeps its rows together.
         session: column with the session of each row; a recording is one session when left out.
         time: column with the time of each row: ISO text, epoch or counter; made relative to the first row.
-        time_unit: unit of numbers in the time column: 's', 'ms', 'us', 'ns'; 'auto' goes by name and magnitude.
+        time_unit: unit of numbers in the time column: 's', 'ms', 'us', 'ns', or 'd' for days of a spreadsheet; 'auto'
+            goes by name and magnitude.
         columns: columns that are read as numbers, in this order; every column without another part when left out.
         ignore: columns that are left out.
         categories: text columns that are read as numbers, with all their texts, such as {Type = ["H", "L", "M"]}: a

@@ -107,6 +107,7 @@ def check_data(
     group: str = "",
     session: str = "",
     time: str = "",
+    time_unit: str = "",
     ignore: tuple[str, ...] = (),
     pattern: str = "",
     split_column: str = "",
@@ -122,6 +123,7 @@ def check_data(
         group: column of people or machines.
         session: column of recordings.
         time: column of times; when empty, a column with a usual name for times.
+        time_unit: of a time in numbers.
         ignore: columns that are no measurement.
         pattern: what the parts of a file's name mean, for a folder of recordings.
         split_column: column that says which rows train and which test.
@@ -134,7 +136,8 @@ def check_data(
     if split_column and session:
         raise InputError("either --session or --split", "both", "edgewright check")
     # The split's column is read as if it were the session, so that every row keeps its side.
-    named = {"target": target, "group": group, "session": session or split_column, "time": time}
+    named = {"target": target, "group": group, "session": session or split_column, "time": time,
+             "time_unit": time_unit}  # fmt: skip
     proposed = propose_table(path, {**named, "ignore": ignore, "pattern": pattern}, kind).with_numbers()
     columns = proposed.sentence
     dataset = load_data(proposed.table, seed=seed)

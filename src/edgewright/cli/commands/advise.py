@@ -96,8 +96,8 @@ def _request(options: AdviceOptions) -> AdviceRequest:
     profile = load_profile(device)
     radio = options.radio or usual_radio(profile, takes_programs(profile))
     load_radio(radio)
-    same = ("data", "path", "target", "group", "session", "time", "ignore", "keep", "kind", "by", "task", "metric",
-            "mains", "curve", "seed", "window_target")  # fmt: skip
+    same = ("data", "path", "target", "group", "session", "time", "time_unit", "ignore", "keep", "kind", "by", "task",
+            "metric", "mains", "curve", "seed", "window_target")  # fmt: skip
     return AdviceRequest(
         **{name: getattr(options, name) for name in same},
         window=window.samples if window else 0,

@@ -69,6 +69,7 @@ class AdviceRequest:
         data: file, folder, or name of a pipeline.
         path: path of the data of a pipeline.
         target, group, session, time: column names; empty where not set.
+        time_unit: of a time in numbers.
         ignore: columns to exclude.
         keep: columns to include although they may leak the target.
         kind: data source or public set; guessed from the path when empty.
@@ -93,6 +94,7 @@ class AdviceRequest:
     group: str = ""
     session: str = ""
     time: str = ""
+    time_unit: str = ""
     ignore: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     kind: str = ""

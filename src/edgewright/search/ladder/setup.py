@@ -123,7 +123,7 @@ def _values(samples: Samples, index: int) -> int:
 
 
 # Options that name columns of a table.
-COLUMNS = ("target", "group", "session", "time", "ignore")
+COLUMNS = ("target", "group", "session", "time", "time_unit", "ignore")
 
 
 def problem_and_config(

@@ -199,6 +199,12 @@ def _opened(
     keys = find_kind(kind or str(guess(data)["kind"]), "--kind").config.__struct_fields__
     named = {key: value for key, value in (("target", target), ("time", time)) if key in keys}
     proposed = propose_table(data, {**named, "ignore": ignore}, kind, texts=False, kept=columns)
+    if "time_unit" in proposed.table:
+        column, unit = proposed.table["time"], proposed.table["time_unit"]
+        raise InputError(
+            "a time whose name says its unit, because rows that come later are read by it",
+            f"{column!r}, {proposed.roles.why['time']}", data, f"Call the column {column}_{unit}",
+        )  # fmt: skip
     return load_data(proposed.table, seed=0), None
 
 

@@ -274,7 +274,8 @@ def _leaking_columns(problem: Problem, kept: tuple[str, ...]) -> dict[str, str]:
 
 
 def _named(seen: Inspection, request: AdviceRequest, known: str) -> dict[str, object]:
-    named: dict[str, object] = {key: getattr(request, key) for key in ("target", "group", "session", "time", "kind")}
+    keys = ("target", "group", "session", "time", "time_unit", "kind")
+    named: dict[str, object] = {key: getattr(request, key) for key in keys}
     if known:
         # A public set with its own layout defines its columns; `_setup` checks the target after reading.
         own = find_kind(known, "[data]").config.__struct_fields__

@@ -101,7 +101,8 @@ def read_rows(seen: Inspection, request: AdviceRequest) -> Rows:
         UnknownNameError: no numeric column has the name of the target.
     """
     labels = request.target if request.task == "anomaly" else ""
-    named = {"group": request.group, "session": request.session, "time": request.time, "target": labels,
+    named = {"group": request.group, "session": request.session, "time": request.time,
+             "time_unit": request.time_unit, "target": labels,
              "ignore": request.ignore}  # fmt: skip
     numbers = {request.target} - set(seen.words)
     proposed = propose_table(request.data, named, request.kind, texts=False, kept=numbers)

@@ -1,0 +1,50 @@
+"""Times that are text: ISO 8601, the time of a day, and days as they are written in much of Europe."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+_OF_DAY = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d(?:[.,]\d+)?))?")
+_LOCAL = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4}|\d\d)(?:[ T,]+(.*))?")
+_ISO = re.compile(r"\d{4}-\d\d-\d\d")
+_DAY_S = 86_400.0
+
+
+def is_time_text(cell: str) -> bool:
+    """Return whether a cell looks like a date or a time of day."""
+    return bool(_ISO.match(cell) or _LOCAL.fullmatch(cell) or _OF_DAY.fullmatch(cell))
+
+
+def seconds_of(cell: str) -> float:
+    """Return seconds of the epoch, or of the day for a time without a day.
+
+    Without a zone it counts as UTC, which leaves differences as they are.
+
+    Raises:
+        ValueError: the cell is no time.
+    """
+    cell = cell.strip()
+    if match := _OF_DAY.fullmatch(cell):
+        hours, minutes, seconds = int(match[1]), int(match[2]), float((match[3] or "0").replace(",", "."))
+        if hours > 23 or minutes > 59 or seconds >= 61:
+            raise ValueError(cell)
+        return 3600.0 * hours + 60.0 * minutes + seconds
+    if match := _LOCAL.fullmatch(cell):
+        year = int(match[3]) + (2000 if len(match[3]) == 2 else 0)
+        midnight = datetime(year, int(match[2]), int(match[1]), tzinfo=UTC).timestamp()
+        return midnight + (seconds_of(match[4]) if match[4] else 0.0)
+    moment = datetime.fromisoformat(cell)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def over_midnight(seconds: NDArray[np.float64], cells: Sequence[str]) -> NDArray[np.float64]:
+    """Return times of day that go on after midnight; dates as they are."""
+    if not len(cells) or not _OF_DAY.fullmatch(cells[0].strip()):
+        return seconds
+    back = np.diff(seconds) < -_DAY_S / 2
+    return seconds + _DAY_S * np.concatenate([[0.0], np.cumsum(back)])

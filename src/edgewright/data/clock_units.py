@@ -1,0 +1,154 @@
+"""The unit of a column of numbers that says when a row was measured: by its name, its values, and what is measured."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.data.sensor_kinds import ACCELERATION, PRESSURE, ROTATION, SIGNAL, TEMPERATURE, kinds_of
+from edgewright.schema.data import Column
+
+TimeUnit = Literal["auto", "s", "ms", "us", "ns", "d"]
+SCALE = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "d": 86_400.0}
+WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds", "d": "days"}
+# An epoch of today is 1.7e9 s, 1.7e12 ms, 1.7e15 us or 1.7e18 ns: the magnitude tells the unit.
+_MAGNITUDES = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"), (1e9, "s"))
+_NAMED = re.compile(
+    r"(?:^|_|\[|\(|\s)(s|sec|secs|seconds|ms|msec|millis|milliseconds|us|µs|usec|micros|microseconds|ns|nanos"
+    r"|nanoseconds)[\])]?$",
+    re.IGNORECASE,
+)
+_SHORT = {"se": "s", "mi": "ms", "us": "us", "µs": "us", "na": "ns", "ns": "ns", "ms": "ms", "s": "s"}
+# Days since 1899-12-30, as spreadsheets count them, of the years 1990 to 2060.
+_SPREADSHEET = (32_874.0, 58_439.0)
+# Rows a second that sensors of motion and of signals, of rooms, and that others give.
+_FAST_HZ, _SLOW_HZ, _ANY_HZ = (5.0, 20_000.0), (1e-5, 2.0), (1e-5, 20_000.0)
+_WRAPS = (2**16, 2**32)
+
+
+@dataclass(frozen=True)
+class UnitChoice:
+    """The unit of a column of numbers.
+
+    Attributes:
+        unit: one of `SCALE`; the first of several that fit.
+        others: units that fit as well.
+        step: median difference of two rows.
+    """
+
+    unit: str
+    others: tuple[str, ...] = ()
+    step: float = 0.0
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """All units that fit."""
+        return (self.unit, *self.others)
+
+    def pace(self, unit: str) -> str:
+        """Return what the rows are in a unit: 'milliseconds, 100 Hz'."""
+        step_s = self.step * SCALE[unit]
+        rate = f"{1 / step_s:.4g} Hz" if step_s < 1 else f"a row every {step_s:.4g} s"
+        return f"{WORDS[unit]} ({unit}), {rate}"
+
+
+def unit_in_name(name: str) -> str:
+    """Return the unit that ends a name, such as `t_ms`, `time [us]` or `millis`; empty where there is none."""
+    match = _NAMED.search(name.strip())
+    if match is None:
+        return ""
+    word = match[1].lower()
+    return _SHORT.get(word) or _SHORT.get(word[:2], "") if word != "microseconds" and word != "micros" else "us"
+
+
+def without_unit(name: str) -> str:
+    """Return a name in lower case without the unit that ends it."""
+    return _NAMED.sub("", name.strip()).strip(" _").lower()
+
+
+def unit_of_numbers(numbers: NDArray[np.float64], name: str) -> str:
+    """Return the unit by name, or else by the magnitude of an epoch; seconds where neither tells."""
+    if unit := unit_in_name(name):
+        return unit
+    largest = float(np.nanmax(np.abs(numbers))) if np.isfinite(numbers).any() else 0.0
+    if _is_spreadsheet(numbers, name):
+        return "d"
+    return next((unit for bound, unit in _MAGNITUDES if largest > bound), "s")
+
+
+def choose_unit(numbers: NDArray[np.float64], name: str, others: Iterable[str]) -> UnitChoice:
+    """Choose the unit by name, magnitude and step, and by how fast what else is measured changes.
+
+    Args:
+        numbers: shape (rows,).
+        name: of the column.
+        others: names of the columns that are measured.
+    """
+    known = numbers[np.isfinite(numbers)]
+    steps = np.abs(np.diff(known))
+    step = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
+    usual = unit_of_numbers(numbers, name)
+    largest = float(np.abs(known).max()) if len(known) else 0.0
+    if unit_in_name(name) or usual == "d" or (largest > _MAGNITUDES[-1][0] and _is_epoch(largest)) or step < 1:
+        return UnitChoice(usual, step=step)
+    low, high = _range_of(others)
+    fit = [unit for unit in ("s", "ms", "us", "ns") if low <= 1 / (step * SCALE[unit]) <= high]
+    fit = [unit for unit in fit if unit != "s" or _is_usual(step)]
+    if (low, high) == _ANY_HZ:
+        # Who counts from row to row in ones counts seconds or rows; finer units stand in large steps only.
+        fit = [unit for unit in fit if {"s": True, "ms": step > 1, "us": step >= 1e3, "ns": step >= 1e6}[unit]]
+        if "s" in fit and step % 60 == 0 and 1000 % step:  # whole minutes, and no whole number of rows in a second
+            fit = ["s"]
+    if not fit:
+        return UnitChoice(usual, step=step)
+    return UnitChoice(fit[0], tuple(fit[1:]), step)
+
+
+def unwrapped(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a counter of 16 or 32 bits that begins again at zero as one that goes on; others as they are."""
+    steps = np.diff(numbers)
+    back = steps < 0
+    if not back.any() or not (numbers == np.round(numbers)).all():
+        return numbers
+    usual = float(np.median(steps[~back])) if (~back).any() else 0.0
+    for size in _WRAPS:
+        goes_on = (steps[back] % size <= 3 * usual) & (usual > 0)
+        if numbers.max() < size and goes_on.all():
+            return np.asarray(numbers + size * np.concatenate([[0.0], np.cumsum(back)]), np.float64)
+    return numbers
+
+
+def _is_epoch(largest: float) -> bool:
+    return any(1e9 * scale < largest < 4e9 * scale for scale in (1.0, 1e3, 1e6, 1e9))
+
+
+def _is_spreadsheet(numbers: NDArray[np.float64], name: str) -> bool:
+    """Return whether numbers are days as spreadsheets count them: a rising part of a day behind a day of our time."""
+    known = numbers[np.isfinite(numbers)]
+    if len(known) < 2 or known.min() < _SPREADSHEET[0] or known.max() > _SPREADSHEET[1]:
+        return False
+    steps = np.diff(known)
+    step = float(np.median(steps))
+    if not 0 < step < 31 or (known == np.round(known)).all():
+        return False
+    seconds = step * SCALE["d"]
+    is_whole = abs(seconds - round(seconds)) < 0.02 * max(1.0, round(seconds))
+    return is_whole and (abs(1e3 * step - round(1e3 * step)) > 0.01 or "dat" in name.lower())
+
+
+def _is_usual(step: float) -> bool:
+    """Return whether rows come every so many seconds: up to a minute, or whole minutes up to a day."""
+    return step <= 60 or (step % 60 == 0 and step <= 86_400)
+
+
+def _range_of(names: Iterable[str]) -> tuple[float, float]:
+    """Return rows a second that are plausible for what is measured."""
+    kinds = set(kinds_of(tuple(Column(name=name) for name in names)))
+    if kinds & {ACCELERATION, ROTATION, SIGNAL}:
+        return _FAST_HZ
+    return _SLOW_HZ if kinds & {TEMPERATURE, PRESSURE} else _ANY_HZ
