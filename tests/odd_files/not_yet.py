@@ -20,10 +20,6 @@ class Lack:
 
 _ENDINGS = "no source reads this ending"
 NOT_YET = {
-    "decimal_commas": Lack("numbers have a point", refused=ALL),
-    "thousands": Lack("numbers have no separators", refused=ALL),
-    "units_in_cells": Lack("cells have no units", refused=ALL),
-    "spellings_of_missing": Lack("few spellings are known", refused=ALL),
     "milliseconds_without_unit": Lack("the unit goes by name and magnitude only", refused=(1,)),
     "series_in_columns": Lack("columns are separate readings", wrong=ALL),
     "spectra": Lack("columns are separate readings", wrong=ALL),
@@ -36,6 +32,4 @@ NOT_YET = {
     "attribute_relations": Lack(_ENDINGS, refused=ALL),
     "time_series_archive": Lack(_ENDINGS, refused=ALL),
     "zipped_tables": Lack("a ZIP file holds sounds or pictures", refused=ALL),
-    "windows_encoding": Lack("text is UTF-8", refused=ALL),
-    "utf_16": Lack("text is UTF-8", refused=ALL),
 }

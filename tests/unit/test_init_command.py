@@ -98,7 +98,7 @@ def test_a_file_is_replaced_only_by_force(cli: Cli) -> None:
     ("content", "message"),
     [
         (b"", "an empty file"),
-        (b"temp\xe9,label\n1,a\n", "Save the file as UTF-8"),
+        (b"temp\x81,label\n1,a\n", "Save the file as UTF-8"),
         (b"pressure,air_temp\n1.5,2.5\n2.5,3.5\n3.5,1.5\n", "Name it with --target COLUMN"),
         (b"a,b,label\n1.5,2.5,x\n2.5,3.5,y\n3.5,1.5,x\n", "expected"),
         (b"note,label\n" + b"hello,x\nbye,y\n" * 9, "at least one column of numbers"),

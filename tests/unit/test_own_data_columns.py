@@ -8,8 +8,7 @@ import pytest
 from edgewright.data.preview import guess_pattern
 from edgewright.data.roles import Roles, assign_roles
 from edgewright.schema.data import Labels
-from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.workflows.own_data.refusals import refuse_decimal_commas
+from edgewright.schema.errors import UnknownNameError
 
 ROWS = 120
 
@@ -192,9 +191,3 @@ def test_a_word_before_numbers_in_names_of_files_means_a_person() -> None:
     assert guess_pattern(labelled)[0] == "{label}_subject{group}_trial{index}"
     assert guess_pattern([f"user{n}_walk.csv" for n in range(9)])[0] == "user{group}_walk"
     assert guess_pattern([f"exp{n}_trial{k}.csv" for n in range(3) for k in range(4)]) == ("", {})
-
-
-def test_decimal_commas_are_named_and_other_text_with_commas_is_not() -> None:
-    refuse_decimal_commas({"place": cells(["hall, left", "12,34,5"]), "x": cells(READING)}, "a.csv")
-    with pytest.raises(InputError, match=r"got '-0,5' in column 'x' - at a\.csv"):
-        refuse_decimal_commas({"label": cells(["on", "off"]), "x": cells(["-0,5", "21,29"])}, "a.csv")

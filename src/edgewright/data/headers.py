@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgewright.core.csv.blocks import blocks
-from edgewright.core.csv.header import opening_of, read_header
+from edgewright.core.csv.header import Header, opening_of, read_header
 from edgewright.core.csv.rows import iter_csv, read_csv
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
@@ -55,14 +55,13 @@ def read_columns(path: Path, name: str, delimiter: str | None = None) -> tuple[s
     return tuple(column for column in header.names if column)
 
 
-def read_units(path: Path, name: str) -> dict[str, str]:
-    """Return units of the columns of a CSV file that has a line of them below its header.
+def read_top(path: Path, name: str) -> Header:
+    """Return what the top of a CSV file shows: names, units, and how it is written.
 
     Raises:
         InputError: as `read_columns`.
     """
-    header, _ = read_header(opening_of(blocks(path, name)), name, None, None)
-    return header.units
+    return read_header(opening_of(blocks(path, name)), name, None, None)[0]
 
 
 def read_opening(path: Path) -> dict[str, list[str]]:

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from edgewright.core.csv.header import Header
 from edgewright.core.csv.rows import iter_csv
 from edgewright.core.pictures import ENDINGS, size_of
 from edgewright.data.categories import MOST_CLASSES, few_texts, is_text
-from edgewright.data.headers import read_columns, read_units
+from edgewright.data.headers import read_columns, read_top
 from edgewright.data.labels import name_in
 from edgewright.data.load import guess
 from edgewright.data.roles import GROUPS, SESSIONS
@@ -41,7 +42,8 @@ class Preview:
     Attributes:
         table: `kind`, `path` and, where files carry labels in their names, `pattern`, as in `[data]`.
         columns: cells by column, each of shape (rows,); none for sound.
-        units: of columns, where a line below the header holds them.
+        units: of columns, where a line below the header or the cells hold them.
+        told: what was understood of the text that does not go without saying; empty for nothing.
         texts: different texts of the columns of text, of all rows where `columns` has some of them.
         pattern_values: number of values of each part of the pattern.
     """
@@ -51,6 +53,7 @@ class Preview:
     pattern_values: dict[str, int] = field(default_factory=dict)
     texts: dict[str, set[str]] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
+    told: str = ""
 
     @property
     def is_folder(self) -> bool:
@@ -81,13 +84,14 @@ def read_preview(path: str) -> Preview:
     files = _files(place, kind)
     texts: dict[str, set[str]] = {}
     columns = _cells(files, texts)
-    units = read_units(files[0], files[0].name) if files and files[0].name.lower().endswith(csv.SUFFIXES) else {}
+    in_text = bool(files) and files[0].name.lower().endswith(csv.SUFFIXES)
+    top = read_top(files[0], files[0].name) if in_text else Header((), ",")
     if len(files) < 2 or (place / LABELS_FILE).is_file():
-        return Preview(table, columns, texts=texts, units=units)
+        return Preview(table, columns, texts=texts, units=top.units, told=top.told)
     pattern, values = guess_pattern([file.relative_to(place).as_posix() for file in files])
     if kind in _TABLES and pattern:
         table = {"kind": "folder", "path": path}
-    return Preview({**table, "pattern": pattern} if pattern else table, columns, values, texts, units)
+    return Preview({**table, "pattern": pattern} if pattern else table, columns, values, texts, top.units, top.told)
 
 
 def _picture_size(place: Path) -> dict[str, int]:

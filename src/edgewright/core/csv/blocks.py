@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
+import itertools
 import lzma
 import zlib
 from collections.abc import Iterator
@@ -16,7 +18,10 @@ BLOCK_BYTES = 1 << 18  # a megabyte takes 22 MB more at work, on a board that ha
 # A quoted cell may hold line breaks, so a block ends where quotes are balanced. A stray quote would make the whole
 # file one block: beyond this length it is an error instead.
 LONGEST_LINE = 1 << 24
-_BOM = b"\xef\xbb\xbf"
+WINDOWS = "cp1252"
+"""Encoding of Western Windows, which is taken where bytes are no UTF-8."""
+# Bytes at the beginning that show whether every second one is 0.
+_LOOKED_AT = 1000
 # How files begin that people hand over for CSV.
 _OTHERS = {
     b"RIFF": "a sound file (WAV)",
@@ -30,10 +35,17 @@ _OTHERS = {
 
 @dataclass(frozen=True)
 class Block:
-    """Whole lines, each ended by a line feed; `line` is the number of the first one, counted from 1."""
+    """Whole lines, each ended by a line feed.
+
+    Attributes:
+        data: in UTF-8.
+        line: number of the first one, counted from 1.
+        encoding: of the file.
+    """
 
     data: bytes
     line: int
+    encoding: str = "utf-8"
 
 
 def blocks(source: Path | TextIO, name: str) -> Iterator[Block]:
@@ -44,14 +56,14 @@ def blocks(source: Path | TextIO, name: str) -> Iterator[Block]:
         name: for messages.
 
     Raises:
-        InputError: missing or damaged file, not UTF-8, NUL bytes, or a quote that is never closed.
+        InputError: missing or damaged file, an encoding that is not known, NUL bytes, or a quote that is never closed.
     """
-    held, line = b"", 1
-    for piece in _pieces(source, name):
+    held, line, text = b"", 1, _Text(name)
+    for piece in text.plain(_pieces(source, name)):
         held += piece
         cut = _cut(held)
         if cut:
-            block = _clean(held[:cut], line, name)
+            block = text.clean(held[:cut], line)
             yield block
             line += block.data.count(b"\n")
             held = held[cut:]
@@ -63,7 +75,7 @@ def blocks(source: Path | TextIO, name: str) -> Iterator[Block]:
                 "Close the quote, or check that this is a CSV file",
             )
     if held:
-        yield _clean(held + b"\n", line, name)
+        yield text.clean(held + b"\n", line)
 
 
 def _cut(held: bytes) -> int:
@@ -78,30 +90,82 @@ def _cut(held: bytes) -> int:
     return cut
 
 
-def _clean(data: bytes, line: int, name: str) -> Block:
-    if line == 1:
-        other = next((kind for start, kind in _OTHERS.items() if data.startswith(start)), "")
-        if other:
-            raise InputError("a CSV file", other, name, "Write its rows as CSV, a column a channel")
-    if line == 1 and data.startswith(_BOM):
-        data = data[len(_BOM) :]
-    if not data.isascii():
+class _Text:
+    """The text of a file as UTF-8: from UTF-16, or from the encoding of Western Windows where no letter was UTF-8."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._encoding = ""
+
+    def plain(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield pieces of UTF-16 as UTF-8, and others as they are.
+
+        Raises:
+            InputError: the text ends within a letter.
+        """
+        first = next(pieces, b"")
+        while 0 < len(first) < 2 and (more := next(pieces, b"")):
+            first += more
+        wide = _wide_encoding(first)
+        if not wide:
+            yield from itertools.chain([first], pieces)
+            return
+        self._encoding, decoder = "utf-16", codecs.getincrementaldecoder(wide)()
         try:
-            data.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise InputError(
-                "UTF-8 text",
-                f"the byte 0x{data[error.start]:02x}",
-                _where(data, error.start, line, name),
-                "Save the file as UTF-8",
-            ) from None
-    at = data.find(b"\0")
-    if at >= 0:
-        do = "This is not a CSV file, or writing it was interrupted"
-        raise InputError("text", "a NUL byte", _where(data, at, line, name), do)
-    if b"\r" in data:
-        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return Block(data, line)
+            for piece in itertools.chain([first], pieces):
+                yield decoder.decode(piece).encode()
+            decoder.decode(b"", final=True)
+        except UnicodeError as error:
+            raise InputError("whole text in UTF-16", str(error), self._name, "Fetch or write the file again") from None
+
+    def clean(self, data: bytes, line: int) -> Block:
+        """Return a block with line feeds at its line ends.
+
+        Raises:
+            InputError: another kind of file, bytes of no known encoding, or NUL bytes.
+        """
+        if line == 1:
+            other = next((kind for start, kind in _OTHERS.items() if data.startswith(start)), "")
+            if other:
+                raise InputError("a CSV file", other, self._name, "Write its rows as CSV, a column a channel")
+            data = data.removeprefix(codecs.BOM_UTF8)
+        if not data.isascii():
+            data = self._utf8(data, line)
+        at = data.find(b"\0")
+        if at >= 0:
+            do = "This is not a CSV file, or writing it was interrupted"
+            raise InputError("text", "a NUL byte", _where(data, at, line, self._name), do)
+        if b"\r" in data:
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return Block(data, line, self._encoding or "utf-8")
+
+    def _utf8(self, data: bytes, line: int) -> bytes:
+        at = 0
+        for encoding in [self._encoding] if self._encoding == WINDOWS else ["utf-8", WINDOWS]:
+            if encoding == WINDOWS and self._encoding not in ("", WINDOWS):
+                break
+            try:
+                text = data.decode(encoding)
+            except UnicodeDecodeError as error:
+                at = at or error.start
+                continue
+            self._encoding = self._encoding or encoding
+            return data if encoding == "utf-8" else text.encode()
+        raise InputError(
+            f"text in UTF-8, UTF-16 or {WINDOWS}", f"the byte 0x{data[at]:02x}", _where(data, at, line, self._name),
+            "Save the file as UTF-8",
+        )  # fmt: skip
+
+
+def _wide_encoding(first: bytes) -> str:
+    """Return the encoding whose letters have two bytes: by its mark, or by the halves that are 0; empty for others."""
+    if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    few = first[:_LOOKED_AT]
+    for encoding, half in (("utf-16-le", few[1::2]), ("utf-16-be", few[::2])):
+        if len(few) > 1 and half.count(0) > 0.8 * len(half):
+            return encoding
+    return ""
 
 
 def _where(data: bytes, at: int, line: int, name: str) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.csv.blocks import Block
 from edgewright.core.csv.header import records
+from edgewright.core.csv.number_forms import MISSING_NUMBERS, NumberForm
 from edgewright.schema.errors import InputError
 
 MISSING = frozenset({"", "nan", "na", "?"})
@@ -28,6 +29,7 @@ class Plan:
         delimiter: between cells.
         columns: names of all columns.
         numbers: places of the float32 columns; wide: of the float64 ones; text: of the text ones.
+        forms: of numbers by place, of columns that are not written as a program reads them.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Plan:
     numbers: tuple[int, ...]
     wide: tuple[int, ...]
     text: tuple[int, ...]
+    forms: Mapping[int, NumberForm] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def parse(block: Block, plan: Plan, tell: Callable[[str], None] | None = None) -
 def _fast(block: Block, plan: Plan) -> Cells | None:
     """Return the block by NumPy's own parser; None where anything is unusual, so that the exact way decides."""
     data, width = block.data, len(plan.columns)
-    if b'"' in data or b"\n\n" in data or data[:1] == b"\n":
+    if plan.forms or b'"' in data or b"\n\n" in data or data[:1] == b"\n":
         return None
     if width == 1 and b" " in data:
         # A line of blanks is no row; only the exact way knows it from a missing cell.
@@ -161,7 +164,9 @@ def _exact(block: Block, plan: Plan, tell: Callable[[str], None] | None = None) 
         lines.append(line)
         rows.append(cells)
     wanted = sorted((*plan.numbers, *plan.wide))
-    columns = list(zip(*rows, strict=True)) if rows else [()] * width
+    columns: list[tuple[str, ...]] = list(zip(*rows, strict=True)) if rows else [()] * width
+    for index, form in plan.forms.items():
+        columns[index] = tuple(form.plain(cell) for cell in columns[index])
     parsed = {c: _column(columns[c], _LARGEST if c in plan.numbers else math.inf) for c in wanted}
     for row, index in sorted((row, c) for c, (_, bad) in parsed.items() for row in bad):
         error = _error(rows[row][index], f"{plan.name} line {lines[row]}, column {plan.columns[index]}")
@@ -188,7 +193,7 @@ def _column(cells: tuple[str, ...], largest: float) -> tuple[list[float], list[i
             # Python reads 1_000 as a number; no other reader of CSV does.
             number = float(cell) if "_" not in cell else None
         except ValueError:
-            number = _NAN if cell.strip().lower() in MISSING else None
+            number = _NAN if cell.strip().lower() in MISSING_NUMBERS else None
         if number is None or number in (math.inf, -math.inf) or abs(number) > largest:
             bad.append(row)
             number = _NAN

@@ -5,15 +5,19 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edgewright.core.csv.blocks import Block
+from edgewright.core.csv.number_forms import NumberForm, number_forms
 from edgewright.core.csv.units import is_unit_line, unit_of
+from edgewright.core.formatting import some_of
 from edgewright.schema.errors import InputError
 
 DELIMITERS = (",", ";", "\t", "|")
 _SPOKEN = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _SNIFFED_ROWS = 6
+# Rows that show how the numbers of a column are written.
+_SEEN_ROWS = 1000
 
 
 @dataclass(frozen=True)
@@ -23,21 +27,35 @@ class Header:
     Attributes:
         names: all different: of several columns called 'acc' the second is 'acc.1', as in pandas.
         delimiter: between cells.
-        units: by name, where a line below the header holds them.
+        units: by name, where a line below the header or the cells hold them.
         repeated: names as the file has them by those that were numbered: {'acc.1': 'acc'}.
+        forms: of numbers by name, of columns that are not written as a program reads them.
+        encoding: of the file.
     """
 
     names: tuple[str, ...]
     delimiter: str
     units: dict[str, str] = field(default_factory=dict)
     repeated: dict[str, str] = field(default_factory=dict)
+    forms: dict[str, NumberForm] = field(default_factory=dict)
+    encoding: str = "utf-8"
+
+    @property
+    def told(self) -> str:
+        """What was understood that does not go without saying; empty for a plain file."""
+        parts = [f"text in {self.encoding}"] if self.encoding != "utf-8" else []
+        parts += [f"a {_SPOKEN.get(self.delimiter, self.delimiter)} between cells"] if self.delimiter != "," else []
+        for form in dict.fromkeys(self.forms.values()):
+            names = [name for name, own in self.forms.items() if own == form]
+            parts.append(f"{form} ({some_of(names, 3)})")
+        return ", ".join(parts)
 
 
 def opening_of(stream: Iterator[Block]) -> Block:
     """Return the first blocks of a file as one: the header, and the rows in which delimiter and units show."""
     opening = Block(b"", 1)
     for block in stream:
-        opening = Block(opening.data + block.data, 1)
+        opening = Block(opening.data + block.data, 1, block.encoding)
         lines = opening.data[_comments(opening.data) :].lstrip(b"\n").split(b"\n", 3)
         # Rows of a stream are read as they come: only what may be units waits for the next line.
         if len(lines) > 3 or (len(lines) > 2 and any(byte in b"0123456789" for byte in lines[1])):
@@ -96,7 +114,7 @@ def read_header(block: Block, name: str, delimiter: str | None, columns: Sequenc
     if columns is not None:
         found = delimiter or _sniff(block, name, headless=True)
         _check(tuple(columns), name, 1)
-        return Header(tuple(columns), found), block
+        return Header(tuple(columns), found, forms=_forms(block, found, tuple(columns), name)), block
     block, found = _without_comments(block, name, delimiter)
     first = _first(block, found, name, 3)
     if not first:
@@ -113,7 +131,17 @@ def read_header(block: Block, name: str, delimiter: str | None, columns: Sequenc
     names = unique
     if len(first) > 1 and is_unit_line(first[0][1], first[1][1]):
         units = {column: unit for column, cell in zip(names, first.pop(0)[1], strict=False) if (unit := unit_of(cell))}
-    return Header(names, found, units, repeated), _rest(block, first[0][0] if first else None)
+    rest = _rest(block, first[0][0] if first else None)
+    forms = _forms(rest, found, names, name)
+    units |= {column: form.unit for column, form in forms.items() if form.unit}
+    return Header(names, found, units, repeated, forms, block.encoding), rest
+
+
+def _forms(block: Block, delimiter: str, names: tuple[str, ...], name: str) -> dict[str, NumberForm]:
+    """Return the forms of numbers by what the first rows show; none where all are plain."""
+    rows = [cells for _, cells in _first(block, delimiter, name, _SEEN_ROWS) if len(cells) == len(names)]
+    columns = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else {}
+    return number_forms({column: cells for column, cells in columns.items() if column}, name)
 
 
 def _without_comments(block: Block, name: str, delimiter: str | None) -> tuple[Block, str]:
@@ -124,13 +152,13 @@ def _without_comments(block: Block, name: str, delimiter: str | None) -> tuple[B
     end = _comments(block.data)
     if not block.data[end:].strip():
         return block, delimiter or _sniff(block, name, headless=False)
-    table = Block(block.data[end:], block.line + block.data.count(b"\n", 0, end))
+    table = replace(block, data=block.data[end:], line=block.line + block.data.count(b"\n", 0, end))
     found = delimiter or _sniff(table, name, headless=False)
     start = block.data[:end].rstrip(b"\n").rfind(b"\n") + 1
     comment, row = (_first(part, found, name, 1) for part in (Block(block.data[start:end], 1), table))
     if not comment or not any(is_number(cell) for cell in row[0][1]) or len(comment[0][1]) != len(row[0][1]):
         return table, found
-    return Block(block.data[start:], block.line + block.data.count(b"\n", 0, start)), found
+    return replace(block, data=block.data[start:], line=block.line + block.data.count(b"\n", 0, start)), found
 
 
 def _numbered(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -162,6 +162,7 @@ def _plan(header: Header, name: str, text: set[str], wide: set[str], ignored: se
         numbers=tuple(i for i, n in places if n not in text and n not in wide),
         wide=tuple(i for i, n in places if n in wide and n not in text),
         text=tuple(i for i, n in places if n in text),
+        forms={i: header.forms[n] for i, n in places if n in header.forms},
     )
 
 

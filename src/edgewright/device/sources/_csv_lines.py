@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from edgewright.core.categories import column_name, one_hot, text_inputs
 from edgewright.core.csv.blocks import Block
-from edgewright.core.csv.cells import MISSING, Cells, Plan, parse
+from edgewright.core.csv.cells import Cells, Plan, parse
 from edgewright.core.csv.header import DELIMITERS
+from edgewright.core.csv.number_forms import MISSING_NUMBERS
 from edgewright.device.sources import RowSettings
 from edgewright.device.sources._columns import Match, match, refuse_missing, with_categories
 from edgewright.device.sources._packet import Arrived, joined
@@ -334,7 +335,7 @@ def _number(cell: str) -> bool:
     try:
         return not math.isinf(float(cell)) and "_" not in cell
     except ValueError:
-        return cell.strip().lower() in MISSING
+        return cell.strip().lower() in MISSING_NUMBERS
 
 
 def _shown(line: bytes) -> str:

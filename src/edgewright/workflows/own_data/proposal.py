@@ -34,7 +34,7 @@ from edgewright.schema.data import DataSet
 from edgewright.schema.errors import InputError
 from edgewright.schema.race import RaceRecord
 from edgewright.workflows.own_data.recipes import Recipe, changed, recipe_of, with_selection
-from edgewright.workflows.own_data.refusals import refuse_decimal_commas, refuse_sentences
+from edgewright.workflows.own_data.refusals import refuse_sentences
 
 # Device where none is named.
 DEVICE = "cortex-m4"
@@ -147,7 +147,6 @@ def look(request: OwnDataRequest) -> OwnData:
     """
     load_profile(request.device or DEVICE)
     preview = read_preview(request.path)
-    refuse_decimal_commas(preview.columns, request.path)
     given = {key: getattr(request, key) for key in (*PARTS, "time_unit")}
     roles = assign_roles(preview.columns, given, request.ignore, preview.texts, few=preview.is_folder)
     table = data_table(preview, roles)

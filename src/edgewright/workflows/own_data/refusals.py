@@ -1,8 +1,7 @@
-"""Tables that a pipeline of sensors does not read: sentences, and numbers with a decimal comma, taken for text."""
+"""Tables that a pipeline of sensors does not read: sentences."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -34,21 +33,3 @@ def refuse_sentences(columns: Mapping[str, Labels], roles: Roles, path: str) -> 
 def _is_sentences(cells: Labels) -> bool:
     values = values_of(cells)
     return bool(values) and is_text(cells) and float(np.mean([" " in value.strip() for value in values])) > 0.5
-
-
-_COMMA = re.compile(r"[+-]?\d*,\d+")
-# Cells that are looked at in each column.
-_SEEN = 200
-
-
-def refuse_decimal_commas(columns: Mapping[str, Labels], path: str) -> None:
-    """Name the first column whose numbers have commas.
-
-    Raises:
-        InputError: there is one.
-    """
-    for name, cells in columns.items():
-        values = values_of(cells[:_SEEN])
-        if values and all(_COMMA.fullmatch(value) for value in values):
-            raise InputError("numbers with a decimal point", f"{values[0]!r} in column {name!r}", path,
-                             "Write the table with decimal points, or replace the commas")  # fmt: skip
