@@ -172,6 +172,40 @@ def test_channels_that_follow_each_other_have_a_reference_too() -> None:
     watch.push(recordings[0].values)
 
 
+@pytest.mark.parametrize(("texts", "rows"), [(2, 20), (3, 20), (3, 300), (4, 400)])
+def test_units_that_are_exactly_alike_have_no_reference(texts: int, rows: int) -> None:
+    columns = tuple(Column(name=f"lot={k}") for k in range(texts))
+    values = np.eye(texts, dtype=np.float32)[np.arange(rows) % texts]
+    target = np.where(np.arange(rows) % 2, "a", "b")
+    people = [Recording(name=f"r{k}", values=values, groups=np.full(rows, f"p{k}"), target=target) for k in range(8)]
+    data = DataSet(name="lots", columns=columns, recordings=tuple(people), rate=RATE, target_name="y")
+    samples = cut(data, None)
+    assert joint_reference(data, samples, np.arange(len(samples.y))) is None
+
+
+@pytest.mark.parametrize("readings", [0, 2])
+def test_channels_of_texts_that_sum_to_one_raise_no_alarm_without_a_change(readings: int) -> None:
+    rng = np.random.default_rng(5)
+    columns = tuple(Column(name=name) for name in ("lot=A", "lot=B", "lot=C", "x", "y")[: 3 + readings])
+    people = []
+    for k in range(24):
+        lots = np.eye(3)[rng.integers(0, 3, 400)]
+        values = np.concatenate([lots, rng.normal(10 + rng.normal(0, 0.1), 1, (400, readings))], axis=1)
+        target = np.where(rng.random(400) < 0.5, "a", "b")
+        people.append(Recording(name=f"r{k}", values=values.astype(np.float32), groups=np.full(400, f"p{k}"),
+                                target=target))  # fmt: skip
+    data = DataSet(name="lots", columns=columns, recordings=tuple(people[:16]), rate=RATE, target_name="y")
+    samples = cut(data, None)
+    joint = joint_reference(data, samples, np.arange(len(samples.y)))
+    assert joint is not None
+    watch = JointMonitor(joint, columns, RHYTHM)
+    assert np.isfinite(watch._directions).all()
+    for person in people[16:]:
+        watch.push(person.values)
+        assert watch.close() is None
+    assert np.linalg.norm(np.stack(watch._ring), axis=1).max() < 2
+
+
 def test_products_of_a_change_are_those_of_the_changed_rows() -> None:
     rng = np.random.default_rng(1)
     rows = rng.normal(2, 1, (500, 4))

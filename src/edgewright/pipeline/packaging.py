@@ -77,6 +77,10 @@ FEWEST_UNITS, MOST_CHANNELS = 8, 16
 _DIRECTIONS, _FOLDS, _PIECES, _SHORTEST = 4, 40, 100, 20
 # Of the spread within units so much is added to that between them.
 _WITHIN = 0.02
+# Products of units that differ no more are alike but for rounding.
+_ALIKE = 1e-9
+# Rounded to 16 bits, so many times the limit move a usual unit by 5 % of it; and the largest number there.
+_STEEPEST, _LARGEST = 100.0, 6e4
 # A unit of training lies beyond the limit once in so many.
 _BEYOND = 0.01
 # A level this many deviations from zero is taken out first.
@@ -93,7 +97,7 @@ class _Directions:
 
 
 def joint_reference(dataset: DataSet, samples: Samples, rows: NDArray[np.int64]) -> JointReference | None:
-    """Return the reference of a package; None for one channel or very many, few units, or rows without time.
+    """Return the reference of a package; None for one channel or very many, few or equal units, or no time.
 
     All rows of the recordings of a unit count, those without a label too: a device sees them.
 
@@ -115,6 +119,10 @@ def joint_reference(dataset: DataSet, samples: Samples, rows: NDArray[np.int64])
     center = np.where(np.abs(level) > _FAR * deviation, level, 0.0).astype(np.float32).astype(np.float64)
     scale = np.sqrt(deviation**2 + (level - center) ** 2).astype(np.float32).astype(np.float64)
     pieces = [_pieces(unit, center, scale) for unit in units]
+    # Units can be exactly alike, as where texts take turns. Products are about 1 in size.
+    spread = np.std([piece.mean(0) for piece in pieces], axis=0, ddof=1)
+    if spread.max() <= _ALIKE:
+        return None
     whole = _directions(pieces, samples.columns, center, scale, deviation / scale)
     apart = _held_out(pieces, whole, samples.columns, center, scale, deviation / scale)
     found, wide = len(apart), whole.directions.shape[1]
@@ -122,7 +130,9 @@ def joint_reference(dataset: DataSet, samples: Samples, rows: NDArray[np.int64])
     # The directions are turned and stretched so that the limit is a distance of 1.
     size, turn = np.linalg.eigh(apart.T @ apart / found)
     directions = whole.directions @ turn / np.sqrt(np.maximum(size, 1e-12) * limit)
-    spread = np.std([piece.mean(0) for piece in pieces], axis=0, ddof=1)
+    # Where channels add up to a constant, directions are steep: rounded to 16 bits they still keep usual units inside.
+    steep = np.linalg.norm(directions * spread[:, None], axis=0) / _STEEPEST
+    directions /= np.maximum(1.0, np.maximum(steep, np.abs(directions).max(0) / _LARGEST))
     packed = [a.astype("<f4").tobytes() for a in (center, scale, whole.mean)]
     packed += [a.astype("<f2").tobytes() for a in (spread, directions)]
     data = base64.b64encode(b"".join(packed)).decode("ascii")
