@@ -43,7 +43,7 @@ class Select(SampleTransformer):
     """scikit-learn's `SelectKBest`, remembered as the places of the kept columns.
 
     Args:
-        k: columns that are kept.
+        k: columns that are kept; all, with a warning, where fewer arrive.
         criterion: 'mutual_information' or 'anova', the `score` of the configuration.
         task: 'classification' or 'regression'.
         seed: of the neighbour search of mutual information.
@@ -81,8 +81,6 @@ class Select(SampleTransformer):
         return take(x, np.asarray(self.kept_, np.int64), 1)
 
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - labels or numbers
-        if self.k > X.shape[1]:
-            raise InputError(f"k of at most {X.shape[1]}, the columns that arrive", str(self.k), self._where())
         if y is None:
             raise SampleError(
                 "a target to score columns by", "requires y to be passed, but the target y is None", self._where()
@@ -90,6 +88,8 @@ class Select(SampleTransformer):
         if len(X) < 2:
             raise SampleError("at least two samples to score columns by", "1 sample", self._where())
         regression = self.task == "regression"
+        if self.k > X.shape[1]:
+            warnings.warn(f"k is {self.k}, and {X.shape[1]} columns arrive: all of them are kept", stacklevel=3)
         if self.criterion == "anova":
             function: Any = f_regression if regression else f_classif
         else:
@@ -99,7 +99,7 @@ class Select(SampleTransformer):
             # A constant column has no F statistic: it scores 0 below, which is all there is to say about it.
             warnings.filterwarnings("ignore", message="Features .* are constant")
             warnings.filterwarnings("ignore", category=RuntimeWarning)
-            selector = SelectKBest(function, k=self.k).fit(X.astype(np.float64), np.asarray(y))
+            selector = SelectKBest(function, k=min(self.k, X.shape[1])).fit(X.astype(np.float64), np.asarray(y))
         self.scores_ = np.nan_to_num(np.asarray(selector.scores_, np.float64), nan=0.0, posinf=1e38)
         self.kept_ = np.flatnonzero(selector.get_support()).astype(np.int64)
 

@@ -87,6 +87,8 @@ class Union(SampleTransformer):
         return join([Term(x.builder, emit(part, x.builder, x.name)) for part in self.parts_], 1)
 
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - labels or numbers
+        if not self.parts:
+            raise InputError("at least one part", "none", self._where())
         self.parts_ = []
         for kind, part, _ in self.parts:
             if X.ndim - 1 not in part.takes:

@@ -27,6 +27,11 @@ def column_names(X: Any) -> NDArray[np.object_] | None:  # noqa: ANN401 - arrays
     return np.asarray(names, dtype=object) if names and all(isinstance(name, str) for name in names) else None
 
 
+def axes_of(X: Any) -> int:  # noqa: ANN401 - arrays, frames, lists and whatever becomes an array
+    """Return the number of axes of samples."""
+    return int(X.ndim) if hasattr(X, "ndim") else np.asarray(X).ndim
+
+
 def select_fitted_columns(estimator: Any, X: Any) -> Any:  # noqa: ANN401 - arrays and frames
     """Select the columns that an estimator was fitted on, in that order; return anything but a named frame unchanged.
 

@@ -9,9 +9,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils import ClassifierTags, RegressorTags
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from edgewright.graph.builder import Builder
+from edgewright.graph.transformer import axes_of
 from edgewright.models.base import LayerOutput, OnEpoch
 from edgewright.models.contract import Model
 from edgewright.models.outputs import Outputs, finish_outputs, regression_output, softmax
@@ -35,6 +39,11 @@ def plain_model(model: type[PlainModel]) -> Model:
     return Model(build=lambda table, training, task, seed: model(task, seed), state=("fitted_",))
 
 
+def tells_classes(model: PlainModel) -> bool:
+    """Whether a model has probabilities."""
+    return model.task == "classification"
+
+
 class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no types
     """A model that is fitted at once, on rows of features.
 
@@ -52,6 +61,8 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
 
     kind = ""
     missing = False
+    # One column, or none, answers: scikit-learn's checks ask for no score.
+    poor = False
     fewest_classes = 2
     function = ""
     learned: tuple[str, ...] = ()
@@ -151,14 +162,19 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
     def __sklearn_tags__(self) -> Any:  # noqa: ANN401 - scikit-learn's own type, untyped
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self.missing
+        tags.target_tags.required = True
+        if self.task == "classification":
+            tags.estimator_type, tags.classifier_tags = "classifier", ClassifierTags(poor_score=self.poor)
+        else:
+            tags.estimator_type, tags.regressor_tags = "regressor", RegressorTags(poor_score=self.poor)
         return tags
 
     def _rows(self, X: Any, fitting: bool = False) -> Floats:  # noqa: ANN401 - arrays, frames and Rows
         if not hasattr(X, "__array__") and hasattr(X, "take"):
             X = X.take(np.arange(len(X)))
-        if np.ndim(X) != 2:
+        if axes_of(X) != 2:
             raise TargetError(
-                "rows of features (n, columns)", f"samples of {np.ndim(X)} axes", f"model {self.kind}",
+                "rows of features (n, columns)", f"samples of {axes_of(X)} axes", f"model {self.kind}",
                 "Add a features stage before it. Reshape your data if it is one row: X.reshape(1, -1)",
             )  # fmt: skip
         finite = "allow-nan" if self.missing else True
@@ -222,6 +238,7 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
     def _out(self) -> int:
         return len(self.classes_) if self.task == "classification" else 1
 
+    @available_if(tells_classes)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> Floats:  # noqa: ANN401 - arrays, frames and Rows
         """Return probabilities of the classes, shape (n, k), float32."""
         check_is_fitted(self, "shape_")
@@ -235,6 +252,11 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
             return answers[:, 0]
         named: NDArray[Any] = np.asarray(self.classes_)[np.argmax(answers, axis=1)]
         return named
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:  # noqa: ANN401 - arrays, frames and Rows
+        """Return the share of right answers, or R² of an amount."""
+        figure = accuracy_score if self.task == "classification" else r2_score
+        return float(figure(y, self.predict(X), sample_weight=sample_weight))
 
     def outputs(self, builder: Builder, value: str) -> Outputs:
         """Return what a device reads after `to_graph`."""

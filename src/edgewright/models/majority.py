@@ -15,6 +15,7 @@ class Majority(Rules):
     """No rule at all; arguments and attributes as of `Rules`."""
 
     kind = "majority"
+    poor = True
     fewest_classes = 1
 
     def _fit(self, X: Floats, target: NDArray[Any], classes: int) -> None:

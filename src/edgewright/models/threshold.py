@@ -27,6 +27,7 @@ class Threshold(Rules):
     """
 
     kind = "threshold"
+    poor = True
 
     def _fit(self, X: Floats, target: NDArray[Any], classes: int) -> None:
         wide = np.eye(classes)[target] if classes else np.asarray(target, np.float64)[:, None]

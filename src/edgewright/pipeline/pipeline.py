@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline as SklearnPipeline
+from sklearn.utils.metaestimators import available_if
 
 from edgewright.core.missing_values import unanswered
 from edgewright.data.load import load_data
@@ -26,7 +27,7 @@ from edgewright.pipeline.plan import build, build_model, parts
 from edgewright.pipeline.run import RunResult, run_pipeline
 from edgewright.pipeline.step_tables import refuse_other
 from edgewright.pipeline.store import load_fitted
-from edgewright.pipeline.whole_graph import graph_of, limit_of
+from edgewright.pipeline.whole_graph import graph_of, limit_of, takes_missing
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
@@ -35,6 +36,10 @@ from edgewright.trace.possible_changes import alone
 
 # Stages are shaped by a look at this many samples before the real fit.
 _PROBE = 2000
+
+
+def _tells_classes(pipeline: Pipeline) -> bool:
+    return hasattr(pipeline.steps[-1][1], "predict_proba")
 
 
 class Pipeline(SklearnPipeline):  # type: ignore[misc]
@@ -132,6 +137,7 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
             refuse_other(step, built, f"Pipeline.run, step {name!r}", do)
         return run_pipeline(config, data=self.data, out=out, force=force, listener=listener, command="Pipeline.run")
 
+    @available_if(_tells_classes)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any, **params: Any) -> Any:  # noqa: ANN401 - as scikit-learn's
         """Probabilities of the classes, shape (n, k); 0 for a sample that misses too many values for an answer."""
         chance = super().predict_proba(X, **params)
@@ -172,6 +178,11 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
             InputError: for a sample of another shape, or a pipeline that is not fitted.
         """
         return explain_sample(self, sample)
+
+    def __sklearn_tags__(self) -> Any:  # noqa: ANN401 - scikit-learn's own type, untyped
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = takes_missing(self.steps)  # scikit-learn leaves this out
+        return tags
 
     def _repr_html_(self) -> str | None:
         shapes = self.shapes

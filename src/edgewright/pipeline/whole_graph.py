@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.impute import SimpleImputer
+from sklearn.utils import get_tags
 
 from edgewright.core.input_ranges import METADATA as RANGES
 from edgewright.core.input_ranges import ranges_text
@@ -66,6 +67,16 @@ def graph_of(
 def limit_of(steps: list[tuple[str, Any]]) -> float:
     """Return the share of missing values up to which fitted steps answer, as their filling stage says, or 0."""
     return next((_limit(estimator) for _, estimator in steps if _fills(estimator)), 0.0)
+
+
+def takes_missing(steps: list[tuple[str, Any]]) -> bool:
+    """Return whether samples may miss values: each step takes them, up to one that fills them."""
+    for _, estimator in steps:
+        if _fills(estimator):
+            return True
+        if hasattr(estimator, "fit") and not get_tags(estimator).input_tags.allow_nan:
+            return False
+    return True
 
 
 def _fills(estimator: Any) -> bool:  # noqa: ANN401 - any estimator

@@ -64,9 +64,9 @@ class Units(SampleTransformer):
     """(x - offset) * scale on permuted columns or channels.
 
     Args:
-        scale: units a count, with the sign of the axis, for each output.
-        offset: count that means zero, for each output.
-        order: column or channel each output is taken from.
+        scale: units a count, with the sign of the axis, for each output; one for all.
+        offset: count that means zero, for each output; one for all.
+        order: column or channel each output is taken from; empty to leave them in place.
         names: of the columns or channels.
         units: of the outputs.
     """
@@ -76,7 +76,7 @@ class Units(SampleTransformer):
 
     scale: tuple[float, ...] = (1.0,)
     offset: tuple[float, ...] = (0.0,)
-    order: tuple[int, ...] = (0,)
+    order: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
 
@@ -93,8 +93,10 @@ class Units(SampleTransformer):
         return (x - offset) * scale if offset.any() else x * scale
 
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
-        if X.shape[1] != len(self.order):
-            raise InputError(f"{len(self.order)} columns or channels", str(X.shape[1]), self._where())
+        count = max(len(self.order), len(self.scale), len(self.offset))
+        one_for_all = count == 1 and not self.order
+        if X.shape[1] != count and not one_for_all:
+            raise InputError(f"{count} columns or channels", str(X.shape[1]), self._where())
 
 
 def _build(config: UnitsConfig, context: Context) -> Units:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_array
+from sklearn.utils.validation import check_array, column_or_1d
 
 from edgewright.core.files import write_atomic
 from edgewright.core.samples import Frame
-from edgewright.graph.transformer import SampleError, column_names
+from edgewright.graph.transformer import SampleError, axes_of, column_names
 from edgewright.schema.errors import InputError
 from edgewright.workflows.own_data.proposal import OwnDataRequest
 
@@ -82,9 +82,9 @@ def samples_of(X: Any, *, missing: bool) -> Any:  # noqa: ANN401 - arrays, lists
     """
     if column_names(X) is not None:
         return X
-    if np.ndim(X) > 2:
+    if axes_of(X) > 2:
         do = "Use Pipeline(steps).fit(X, y) for windows"
-        raise SampleError("a table of shape (n, columns)", f"{np.ndim(X)} axes", "Model", do)
+        raise SampleError("a table of shape (n, columns)", f"{axes_of(X)} axes", "Model", do)
     return check_array(X, dtype=np.float64, ensure_all_finite="allow-nan" if missing else True, estimator="Model")
 
 
@@ -112,7 +112,7 @@ def joined(X: Any, y: Any, target: str) -> Any:  # noqa: ANN401 - arrays and fra
     Raises:
         SampleError: there is such a column, or another number of labels than of rows.
     """
-    labels, named = np.asarray(y), isinstance(X, Frame)
+    labels, named = column_or_1d(y, warn=True), isinstance(X, Frame)
     if named and target in X.columns:
         raise SampleError(f"samples without the column {target}", "one of this name", "Model.fit", "Omit y")
     if labels.shape != (len(X),):

@@ -13,10 +13,11 @@ from typing import Any, Self
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.metrics import r2_score
 from sklearn.utils import ClassifierTags, RegressorTags, get_tags
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from edgewright.core.categories import fields
@@ -28,6 +29,7 @@ from edgewright.export.answering import load
 from edgewright.export.contract import find_target
 from edgewright.export.subject import read_subject
 from edgewright.export.write import write_files
+from edgewright.graph.transformer import SampleError
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.run import RunResult, run_pipeline
 from edgewright.schema.data import Floats
@@ -155,6 +157,10 @@ class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no typ
             target, data = self.target or "target", self._samples(data)
             columns = () if isinstance(data, Frame) else array_names(data.shape[1])
             data = joined(data, y, target)
+            if self.pipeline is not None and is_classifier(self.pipeline):
+                check_classification_targets(y)
+                if len(np.unique(np.asarray(y))) < 2:
+                    raise SampleError("labels of at least 2 classes", "1 class", where)
             request = replace(request, target=target, decision=self.window or "row")
             if columns:  # nothing of an array says what it is
                 group, session, time = (name or _NO_COLUMN for name in (self.group, self.session, self.time))
