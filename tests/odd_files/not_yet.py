@@ -20,7 +20,6 @@ class Lack:
 
 _ENDINGS = "no source reads this ending"
 NOT_YET = {
-    "milliseconds_without_unit": Lack("the unit goes by name and magnitude only", refused=(1,)),
     "series_in_columns": Lack("columns are separate readings", wrong=ALL),
     "spectra": Lack("columns are separate readings", wrong=ALL),
     "two_rates": Lack("recordings of one file have one rate", wrong=ALL),

@@ -272,3 +272,15 @@ def test_a_detector_becomes_c_or_says_why_not(folder: Path, detector: Path, tmp_
     assert run([*fit, "--detector", "robust", "--set", "season=2.0000005", "--force"]) == 0
     assert "a season of whole microseconds" in cli("detect", "c99", windows, "--out", tmp_path / "d", code=2)
     assert not (tmp_path / "d").exists()
+
+
+def test_the_unit_of_a_clock_is_remembered_for_rows_that_come_later(tmp_path: Path, cli: Cli) -> None:
+    values, _ = rows(600)
+    path, out = tmp_path / "clock.csv", tmp_path / "a.detector"
+    lines = [",".join([str(10 * index), *(f"{x:.6g}" for x in row)]) for index, row in enumerate(values)]
+    path.write_text("t,a,b,c\n" + "\n".join(lines) + "\n")
+    fit = ["detect", "fit", path, "--detector", "robust", "--out", out]
+    assert "--time-unit s" in cli(*fit, code=2)
+    assert "'sec'" in cli(*fit, "--time-unit", "sec", code=2)
+    assert cli.json(*fit, "--time-unit", "ms")["rate"] == 100.0
+    assert _lines(cli, "run", str(out), "--csv", str(path), "--json")[210]["time"] == 2.1

@@ -27,6 +27,8 @@ def test_names_say_units(name: str, unit: str) -> None:
     ("step", "others", "units"),
     [
         (10, MOTION, ("ms",)),
+        (50, MOTION, ("ms",)),
+        (50, ("ecg",), ("ms", "us")),
         (20_000, MOTION, ("us",)),
         (1e7, MOTION, ("ns",)),
         (0.02, MOTION, ("s",)),

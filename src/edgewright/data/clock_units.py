@@ -26,8 +26,8 @@ _NAMED = re.compile(
 _SHORT = {"se": "s", "mi": "ms", "us": "us", "µs": "us", "na": "ns", "ns": "ns", "ms": "ms", "s": "s"}
 # Days since 1899-12-30, as spreadsheets count them, of the years 1990 to 2060.
 _SPREADSHEET = (32_874.0, 58_439.0)
-# Rows a second that sensors of motion and of signals, of rooms, and that others give.
-_FAST_HZ, _SLOW_HZ, _ANY_HZ = (5.0, 20_000.0), (1e-5, 2.0), (1e-5, 20_000.0)
+# Rows a second that sensors of motion (inertial ones give at most 8,000), of signals, of rooms, and that others give.
+_MOTION_HZ, _SIGNAL_HZ, _SLOW_HZ, _ANY_HZ = (5.0, 8000.0), (5.0, 50_000.0), (1e-5, 2.0), (1e-5, 20_000.0)
 _WRAPS = (2**16, 2**32)
 
 
@@ -149,6 +149,8 @@ def _is_usual(step: float) -> bool:
 def _range_of(names: Iterable[str]) -> tuple[float, float]:
     """Return rows a second that are plausible for what is measured."""
     kinds = set(kinds_of(tuple(Column(name=name) for name in names)))
-    if kinds & {ACCELERATION, ROTATION, SIGNAL}:
-        return _FAST_HZ
+    if SIGNAL in kinds:
+        return _SIGNAL_HZ
+    if kinds & {ACCELERATION, ROTATION}:
+        return _MOTION_HZ
     return _SLOW_HZ if kinds & {TEMPERATURE, PRESSURE} else _ANY_HZ

@@ -24,6 +24,7 @@ from edgewright.data.categories import (
 )
 from edgewright.data.clock import find_time_column, read_clock
 from edgewright.data.clock_units import (
+    SCALE,
     WORDS,
     UnitChoice,
     choose_unit,
@@ -322,6 +323,8 @@ def _time(columns: Mapping[str, Labels]) -> tuple[str, str]:
 
 def _with_unit(roles: Roles, columns: Mapping[str, Labels], unit: str) -> Roles:
     """Return the roles with the unit of a clock of numbers, where neither its name nor an epoch says it."""
+    if unit and unit not in SCALE:
+        raise UnknownNameError("unit of time", unit, SCALE, "--time-unit")
     cells = columns[roles.time]
     numbers = read_target(cells)
     if not is_number(str(cells[0])) or numbers.dtype.kind != "f":

@@ -70,6 +70,7 @@ class DetectorSpec(msgspec.Struct, frozen=True, kw_only=True):
         window: rows become windows first, and the detector sees their features; None for rows.
         rate: rows a second; None where nobody knows.
         time: column with the time of a row; empty for none.
+        time_unit: of a time in numbers; 'auto' goes by the column's name and its magnitude.
         threshold: from where on a score is odd.
         refractory: rows (windows) after an alarm in which no other is raised; below 1, this share of the
             rows seen, of 20,000 at most.
@@ -85,6 +86,7 @@ class DetectorSpec(msgspec.Struct, frozen=True, kw_only=True):
     window: WindowSpec | None = None
     rate: float | None = None
     time: str = ""
+    time_unit: Literal["auto", "s", "ms", "us", "ns", "d"] = "auto"
     threshold: Threshold
     refractory: float = 0
     learnt: dict[str, Any] = {}

@@ -60,7 +60,7 @@ def judged(detector: DetectorFile, source: Path | TextIO, name: str) -> Iterator
         values = chunk.values[:, [chunk.names.index(c) for c in wanted]]
         if spec.time:
             location = lambda row, lines=chunk.lines: f"{name} line {int(lines[row])}"  # noqa: E731
-            clock = read_clock(chunk.text[spec.time], column=spec.time, unit="auto", place=location)
+            clock = read_clock(chunk.text[spec.time], column=spec.time, unit=spec.time_unit, place=location)
             time = clock.seconds + clock.origin
         else:
             time = np.arange(seen, seen + len(values)) / spec.rate if spec.rate else np.full(len(values), np.nan)

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     "--normal", multiple=True, metavar="LABEL", help="Label of normal rows; may be repeated. [default: 0, ok]"
 )
 @click.option("--time", default="", help="Column with the time of a row.")
+@click.option(
+    "--time-unit", default="", metavar="UNIT", help="Unit of a time in numbers: s, ms, us, ns, or d for days."
+)
 @click.option("--column", "columns", multiple=True, metavar="NAME", help="Column to watch; may be repeated.")
 @click.option("--ignore", multiple=True, metavar="COLUMN", help="Column to leave out; may be repeated.")
 @click.option("--kind", default="", help="Kind of source or public set; detected from the path by default.")
@@ -74,7 +77,7 @@ def command(data: str, detector: str, out: Path, as_json: bool, **options: Any) 
     watched = read_watched(
         data,
         window=window,
-        **{k: options[k] for k in ("kind", "target", "time", "ignore", "columns", "normal", "package")},
+        **{k: options[k] for k in ("kind", "target", "time", "time_unit", "ignore", "columns", "normal", "package")},
     )
     options["refractory"] = _refractory(options["refractory"])
     request = ThresholdRequest(
@@ -121,7 +124,7 @@ def _usual_time(data: str, options: dict[str, Any]) -> tuple[str, str]:
 
     if not Path(data).is_file() or data.endswith(".edge"):
         return "", ""
-    named = {key: options[key] for key in ("target", "ignore", "time")}
+    named = {key: options[key] for key in ("target", "ignore", "time", "time_unit")}
     proposed = propose_table(data, named, options["kind"], texts=False, kept=options["columns"])
     return proposed.roles.time, proposed.sentence
 

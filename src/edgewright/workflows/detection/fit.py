@@ -57,6 +57,7 @@ def judge(
     watched = read_watched(
         data, kind=kind, target=target, time=spec.time, normal=normal, window=window,
         columns=tuple(column.name for column in spec.columns),
+        time_unit="" if spec.time_unit == "auto" else spec.time_unit,
     )  # fmt: skip
     if not watched.labelled:
         raise InputError(
@@ -237,6 +238,7 @@ def fit_detector(
         window=watched.window,
         rate=watched.rate,
         time=time,
+        time_unit=watched.time_unit,
         threshold=limit,
         refractory=how.refractory,
         rows=sum(len(s.values) for s in watched.stretches),

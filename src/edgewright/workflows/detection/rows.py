@@ -17,6 +17,7 @@ from edgewright.core.package import read_package
 from edgewright.core.predictor import package_path
 from edgewright.core.windows import cut
 from edgewright.data.clock import read_clock
+from edgewright.data.clock_units import TimeUnit
 from edgewright.data.load import find_kind, guess, load_data
 from edgewright.data.table_proposal import propose_table
 from edgewright.data.targets import as_text, labelled
@@ -72,6 +73,7 @@ class Watched:
         stretches: one a recording, in order.
         window: rows become windows first; None for rows.
         rate: rows a second; None where nobody knows.
+        time_unit: of the numbers in the time column, as [data] has it.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Watched:
     stretches: tuple[Stretch, ...]
     window: WindowSpec | None
     rate: float | None
+    time_unit: TimeUnit = "auto"
 
     @property
     def per_second(self) -> float | None:
@@ -102,6 +105,7 @@ def read_watched(
     normal: tuple[str, ...] = (),
     package: str = "",
     window: tuple[int, int] | None = None,
+    time_unit: str = "",
 ) -> Watched:
     """Read the rows a detector is fitted on or judged by.
 
@@ -116,11 +120,12 @@ def read_watched(
         normal: labels that are normal instead of these.
         package: run or package whose columns and windows are watched.
         window: rows of a window and of its step.
+        time_unit: of a time in numbers; by its name, values and what is measured when empty.
 
     Raises:
         InputError: rows that cannot be read, a column that is not there, or a package instead of rows.
     """
-    dataset, spec = _opened(data, kind, target, time, ignore, columns)
+    dataset, spec, unit = _opened(data, kind, target, (time, time_unit), ignore, columns)
     if package:
         manifest = read_package(package_path(package)).manifest
         columns = columns or tuple(column.name for column in manifest.columns)
@@ -132,8 +137,8 @@ def read_watched(
     # What a run was trained to tell apart says nothing of odd rows, unless it is named.
     if target and target != dataset.target_name:
         raise UnknownNameError("column of labels", target, [dataset.target_name] if dataset.target_name else [], data)
-    origins = [_origin(data, recording.name, time) for recording in dataset.recordings]
-    return watched_of(dataset, spec, order, origins, normal, target)
+    origins = [_origin(data, recording.name, time, unit) for recording in dataset.recordings]
+    return replace(watched_of(dataset, spec, order, origins, normal, target), time_unit=unit)
 
 
 def watched_of(
@@ -182,9 +187,9 @@ def watched_of(
 
 
 def _opened(
-    data: str, kind: str, target: str, time: str, ignore: tuple[str, ...], columns: tuple[str, ...]
-) -> tuple[DataSet, WindowSpec | None]:
-    """Return the data set, and the window of a run."""
+    data: str, kind: str, target: str, time: tuple[str, str], ignore: tuple[str, ...], columns: tuple[str, ...]
+) -> tuple[DataSet, WindowSpec | None, TimeUnit]:
+    """Return the data set, the window of a run, and the unit of times; `time` is a column and its unit."""
     file_path = Path(data)
     if file_path.suffix == ".edge":
         raise InputError("rows, or a run folder", "a package, which has none", data,
@@ -194,18 +199,14 @@ def _opened(
         dataset = load_data(config.data, seed=config.seed, path=remembered(file_path).place())
         step = 0 if config.window is None else config.window.step or max(1, config.window.samples // 2)
         spec = WindowSpec(samples=config.window.samples, step=step, rate=dataset.rate) if config.window else None
-        return dataset, spec
+        return dataset, spec, "auto"
     # A public set knows its own labels and times: it has no such keys, and `target` is compared with its name below.
     keys = find_kind(kind or str(guess(data)["kind"]), "--kind").config.__struct_fields__
-    named = {key: value for key, value in (("target", target), ("time", time)) if key in keys}
+    parts = (("target", target), ("time", time[0]), ("time_unit", time[1]))
+    named = {key: value for key, value in parts if key in keys}
     proposed = propose_table(data, {**named, "ignore": ignore}, kind, texts=False, kept=columns)
-    if "time_unit" in proposed.table:
-        column, unit = proposed.table["time"], proposed.table["time_unit"]
-        raise InputError(
-            "a time whose name says its unit, because rows that come later are read by it",
-            f"{column!r}, {proposed.roles.why['time']}", data, f"Call the column {column}_{unit}",
-        )  # fmt: skip
-    return load_data(proposed.table, seed=0), None
+    unit: Any = proposed.table.get("time_unit", "auto")
+    return load_data(proposed.table, seed=0), None, unit
 
 
 def _config(path: Path) -> Any:  # noqa: ANN401 - a PipelineConfig
@@ -238,14 +239,14 @@ def _stretch(recording: Recording, order: list[int], origin: float, normal: tupl
     return Stretch(recording.name, values, time, odd)
 
 
-def _origin(data: str, name: str, time: str) -> float:
+def _origin(data: str, name: str, time: str, unit: TimeUnit) -> float:
     """When a CSV recording began, in seconds since 1970: the time of day needs it. 0 for other sources."""
     file_path = Path(data)
     path = file_path / name if file_path.is_dir() else file_path
     if not time or not path.is_file() or not path.name.lower().endswith(_TABLES):
         return 0.0
     first = next(iter_csv(path, name=path.name, text_columns=[time], only_columns=[time]))
-    return read_clock(first.text[time][:1], column=time, unit="auto", place=lambda row: path.name).origin
+    return read_clock(first.text[time][:1], column=time, unit=unit, place=lambda row: path.name).origin
 
 
 def _without_gaps(stretch: Stretch, rate: float | None) -> list[Stretch]:
