@@ -151,8 +151,8 @@ def attribute_relations(draw: Draw) -> OddFile:
 
 @shape
 def time_series_archive(draw: Draw) -> OddFile:
-    """Write a .ts file of series of one length."""
-    sheet = series_sheet(draw)
+    """Write a .ts file of series of one length; it has no name for its classes."""
+    sheet = series_sheet(draw).known(target="label")
     labels = " ".join(np.unique(sheet.truth.y))
     lines = ["@problemName odd", "@timeStamps false", "@univariate true", "@equalLength true"]
     lines += [f"@seriesLength {len(sheet.truth.readings)}", f"@classLabel true {labels}", "@data"]

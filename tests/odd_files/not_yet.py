@@ -18,17 +18,10 @@ class Lack:
     wrong: tuple[int, ...] = ()
 
 
-_ENDINGS = "no source reads this ending"
 NOT_YET = {
     "series_in_columns": Lack("columns are separate readings", wrong=ALL),
     "spectra": Lack("columns are separate readings", wrong=ALL),
     "two_rates": Lack("recordings of one file have one rate", wrong=ALL),
-    "excel_workbook": Lack(_ENDINGS, refused=ALL),
-    "open_document": Lack(_ENDINGS, refused=ALL),
-    "json_lines": Lack(_ENDINGS, refused=ALL),
-    "numpy_archive": Lack("arrays have no preview", refused=ALL),
-    "matlab_file": Lack(_ENDINGS, refused=ALL),
-    "attribute_relations": Lack(_ENDINGS, refused=ALL),
-    "time_series_archive": Lack(_ENDINGS, refused=ALL),
+    "time_series_archive": Lack("columns are separate readings", wrong=ALL),
     "zipped_tables": Lack("a ZIP file holds sounds or pictures", refused=ALL),
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from edgewright.core.csv.formats.arrays import is_table
 from edgewright.core.csv.header import Header
 from edgewright.core.csv.rows import iter_csv
 from edgewright.core.pictures import ENDINGS, size_of
@@ -110,6 +111,8 @@ def _table(path: str) -> dict[str, object]:
         endings = Counter(p.suffix.lower() for p in place.rglob("*") if p.is_file() and not p.name.startswith("."))
         if endings[".txt"] and not endings.keys() & {".csv", ".gz", ".tsv", ".xz", ".parquet", ".wav"}:
             return {"kind": "csv", "path": path}
+    if place.suffix.lower() == ".npz" and is_table(place):
+        return {"kind": "csv", "path": path}
     return guess(path)
 
 

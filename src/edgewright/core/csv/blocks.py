@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
+from edgewright.core.csv.formats import csv_pieces
 from edgewright.schema.errors import InputError
 
 BLOCK_BYTES = 1 << 18  # a megabyte takes 22 MB more at work, on a board that has 512, and is no faster
@@ -52,7 +53,7 @@ def blocks(source: Path | TextIO, name: str) -> Iterator[Block]:
     """Read a source block by block, as soon as whole lines have arrived.
 
     Args:
-        source: a file, plain or compressed (by its suffix .gz or .xz), or an open stream.
+        source: a file, plain, compressed (by its suffix .gz or .xz) or of one of the formats, or an open stream.
         name: for messages.
 
     Raises:
@@ -178,6 +179,9 @@ def _pieces(source: Path | TextIO, name: str) -> Iterator[bytes]:
         yield from _stream(source)
         return
     try:
+        if (table := csv_pieces(source, name)) is not None:
+            yield from table
+            return
         with _open(source) as file:
             while piece := file.read(BLOCK_BYTES):
                 yield piece

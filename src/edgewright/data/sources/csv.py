@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgewright.core.csv.formats import formats
 from edgewright.core.csv.rows import read_csv
 from edgewright.data.clock import rate_of
 from edgewright.data.contract import SINGLE_FILES, Source, need_path
@@ -25,7 +26,7 @@ from edgewright.data.tabular import (
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.errors import InputError
 
-SUFFIXES = (".csv", ".csv.gz", ".csv.xz", ".tsv", ".tsv.gz", ".tab", ".dat", ".txt", ".txt.gz")
+SUFFIXES = (".csv", ".csv.gz", ".csv.xz", ".tsv", ".tsv.gz", ".tab", ".dat", ".txt", ".txt.gz", *formats())
 
 _DATE = re.compile(r"^'\d{4}-\d\d-\d\d")
 

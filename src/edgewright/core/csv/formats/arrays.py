@@ -1,0 +1,81 @@
+"""Arrays of NumPy and MATLAB: a column each, or a matrix with a row a sample beside them."""
+
+from __future__ import annotations
+
+import importlib
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.csv.formats import Format
+from edgewright.schema.errors import InputError, MissingExtraError
+
+Array = NDArray[Any]
+_HDF5 = b"\x89HDF"
+
+
+def _rows(path: Path, name: str) -> Iterator[Sequence[object]]:
+    arrays = _matlab(path, name) if path.suffix.lower() == ".mat" else _numpy(path, name)
+    yield from table_of(arrays, name)
+
+
+def table_of(arrays: Mapping[str, Array], name: str) -> Iterator[Sequence[object]]:
+    """Yield the names of columns, then rows; a matrix X has columns x0, x1, ...
+
+    Raises:
+        InputError: arrays of other shapes, or of different lengths.
+    """
+    columns: dict[str, Array] = {}
+    for key, array in arrays.items():
+        if array.ndim not in (1, 2) or array.dtype.kind not in "biufUS":
+            raise InputError(
+                "arrays of numbers or texts with one or two axes", f"{array.dtype} {array.shape}", f"{name} {key}"
+            )
+        if array.ndim == 1:
+            columns[key] = array
+        else:
+            columns |= {f"{key.lower()}{index}": column for index, column in enumerate(array.T)}
+    lengths = {key: len(column) for key, column in columns.items()}
+    if len(set(lengths.values())) != 1:
+        raise InputError("arrays of one length", ", ".join(f"{k} {n}" for k, n in lengths.items()) or "none", name)
+    yield list(columns)
+    yield from zip(*(column.tolist() for column in columns.values()), strict=True)
+
+
+def is_table(path: Path) -> bool:
+    """Return whether an .npz file holds columns or matrices, and no windows."""
+    try:
+        return all(array.ndim < 3 for array in _numpy(path, path.name).values())
+    except InputError:
+        return False
+
+
+def _numpy(path: Path, name: str) -> dict[str, Array]:
+    try:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            return {key: file[key] for key in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError("an .npz file without pickles", str(error), name, "Write it with numpy.savez") from None
+
+
+def _matlab(path: Path, name: str) -> dict[str, Array]:
+    with path.open("rb") as file:
+        if b"MATLAB 7.3" in (opening := file.read(128)) or opening.startswith(_HDF5):
+            raise InputError("a .mat file up to version 7", "version 7.3", name, "Save it with the option '-v7'")
+    try:
+        scipy_io = importlib.import_module("scipy.io")
+    except ImportError:
+        raise MissingExtraError("train", "SciPy, which reads .mat files,") from None
+    try:
+        found = scipy_io.loadmat(path)
+    except Exception as error:  # noqa: BLE001 - its errors on damaged files are of many kinds
+        raise InputError("a .mat file", str(error), name, "Save it again with the option '-v7'") from None
+    arrays = {key: np.asarray(value) for key, value in found.items() if not key.startswith("__")}
+    return {key: array.ravel() if 1 in array.shape else array for key, array in arrays.items()}
+
+
+FORMAT = Format((".npz", ".mat"), _rows)

@@ -1,0 +1,105 @@
+"""Files with a table that are no CSV: spreadsheets, JSON lines, arrays, ARFF and .ts are read as CSV files are."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from cli_runner import Cli
+from edgewright.core.csv.formats import cell_text
+from edgewright.core.csv.rows import read_csv
+from edgewright.data.headers import read_columns
+from edgewright.schema.errors import InputError
+
+
+def table(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
+    """Return names of the columns and cells, as every command reads them."""
+    names = read_columns(path, path.name)
+    rows = read_csv(path, name=path.name, text_columns=names)
+    return names, [list(row) for row in zip(*(rows.text[name].tolist() for name in names), strict=True)]
+
+
+def test_json_lines_have_the_keys_of_all_rows(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"a": 1.5, "y": "on"}\n\n{"y": "off", "b": null, "a": 2}\n')
+    assert table(path) == (("a", "y", "b"), [["1.5", "on", ""], ["2", "off", ""]])
+    for line, message in (
+        ("[1]", "a JSON object"),
+        ('{"a": [1]}', "got a list - at a.jsonl line 1, a"),
+        ("{", "a JSON"),
+    ):
+        path.write_text(line + "\n")
+        with pytest.raises(InputError, match=message):
+            table(path)
+
+
+def test_arrays_are_columns_and_a_matrix_has_numbered_ones(tmp_path: Path) -> None:
+    values = np.array([[0.1, 2.0], [0.3, 4.0]])
+    np.savez(tmp_path / "a.npz", X=values, y=np.array(["on", "off"]))
+    savemat(tmp_path / "a.mat", {"X": values, "y": np.array([1.0, 2.0])})
+    assert table(tmp_path / "a.npz") == (("x0", "x1", "y"), [["0.1", "2", "on"], ["0.3", "4", "off"]])
+    assert table(tmp_path / "a.mat") == (("x0", "x1", "y"), [["0.1", "2", "1"], ["0.3", "4", "2"]])
+    np.savez(tmp_path / "a.npz", X=values, y=np.array([1]))
+    with pytest.raises(InputError, match="arrays of one length, got x0 2, x1 2, y 1"):
+        table(tmp_path / "a.npz")
+    np.savez(tmp_path / "a.npz", X=np.array([{}]))
+    with pytest.raises(InputError, match=r"an \.npz file without pickles"):
+        table(tmp_path / "a.npz")
+    (tmp_path / "a.mat").write_bytes(b"MATLAB 7.3 MAT-file" + bytes(200))
+    with pytest.raises(InputError, match="Save it with the option '-v7'"):
+        table(tmp_path / "a.mat")
+
+
+def test_relations_have_quoted_names_and_missing_cells(tmp_path: Path) -> None:
+    path = tmp_path / "a.arff"
+    path.write_text(
+        "% c\n@RELATION r\n@ATTRIBUTE 'a b' NUMERIC\n@attribute y {on, 'not on'}\n@DATA\n1.5, on\n?,'not on'\n"
+    )
+    assert table(path) == (("a b", "y"), [["1.5", "on"], ["?", "not on"]])
+    path.write_text("@attribute a NUMERIC\n@data\n{0 1.5}\n")
+    with pytest.raises(InputError, match="a sparse row"):
+        table(path)
+
+
+def test_series_of_one_length_are_rows_and_others_are_recordings(tmp_path: Path) -> None:
+    path = tmp_path / "a.ts"
+    path.write_text("#c\n@univariate true\n@classLabel true a b\n@data\n1,2:a\n3,4:b\n")
+    assert table(path) == (("t0", "t1", "label"), [["1", "2", "a"], ["3", "4", "b"]])
+    path.write_text("@classLabel true a b\n@data\n1,2:5,6:a\n3:7:b\n")
+    names, rows = table(path)
+    assert names == ("recording", "x0", "x1", "label")
+    assert rows == [["0", "1", "5", "a"], ["0", "2", "6", "a"], ["1", "3", "7", "b"]]
+
+
+@pytest.mark.parametrize("suffix", [".xlsx", ".ods", ".jsonl", ".npz", ".mat", ".arff", ".ts", ".xls"])
+def test_a_file_that_is_none_of_its_kind_is_a_line(cli: Cli, tmp_path: Path, suffix: str) -> None:
+    for content in (b"", b"a,b\n1,2\n", b"PK\x03\x04 broken", bytes(300)):
+        (tmp_path / f"a{suffix}").write_bytes(content)
+        text = cli("init", tmp_path / f"a{suffix}", "--yes", "--out", tmp_path / "made", code=2)
+        assert text.startswith("edgewright: expected ") and "Traceback" not in text and text.count("\n") == 1
+        assert not (tmp_path / "made" / "pipeline.toml").exists()
+
+
+def test_a_prediction_reads_them_as_the_run_did(cli: Cli, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        {"a": float(a), "b": float(b), "y": "on" if a > b else "off"} for a, b in rng.normal(size=(300, 2)).round(3)
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)) + "\n")
+    cli("run", path, "--budget", "1s", "--out", tmp_path / "runs", "--json")
+    (tmp_path / "rows.csv").write_text("a,b,y\n" + "\n".join(f"{r['a']},{r['b']},{r['y']}" for r in rows) + "\n")
+    answers = [
+        cli("predict", tmp_path / "runs" / "rows", "--csv", tmp_path / name) for name in ("rows.jsonl", "rows.csv")
+    ]
+    assert answers[0] == answers[1]
+
+
+def test_cells_are_written_as_a_csv_file_has_them() -> None:
+    given = (1.0, 0.5, None, datetime(2024, 5, 1, 12), "on", True, 1e20)
+    assert [cell_text(cell) for cell in given] == ["1", "0.5", "", "2024-05-01T12:00:00", "on", "True", "1e+20"]
