@@ -55,7 +55,7 @@ def test_wrong_input_is_one_line(tmp_path: Path, capsys: Capture) -> None:
     few = str(write_rows(tmp_path / "few.csv", rows[:12], header="a,b,y"))
     one = str(write_rows(tmp_path / "one.csv", [[*r[:2], "x"] for r in rows], header="a,b,y"))
     small = str(write_rows(tmp_path / "small.csv", rows[:40], header="a,b,y"))
-    reported = [[f"{n % 2}", row[1], row[2]] for n, row in enumerate(rows)]
+    reported = [[f"{n % 2}.{n % 5}", row[1], row[2]] for n, row in enumerate(rows)]
     easy = str(write_rows(tmp_path / "easy.csv", reported, header="a,b,y"))
     good = str(table(tmp_path / "good.csv"))
     none = tmp_path / "none.json"
