@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgewright.cli.output import BadRows
 from edgewright.core.csv.rows import Rows, iter_csv
 from edgewright.core.predictor import Predictor
-from edgewright.core.windows import Windower
+from edgewright.core.recordings import RecordingWindower, Texts, names_of, time_of
 from edgewright.monitor.drift.stream_monitor import DriftWatch
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
@@ -25,8 +25,8 @@ _EPOCH = 1e8
 
 def rows_of(
     path: str, manifest: Manifest, time_column: str, watch: DriftWatch
-) -> Iterator[tuple[Floats, NDArray[np.float64]]]:
-    """Yield the package's columns and the times of the rows, block by block of the file.
+) -> Iterator[tuple[Floats, NDArray[np.float64], Texts]]:
+    """Yield the package's columns, the times of the rows and the columns of recordings, block by block of the file.
 
     Args:
         path: of a CSV file; '-' is standard input.
@@ -40,31 +40,27 @@ def rows_of(
     wanted = [column.name for column in manifest.columns]
     source = sys.stdin if path == "-" else Path(path)
     name = "standard input" if path == "-" else Path(path).name
-    extra = [time_column] if time_column else []
+    needed = [*wanted, time_column] if time_column else wanted
+    extra = {*names_of(manifest), time_column} - {""}
     done, tell = watch.rows, BadRows() if path == "-" else None
-    for chunk in iter_csv(source, name=name, only_columns=[*wanted, *extra], text_columns=extra, tell=tell):
-        absent = [column for column in [*wanted, *extra] if column not in (*chunk.names, *chunk.text)]
+    for chunk in iter_csv(source, name=name, only_columns={*wanted, *extra}, text_columns=extra, tell=tell):
+        absent = [column for column in needed if column not in (*chunk.names, *chunk.text)]
         if absent:
             raise InputError(f"the columns {', '.join(wanted)}", f"no {', '.join(absent)}", name,
                              "Add column names in the header")  # fmt: skip
         values = chunk.values[:, [chunk.names.index(column) for column in wanted]]
         times = (done + np.arange(len(chunk))) / (watch.rate or 1.0)
-        yield values, _times(chunk, time_column, name) if time_column else times
+        yield values, _times(chunk, time_column, name) if time_column else times, chunk.text
         done += len(chunk)
 
 
 def _times(chunk: Rows, column: str, name: str) -> NDArray[np.float64]:
     made = np.empty(len(chunk), np.float64)
     for index, text in enumerate(chunk.text[column].tolist()):
-        try:
-            made[index] = float(text)
-        except ValueError:
-            try:
-                moment = datetime.fromisoformat(text.strip())
-            except ValueError:
-                where = f"{name} line {chunk.lines[index]}, column {column}"
-                raise InputError("seconds or a date", repr(text), where) from None
-            made[index] = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        made[index] = time_of(text)
+        if np.isnan(made[index]):
+            where = f"{name} line {chunk.lines[index]}, column {column}"
+            raise InputError("seconds or a date", repr(text), where)
     return made
 
 
@@ -75,7 +71,7 @@ def told_time(seconds: float, watch: DriftWatch, dated: bool) -> str:
     return f"{seconds:,.0f} s" if dated or watch.rate else f"row {seconds + 1:,.0f}"
 
 
-def answered_rows(predictor: Predictor, watch: DriftWatch) -> Callable[[Floats], None]:
+def answered_rows(predictor: Predictor, watch: DriftWatch) -> Callable[[Floats, Texts], None]:
     """Return what predicts rows, in windows where the package has them, and tells the watch how sure the answers are.
 
     Raises:
@@ -85,12 +81,12 @@ def answered_rows(predictor: Predictor, watch: DriftWatch) -> Callable[[Floats],
     if predictor.regression:
         raise InputError("a package of classes", "a regression package, which gives no confidence", "--confidence")
     window = manifest.window
-    windower = None
-    if window is not None:
-        windower = Windower(window.samples, window.step, len(manifest.columns), fill_start=window.fill_start)
+    windower = None if window is None else RecordingWindower(manifest, window)
 
-    def take(values: Floats) -> None:
-        samples = values if windower is None else np.array(windower.push(values), np.float32)
+    def take(values: Floats, cells: Texts) -> None:
+        samples = values
+        if windower is not None:
+            samples = np.array([made for made, _ in windower.push(values, cells)], np.float32)
         if len(samples):
             for confidence in predictor.predict(samples).confidence.tolist():
                 watch.answered(confidence)

@@ -16,8 +16,8 @@ from edgewright.core.csv.rows import Rows, iter_csv
 from edgewright.core.objects import probability
 from edgewright.core.parts import parts
 from edgewright.core.predictor import Predictor
+from edgewright.core.recordings import RecordingWindower, names_of
 from edgewright.core.samples import require_columns
-from edgewright.core.windows import Windower
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.objects import Found
@@ -72,7 +72,8 @@ def answer_rows(
     """
     manifest = predictor.manifest
     wanted = [column.name for column in manifest.columns]
-    chunks = iter_csv(source, name=name, only_columns=wanted, tell=tell)
+    extra = names_of(manifest) if manifest.window is not None else ()
+    chunks = iter_csv(source, name=name, only_columns=[*wanted, *extra], text_columns=extra, tell=tell)
     pieces = _rows(chunks, wanted, name) if manifest.window is None else _windows(chunks, wanted, name, predictor)
     seen = False
     for samples, places in pieces:
@@ -80,9 +81,7 @@ def answer_rows(
         for part in parts(samples.shape):
             yield from answered(predictor, samples[part], places[part])
     if not seen and manifest.window is not None:
-        window = manifest.window
-        needed = "a row" if window.fill_start else f"at least {window.samples} rows, one window"
-        raise InputError(needed, "none" if window.fill_start else "fewer", name)
+        raise manifest.window.too_few("none" if manifest.window.fill_start else "fewer", name)
 
 
 def _rows(chunks: Iterable[Rows], wanted: list[str], name: str) -> Iterator[tuple[NDArray[np.float32], list[str]]]:
@@ -96,14 +95,11 @@ def _windows(
     spec = predictor.manifest.window
     if spec is None:
         return
-    windower = Windower(spec.samples, spec.step, len(wanted), fill_start=spec.fill_start)
-    made = 0
+    windower = RecordingWindower(predictor.manifest, spec)
     for chunk in chunks:
-        windows = windower.push(_columns(chunk, wanted, name))
+        windows = list(windower.push(_columns(chunk, wanted, name), chunk.text))
         if windows:
-            places = [f"row {(made + i) * spec.step + 1}" for i in range(len(windows))]
-            made += len(windows)
-            yield np.stack(windows), places
+            yield np.stack([window for window, _ in windows]), [f"row {row + 1}" for _, row in windows]
 
 
 def _columns(chunk: Rows, wanted: list[str], name: str) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgewright.core.categories import column_name, one_hot, text_inputs
 from edgewright.core.csv.rows import Rows
-from edgewright.core.windows import cut
+from edgewright.core.recordings import columns_of, names_of, windows_of
 from edgewright.schema.data import Floats, Labels
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import Manifest
@@ -46,11 +46,9 @@ def to_samples(X: Any, manifest: Manifest) -> Floats:  # noqa: ANN401 - arrays, 
     elif manifest.window is None:
         samples = named
     else:
-        window = manifest.window
-        samples = cut(named, window.samples, window.step, fill_start=window.fill_start)[0]
+        samples = windows_of(named, columns_of(manifest), manifest.window, _cells(X, manifest))[0]
         if not len(samples):
-            needed = "a row" if window.fill_start else f"at least {window.samples} rows, one window"
-            raise InputError(needed, f"{len(named)} rows")
+            raise manifest.window.too_few(f"{len(named)} rows")
     return np.ascontiguousarray(samples)
 
 
@@ -69,6 +67,22 @@ def _named(X: Any, manifest: Manifest) -> Floats | None:  # noqa: ANN401
     if len({column.shape for column in columns}) > 1 or columns[0].ndim != 1:
         raise InputError("columns of one length", ", ".join(str(column.shape) for column in columns))
     return np.stack(columns, 1)
+
+
+def _cells(X: Any, manifest: Manifest) -> dict[str, Labels]:  # noqa: ANN401
+    """Return the columns that say which rows belong together, as text; those that there are."""
+    if isinstance(X, Rows):
+        numbers = {
+            name: X.values[:, X.names.index(name)].astype(np.str_) for name in X.names if name in names_of(manifest)
+        }
+        return {**numbers, **X.text}
+    there = list(X) if isinstance(X, Mapping) else list(X.columns)
+    columns = {
+        name: X[name] if isinstance(X, Mapping) else X[name].to_numpy() for name in names_of(manifest) if name in there
+    }
+    return {
+        name: np.array([str(cell) for cell in np.asarray(cells, object)], np.str_) for name, cells in columns.items()
+    }
 
 
 def _by_name(there: list[Any], column: Callable[[str], Any], names: list[str]) -> list[Floats]:

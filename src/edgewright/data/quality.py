@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from edgewright.core.formatting import duration_text
+from edgewright.core.recordings import GAP
 from edgewright.data.checks_columns import (
     balance,
     column_of,
@@ -25,7 +26,6 @@ from edgewright.data.checks_columns import (
 )
 from edgewright.data.clock import measured_rate, pace
 from edgewright.data.findings import Finding, Quality, Severity, percent, worst_first
-from edgewright.data.samples import GAP
 from edgewright.data.targets import as_text, class_names, labelled, task_of
 from edgewright.schema.data import DataSet, Recording
 

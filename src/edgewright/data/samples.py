@@ -11,15 +11,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.recordings import GAP
 from edgewright.core.windows import cut as cut_windows
 from edgewright.data.row_spool import joined
 from edgewright.data.targets import as_text, labelled, task_of
 from edgewright.schema.config import WindowConfig, WindowTarget
 from edgewright.schema.data import DataSet, Floats, Labels, Recording, Samples
 from edgewright.schema.errors import InputError
-
-# A step in time longer than this many usual steps is a gap that no window crosses; less is jitter or a lost row.
-GAP = 5.0
 
 
 class _Rows(msgspec.Struct, frozen=True):

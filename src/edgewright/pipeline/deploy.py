@@ -22,7 +22,7 @@ from edgewright.pipeline.int8_repair import FLOAT, Fitted, Repair, repaired_form
 from edgewright.pipeline.job import Job
 from edgewright.pipeline.learning import Evaluated
 from edgewright.pipeline.measure import measured
-from edgewright.pipeline.packaging import build_package
+from edgewright.pipeline.packaging import build_package, recording_columns
 from edgewright.pipeline.provenance import config_hash, loader_text
 from edgewright.pipeline.refit import Fit, refit
 from edgewright.pipeline.store import save_fitted
@@ -177,6 +177,7 @@ def _write(
         },
         seed=config.seed,
         adapt=None if isinstance(config.adapt, msgspec.UnsetType) else config.adapt,
+        recordings=recording_columns(config),
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from edgewright.core.csv.rows import Rows, read_csv
 from edgewright.core.formatting import number
 from edgewright.core.input_ranges import outside
-from edgewright.core.windows import cut as cut_windows
+from edgewright.core.recordings import names_in, windows_of
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut, unit_of
 from edgewright.data.targets import encode_target
@@ -21,6 +21,7 @@ from edgewright.pipeline.explain import explain
 from edgewright.pipeline.folder import judged_of
 from edgewright.pipeline.material import sha256
 from edgewright.pipeline.notebook import explained_html
+from edgewright.pipeline.packaging import recording_columns, window_spec
 from edgewright.pipeline.provenance import remembered
 from edgewright.pipeline.store import StoredPipeline, load_fitted
 from edgewright.schema.data import Column, Floats, Samples
@@ -123,7 +124,8 @@ def explain_csv(folder: Path, csv: Path, maximum: int = CSV_MOST) -> tuple[tuple
     if not csv.is_file():
         raise InputError("a CSV file", "no such file", str(csv), "Check the path")
     names = [column.name for column in fitted.columns]
-    rows = read_csv(csv, name=csv.name, only_columns=names)
+    extra = names_in(recording_columns(index.config))
+    rows = read_csv(csv, name=csv.name, only_columns=[*names, *extra], text_columns=extra)
     X, places = _samples(rows, names, index, csv.name)
     unknown = _unlabelled(X, fitted.columns, csv.name)
     explaineds = tuple(_told(fitted, unknown, i, f"{csv.name} {places[i]}", ()) for i in range(min(maximum, len(X))))
@@ -209,8 +211,8 @@ def _samples(rows: Rows, names: list[str], index: StoredPipeline, file: str) -> 
         if not len(values):
             raise InputError("at least one row", "none", file)
         return values, [f"line {line}" for line in rows.lines]
-    step = window.step or max(1, window.samples // 2)
-    windows, starts = cut_windows(values, window.samples, step, fill_start=window.fill_start)
+    spec = window_spec(window, None)
+    windows, starts = windows_of(values, recording_columns(index.config), spec, rows.text)
     if not len(windows):
-        raise InputError(f"at least {window.samples:,} rows, one window", f"{len(values):,} rows", file)
-    return windows, [f"rows {max(start, 0) + 1:,} to {start + window.samples:,}" for start in starts.tolist()]
+        raise spec.too_few(f"{len(values):,} rows", file)
+    return windows, [f"rows {max(start, begin) + 1:,} to {start + window.samples:,}" for start, begin in starts]

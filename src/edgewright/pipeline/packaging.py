@@ -18,6 +18,7 @@ from edgewright.core.missing_values import read_limit
 from edgewright.core.objects import read_objects
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import model_file, vector_files, write_package
+from edgewright.core.recordings import names_in
 from edgewright.data.row_spool import SpooledRows, in_file
 from edgewright.monitor.drift.cross_channel import faults, moved, products
 from edgewright.pipeline.adaptation import adaptation
@@ -25,9 +26,17 @@ from edgewright.pipeline.affine import affine_adaptation
 from edgewright.pipeline.material import Material
 from edgewright.schema.adapt import AdaptSpec
 from edgewright.schema.affine import AffineSpec
-from edgewright.schema.config import AdaptConfig, WindowConfig
+from edgewright.schema.config import AdaptConfig, PipelineConfig, WindowConfig
 from edgewright.schema.data import Column, DataSet, Floats, Samples
-from edgewright.schema.package import FitSpec, JointReference, Manifest, PictureSpec, ReferenceColumn, WindowSpec
+from edgewright.schema.package import (
+    FitSpec,
+    JointReference,
+    Manifest,
+    PictureSpec,
+    RecordingColumns,
+    ReferenceColumn,
+    WindowSpec,
+)
 
 _KEPT, _DIGITS = 64, 10
 _PIECE_BYTES = 2**19
@@ -261,6 +270,11 @@ def window_spec(window: WindowConfig, rate: float | None) -> WindowSpec:
     )  # fmt: skip
 
 
+def recording_columns(config: PipelineConfig) -> RecordingColumns:
+    """Return the columns of `[data]` that say which rows belong together."""
+    return RecordingColumns(**{key: str(config.data.get(key, "")) for key in ("group", "session", "time")})
+
+
 def build_package(
     path: Path,
     *,
@@ -275,6 +289,7 @@ def build_package(
     provenance: dict[str, str],
     seed: int,
     adapt: AdaptConfig | None = None,
+    recordings: RecordingColumns | None = None,
 ) -> str:
     """Write the package and give its SHA-256.
 
@@ -291,6 +306,7 @@ def build_package(
         provenance: text without times or paths, so that the same run gives the same bytes.
         seed: of the run.
         adapt: what devices may learn; None for nothing.
+        recordings: columns that say which rows belong together.
     """
     samples, train = material.samples, material.sides.train
     vectors = choose_vectors(samples, train, seed)
@@ -331,5 +347,6 @@ def build_package(
         adapt=learning,
         objects=read_objects(graph.metadata) or msgspec.UNSET,
         affine=axes,
+        recordings=recordings if recordings is not None and names_in(recordings) and window else msgspec.UNSET,
     )
     return write_package(path, manifest, files)

@@ -8,6 +8,7 @@ from edgewright.schema.adapt import AdaptSpec
 from edgewright.schema.affine import AffineSpec
 from edgewright.schema.data import Column
 from edgewright.schema.device import DecisionSpec
+from edgewright.schema.errors import InputError
 from edgewright.schema.objects import ObjectMap
 
 PACKAGE_VERSION = 1
@@ -29,6 +30,18 @@ class WindowSpec(msgspec.Struct, frozen=True, kw_only=True):
     within: str = "label"
     pad: bool = False
     fill_start: bool = False
+
+    def too_few(self, rows: str, where: str = "") -> InputError:
+        """Return the error for rows that give no window."""
+        return InputError("a row" if self.fill_start else f"at least {self.samples:,} rows, one window", rows, where)
+
+
+class RecordingColumns(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Columns that say which rows belong together: of people or machines, recordings and times; empty for none."""
+
+    group: str = ""
+    session: str = ""
+    time: str = ""
 
 
 class PictureSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +135,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         fit: what it was fitted on; None in packages from before that was kept.
         adapt: what its devices may learn; left out where they learn nothing.
         objects: how the map of a model that finds objects is read; left out for other tasks.
+        recordings: columns of its training data that no window crosses; left out where nobody named any.
         interval: of the amounts that it predicts; left out where nobody measured it.
         affine: how they may swap and mirror the axes of their sensors; left out where they may not.
     """
@@ -152,3 +166,4 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     objects: ObjectMap | msgspec.UnsetType = msgspec.UNSET
     affine: AffineSpec | msgspec.UnsetType = msgspec.UNSET
     interval: IntervalSpec | msgspec.UnsetType = msgspec.UNSET
+    recordings: RecordingColumns | msgspec.UnsetType = msgspec.UNSET

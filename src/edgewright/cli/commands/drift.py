@@ -65,9 +65,9 @@ def command(options: DriftOptions) -> int:
             raise InputError(error.expected, error.got, f"--state {click.format_filename(state)}", do) from None
     predict = answered_rows(predictor, watch) if options.confidence else None
     events: list[Event] = []
-    for values, times in rows_of(options.csv, predictor.manifest, options.time, watch):
+    for values, times, cells in rows_of(options.csv, predictor.manifest, options.time, watch):
         if predict is not None:
-            predict(values)
+            predict(values, cells)
         for event in watch.push(values, times):
             events.append(event)
             if options.as_json:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.csv.rows import read_csv
+from edgewright.core.recordings import columns_of, names_of, stretches
 from edgewright.core.windows import cut
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import Manifest
@@ -23,8 +24,8 @@ def read_samples(path: Path, manifest: Manifest) -> tuple[Floats, list[str]]:
     Raises:
         InputError: no such file, columns that are missing, missing or infinite values, or less than one window.
     """
-    ((_, samples, places),) = _stretches(path, manifest, "")
-    return samples, places
+    parts = list(_stretches(path, manifest, ""))
+    return np.concatenate([samples for _, samples, _ in parts]), [place for _, _, places in parts for place in places]
 
 
 def read_examples(path: Path, manifest: Manifest, column: str = "") -> dict[str, Floats]:
@@ -65,7 +66,9 @@ def _stretches(path: Path, manifest: Manifest, column: str) -> Iterator[tuple[st
     if not path.is_file():
         raise InputError("a CSV file", "no such file" if not path.exists() else "a folder", str(path))
     wanted = {*names, column} if column else set(names)
-    rows = read_csv(path, name=path.name, text_columns=[column] if column else (), only_columns=wanted)
+    extra = names_of(manifest) if manifest.window is not None else ()
+    texts = [column, *extra] if column else extra
+    rows = read_csv(path, name=path.name, text_columns=texts, only_columns={*wanted, *extra})
     absent = [name for name in names if name not in rows.names]
     if absent or (column and column not in rows.text):
         missing = ", ".join(absent) or column
@@ -77,10 +80,11 @@ def _stretches(path: Path, manifest: Manifest, column: str) -> Iterator[tuple[st
         raise InputError("a number in every cell", "a missing or infinite one", f"{path.name} line {line}",
                          "Examples must be complete: remove such rows")  # fmt: skip
     labels = np.char.strip(rows.text[column]) if column else np.full(len(values), "")
-    starts = np.flatnonzero(np.concatenate([[True], labels[1:] != labels[:-1]]))
+    begins = {start for start, _ in stretches(columns_of(manifest), rows.text, len(values))}
+    starts = sorted({*begins, *(np.flatnonzero(labels[1:] != labels[:-1]) + 1).tolist()})
     whole = 0
     for start, end in zip(starts, [*starts[1:], len(values)], strict=True):
-        samples, at = _samples(values[start:end], manifest, begins=start == 0)
+        samples, at = _samples(values[start:end], manifest, begins=start in begins)
         whole += len(samples)
         yield str(labels[start]), samples, [f"line {rows.lines[start + k]}" for k in np.maximum(at, 0)]
     if not whole:

@@ -15,7 +15,7 @@ from edgewright.pipeline.budget import budgets
 from edgewright.pipeline.folder import new_run_folder
 from edgewright.pipeline.kept_trainings import kept_trainings, remove_stopped, stopped_run
 from edgewright.pipeline.listener import Listener
-from edgewright.pipeline.packaging import build_package
+from edgewright.pipeline.packaging import build_package, recording_columns
 from edgewright.pipeline.plan import resolve
 from edgewright.pipeline.provenance import config_hash, loader_text, write_record
 from edgewright.pipeline.store import save_fitted
@@ -245,6 +245,7 @@ def _package(subject: Subject, config: PipelineConfig, form: CompressForm, path:
             "result": result,
         },
         seed=config.seed,
+        recordings=recording_columns(config),
     )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edgewright.core.archive import from_npy
 from edgewright.core.csv.rows import read_csv
 from edgewright.core.package import Package
+from edgewright.core.recordings import names_of
 from edgewright.core.samples import to_samples
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
@@ -127,7 +128,8 @@ def _file(subject: Subject, data: str) -> Chosen:
             raise InputError(f"samples of shape (n, {', '.join(map(str, shape))})", f"shape {array.shape}", path.name)
         return Chosen(array, tuple(f"row {i}" for i in range(len(array))), f"samples of {path.name}")
     wanted = None if subject.manifest is None else [column.name for column in subject.manifest.columns]
-    rows = read_csv(path, name=path.name, only_columns=wanted)
+    extra = () if subject.manifest is None or wanted is None else names_of(subject.manifest)
+    rows = read_csv(path, name=path.name, only_columns=wanted and [*wanted, *extra], text_columns=extra)
     if subject.manifest is not None:
         samples = to_samples(rows, subject.manifest)
     elif rows.values.shape[1:] == shape:

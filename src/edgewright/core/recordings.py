@@ -1,0 +1,143 @@
+"""Where recordings, people and stretches without a gap begin in rows, by the columns that a package names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from itertools import pairwise
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.windows import Windower, cut
+from edgewright.schema.data import Floats
+from edgewright.schema.package import Manifest, RecordingColumns, WindowSpec
+
+Texts = Mapping[str, NDArray[np.str_]]
+# A step in time longer than this many usual steps is a gap that no window crosses; less is jitter or a lost row.
+GAP = 5.0
+# Steps that say what is usual.
+_STEPS = 1000
+
+
+def names_of(manifest: Manifest) -> tuple[str, ...]:
+    """Return the columns of people, recordings and times that a package names."""
+    return names_in(columns_of(manifest))
+
+
+def names_in(columns: RecordingColumns) -> tuple[str, ...]:
+    """Return the names of columns that there are."""
+    return tuple(name for name in (columns.group, columns.session, columns.time) if name)
+
+
+def columns_of(manifest: Manifest) -> RecordingColumns:
+    """Return the columns that a package names, none for an older one."""
+    return RecordingColumns() if manifest.recordings is msgspec.UNSET else manifest.recordings
+
+
+class Boundaries:
+    """Rows at which a recording, a person or a stretch without a gap begins, block by block.
+
+    Args:
+        columns: names of the columns that say so; a column that the rows do not have says nothing.
+    """
+
+    def __init__(self, columns: RecordingColumns) -> None:
+        self._columns = columns
+        self._last: dict[str, str] = {}
+        self._steps: NDArray[np.float64] = np.empty(0)
+        self._time = float("nan")
+
+    def starts(self, cells: Texts, rows: int) -> list[int]:
+        """Return the rows of a block that begin anew; the first of all rows is none of them."""
+        change = np.zeros(rows, np.bool_)
+        for name in (self._columns.group, self._columns.session):
+            if rows and name in cells:
+                before = np.array([self._last.get(name, cells[name][0])])
+                change |= cells[name] != np.concatenate([before, cells[name][:-1]])
+                self._last[name] = str(cells[name][-1])
+        if rows and self._columns.time in cells:
+            change |= self._gaps(cells[self._columns.time], change)
+        return [int(row) for row in np.flatnonzero(change)]
+
+    def _gaps(self, cells: NDArray[np.str_], change: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Where time jumps; nowhere while fewer than two steps are known, or where times are no numbers or dates."""
+        times = np.array([time_of(cell) for cell in cells.tolist()])
+        # A cell without a time takes the one before it: the step over it is not lost.
+        last = np.maximum.accumulate(np.where(np.isfinite(times), np.arange(len(times)), -1))
+        filled = np.where(last >= 0, times[last], self._time)
+        steps = np.diff(filled, prepend=self._time)
+        self._time = float(filled[-1])
+        known = steps[np.isfinite(times) & np.isfinite(steps) & ~change]
+        if len(self._steps) < _STEPS:
+            self._steps = np.concatenate([self._steps, known])[:_STEPS]
+        usual = float(np.median(self._steps)) if len(self._steps) > 1 else 0.0
+        return steps > GAP * usual if usual > 0 else np.zeros(len(cells), np.bool_)
+
+
+def time_of(cell: str) -> float:
+    """Return the number in a cell, or the seconds since 1970 of an ISO date; NaN for any other text."""
+    try:
+        return float(cell)
+    except ValueError:
+        try:
+            moment = datetime.fromisoformat(cell.strip())
+        except ValueError:
+            return float("nan")
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def stretches(columns: RecordingColumns, cells: Texts, rows: int) -> list[tuple[int, int]]:
+    """Return the first row and the end of each recording, person and stretch without a gap in rows."""
+    return list(pairwise([0, *Boundaries(columns).starts(cells, rows), rows]))
+
+
+def windows_of(
+    values: Floats, columns: RecordingColumns, window: WindowSpec, cells: Texts
+) -> tuple[Floats, list[tuple[int, int]]]:
+    """Return the windows of rows, shape (n, channels, samples); the first row of each, and that of its recording."""
+    windows: list[Floats] = [np.empty((0, values.shape[1], window.samples), np.float32)]
+    first: list[tuple[int, int]] = []
+    for begin, end in stretches(columns, cells, len(values)):
+        part, starts = cut(values[begin:end], window.samples, window.step, fill_start=window.fill_start)
+        windows.append(part)
+        first += [(begin + int(start), begin) for start in starts]
+    return (windows[1] if len(windows) == 2 else np.concatenate(windows)), first
+
+
+class RecordingWindower:
+    """Windows of a stream of rows that never span two recordings, people or sides of a gap.
+
+    Args:
+        manifest: of the package.
+        window: of the package.
+    """
+
+    def __init__(self, manifest: Manifest, window: WindowSpec) -> None:
+        self._window, self._channels = window, len(manifest.columns)
+        self._boundaries = Boundaries(columns_of(manifest))
+        self._rows = 0
+        self._begin(0)
+
+    def _begin(self, row: int) -> None:
+        spec = self._window
+        self._windower, self._origin, self._count = (
+            Windower(spec.samples, spec.step, self._channels, fill_start=spec.fill_start), row, 0
+        )  # fmt: skip
+
+    def push(self, values: Floats, cells: Texts) -> Iterator[tuple[Floats, int]]:
+        """Yield the windows that rows complete, and the row of all rows that each begins with, or ends with if filled.
+
+        Args:
+            values: shape (rows, channels).
+            cells: of the columns of `names_of`, those that there are.
+        """
+        starts = self._boundaries.starts(cells, len(values))
+        for begin, end in pairwise([0, *starts, len(values)]):
+            if begin in starts:
+                self._begin(self._rows + begin)
+            for window in self._windower.push(values[begin:end]):
+                yield window, self._origin + self._count * self._window.step
+                self._count += 1
+        self._rows += len(values)

@@ -1,0 +1,137 @@
+"""Windows of a package never span two recordings, people or sides of a gap, whatever reads the rows."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edgewright.core.csv.rows import read_csv
+from edgewright.core.neighbours.examples import read_examples, read_samples
+from edgewright.core.package import package_bytes, parse_package
+from edgewright.core.prediction_input import answer_rows
+from edgewright.core.predictor import Predictor
+from edgewright.core.recordings import Boundaries, names_of
+from edgewright.core.samples import to_samples
+from edgewright.core.windows import cut
+from edgewright.schema.package import Manifest, RecordingColumns
+from runtime_example import window_parts
+
+COLUMNS = RecordingColumns(group="who", session="take", time="t")
+# Rows of stretches: a person, two recordings of the next one, and a gap in the second.
+LENGTHS = (21, 9, 16, 7, 12)
+BEGINS = np.cumsum([0, *LENGTHS])
+
+
+def _predictor(columns: RecordingColumns | msgspec.UnsetType = COLUMNS) -> Predictor:
+    manifest, files = window_parts()
+    return Predictor(parse_package(package_bytes(msgspec.structs.replace(manifest, recordings=columns), files), "p"))
+
+
+def _table() -> dict[str, NDArray[np.str_]]:
+    values = np.random.default_rng(0).normal(size=(sum(LENGTHS), 2)).round(3)
+    places = np.repeat(np.arange(len(LENGTHS)), LENGTHS)
+    time = np.arange(len(values)) * 20 + np.where(places >= 3, 5000, 0)
+    table = {"who": np.array(["ann", "7", "7", "7", "8"])[places], "take": np.array(["1", "1", "2", "2", "2"])[places]}
+    return {**table, "t": time.astype(str), "x": values[:, 0].astype(str), "y": values[:, 1].astype(str)}
+
+
+def _csv(table: dict[str, NDArray[np.str_]]) -> str:
+    return "\n".join(",".join(row) for row in [list(table), *zip(*table.values(), strict=True)]) + "\n"
+
+
+def _expected(lengths: tuple[int, ...] = LENGTHS) -> tuple[NDArray[np.float32], list[int]]:
+    table = _table()
+    values = np.stack([table["x"], table["y"]], axis=1).astype(np.float32)
+    begins = np.cumsum([0, *lengths])
+    parts = [cut(values[a:b], 8, 4) for a, b in pairwise(begins.tolist())]
+    starts = [int(a + start) for a, (_, firsts) in zip(begins, parts, strict=False) for start in firsts]
+    return np.concatenate([windows for windows, _ in parts]), starts
+
+
+@pytest.mark.parametrize("columns", [COLUMNS, msgspec.UNSET])
+def test_windows_of_a_file_end_where_a_recording_a_person_or_a_stretch_ends(
+    columns: RecordingColumns | msgspec.UnsetType,
+) -> None:
+    predictor = _predictor(columns)
+    windows, starts = _expected() if columns is COLUMNS else _expected((sum(LENGTHS),))
+    expected = np.asarray(predictor.predict(windows).predictions, np.float64).tolist()
+    answers = list(answer_rows(predictor, io.StringIO(_csv(_table())), "rows"))
+    assert [(one["place"], one["prediction"]) for one in answers] == [
+        (f"row {start + 1}", value) for start, value in zip(starts, expected, strict=True)
+    ]
+
+
+def _frame(table: dict[str, NDArray[np.str_]], manifest: Manifest, path: Path) -> object:
+    return {name: cells if name in names_of(manifest) else cells.astype(float) for name, cells in table.items()}
+
+
+def _polars(table: dict[str, NDArray[np.str_]], manifest: Manifest, path: Path) -> object:
+    return pytest.importorskip("polars").read_csv(io.StringIO(_csv(table)))
+
+
+def _rows(table: dict[str, NDArray[np.str_]], manifest: Manifest, path: Path) -> object:
+    return read_csv(io.StringIO(_csv(table)), name="rows", text_columns=names_of(manifest))
+
+
+@pytest.mark.parametrize("made", [_frame, _polars, _rows])
+def test_tables_are_cut_as_files_are(
+    made: Callable[[dict[str, NDArray[np.str_]], Manifest, Path], object], tmp_path: Path
+) -> None:
+    manifest = _predictor().manifest
+    np.testing.assert_array_equal(to_samples(made(_table(), manifest, tmp_path), manifest), _expected()[0])
+
+
+def test_examples_are_cut_as_files_are(tmp_path: Path) -> None:
+    path, manifest = tmp_path / "rows.csv", _predictor().manifest
+    path.write_text(_csv(_table()))
+    windows, starts = _expected()
+    samples, places = read_samples(path, manifest)
+    np.testing.assert_array_equal(samples, windows)
+    assert places == [f"line {start + 2}" for start in starts]
+    label = np.full(sum(LENGTHS), "a")
+    path.write_text(_csv({**_table(), "label": label}))
+    np.testing.assert_array_equal(read_examples(path, manifest, "label")["a"], windows)
+
+
+def test_a_file_without_the_columns_is_one_recording() -> None:
+    table = {name: cells for name, cells in _table().items() if name in ("x", "y")}
+    answers = list(answer_rows(_predictor(), io.StringIO(_csv(table)), "rows"))
+    assert len(answers) == len(_expected((sum(LENGTHS),))[1])
+
+
+@pytest.mark.parametrize("block", [1, 2, 5, 64, 1000])
+def test_blocks_of_any_size_are_cut_alike(block: int) -> None:
+    table, boundaries, starts = _table(), Boundaries(COLUMNS), []
+    for at in range(0, sum(LENGTHS), block):
+        part = {name: cells[at : at + block] for name, cells in table.items()}
+        starts += [at + row for row in boundaries.starts(part, len(part["t"]))]
+    assert starts == BEGINS[1:-1].tolist()
+
+
+@pytest.mark.parametrize(
+    ("times", "starts"),
+    [
+        (["2026-01-01T00:00:00", "2026-01-01T00:00:01", "2026-01-01T00:00:02", "2026-01-01T01:00:00Z"], [3]),
+        (["0", "1", "2", "", "4", "5", "", "40"], [7]),
+        (["one", "two", "three", "four"], []),
+        (["5", "5", "5", "5"], []),
+        (["1"], []),
+        ([], []),
+    ],
+)
+def test_clocks_that_cannot_tell_say_nothing(times: list[str], starts: list[int]) -> None:
+    cells = {"t": np.array(times, np.str_)}
+    assert Boundaries(RecordingColumns(time="t")).starts(cells, len(times)) == starts
+
+
+def test_too_few_rows_of_any_recording_are_an_error() -> None:
+    table = {name: cells[18:26] for name, cells in _table().items()}
+    with pytest.raises(Exception, match="at least 8 rows, one window"):
+        list(answer_rows(_predictor(), io.StringIO(_csv(table)), "rows"))
