@@ -20,7 +20,10 @@ from edgewright.core.predictor import Predictor
 from edgewright.core.recordings import Boundaries, names_of
 from edgewright.core.samples import to_samples
 from edgewright.core.windows import cut
-from edgewright.schema.package import Manifest, RecordingColumns
+from edgewright.schema.data import DataSet, Recording
+from edgewright.schema.package import Manifest, RecordingColumns, WindowSpec
+from edgewright.workflows.detection.rows import watched_of
+from edgewright.workflows.scoring.rows import ScoreRequest, read_labelled
 from runtime_example import window_parts
 
 COLUMNS = RecordingColumns(group="who", session="take", time="t")
@@ -98,6 +101,27 @@ def test_examples_are_cut_as_files_are(tmp_path: Path) -> None:
     label = np.full(sum(LENGTHS), "a")
     path.write_text(_csv({**_table(), "label": label}))
     np.testing.assert_array_equal(read_examples(path, manifest, "label")["a"], windows)
+
+
+@pytest.mark.parametrize("columns", [COLUMNS, msgspec.UNSET])
+def test_score_reads_the_columns_that_the_package_names(
+    columns: RecordingColumns | msgspec.UnsetType, tmp_path: Path
+) -> None:
+    path, manifest = tmp_path / "rows.csv", _predictor(columns).manifest
+    path.write_text(_csv({**_table(), "label": np.arange(sum(LENGTHS)).astype(str)}))
+    dataset = read_labelled(manifest, None, ScoreRequest(data=str(path), target="label"), tmp_path)
+    groups = dataset.recordings[0].groups
+    assert (groups is None) == (columns is msgspec.UNSET)
+    assert groups is None or set(groups.tolist()) == {"ann", "7", "8"}
+
+
+def test_windows_of_a_detector_stay_within_a_person_and_a_recording() -> None:
+    table = _table()
+    values = np.stack([table["x"], table["y"]], axis=1).astype(np.float32)
+    one = Recording(name="r", values=values, groups=table["who"], sessions=table["take"], time=table["t"].astype(float))
+    dataset = DataSet(name="d", columns=_predictor().manifest.columns, recordings=(one,), rate=0.05)
+    watched = watched_of(dataset, WindowSpec(samples=8, step=4, rate=0.05))
+    assert sum(len(stretch.values) for stretch in watched.stretches) == len(_expected()[0])
 
 
 def test_a_file_without_the_columns_is_one_recording() -> None:

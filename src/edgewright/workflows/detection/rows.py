@@ -173,7 +173,8 @@ def watched_of(
                          "Set the normal label with --normal LABEL")  # fmt: skip
     stretches = taken
     if window is not None:
-        stretches = [_windowed(s, window) for t in taken for s in _without_gaps(t, dataset.rate)]
+        parts = zip(taken, dataset.recordings, strict=True)
+        stretches = [_windowed(part, window) for whole, one in parts for part in _apart(whole, one, dataset.rate)]
     if not sum(len(s.values) for s in stretches):
         longest = max((len(s.values) for s in taken), default=0)
         if window is None or not longest:
@@ -249,10 +250,15 @@ def _origin(data: str, name: str, time: str, unit: TimeUnit) -> float:
     return read_clock(first.text[time][:1], column=time, unit=unit, place=lambda row: path.name).origin
 
 
-def _without_gaps(stretch: Stretch, rate: float | None) -> list[Stretch]:
-    """Return parts of a stretch that no jump in time divides, as `Watch` begins its windows anew after one."""
-    jumps = np.flatnonzero(np.diff(stretch.time) > GAP / rate) + 1 if rate else np.zeros(0, np.int64)
-    return [stretch.part(int(a), int(b)) for a, b in pairwise([0, *jumps, len(stretch.values)])]
+def _apart(stretch: Stretch, recording: Recording, rate: float | None) -> list[Stretch]:
+    """Return parts of one session and person without a jump in time: `Watch` begins its windows anew after one."""
+    change = np.zeros(max(0, len(stretch.values) - 1), np.bool_)
+    if rate:
+        change |= np.diff(stretch.time) > GAP / rate
+    for names in (recording.sessions, recording.groups):
+        if names is not None:
+            change |= names[1:] != names[:-1]
+    return [stretch.part(int(a), int(b)) for a, b in pairwise([0, *(np.flatnonzero(change) + 1), len(stretch.values)])]
 
 
 def _windowed(stretch: Stretch, window: WindowSpec) -> Stretch:

@@ -14,6 +14,7 @@ import polars as pl
 from edgewright.core.catalogue import listing
 from edgewright.core.categories import MARK, text_inputs
 from edgewright.core.objects import MAPPED
+from edgewright.core.recordings import columns_of
 from edgewright.data import public
 from edgewright.data.headers import read_columns
 from edgewright.data.load import find_kind, guess, load_data
@@ -274,12 +275,13 @@ def _named(
         InputError: a column of the package that is not there, or no labels.
         UnknownNameError: a column that was asked for by name.
     """
-    own = {key: str(mine.get(key, "")) for key in _PARTS}
+    named = columns_of(manifest)
+    own = {"group": named.group, "session": named.session, **{key: str(mine[key]) for key in _PARTS if key in mine}}
     if header is None:
         kept = {key: mine[key] for key in ("columns", "ignore", "categories") if key in mine}
         return {
             **kept,
-            **{key: value for key in _PARTS if key in keys and (value := getattr(request, key) or own[key])},
+            **{key: value for key in _PARTS if key in keys and (value := getattr(request, key) or own.get(key, ""))},
         }
     made: dict[str, object] = {}
     for key in _PARTS:
