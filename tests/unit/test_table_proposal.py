@@ -9,7 +9,7 @@ import pytest
 from cli_runner import Cli
 from edgewright.data.load import load_data
 from edgewright.data.table_proposal import ProposedTable, propose_table
-from edgewright.schema.errors import UnknownNameError
+from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.workflows.own_data.proposal import OwnDataRequest, look
 from odd_files.judge import odd_file
 from odd_files.readers import COMMANDS, Reading, reading_of
@@ -83,3 +83,9 @@ def test_a_clock_of_two_meanings_is_a_question_that_an_option_answers(
     dataset = reading_of(command, file, monkeypatch).dataset
     assert dataset is not None
     assert dataset.rate == 100.0
+
+
+def test_recordings_of_two_rates_in_one_file_are_refused_by_name(tmp_path: Path) -> None:
+    file = odd_file("two_rates", 0, tmp_path)
+    with pytest.raises(InputError, match="one sampling rate, got 50 Hz and 100 Hz - at r0 and r1"):
+        look(OwnDataRequest(path=str(file.path)))

@@ -25,6 +25,10 @@ from edgewright.schema.errors import InputError, UnknownNameError
 _BRACKETS = re.compile(r"[\[(]\s*([^\])]{1,16}?)\s*[\])]\s*$")
 
 
+# Sessions of one file whose rates differ by more have other sensors or settings; so many are looked at.
+_OTHER_RATE, _LOOKED_AT = 0.5, 200
+
+
 class TableConfig(SchemaConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Configuration of a table of rows.
 
@@ -245,6 +249,8 @@ def data_set(
         raise InputError("a label in at least one row", "an all-missing target", f"{name}, column {target_name}")
     rate = config.rate
     if rate is None:
+        for recording in recordings:
+            common_rate(_session_rates(recording), _OTHER_RATE)
         rate = tidy_rate(common_rate([(r.name, rate_of(r.time) if r.time is not None else None) for r in recordings]))
     return DataSet(
         name=Path(name).name.split(".")[0] or name,
@@ -255,6 +261,14 @@ def data_set(
         group_name=group_name or config.group,
         origin=config.path,
     )
+
+
+def _session_rates(recording: Recording) -> list[tuple[str, float | None]]:
+    """Return the rate of each session of a recording that has several."""
+    names, times = recording.sessions, recording.time
+    if names is None or times is None:
+        return []
+    return [(str(name), rate_of(times[names == name])) for name in np.unique(names)[:_LOOKED_AT]]
 
 
 def _holds(recordings: Sequence[Recording], index: int) -> bool:
