@@ -172,6 +172,17 @@ def test_a_person_overrules_names_and_a_wrong_name_is_an_error() -> None:
         assign_roles(columns, {"target": "lable"})
 
 
+@pytest.mark.parametrize("name", ["Unnamed: 0", "index", "row_no", "Zeile"])
+def test_row_numbers_that_were_mixed_or_drawn_are_no_readings(name: str) -> None:
+    mixed, reading = np.random.default_rng(0).permutation(300), [f"{i % 7}.5" for i in range(300)]
+    for numbers in (mixed, 1000 + 3 * np.arange(300)):
+        columns = {name: list(map(str, numbers)), "v": reading, "label": ["a", "b"] * 150}
+        found = roles(**columns)
+        assert (found.readings, found.ignored) == (("v",), {name: "a different number in every row"})
+    several = {name: [str(i % 20) for i in range(300)], "v": reading, "label": ["a", "b"] * 150}
+    assert name in roles(**several).readings
+
+
 def test_a_column_with_one_person_is_no_group() -> None:
     found = roles(person=["anna"], v=READING, label=["x", "y"])
     assert (found.group, found.ignored) == ("", {"person": "always anna"})

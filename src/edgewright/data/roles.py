@@ -86,6 +86,10 @@ _CLOCKS = ("t", "tick", "ticks", "elapsed", "uptime", "clock", "time_of_day")
 _COUNTING = 0.4
 # Fewer rows may rise by chance.
 _FEWEST_COUNTED = 20
+# Names of row numbers, those of rows that were mixed or drawn from a larger table, too.
+_NUMBERS_ROWS = re.compile(
+    r"unnamed: \d+|index|idx|#|(row|line)([ _]?(index|number|num|nr|no)?)|zeile|fila|ligne|riga|lfd[. _]*nr\.?"
+)
 # End of a name whose numbers name things: their order says nothing. Few of them may be kinds.
 _NAMES_THINGS = re.compile(r"(^|_)(id|uid|uuid|guid)$")
 
@@ -388,7 +392,7 @@ def no_reading(name: str, columns: Mapping[str, Labels]) -> str:
     if _is_numbering(cells):
         if _counts_rows(cells):
             return "counts the rows"
-        if IDENTIFIER.search(lower_name(name)):
+        if IDENTIFIER.search(lower_name(name)) or _NUMBERS_ROWS.fullmatch(name.strip().lower()):
             return "a different number in every row"
     lower = lower_name(name)
     if len(known) > MOST_CLASSES and _NAMES_THINGS.search(lower) and _are_whole(cells):
