@@ -20,6 +20,8 @@ from edgewright.core.predictor import Predictor
 from edgewright.core.recordings import Boundaries, names_of
 from edgewright.core.samples import to_samples
 from edgewright.core.windows import cut
+from edgewright.data.samples import cut as cut_as_in_training
+from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.package import Manifest, RecordingColumns, WindowSpec
 from edgewright.workflows.detection.rows import watched_of
@@ -101,6 +103,26 @@ def test_examples_are_cut_as_files_are(tmp_path: Path) -> None:
     label = np.full(sum(LENGTHS), "a")
     path.write_text(_csv({**_table(), "label": label}))
     np.testing.assert_array_equal(read_examples(path, manifest, "label")["a"], windows)
+
+
+def test_recordings_that_are_shorter_than_a_padded_window_are_answered_as_in_training(tmp_path: Path) -> None:
+    predictor = _predictor()
+    assert predictor.manifest.window is not None
+    window = msgspec.structs.replace(predictor.manifest.window, pad=True)
+    manifest = msgspec.structs.replace(predictor.manifest, window=window)
+    predictor = Predictor(parse_package(package_bytes(manifest, window_parts()[1]), "p"))
+    table = _table()
+    values = np.stack([table["x"], table["y"]], axis=1).astype(np.float32)
+    recordings = tuple(
+        Recording(name=f"r{a}", values=values[a:b], target=np.full(b - a, float(a % 2)))
+        for a, b in pairwise(BEGINS.tolist())
+    )
+    dataset = DataSet(name="d", columns=manifest.columns, recordings=recordings, target_name="level")
+    expected = cut_as_in_training(dataset, WindowConfig(samples=8, step=4, pad=True)).X
+    assert len(expected) == len(_expected()[0]) + 1
+    np.testing.assert_array_equal(to_samples(_rows(table, manifest, tmp_path), manifest), expected)
+    answers = list(answer_rows(predictor, io.StringIO(_csv(table)), "rows"))
+    assert [one["prediction"] for one in answers] == predictor.predict(expected).predictions.tolist()  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("columns", [COLUMNS, msgspec.UNSET])

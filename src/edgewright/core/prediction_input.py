@@ -100,6 +100,8 @@ def _windows(
         windows = list(windower.push(_columns(chunk, wanted, name), chunk.text))
         if windows:
             yield np.stack([window for window, _ in windows]), [f"row {row + 1}" for _, row in windows]
+    for window, row in windower.finish():
+        yield window[None], [f"row {row + 1}"]
 
 
 def _columns(chunk: Rows, wanted: list[str], name: str) -> NDArray[np.float32]:

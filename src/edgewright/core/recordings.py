@@ -99,11 +99,19 @@ def windows_of(
     """Return the windows of rows, shape (n, channels, samples); the first row of each, and that of its recording."""
     windows: list[Floats] = [np.empty((0, values.shape[1], window.samples), np.float32)]
     first: list[tuple[int, int]] = []
+    pad = window.pad and not window.fill_start and bool(names_in(columns))
     for begin, end in stretches(columns, cells, len(values)):
-        part, starts = cut(values[begin:end], window.samples, window.step, fill_start=window.fill_start)
+        rows = padded(values[begin:end], window.samples) if pad and end > begin else values[begin:end]
+        part, starts = cut(rows, window.samples, window.step, fill_start=window.fill_start)
         windows.append(part)
         first += [(begin + int(start), begin) for start in starts]
     return (windows[1] if len(windows) == 2 else np.concatenate(windows)), first
+
+
+def padded(rows: Floats, samples: int) -> Floats:
+    """Return the rows of a recording, zeros behind one that is shorter than a window, as in training."""
+    missing = max(0, samples - len(rows))
+    return np.concatenate([rows, np.zeros((missing, rows.shape[1]), np.float32)]) if missing else rows
 
 
 class RecordingWindower:
@@ -116,7 +124,9 @@ class RecordingWindower:
 
     def __init__(self, manifest: Manifest, window: WindowSpec) -> None:
         self._window, self._channels = window, len(manifest.columns)
-        self._boundaries = Boundaries(columns_of(manifest))
+        columns = columns_of(manifest)
+        self._boundaries = Boundaries(columns)
+        self._pad = window.pad and not window.fill_start and bool(names_in(columns))
         self._rows = 0
         self._begin(0)
 
@@ -136,8 +146,15 @@ class RecordingWindower:
         starts = self._boundaries.starts(cells, len(values))
         for begin, end in pairwise([0, *starts, len(values)]):
             if begin in starts:
+                yield from self.finish()
                 self._begin(self._rows + begin)
             for window in self._windower.push(values[begin:end]):
                 yield window, self._origin + self._count * self._window.step
                 self._count += 1
         self._rows += len(values)
+
+    def finish(self) -> Iterator[tuple[Floats, int]]:
+        """Yield the window of a recording that ends before its first window does, where windows are padded."""
+        rest = self._windower.rest
+        if self._pad and not self._count and len(rest):
+            yield np.ascontiguousarray(padded(rest, self._window.samples).T), self._origin

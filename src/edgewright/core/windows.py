@@ -62,6 +62,11 @@ class Windower:
         self._skip = 0
         self.next_start = 1 - samples if fill_start else 0
 
+    @property
+    def rest(self) -> NDArray[np.float32]:
+        """Rows that have filled no window yet."""
+        return self._held
+
     def push(self, rows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Take rows, shape (n, channels) or one row (channels,); give the windows they complete.
 
