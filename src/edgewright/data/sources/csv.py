@@ -26,7 +26,19 @@ from edgewright.data.tabular import (
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.errors import InputError
 
-SUFFIXES = (".csv", ".csv.gz", ".csv.xz", ".tsv", ".tsv.gz", ".tab", ".dat", ".txt", ".txt.gz", *formats())
+# An .npz file may hold windows, which another source reads; where it is a table it is read here.
+SUFFIXES = (
+    ".csv",
+    ".csv.gz",
+    ".csv.xz",
+    ".tsv",
+    ".tsv.gz",
+    ".tab",
+    ".dat",
+    ".txt",
+    ".txt.gz",
+    *sorted(formats().keys() - {".npz"}),
+)
 
 _DATE = re.compile(r"^'\d{4}-\d\d-\d\d")
 

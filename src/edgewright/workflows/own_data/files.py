@@ -15,4 +15,4 @@ def is_own_data(name: str) -> bool:
     place = Path(name)
     if name in shipped() or place.suffix == ".toml":
         return False
-    return place.is_dir() or place.name.lower().endswith((*_ENDINGS, ".wav", ".zip"))
+    return place.is_dir() or place.name.lower().endswith((*_ENDINGS, ".wav", ".npz", ".zip"))
