@@ -87,8 +87,12 @@ CASES: dict[str, tuple[Callable[[Path], None], tuple[str, ...], tuple[str, ...]]
         (),
         ("expected 3 cells, got 2 - at bad.csv line 32",),
     ),
-    "not text": (raw(b"a,b,label\n\xff\xfe,1,on\n"), (), ("expected UTF-8 text, got the byte 0xff", "bad.csv line 2")),
-    "a column named twice": (csv(rows(), header="a,a,label"), (), ("'a'", "bad.csv line 1")),
+    "not text": (
+        raw(b"a,b,label\n\x81\xfe,1,on\n"),
+        (),
+        ("expected text in UTF-8, UTF-16 or cp1252", "bad.csv line 2"),
+    ),
+    "two units in a column": (raw(b"a,b,label\n20 C,1,on\n70 F,1,off\n"), (), ("got C and F", "bad.csv, column a")),
     "zero bytes": (raw(bytes(64)), (), ("bad.csv",)),
 }
 
