@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from edgewright.data.clock import read_clock
 from edgewright.data.clock_units import choose_unit, unit_in_name
+from edgewright.data.load import load_data
+from edgewright.data.small_tables import SAMPLES
+from edgewright.data.table_file import write_table_file
 from edgewright.schema.errors import InputError
+from edgewright.workflows.own_data.proposal import OwnDataRequest, look
 
 MOTION, ROOM, UNKNOWN = ("acc_x", "acc_y", "acc_z"), ("temperature", "humidity"), ("a", "b")
 
@@ -32,6 +38,9 @@ def test_names_say_units(name: str, unit: str) -> None:
         (20_000, MOTION, ("us",)),
         (1e7, MOTION, ("ns",)),
         (0.02, MOTION, ("s",)),
+        (1, MOTION, ("s", "ms")),
+        (1, (*MOTION, *ROOM), ("s",)),
+        (60, (*MOTION, *ROOM), ("s",)),
         (10, ROOM, ("s",)),
         (300, ROOM, ("s",)),
         (1, UNKNOWN, ("s",)),
@@ -70,3 +79,10 @@ def test_days_of_a_spreadsheet_are_days() -> None:
 def test_a_counter_that_wraps_goes_on_and_one_that_begins_again_does_not() -> None:
     assert seconds("65500", "65520", "4", "24", column="t_ms") == [0.0, 0.02, 0.04, 0.06]
     assert seconds("0", "20", "40", "0", "20", column="t_ms") == [0.0, 0.02, 0.04, 0.0, 0.02]
+
+
+@pytest.mark.parametrize(("name", "rate"), [("motion", 1.0), ("machine", 1 / 60), ("room", 1 / 600)])
+def test_samples_keep_the_rate_that_they_are_made_with(name: str, rate: float, tmp_path: Path) -> None:
+    path = tmp_path / f"{name}.csv"
+    write_table_file(load_data(SAMPLES[name], seed=0), path)
+    assert look(OwnDataRequest(path=str(path))).dataset.rate == pytest.approx(rate)

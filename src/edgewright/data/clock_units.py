@@ -97,13 +97,15 @@ def choose_unit(numbers: NDArray[np.float64], name: str, others: Iterable[str]) 
     if unit_in_name(name) or usual == "d" or (largest > _MAGNITUDES[-1][0] and _is_epoch(largest)) or step < 1:
         return UnitChoice(usual, step=step)
     low, high = _range_of(others)
-    fit = [unit for unit in ("s", "ms", "us", "ns") if low <= 1 / (step * SCALE[unit]) <= high]
+    # Who counts from row to row in ones counts seconds or rows; finer units stand in larger steps.
+    anything = (low, high) == _ANY_HZ
+    least = {"s": 0.0, "ms": 1.5, "us": 1e3 if anything else 1.5, "ns": 1e6 if anything else 1.5}
+    fit = [u for u in least if low <= 1 / (step * SCALE[u]) <= high and step >= least[u]]
     fit = [unit for unit in fit if unit != "s" or _is_usual(step)]
-    if (low, high) == _ANY_HZ:
-        # Who counts from row to row in ones counts seconds or rows; finer units stand in large steps only.
-        fit = [unit for unit in fit if {"s": True, "ms": step > 1, "us": step >= 1e3, "ns": step >= 1e6}[unit]]
-        if "s" in fit and step % 60 == 0 and 1000 % step:  # whole minutes, and no whole number of rows in a second
-            fit = ["s"]
+    if "s" in fit and step % 60 == 0 and 1000 % step:  # whole minutes, and no whole number of rows in a second
+        fit = ["s"]
+    if not fit and step == 1 and low > 1:
+        fit = ["s", "ms"]  # too slow in one and in steps that nobody writes in the other
     if not fit:
         return UnitChoice(usual, step=step)
     return UnitChoice(fit[0], tuple(fit[1:]), step)
@@ -149,8 +151,9 @@ def _is_usual(step: float) -> bool:
 def _range_of(names: Iterable[str]) -> tuple[float, float]:
     """Return rows a second that are plausible for what is measured."""
     kinds = set(kinds_of(tuple(Column(name=name) for name in names)))
-    if SIGNAL in kinds:
-        return _SIGNAL_HZ
-    if kinds & {ACCELERATION, ROTATION}:
-        return _MOTION_HZ
-    return _SLOW_HZ if kinds & {TEMPERATURE, PRESSURE} else _ANY_HZ
+    slow, fast = kinds & {TEMPERATURE, PRESSURE}, kinds & {SIGNAL, ACCELERATION, ROTATION}
+    if not fast:
+        return _SLOW_HZ if slow else _ANY_HZ
+    low, high = _SIGNAL_HZ if SIGNAL in kinds else _MOTION_HZ
+    # Beside what changes slowly they may be means of a minute.
+    return _SLOW_HZ[0] if slow else low, high
