@@ -95,12 +95,13 @@ def shown(as_json: bool) -> Listener:
 
 
 @contextmanager
-def says_what_is_kept(parent: Path, name: str) -> Iterator[None]:
+def says_what_is_kept(parent: Path, name: str, *, steps: bool = False) -> Iterator[None]:
     """Let Ctrl-C in a block say how to go on, where something is kept.
 
     Args:
         parent: folder of runs.
         name: of the run.
+        steps: whether it is a job, which keeps steps; a run keeps what was trained.
 
     Raises:
         KeyboardInterrupt: as it came, with these words.
@@ -108,12 +109,12 @@ def says_what_is_kept(parent: Path, name: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        from edgewright.pipeline.stopped_work import FINISHED_EPOCHS, stopped_folders
+        from edgewright.pipeline.stopped_work import FINISHED_EPOCHS, FINISHED_STEPS, stopped_folders
 
-        if not stopped_folders(parent, name, FINISHED_EPOCHS):
+        if not stopped_folders(parent, name, FINISHED_STEPS if steps else FINISHED_EPOCHS):
             raise
-        go_on = command_line(resume=True)
-        raise KeyboardInterrupt(f"what was trained is kept. Go on with: {go_on}") from None
+        kept = "the finished steps are" if steps else "what was trained is"
+        raise KeyboardInterrupt(f"{kept} kept. Go on with: {command_line(resume=True)}") from None
 
 
 def run_and_show(

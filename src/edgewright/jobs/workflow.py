@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.pipeline.duration_estimate import tell_ahead
 from edgewright.pipeline.folder import new_run_folder
 from edgewright.pipeline.listener import Listener
-from edgewright.pipeline.stopped_work import FINISHED_STEPS, held, stopped_folders
+from edgewright.pipeline.stopped_work import FINISHED_STEPS, held, last_stopped, remove_stopped
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.job import JobRecord, JobSpec, StepRecord
 from edgewright.schema.trace_flow import encode_record
@@ -59,17 +58,9 @@ def run_job(
     spec = read_job(folder)
     steps = _steps(spec, folder)
     tell_ahead(listener.ahead, f"The job {folder.name}", spec.minutes * 60)
-    stopped = (stopped_folders(out, folder.name, FINISHED_STEPS) if resume else [])[-1:]
-    if resume and not stopped:
-        raise InputError(
-            "a job that was stopped behind a finished step", "none", f"{folder.name} in {out}", "Leave out --resume"
-        )
-    with (
-        new_run_folder(out, folder.name, force=force, stopped=next(iter(stopped), None)) as made,
-        held(made.work) as mine,
-    ):
-        if not mine:
-            raise InputError("a job that nobody goes on with", "one that another process does", str(made.work))
+    expected = "a job that was stopped behind a finished step"
+    stopped = last_stopped(out, folder.name, FINISHED_STEPS, expected) if resume else None
+    with new_run_folder(out, folder.name, force=force, stopped=stopped) as made, held(made.work, "job"):
         work = Work(folder, made.work, data, listener)
         finished = FinishedSteps(work)
         records = finished.take() if stopped else []
@@ -98,8 +89,7 @@ def run_job(
         write_atomic(made.work / RECORD, encode_record(whole))
         write_atomic(made.work / PAGE, job_page(whole).encode())
         write_atomic(made.work / DECISION, decision_text(whole).encode())
-    for path in stopped_folders(out, folder.name, FINISHED_STEPS):
-        shutil.rmtree(path, ignore_errors=True)
+    remove_stopped(out, folder.name, FINISHED_STEPS)
     return JobResult(made.final, whole)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.recordings import GAP
 from edgewright.monitor.detector_file import DetectorFile
 from edgewright.monitor.detectors import kind
 from edgewright.schema.data import Floats
@@ -17,8 +18,6 @@ from edgewright.schema.errors import InputError
 
 # What stands for a channel of a window, in this order.
 FEATURES = ("mean", "deviation", "step", "range")
-# A step in time longer than this many usual steps is a gap that no window crosses.
-GAP = 5.0
 # Rows of which a pause may be a share.
 MOST_SEEN = 20_000
 # What NumPy and the detectors raise for arrays that do not go together: a forged file must not end in a traceback.

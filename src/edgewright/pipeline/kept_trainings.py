@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from edgewright.core.files import write_atomic
-from edgewright.pipeline.stopped_work import FINISHED_EPOCHS, KEPT, TRAININGS, held, stopped_folders
+from edgewright.pipeline.stopped_work import FINISHED_EPOCHS, KEPT, TRAININGS, held, last_stopped
 from edgewright.schema.errors import InputError
 from edgewright.training.kept_epochs import keeping
 
@@ -21,10 +21,7 @@ def stopped_run(parent: Path, name: str) -> Path:
     Raises:
         InputError: none was.
     """
-    found = stopped_folders(parent, name, FINISHED_EPOCHS)
-    if not found:
-        raise InputError("a run that was stopped while it trained", "none", f"{name} in {parent}", "Leave out --resume")
-    return found[-1]
+    return last_stopped(parent, name, FINISHED_EPOCHS, "a run that was stopped while it trained")
 
 
 @contextmanager
@@ -46,16 +43,8 @@ def kept_trainings(work: Path, of: str, *, resumed: bool) -> Iterator[None]:
             "Leave out --resume to begin again",
         )  # fmt: skip
     (work / TRAININGS).mkdir(exist_ok=True)
-    with held(work) as mine, keeping(work / TRAININGS, lambda: mark.exists() or write_atomic(mark, made_of.encode())):
-        if not mine:
-            raise InputError("a run that nobody goes on with", "one that another process does", str(work))
+    with held(work), keeping(work / TRAININGS, lambda: mark.exists() or write_atomic(mark, made_of.encode())):
         for path in work.iterdir() if resumed else ():
             if path.name not in KEPT:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         yield
-
-
-def remove_stopped(parent: Path, name: str) -> None:
-    """Remove what stopped runs of a name have kept, once one of them is whole."""
-    for path in stopped_folders(parent, name, FINISHED_EPOCHS):
-        shutil.rmtree(path, ignore_errors=True)

@@ -25,7 +25,7 @@ from edgewright.pipeline.evaluate import Crossed
 from edgewright.pipeline.fitting import Flow, fit_stages
 from edgewright.pipeline.folder import new_run_folder
 from edgewright.pipeline.job import Job
-from edgewright.pipeline.kept_trainings import kept_trainings, remove_stopped, stopped_run
+from edgewright.pipeline.kept_trainings import kept_trainings, stopped_run
 from edgewright.pipeline.leakage_inflation import inflation
 from edgewright.pipeline.learning import judge, learn, training_record
 from edgewright.pipeline.leave_one_out import leave_one_out
@@ -37,6 +37,7 @@ from edgewright.pipeline.plan import Plan, resolve
 from edgewright.pipeline.provenance import config_hash, provenance
 from edgewright.pipeline.refit import Fit
 from edgewright.pipeline.scaling import scale, scaling_s
+from edgewright.pipeline.stopped_work import FINISHED_EPOCHS, remove_stopped
 from edgewright.pipeline.whole_graph import limit_of
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import CheckFailedError, InputError, located
@@ -151,12 +152,7 @@ def run_pipeline(
         _refuse_leaks(job, material)
         job.card(material.card)
         began = time.perf_counter()
-        with job.listener.doing("Fitting stages"):
-            flow = fit_stages(
-                material.samples, material.fitted_on, plan.stages, material.task, config.seed, material.extra, job.card,
-                material.sides.train,
-            )  # fmt: skip
-        _check_layers(plan, material.task, flow)
+        flow = _fitted(job, material)
         material = answerable(job, material, flow)
         fit_s, scaling = time.perf_counter() - began, _grow(job, flow, data)
         began = time.perf_counter()
@@ -198,12 +194,24 @@ def run_pipeline(
         )
         write_trace(trace, folder / "trace.json")
         job.listener.insight(trace.insight)
-    remove_stopped(Path(out), config.name)
+    remove_stopped(Path(out), config.name, FINISHED_EPOCHS)
     # The run stands by now: whatever becomes of its page, `edgewright show` makes it anew.
     page = leave_page(trace, location.final)
     job.listener.finish(trace, location.final)
     package = None if deployed.refused else location.final / deployed.package.name
     return RunResult(location.final, trace, package, deployed.refused, page)
+
+
+def _fitted(job: Job, material: Material) -> Flow:
+    """Return the samples behind the fitted stages, as the layers of the plan take them."""
+    plan = job.plan
+    with job.listener.doing("Fitting stages"):
+        flow = fit_stages(
+            material.samples, material.fitted_on, plan.stages, material.task, job.config.seed, material.extra, job.card,
+            material.sides.train,
+        )  # fmt: skip
+    _check_layers(plan, material.task, flow)
+    return flow
 
 
 def _refuse_leaks(job: Job, material: Material) -> None:

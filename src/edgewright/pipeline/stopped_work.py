@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from edgewright.schema.errors import InputError
+
 try:
     import fcntl
 except ImportError:  # a system without it: nothing keeps two processes apart
@@ -34,6 +36,24 @@ def stopped_folders(parent: Path, name: str, finished: str) -> list[Path]:
     return sorted(found, key=lambda path: (path / finished).stat().st_mtime_ns)
 
 
+def last_stopped(parent: Path, name: str, finished: str, expected: str) -> Path:
+    """Return the newest of `stopped_folders`.
+
+    Raises:
+        InputError: there is none; `expected` says what there should be.
+    """
+    found = stopped_folders(parent, name, finished)
+    if not found:
+        raise InputError(expected, "none", f"{name} in {parent}", "Leave out --resume")
+    return found[-1]
+
+
+def remove_stopped(parent: Path, name: str, finished: str) -> None:
+    """Remove what stopped work of a name has kept, once one of that name is whole."""
+    for path in stopped_folders(parent, name, finished):
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def keeps(work: Path) -> bool:
     """Return whether something is finished in a folder of work."""
     return any((work / name).is_file() for name in (FINISHED_STEPS, FINISHED_EPOCHS))
@@ -49,8 +69,32 @@ def work_folders(parent: Path, name: str) -> Iterator[tuple[Path, int]]:
 
 
 @contextmanager
-def held(work: Path) -> Iterator[bool]:
-    """Keep others from going on with a folder of work; false where somebody does."""
+def held(work: Path, what: str = "run") -> Iterator[None]:
+    """Keep others from going on with a folder of work.
+
+    Args:
+        work: the folder.
+        what: 'run' or 'job', for the error.
+
+    Raises:
+        InputError: somebody does.
+    """
+    with _locked(work) as mine:
+        if not mine:
+            raise InputError(f"a {what} that nobody goes on with", "one that another process does", str(work))
+        yield
+
+
+def finish(work: Path) -> None:
+    """Remove what only stopped work needs, before the folder gets its name."""
+    shutil.rmtree(work / TRAININGS, ignore_errors=True)
+    for name in KEPT:
+        (work / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(work: Path) -> Iterator[bool]:
+    """Lock a folder of work; false where somebody has."""
     with (work / _LOCK).open("ab") as file:
         try:
             if fcntl is not None:
@@ -61,13 +105,6 @@ def held(work: Path) -> Iterator[bool]:
             yield True
 
 
-def finish(work: Path) -> None:
-    """Remove what only stopped work needs, before the folder gets its name."""
-    shutil.rmtree(work / TRAININGS, ignore_errors=True)
-    for name in KEPT:
-        (work / name).unlink(missing_ok=True)
-
-
 def _busy(work: Path) -> bool:
-    with held(work) as mine:
+    with _locked(work) as mine:
         return not mine

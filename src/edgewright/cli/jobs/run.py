@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import argument, command_line, declare, option
+from edgewright.cli.options import argument, declare, option
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import CheckFailedError, InputError
 
@@ -30,22 +30,16 @@ def command(
     """
     with loading():
         from edgewright.cli.lessons import show_blocks
-        from edgewright.cli.listeners import Terminal, working
+        from edgewright.cli.listeners import Terminal, says_what_is_kept, working
         from edgewright.jobs.catalogue import job_folder
         from edgewright.jobs.workflow import PAGE, run_job
-        from edgewright.pipeline.stopped_work import FINISHED_STEPS, stopped_folders
         from edgewright.trace.job_view import job_blocks
 
     if data is not None and not data.exists():
         raise InputError("a folder of data", "nothing there", str(data))
     folder = job_folder(name)
-    try:
+    with says_what_is_kept(out, folder.name, steps=True):
         result = run_job(folder, data=data, out=out, force=force, resume=resume, listener=working(as_json))
-    except KeyboardInterrupt:
-        if not stopped_folders(out, folder.name, FINISHED_STEPS):
-            raise
-        go_on = command_line(resume=True)
-        raise KeyboardInterrupt(f"the finished steps are kept. Go on with: {go_on}") from None
     if as_json:
         print_json(result.record)
     else:

@@ -142,9 +142,9 @@ class _Text:
 
     def _utf8(self, data: bytes, line: int) -> bytes:
         at = 0
-        for encoding in [self._encoding] if self._encoding == WINDOWS else ["utf-8", WINDOWS]:
-            if encoding == WINDOWS and self._encoding not in ("", WINDOWS):
-                break
+        # Text from UTF-16 is UTF-8 by now.
+        own = WINDOWS if self._encoding == WINDOWS else "utf-8"
+        for encoding in (own,) if self._encoding else (own, WINDOWS):
             try:
                 text = data.decode(encoding)
             except UnicodeDecodeError as error:

@@ -86,11 +86,12 @@ def number_forms(columns: Mapping[str, Sequence[str]], where: str) -> dict[str, 
             fitting[name] = _fitting(numbers[name], unit)
     found = {name: fits[0] for name, fits in fitting.items() if len(fits) == 1}
     decided = {form[:2] for form in found.values() if form[:2] != PLAIN[:2]}
+    decimals = {decimal for decimal, _ in decided}
     for name, fits in fitting.items():
         if len(fits) > 1:
             # 1,234 is both; another column of the file may show which.
-            same = [form for form in fits if form.decimal in {decimal for decimal, _ in decided}]
-            if len(same) != 1 or len({decimal for decimal, _ in decided}) != 1:
+            same = [form for form in fits if form.decimal in decimals]
+            if len(same) != 1 or len(decimals) != 1:
                 example = next(text for text in numbers[name] if "," in text)
                 raise InputError(
                     "numbers that are read in one way only",

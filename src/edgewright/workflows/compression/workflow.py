@@ -13,11 +13,12 @@ from edgewright.core.package import model_file
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.budget import budgets
 from edgewright.pipeline.folder import new_run_folder
-from edgewright.pipeline.kept_trainings import kept_trainings, remove_stopped, stopped_run
+from edgewright.pipeline.kept_trainings import kept_trainings, stopped_run
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.packaging import build_package, recording_columns
 from edgewright.pipeline.plan import resolve
 from edgewright.pipeline.provenance import config_hash, loader_text, write_record
+from edgewright.pipeline.stopped_work import FINISHED_EPOCHS, remove_stopped
 from edgewright.pipeline.store import save_fitted
 from edgewright.pipeline.variants import Form
 from edgewright.profiles.catalogue import load_profile
@@ -96,7 +97,7 @@ def compress(
         with hears.doing("Judging forms", len(forms)) as advance:
             rows = rows_of(subject, forms, advance)
         record = _write(subject, wanted, forms, rows, made.work, "run" if path.is_dir() else "model")
-    remove_stopped(file_path.parent, file_path.name)
+    remove_stopped(file_path.parent, file_path.name, FINISHED_EPOCHS)
     package = None if record.refused else made.final / f"{subject.config.name}.edge"
     return Compressed(made.final, record, package)
 
