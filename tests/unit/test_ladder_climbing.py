@@ -139,8 +139,8 @@ def test_the_machine_beside_a_package_does_what_was_measured(tmp_path: Path) -> 
     on = np.repeat(np.arange(12) % 2, 40)
     value = on + np.where(rng.random(480) < 0.15, rng.choice([-1.0, 1.0], 480), 0) + 0.05 * rng.normal(size=480)
     rows = [[f"{2 * n}", f"{v:.4f}", "busy" if o else "free"] for n, (v, o) in enumerate(zip(value, on, strict=True))]
-    file = write_rows(tmp_path / "busy.csv", rows, header="time,level,y")
-    made = ladder(file, ("majority", "threshold", "state_machine"), time="time")
+    file = write_rows(tmp_path / "busy.csv", rows, header="time_s,level,y")
+    made = ladder(file, ("majority", "threshold", "state_machine"), time="time_s")
     record = made.climb()
     assert record.kept == "block"
     assert "for" in record.rungs[2].says
