@@ -44,11 +44,7 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Order and draw tests.
-
-    Tests with a browser come last: Playwright leaves its event loop behind in the process that it was used in. Of slow
-    and heavy ones, those run that EDGEWRIGHT_DRAW, a share and a text like '0.4 c0ffee', draws by their names.
-    """
+    """Draw slow and heavy tests by their names: EDGEWRIGHT_DRAW is a share and a text, like '0.4 c0ffee'."""
     share, _, seed = os.environ.get("EDGEWRIGHT_DRAW", "1").partition(" ")
     left = {
         item for item in items
@@ -58,7 +54,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left:
         config.hook.pytest_deselected(items=list(left))
         items[:] = [item for item in items if item not in left]
-    items.sort(key=lambda item: "browser" in Path(str(item.fspath)).parts)
 
 
 @dataclass(frozen=True)

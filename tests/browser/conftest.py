@@ -1,4 +1,4 @@
-"""A real browser for the tests of this folder, started once a worker; each test opens its own pages in it."""
+"""A real browser for the tests of this folder, started once a module; each test opens its own pages in it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,13 @@ def heard(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("microphone") / "heard.wav"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(heard: Path) -> Iterator[Browser]:
-    """Headless Chromium; tests that need it are left out where there is none."""
+    """Headless Chromium; tests that need it are left out where there is none.
+
+    Playwright runs an event loop in this thread until the browser is closed. A test of another module may follow in the
+    same worker and run an event loop of its own, so the browser is closed after each module.
+    """
     if executable() is None:
         left_out("no chromium (EDGEWRIGHT_CHROMIUM names one)")
     fake = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
