@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from edgewright.core.csv.rows import iter_csv, read_csv
-from edgewright.data.headers import read_columns, read_top
+from edgewright.data.headers import read_columns
 from edgewright.data.load import load_data
+from edgewright.data.preview import read_preview
 from edgewright.schema.errors import InputError
 
 
@@ -59,7 +60,7 @@ def test_units_below_the_header_are_those_of_the_columns(tmp_path: Path) -> None
     path = tmp_path / "rows.csv"
     path.write_text("t;temp;label\ns;°C;-\n0;21.5;on\n1;21.7;off\n", encoding="utf-8")
     assert read_columns(path, path.name) == ("t", "temp", "label")
-    assert read_top(path, path.name).units == {"t": "s", "temp": "°C"}
+    assert read_preview(str(path)).units == {"t": "s", "temp": "°C"}
     dataset = load_data({"kind": "csv", "path": str(path), "target": "label", "time": "t"}, seed=0)
     assert dataset.recordings[0].values.tolist() == [[21.5], pytest.approx([21.7])]
 

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from edgewright.core.csv.number_forms import NumberForm, number_forms
 from edgewright.core.csv.rows import read_csv
-from edgewright.data.headers import read_top
+from edgewright.data.load import load_data
+from edgewright.data.preview import read_preview
+from edgewright.schema.data import DataSet
 from edgewright.schema.errors import InputError
 
 
@@ -34,7 +36,7 @@ from edgewright.schema.errors import InputError
     ],
 )
 def test_the_form_of_a_column(cells: list[str], form: NumberForm, value: float) -> None:
-    assert number_forms({"x": cells}, "a.csv") == {"x": form}
+    assert number_forms({"x": cells}) == {"x": (form,)}
     assert float(form.plain(cells[0])) == value
 
 
@@ -46,16 +48,61 @@ def test_the_form_of_a_column(cells: list[str], form: NumberForm, value: float) 
     ],
 )  # fmt: skip
 def test_other_columns_stay_as_they_are(cells: list[str]) -> None:
-    assert number_forms({"x": cells}, "a.csv") == {}
+    assert number_forms({"x": cells}) == {}
 
 
 def test_another_column_shows_what_one_means() -> None:
-    assert number_forms({"x": ["1,234"], "y": ["0,5"]}, "a.csv")["x"] == NumberForm(",")
-    assert number_forms({"x": ["1,234"], "y": ["1,234.5"]}, "a.csv")["x"] == NumberForm(".", ",")
+    assert number_forms({"x": ["1,234"], "y": ["0,5"]})["x"] == (NumberForm(","),)
+    assert number_forms({"x": ["1,234"], "y": ["1,234.5"]})["x"] == (NumberForm(".", ","),)
     # Points beside decimal commas with points between thousands are between thousands, too.
-    assert number_forms({"x": ["1.234", "5.678"], "y": ["1.234,5"]}, "a.csv")["x"] == NumberForm(",", ".")
+    assert number_forms({"x": ["1.234", "5.678"], "y": ["1.234,5"]})["x"] == (NumberForm(",", "."),)
+    both = io.StringIO("x;y;z\n1,234;0,5;1,234.5\n")
     with pytest.raises(InputError, match=r"'1,234', which is 1\.234 or 1234 - at a\.csv, column x"):
-        number_forms({"x": ["1,234"], "y": ["0,5"], "z": ["1,234.5"]}, "a.csv")
+        read_csv(both, name="a.csv")
+
+
+def test_only_what_is_read_as_a_number_is_refused() -> None:
+    text = "x;y;z;n\n1,234;0,5;1,234.5;1\n"
+    assert read_csv(io.StringIO(text), name="a.csv", ignored_columns=["x"]).names == ("y", "z", "n")
+    assert read_csv(io.StringIO(text), name="a.csv", text_columns=["x"]).text["x"].tolist() == ["1,234"]
+    seats = "x,seat\n1,1A\n2,2C\n"
+    assert read_csv(io.StringIO(seats), name="a.csv", only_columns=["x"]).values.tolist() == [[1], [2]]
+    with pytest.raises(InputError, match="column seat"):
+        read_csv(io.StringIO(seats), name="a.csv")
+
+
+def test_texts_stay_as_they_are() -> None:
+    rows = read_csv(io.StringIO("x,y\n1,none\n2,10%\n3,20%\n"), name="a.csv", text_columns=["y"])
+    assert rows.text["y"].tolist() == ["none", "10%", "20%"]
+    times = read_csv(io.StringIO("t;y\n0,5;1\n1,0;2\n"), name="a.csv", time_columns=["t"])
+    assert times.text["t"].tolist() == ["0.5", "1.0"]
+
+
+def data_of(tmp_path: Path, text: str, **keys: str) -> DataSet:
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+    return load_data({"kind": "csv", "path": str(tmp_path / "a.csv"), **keys}, seed=0)
+
+
+def test_persons_and_classes_keep_their_texts_and_amounts_become_numbers(tmp_path: Path) -> None:
+    text = "x,seat,y\n1,12A,none\n2,13A,10%\n3,12A,20%\n"
+    recording = data_of(tmp_path, text, target="y", group="seat").recordings[0]
+    assert recording.target.tolist() == ["none", "10%", "20%"]
+    assert recording.groups is not None
+    assert recording.groups.tolist() == ["12A", "13A", "12A"]
+    amounts = data_of(tmp_path, "x;t;y\n1;0,0;0,5\n2;0,5;\n3;1,0;1,5\n", target="y", time="t").recordings[0]
+    assert amounts.target.tolist() == [0.5, pytest.approx(math.nan, nan_ok=True), 1.5]
+    with pytest.raises(InputError, match="one unit in a column, got C and F"):
+        data_of(tmp_path, "x,y\n1,20 C\n2,70 F\n3,21 C\n", target="y")
+
+
+def test_a_preview_decides_for_each_column_what_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows = [f"{20 + i / 8} °C;{'1A' if i % 2 else '2C'};{i},5;{'20 C' if i % 2 else '70 F'}" for i in range(8)]
+    path.write_text("\n".join(["temp;seat;y;mixed", *rows]) + "\n", encoding="utf-8")
+    preview = read_preview(str(path))
+    assert [preview.columns[name][1] for name in ("temp", "seat", "y", "mixed")] == ["20.125", "1A", "1.5", "20"]
+    assert preview.units == {"temp": "°C", "mixed": "F"}
+    assert preview.top.told(["temp"]) == "a semicolon between cells, °C behind each number (temp)"
 
 
 @given(st.lists(st.floats(-1e7, 1e7), min_size=3), st.sampled_from([",.", ".,", ".'", ", "]))
@@ -80,7 +127,7 @@ def test_encodings_are_read_alike(encoding: str, tmp_path: Path) -> None:
     rows = read_csv(path, name="a.csv")
     assert rows.names == ("Temperatur °C", "Größe")
     assert np.array_equal(rows.values, [[1.5, 2]])
-    told = read_top(path, "a.csv").told
+    told = read_preview(str(path)).top.told(rows.names)
     shown = {"utf-8": "", "utf-8-sig": "", "cp1252": "text in cp1252, "}.get(encoding, "text in utf-16, ")
     assert told == f"{shown}a semicolon between cells, decimal comma (Temperatur °C)"
 

@@ -47,7 +47,7 @@ def test_numbers_missing_cells_and_text() -> None:
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_delimiter_is_found_and_told(delimiter: str) -> None:
     rows = read(f"a{delimiter}b\n1{delimiter}2\n3{delimiter}4\n")
-    assert rows.delimiter == delimiter
+    assert rows.header.delimiter == delimiter
     assert rows.values.tolist() == [[1, 2], [3, 4]]
 
 

@@ -41,9 +41,12 @@ def rows_of(
     source = sys.stdin if path == "-" else Path(path)
     name = "standard input" if path == "-" else Path(path).name
     needed = [*wanted, time_column] if time_column else wanted
-    extra = {*names_of(manifest), time_column} - {""}
+    clock = [time_column] if time_column else []
+    extra = [*names_of(manifest), *clock]
     done, tell = watch.rows, BadRows() if path == "-" else None
-    for chunk in iter_csv(source, name=name, only_columns={*wanted, *extra}, text_columns=extra, tell=tell):
+    for chunk in iter_csv(
+        source, name=name, only_columns={*wanted, *extra}, text_columns=extra, time_columns=clock, tell=tell
+    ):
         absent = [column for column in needed if column not in (*chunk.names, *chunk.text)]
         if absent:
             raise InputError(f"the columns {', '.join(wanted)}", f"no {', '.join(absent)}", name,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgewright.core.csv.blocks import blocks
-from edgewright.core.csv.header import Header, opening_of, read_header
+from edgewright.core.csv.header import opening_of, read_header
+from edgewright.core.csv.number_forms import plain_cells
 from edgewright.core.csv.rows import iter_csv, read_csv
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
@@ -55,24 +56,15 @@ def read_columns(path: Path, name: str, delimiter: str | None = None) -> tuple[s
     return tuple(column for column in header.names if column)
 
 
-def read_top(path: Path, name: str) -> Header:
-    """Return what the top of a CSV file shows: names, units, and how it is written.
-
-    Raises:
-        InputError: as `read_columns`.
-    """
-    return read_header(opening_of(blocks(path, name)), name, None, None)[0]
-
-
 def read_opening(path: Path) -> dict[str, list[str]]:
-    """Read the first rows of a CSV file as text, by column.
+    """Read the first rows of a CSV file as text, by column; numbers as a program writes them.
 
     Raises:
         InputError: for a missing or empty file, or a header that is none.
     """
     names = read_columns(path, path.name)
     first = next(iter_csv(path, name=path.name, text_columns=names))
-    return {name: cells.tolist() for name, cells in first.text.items()}
+    return {name: plain_cells(cells, first.header.forms.get(name, ())).tolist() for name, cells in first.text.items()}
 
 
 def read_text(path: Path) -> tuple[dict[str, Labels], tuple[int, ...]]:

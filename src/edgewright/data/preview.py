@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +13,15 @@ import polars as pl
 
 from edgewright.core.csv.formats.arrays import is_table
 from edgewright.core.csv.header import Header
+from edgewright.core.csv.number_forms import plain_cells
 from edgewright.core.csv.rows import iter_csv
 from edgewright.core.pictures import ENDINGS, size_of
 from edgewright.data.categories import MOST_CLASSES, few_texts, is_text
-from edgewright.data.headers import read_columns, read_top
+from edgewright.data.headers import read_columns
 from edgewright.data.labels import name_in
 from edgewright.data.load import guess
 from edgewright.data.roles import GROUPS, SESSIONS
-from edgewright.data.sources import csv, parquet
+from edgewright.data.sources import parquet
 from edgewright.data.sources.csv import files_in
 from edgewright.data.sources.folder import LABELS_FILE, reader_of
 from edgewright.data.sources.pictures import SMALLEST_SIDE, PicturesConfig
@@ -43,8 +44,7 @@ class Preview:
     Attributes:
         table: `kind`, `path` and, where files carry labels in their names, `pattern`, as in `[data]`.
         columns: cells by column, each of shape (rows,); none for sound.
-        units: of columns, where a line below the header or the cells hold them.
-        told: what was understood of the text that does not go without saying; empty for nothing.
+        top: of the first file of text; its forms are those of the columns whose cells are numbers here.
         texts: different texts of the columns of text, of all rows where `columns` has some of them.
         pattern_values: number of values of each part of the pattern.
     """
@@ -53,8 +53,13 @@ class Preview:
     columns: dict[str, Labels] = field(default_factory=dict)
     pattern_values: dict[str, int] = field(default_factory=dict)
     texts: dict[str, set[str]] = field(default_factory=dict)
-    units: dict[str, str] = field(default_factory=dict)
-    told: str = ""
+    top: Header = field(default_factory=lambda: Header((), ","))
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Units of columns, where a line below the header or the cells hold them."""
+        behind = {name: forms[0].unit for name, forms in self.top.forms.items() if forms[0].unit}
+        return {**self.top.units, **behind}
 
     @property
     def is_folder(self) -> bool:
@@ -84,15 +89,15 @@ def read_preview(path: str) -> Preview:
                          "Write the pipeline by hand: docs/pipeline.md lists every key")  # fmt: skip
     files = _files(place, kind)
     texts: dict[str, set[str]] = {}
-    columns = _cells(files, texts)
-    in_text = bool(files) and files[0].name.lower().endswith(csv.SUFFIXES)
-    top = read_top(files[0], files[0].name) if in_text else Header((), ",")
+    tops: list[Header] = []
+    columns = _cells(files, texts, tops)
+    top = tops[0] if tops else Header((), ",")
     if len(files) < 2 or (place / LABELS_FILE).is_file():
-        return Preview(table, columns, texts=texts, units=top.units, told=top.told)
+        return Preview(table, columns, texts=texts, top=top)
     pattern, values = guess_pattern([file.relative_to(place).as_posix() for file in files])
     if kind in _TABLES and pattern:
         table = {"kind": "folder", "path": path}
-    return Preview({**table, "pattern": pattern} if pattern else table, columns, values, texts, top.units, top.told)
+    return Preview({**table, "pattern": pattern} if pattern else table, columns, values, texts, top)
 
 
 def _picture_size(place: Path) -> dict[str, int]:
@@ -125,10 +130,13 @@ def _files(place: Path, kind: str) -> list[Path]:
     return [p for p in named if p.name != LABELS_FILE and reader_of(p.name)]
 
 
-def _cells(files: list[Path], texts: dict[str, set[str]]) -> dict[str, Labels]:
-    """Return cells of the columns that the files share; `texts` takes all the texts of those that may be categories."""
+def _cells(files: list[Path], texts: dict[str, set[str]], tops: list[Header]) -> dict[str, Labels]:
+    """Return cells of the columns that the files share.
+
+    `texts` takes all the texts of those that may be categories, and `tops` what the files of text begin with.
+    """
     share = max(_ROWS // len(files), _ROWS_A_BLOCK) if files else 0
-    parts = [part for file in files if (part := _some_rows(file, share, texts))]
+    parts = [part for file in files if (part := _some_rows(file, share, texts, tops))]
     shared = [name for name in (parts[0] if parts else {}) if all(name in part for part in parts)]
     return {name: np.concatenate([part[name] for part in parts]) for name in shared}
 
@@ -145,7 +153,7 @@ def _collect(texts: dict[str, set[str]], columns: Mapping[str, Labels], first: b
                 known |= few_texts(cells)
 
 
-def _some_rows(file: Path, share: int, texts: dict[str, set[str]]) -> dict[str, Labels]:
+def _some_rows(file: Path, share: int, texts: dict[str, set[str]], tops: list[Header]) -> dict[str, Labels]:
     name = file.name.lower()
     if name.endswith((".parquet", ".pq")):
         return _parquet_rows(file, share, texts)
@@ -153,13 +161,18 @@ def _some_rows(file: Path, share: int, texts: dict[str, set[str]]) -> dict[str, 
         return {}
     names = read_columns(file, file.name)
     pieces: list[dict[str, Labels]] = []
-    rows = 0
+    rows, header = 0, Header((), ",")
     for piece in iter_csv(file, name=file.name, text_columns=names):
+        header = piece.header
         keep = max(share - rows, _ROWS_A_BLOCK)
         _collect(texts, piece.text, first=not rows)
         pieces.append({column: cells[:keep] for column, cells in piece.text.items()})
         rows += len(piece.lines)
-    return {column: np.concatenate([piece[column] for piece in pieces]) for column in names}
+    texts_of = {column: np.concatenate([piece[column] for piece in pieces]) for column in names}
+    numbers = {column: plain_cells(texts_of[column], forms) for column, forms in header.forms.items()}
+    read = {column: header.forms[column] for column, cells in numbers.items() if cells is not texts_of[column]}
+    tops.append(replace(header, forms=read))
+    return {**texts_of, **numbers}
 
 
 def _parquet_rows(file: Path, share: int, texts: dict[str, set[str]]) -> dict[str, Labels]:

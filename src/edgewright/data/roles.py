@@ -119,6 +119,11 @@ class Roles:
     unclear: UnitChoice | None = None
     why: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Columns that are read as numbers where all their cells are."""
+        return (*self.readings, self.target, self.time)
+
     def table(self) -> dict[str, object]:
         """Return the keys of `[data]`."""
         keys = ("target", "group", "session", "time", "time_unit")

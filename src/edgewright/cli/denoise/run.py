@@ -83,7 +83,7 @@ def _rows(made: DenoiserFile, path: Path) -> tuple[bytes, dict[str, object]]:
     values = np.ascontiguousarray(rows.values[:, [rows.names.index(name) for name in columns]])
     given = made.start().whole(values)
     text = io.StringIO()
-    writer = csv.writer(text, delimiter=first.delimiter or ",", lineterminator="\n")
+    writer = csv.writer(text, delimiter=first.header.delimiter, lineterminator="\n")
     writer.writerow(first.columns)
     made_columns = {name: ["" if np.isnan(v) else f"{v:.7g}" for v in given[:, i]] for i, name in enumerate(columns)}
     made_columns |= {name: rows.text[name].tolist() for name in others}

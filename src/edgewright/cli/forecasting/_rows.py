@@ -31,7 +31,7 @@ def coming_rows(spec: ForecasterSpec, source: Path | TextIO, name: str) -> Itera
     text = [spec.time] if spec.time else []
     last, number = spec.last, 0
     for chunk in iter_csv(
-        source, name=name, text_columns=text, float64_columns=[spec.column], only_columns=[spec.column, *text],
+        source, name=name, time_columns=text, float64_columns=[spec.column], only_columns=[spec.column, *text],
         tell=None if isinstance(source, Path) else BadRows(),
     ):  # fmt: skip
         absent = [c for c in (spec.column, *text) if c not in chunk.columns]

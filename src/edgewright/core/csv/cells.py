@@ -29,7 +29,7 @@ class Plan:
         delimiter: between cells.
         columns: names of all columns.
         numbers: places of the float32 columns; wide: of the float64 ones; text: of the text ones.
-        forms: of numbers by place, of columns that are not written as a program reads them.
+        forms: by place, of columns of numbers or times that are not written as a program reads them.
     """
 
     name: str

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from edgewright.core.csv.blocks import Block
-from edgewright.core.csv.number_forms import NumberForm, number_forms
+from edgewright.core.csv.number_forms import NumberForm
 from edgewright.core.csv.units import is_unit_line, unit_of
 from edgewright.core.formatting import some_of
 from edgewright.schema.errors import InputError
@@ -29,7 +29,8 @@ class Header:
         delimiter: between cells.
         units: by name, where a line below the header or the cells hold them.
         repeated: names as the file has them by those that were numbered: {'acc.1': 'acc'}.
-        forms: of numbers by name, of columns that are not written as a program reads them.
+        forms: of numbers by name, of columns that are not written as a program reads them; several where their first
+            rows can be read in several ways.
         encoding: of the file.
     """
 
@@ -37,16 +38,20 @@ class Header:
     delimiter: str
     units: dict[str, str] = field(default_factory=dict)
     repeated: dict[str, str] = field(default_factory=dict)
-    forms: dict[str, NumberForm] = field(default_factory=dict)
+    forms: dict[str, tuple[NumberForm, ...]] = field(default_factory=dict)
     encoding: str = "utf-8"
 
-    @property
-    def told(self) -> str:
-        """What was understood that does not go without saying; empty for a plain file."""
+    def told(self, columns: Collection[str]) -> str:
+        """Return what was understood that does not go without saying; empty for a plain file.
+
+        Args:
+            columns: those that are read as numbers.
+        """
+        read = {name: forms[0] for name, forms in self.forms.items() if name in columns}
         parts = [f"text in {self.encoding}"] if self.encoding != "utf-8" else []
         parts += [f"a {_SPOKEN.get(self.delimiter, self.delimiter)} between cells"] if self.delimiter != "," else []
-        for form in dict.fromkeys(self.forms.values()):
-            names = [name for name, own in self.forms.items() if own == form]
+        for form in dict.fromkeys(read.values()):
+            names = [name for name, own in read.items() if own == form]
             parts.append(f"{form} ({some_of(names, 3)})")
         return ", ".join(parts)
 
@@ -114,7 +119,7 @@ def read_header(block: Block, name: str, delimiter: str | None, columns: Sequenc
     if columns is not None:
         found = delimiter or _sniff(block, name, headless=True)
         _check(tuple(columns), name, 1)
-        return Header(tuple(columns), found, forms=_forms(block, found, tuple(columns), name)), block
+        return Header(tuple(columns), found, encoding=block.encoding), block
     block, found = _without_comments(block, name, delimiter)
     first = _first(block, found, name, 3)
     if not first:
@@ -132,16 +137,20 @@ def read_header(block: Block, name: str, delimiter: str | None, columns: Sequenc
     if len(first) > 1 and is_unit_line(first[0][1], first[1][1]):
         units = {column: unit for column, cell in zip(names, first.pop(0)[1], strict=False) if (unit := unit_of(cell))}
     rest = _rest(block, first[0][0] if first else None)
-    forms = _forms(rest, found, names, name)
-    units |= {column: form.unit for column, form in forms.items() if form.unit}
-    return Header(names, found, units, repeated, forms, block.encoding), rest
+    return Header(names, found, units, repeated, encoding=block.encoding), rest
 
 
-def _forms(block: Block, delimiter: str, names: tuple[str, ...], name: str) -> dict[str, NumberForm]:
-    """Return the forms of numbers by what the first rows show; none where all are plain."""
-    rows = [cells for _, cells in _first(block, delimiter, name, _SEEN_ROWS) if len(cells) == len(names)]
-    columns = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else {}
-    return number_forms({column: cells for column, cells in columns.items() if column}, name)
+def first_cells(block: Block, header: Header, name: str) -> dict[str, tuple[str, ...]]:
+    """Return the cells of the first rows below a header, by column: they show how numbers are written.
+
+    Args:
+        block: what follows the header.
+        header: of the file.
+        name: of the source, for messages.
+    """
+    rows = [cells for _, cells in _first(block, header.delimiter, name, _SEEN_ROWS) if len(cells) == len(header.names)]
+    columns = zip(header.names, zip(*rows, strict=True), strict=True) if rows else ()
+    return {column: cells for column, cells in columns if column}
 
 
 def _without_comments(block: Block, name: str, delimiter: str | None) -> tuple[Block, str]:

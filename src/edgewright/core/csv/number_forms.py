@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache, partial
 from typing import NamedTuple
 
-from edgewright.core.csv.units import UNITS
+import numpy as np
+
+from edgewright.core.csv.units import UNITS, is_one_quantity, is_same_unit
+from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
 
 MISSING_NUMBERS = frozenset(
@@ -18,7 +21,7 @@ _THOUSANDS = ("", ",", ".", " ", "\u202f", "\xa0", "'", "\u2019")
 _SPOKEN = {",": "a comma", ".": "a point", "'": "an apostrophe", "\u2019": "an apostrophe"}
 _SUFFIX = re.compile(r"(?<=[\d.,])\s*([^\d\s.,'\u2019+-]\D*)$")
 # A clock has to know its unit, which a number without it does not say.
-_NO_CLOCK = UNITS - {"min", "h", "s", "ms", "us", "µs"}
+_NO_CLOCK = UNITS - {"min", "h", "s", "ms", "us", "µs", "μs"}
 
 
 class NumberForm(NamedTuple):
@@ -39,12 +42,22 @@ class NumberForm(NamedTuple):
         text = cell.strip()
         if text.lower() in MISSING_NUMBERS:
             return ""
-        bare = text.removesuffix(self.unit).rstrip()
-        if not self.fits(bare):
+        if not self.is_form_of(text):
             return cell
+        bare = self._bare(text)
         if self.thousands:
             bare = bare.replace(self.thousands, "")
         return bare.replace(self.decimal, ".")
+
+    def is_form_of(self, text: str) -> bool:
+        """Return whether a text is a number of this form, with its unit or without."""
+        return self.fits(self._bare(text))
+
+    def _bare(self, text: str) -> str:
+        """Return a text without its unit, however that is spelled."""
+        if not self.unit or not (match := _SUFFIX.search(text)) or not is_same_unit(match[1], self.unit):
+            return text
+        return text[: match.start()]
 
     def fits(self, bare: str) -> bool:
         """Return whether a number without its unit has this form."""
@@ -66,69 +79,100 @@ def _pattern(decimal: str, thousands: str) -> re.Pattern[str]:
     return re.compile(rf"[+-]?(?:(?:\d+{groups})(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?")
 
 
-def number_forms(columns: Mapping[str, Sequence[str]], where: str) -> dict[str, NumberForm]:
-    """Return the form of each column of numbers that are not written as a program reads them.
+def number_forms(columns: Mapping[str, Sequence[str]]) -> dict[str, tuple[NumberForm, ...]]:
+    """Return the forms of each column of numbers that are not written as a program reads them.
 
     Args:
         columns: cells by name, of the first rows.
-        where: the file, for errors.
 
-    Raises:
-        InputError: two units in a column, or numbers that can be read in two ways.
+    Returns:
+        One form a column; several where the numbers have two units of one quantity, or can be read in two ways.
     """
-    fitting: dict[str, list[NumberForm]] = {}
+    fitting: dict[str, tuple[NumberForm, ...]] = {}
     numbers: dict[str, list[str]] = {}
     for name, cells in columns.items():
         known = [text for cell in cells if (text := cell.strip()).lower() not in MISSING_NUMBERS]
-        unit = _unit(known, f"{where}, column {name}")
-        if known and unit is not None:
-            numbers[name] = [text.removesuffix(unit).rstrip() for text in known]
-            fitting[name] = _fitting(numbers[name], unit)
-    found = {name: fits[0] for name, fits in fitting.items() if len(fits) == 1}
-    decided = {form[:2] for form in found.values() if form[:2] != PLAIN[:2]}
+        units = _units(known)
+        if known and units:
+            numbers[name] = [_without_unit(text, units) for text in known]
+            fitting[name] = _fitting(numbers[name], units)
+    decided = {forms[0][:2] for forms in fitting.values() if len({form[:2] for form in forms}) == 1} - {PLAIN[:2]}
     decimals = {decimal for decimal, _ in decided}
-    for name, fits in fitting.items():
-        if len(fits) > 1:
-            # 1,234 is both; another column of the file may show which.
-            same = [form for form in fits if form.decimal in decimals]
-            if len(same) != 1 or len(decimals) != 1:
-                example = next(text for text in numbers[name] if "," in text)
-                raise InputError(
-                    "numbers that are read in one way only",
-                    f"{example!r}, which is {' or '.join(form.plain(example) for form in fits)}",
-                    f"{where}, column {name}", "Write decimals with a point, and nothing between thousands",
-                )  # fmt: skip
-            found[name] = same[0]
+    for name, forms in fitting.items():
+        # 1,234 is both; another column of the file may show which.
+        same = tuple(form for form in forms if form.decimal in decimals)
+        if len(decimals) == 1 and len({form[:2] for form in same}) == 1:
+            fitting[name] = same
     german = NumberForm(",", ".")
-    for name in [name for name, form in found.items() if form == PLAIN] if german[:2] in decided else ():
+    for name in [name for name, forms in fitting.items() if forms == (PLAIN,)] if german[:2] in decided else ():
         # Beside 1.234,5 a column of 1.234 holds thousands, too.
         if any("." in text for text in numbers[name]) and all(map(german.fits, numbers[name])):
-            found[name] = german
-    return {name: form for name, form in found.items() if form != PLAIN}
+            fitting[name] = (german,)
+    return {name: forms for name, forms in fitting.items() if forms and forms != (PLAIN,)}
 
 
-def _unit(known: Sequence[str], where: str) -> str | None:
-    """Return the unit behind the numbers of a column, '' for none; None where something else stands there.
+def only_form(forms: Sequence[NumberForm], cells: Iterable[str], where: str) -> NumberForm:
+    """Return the form of a column that is read as numbers.
+
+    Args:
+        forms: of the column, at least one.
+        cells: of its first rows.
+        where: file and column, for errors.
 
     Raises:
-        InputError: two units.
+        InputError: two units, or numbers that can be read in two ways.
     """
-    found = dict.fromkeys(match[1] if (match := _SUFFIX.search(text)) else "" for text in known)
-    units = [unit for unit in found if unit]
-    if not all(unit in _NO_CLOCK for unit in units):
-        return None
-    if len(units) > 1:
-        raise InputError("one unit in a column", " and ".join(units), where, "Convert the rows of the other unit")
-    return units[0] if units else ""
+    if len(forms) == 1:
+        return forms[0]
+    if units := list(dict.fromkeys(form.unit for form in forms if form.unit))[1:]:
+        raise InputError("one unit in a column", " and ".join([forms[0].unit, *units]), where,
+                         "Convert the rows of the other unit")  # fmt: skip
+    example = next(cell.strip() for cell in cells if "," in cell)
+    raise InputError(
+        "numbers that are read in one way only",
+        f"{example!r}, which is {' or '.join(form.plain(example) for form in forms)}",
+        where, "Write decimals with a point, and nothing between thousands",
+    )  # fmt: skip
 
 
-def _fitting(bare: Sequence[str], unit: str) -> list[NumberForm]:
-    """Return the forms that fit all numbers of a column, whose separators are there."""
+def plain_cells(cells: Labels, forms: Sequence[NumberForm]) -> Labels:
+    """Return the cells of a column as a program reads them where most of its texts are numbers; else as they are.
+
+    Args:
+        cells: shape (rows,).
+        forms: of the column, by its first rows; the first one that fits a cell counts.
+    """
+    texts, rows = np.unique(np.char.strip(cells), return_inverse=True)
+    known = [text for text in texts.tolist() if text.lower() not in MISSING_NUMBERS]
+    plain = {text: form.plain(text) for text in known for form in reversed(forms) if form.is_form_of(text)}
+    if 2 * len(plain) <= len(known):
+        return cells
+    return np.array([plain.get(text, text) for text in texts.tolist()], np.str_)[rows]
+
+
+def _units(known: Sequence[str]) -> list[str]:
+    """Return the units behind the numbers of a column, [''] for none; empty where something else stands there."""
+    behind = dict.fromkeys(match[1] if (match := _SUFFIX.search(text)) else "" for text in known)
+    units = [unit for unit in behind if unit]
+    if not all(unit in _NO_CLOCK for unit in units) or (units and not is_one_quantity(units)):
+        return []
+    return units or [""]
+
+
+def _without_unit(text: str, units: Sequence[str]) -> str:
+    unit = next((unit for unit in sorted(units, key=len, reverse=True) if text.endswith(unit)), "")
+    return text.removesuffix(unit).rstrip()
+
+
+def _fitting(bare: Sequence[str], units: Sequence[str]) -> tuple[NumberForm, ...]:
+    """Return the forms that fit all numbers of a column, whose separators are there; spellings of one unit are one."""
     signs = {sign for text in bare for sign in text}
-    return [
+    different = [unit for place, unit in enumerate(units) if not any(map(partial(is_same_unit, unit), units[:place]))]
+    return tuple(
         NumberForm(decimal, thousands, unit)
+        for unit in different
         for thousands in _THOUSANDS
         for decimal in (".", ",")
         if decimal != thousands and (not thousands or thousands in signs) and (decimal == "." or "," in signs)
         and all(NumberForm(decimal, thousands).fits(text) for text in bare)
-    ]  # fmt: skip
+    )  # fmt: skip

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from edgewright.core.categories import column_name, made_columns, one_hot, text_inputs
 from edgewright.core.csv.blocks import Block, blocks
 from edgewright.core.csv.cells import Cells, Plan, parse
-from edgewright.core.csv.header import Header, opening_of, read_header
+from edgewright.core.csv.header import Header, first_cells, opening_of, read_header
+from edgewright.core.csv.number_forms import NumberForm, number_forms, only_form
 from edgewright.schema.errors import InputError
 
 
@@ -27,8 +28,7 @@ class Rows:
         text: the columns read as text, each of shape (rows,), '' where empty.
         wide: the columns read as float64 (times, say, that float32 would round), each of shape (rows,).
         lines: shape (rows,), the line of the file at which each row begins, counted from 1.
-        columns: names of all columns of the file in its order, those left out included.
-        delimiter: between cells, as found.
+        header: of the file, with the forms of numbers of all its columns.
     """
 
     names: tuple[str, ...]
@@ -36,8 +36,12 @@ class Rows:
     text: dict[str, NDArray[np.str_]]
     wide: dict[str, NDArray[np.float64]]
     lines: NDArray[np.int64]
-    columns: tuple[str, ...]
-    delimiter: str
+    header: Header
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of all columns of the file in its order, those left out included."""
+        return tuple(name for name in self.header.names if name)
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -48,6 +52,7 @@ def read_csv(
     *,
     name: str,
     text_columns: Collection[str] = (),
+    time_columns: Collection[str] = (),
     float64_columns: Collection[str] = (),
     ignored_columns: Collection[str] = (),
     only_columns: Collection[str] | None = None,
@@ -61,7 +66,8 @@ def read_csv(
     Args:
         source: a file (also .gz and .xz) or an open stream.
         name: of the source, for messages: 'rows.csv'.
-        text_columns: read as text.
+        text_columns: read as text, as it stands.
+        time_columns: read as text, but for numbers, which become as a program writes them.
         float64_columns: numbers that need float64, times for example; they are not part of `values`.
         ignored_columns: not read at all, whatever they hold.
         only_columns: all others are not read either. A column `Type=H` that the file does not have is made from its
@@ -80,6 +86,7 @@ def read_csv(
             source,
             name=name,
             text_columns=text_columns,
+            time_columns=time_columns,
             float64_columns=float64_columns,
             ignored_columns=ignored_columns,
             only_columns=only_columns,
@@ -96,8 +103,7 @@ def read_csv(
         text={key: np.concatenate([c.text[key] for c in chunks]) for key in first.text},
         wide={key: np.concatenate([c.wide[key] for c in chunks]) for key in first.wide},
         lines=np.concatenate([c.lines for c in chunks]),
-        columns=first.columns,
-        delimiter=first.delimiter,
+        header=first.header,
     )
 
 
@@ -106,6 +112,7 @@ def iter_csv(
     *,
     name: str,
     text_columns: Collection[str] = (),
+    time_columns: Collection[str] = (),
     float64_columns: Collection[str] = (),
     ignored_columns: Collection[str] = (),
     only_columns: Collection[str] | None = None,
@@ -129,13 +136,16 @@ def iter_csv(
         _refuse_repeated(header, only_columns, name)
         made = set(made_columns(categories))
         ignored |= set(header.names) - (set(only_columns) - made) - set(categories)
-    plan = _plan(header, name, {*text_columns, *categories}, set(float64_columns), ignored)
+    first = first_cells(rest, header, name)
+    header = replace(header, forms=number_forms(first))
+    plan = _plan(header, name, {*text_columns, *time_columns, *categories}, set(float64_columns), ignored)
+    plan = replace(plan, forms=_forms(plan, header, first, time_columns))
     seen = False
     for block in _chain(rest, stream):
         cells = parse(block, plan, tell)
         if cells.lines.size:
             seen = True
-            yield _coded(_rows(cells, plan), categories, name, tell)
+            yield _coded(_rows(cells, plan, header), categories, name, tell)
     if not seen:
         raise InputError("at least one row", "only a header line", name, "Add rows below the header")
 
@@ -162,8 +172,23 @@ def _plan(header: Header, name: str, text: set[str], wide: set[str], ignored: se
         numbers=tuple(i for i, n in places if n not in text and n not in wide),
         wide=tuple(i for i, n in places if n in wide and n not in text),
         text=tuple(i for i, n in places if n in text),
-        forms={i: header.forms[n] for i, n in places if n in header.forms},
     )
+
+
+def _forms(
+    plan: Plan, header: Header, first: Mapping[str, Sequence[str]], time_columns: Collection[str]
+) -> dict[int, NumberForm]:
+    """Return the forms of the columns that are read as numbers or times, by place: texts stay as they are.
+
+    Raises:
+        InputError: numbers with two units, or that can be read in two ways.
+    """
+    times = [place for place in plan.text if plan.columns[place] in time_columns]
+    read = [(place, plan.columns[place]) for place in sorted((*plan.numbers, *plan.wide, *times))]
+    return {
+        place: only_form(header.forms[column], first[column], f"{plan.name}, column {column}")
+        for place, column in read if column in header.forms
+    }  # fmt: skip
 
 
 def _coded(rows: Rows, categories: Mapping[str, Sequence[str]], name: str, tell: Callable[[str], None] | None) -> Rows:
@@ -182,13 +207,12 @@ def _coded(rows: Rows, categories: Mapping[str, Sequence[str]], name: str, tell:
     return replace(rows, names=tuple(names), values=np.concatenate(values, axis=1), text=kept)
 
 
-def _rows(cells: Cells, plan: Plan) -> Rows:
+def _rows(cells: Cells, plan: Plan, header: Header) -> Rows:
     return Rows(
         names=tuple(plan.columns[i] for i in plan.numbers),
         values=cells.values,
         text={plan.columns[i]: column for i, column in cells.text.items()},
         wide={plan.columns[i]: cells.wide[:, k] for k, i in enumerate(plan.wide)},
         lines=cells.lines,
-        columns=tuple(n for n in plan.columns if n),
-        delimiter=plan.delimiter,
+        header=header,
     )

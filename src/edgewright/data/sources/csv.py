@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from edgewright.core.csv.formats import formats
+from edgewright.core.csv.number_forms import NumberForm, only_form, plain_cells
 from edgewright.core.csv.rows import read_csv
 from edgewright.data.clock import rate_of
 from edgewright.data.contract import SINGLE_FILES, Source, need_path
@@ -23,7 +25,8 @@ from edgewright.data.tabular import (
     to_recording,
     with_categories,
 )
-from edgewright.schema.data import DataSet, Recording
+from edgewright.data.targets import read_target
+from edgewright.schema.data import DataSet, Labels, Recording
 from edgewright.schema.errors import InputError
 
 # An .npz file may hold windows, which another source reads; where it is a table it is read here.
@@ -75,13 +78,14 @@ def read_table(path: Path, config: TableConfig, name: str) -> Table:
     delimiter = getattr(config, "delimiter", "") or None
     header = read_columns(path, name, delimiter)
     text = text_columns(config, header, f"{name} line 1")
-    parts = {config.target, config.group, config.session, config.time, *config.categories}
+    parts = {config.target, config.group, config.session, *config.categories}
     try:
         rows = read_csv(
             path,
             name=name,
             text_columns=[column for column in text if column in parts],
-            ignored_columns=[column for column in text if column not in parts],
+            time_columns=[config.time] if config.time else (),
+            ignored_columns=[column for column in text if column not in {*parts, config.time}],
             delimiter=delimiter,
         )
     except InputError as error:
@@ -91,14 +95,31 @@ def read_table(path: Path, config: TableConfig, name: str) -> Table:
             do = f"Correct or empty the cell, or name the column {column!r} {part}"
             raise InputError(error.expected, error.got, error.where, do) from None
         raise
+    text_cells = rows.text
+    if config.target in rows.header.forms:
+        cells = _target(text_cells[config.target], rows.header.forms[config.target], f"{name}, column {config.target}")
+        text_cells = {**text_cells, config.target: cells}
     table = Table(
         name=name,
         names=rows.names,
         values=rows.values,
-        text=rows.text,
+        text=text_cells,
         place=lambda row: f"{name} line {int(rows.lines[row])}",
     )
     return with_categories(table, config)
+
+
+def _target(cells: Labels, forms: Sequence[NumberForm], where: str) -> Labels:
+    """Return the cells of a target as a program writes numbers where all of them are; else as they are.
+
+    Raises:
+        InputError: numbers with two units, or that can be read in two ways.
+    """
+    plain = plain_cells(cells, forms)
+    if read_target(plain).dtype.kind != "f":
+        return cells
+    only_form(forms, cells.tolist(), where)
+    return plain
 
 
 def load(config: CsvConfig, seed: int) -> DataSet:

@@ -164,7 +164,7 @@ def _only(columns: list[str], name: str) -> str:
 
 def _csv(path: Path, name: str, column: str, time: str) -> tuple[Floats, NDArray[np.str_]]:
     text = [time] if time else []
-    rows = read_csv(path, name=name, text_columns=text, float64_columns=[column], only_columns=[column, *text])
+    rows = read_csv(path, name=name, time_columns=text, float64_columns=[column], only_columns=[column, *text])
     return rows.wide[column], rows.text[time] if time else np.empty(0, np.str_)
 
 

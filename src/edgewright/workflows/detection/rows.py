@@ -247,7 +247,7 @@ def _origin(data: str, name: str, time: str, unit: TimeUnit) -> float:
     path = file_path / name if file_path.is_dir() else file_path
     if not time or not path.is_file() or not path.name.lower().endswith(_TABLES):
         return 0.0
-    first = next(iter_csv(path, name=path.name, text_columns=[time], only_columns=[time]))
+    first = next(iter_csv(path, name=path.name, time_columns=[time], only_columns=[time]))
     return read_clock(first.text[time][:1], column=time, unit=unit, place=lambda row: path.name).origin
 
 
