@@ -6,15 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from edgewright.data.clock import read_clock
 from edgewright.data.clock_units import choose_unit, unit_in_name
 from edgewright.data.load import load_data
 from edgewright.data.small_tables import SAMPLES
 from edgewright.data.table_file import write_table_file
+from edgewright.data.table_proposal import propose_table
 from edgewright.schema.errors import InputError
 from edgewright.workflows.own_data.proposal import OwnDataRequest, look
 
+Values = NDArray[np.float64]
+Names = tuple[str, ...]
 MOTION, ROOM, UNKNOWN = ("acc_x", "acc_y", "acc_z"), ("temperature", "humidity"), ("a", "b")
 
 
@@ -23,6 +27,7 @@ MOTION, ROOM, UNKNOWN = ("acc_x", "acc_y", "acc_z"), ("temperature", "humidity")
     [
         ("t_ms", "ms"), ("millis", "ms"), ("time [us]", "us"), ("micros", "us"), ("elapsed_seconds", "s"),
         ("t (ns)", "ns"), ("tick_ms", "ms"), ("t [µs]", "us"), ("time", ""), ("status", ""), ("ms", "ms"),
+        ("Time [min]", "min"), ("time_hours", "h"), ("Zeit (h)", "h"), ("min", ""), ("h", ""), ("speed", ""),
     ],
 )  # fmt: skip
 def test_names_say_units(name: str, unit: str) -> None:
@@ -48,10 +53,88 @@ def test_names_say_units(name: str, unit: str) -> None:
         (3600, UNKNOWN, ("s",)),
         (10, UNKNOWN, ("s", "ms")),
         (17, UNKNOWN, ("s", "ms")),
+        (6_000, ROOM, ("ms",)),
+        (60_000, ROOM, ("ms",)),
+        (36_000, ROOM, ("ms",)),
+        (66_000, ROOM, ("s", "ms")),
+        (3_600, ROOM, ("s",)),
+        (14_400, ROOM, ("s",)),
     ],
 )
 def test_a_step_means_what_the_sensors_allow(step: float, others: tuple[str, ...], units: tuple[str, ...]) -> None:
     assert choose_unit(np.arange(50, dtype=np.float64) * step, "t", others).units == units
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers", "others", "units"),
+    [
+        ("time", 36_000 + np.arange(300) / 60, MOTION, ("s",)),
+        ("time", 36_000 + np.arange(300) / 60, UNKNOWN, ("s",)),
+        ("time", np.round(36_000 + np.arange(300) / 120, 3), MOTION, ("s",)),
+        ("time", 36_000 + np.arange(300) / 120, UNKNOWN, ("d", "s")),
+        ("time", np.round(45_413.5 + np.arange(300) / 1440, 6), ROOM, ("d",)),
+        ("time", np.round(45_413.5 + np.arange(300) / 1440, 9), UNKNOWN, ("d",)),
+        ("time", 45_413 + np.arange(300) / 4, ROOM, ("d",)),
+        ("Date", 45_413.0 + np.arange(30), ROOM, ("d",)),
+        ("Date", np.round(45_413.5 + np.arange(300) / 1440, 6), UNKNOWN, ("d",)),
+    ],
+)
+def test_seconds_of_a_day_are_no_days(name: str, numbers: Values, others: Names, units: Names) -> None:
+    assert choose_unit(np.asarray(numbers), name, others).units == units
+
+
+def test_a_unit_below_or_beside_the_name_is_the_one() -> None:
+    assert choose_unit(np.arange(50.0) * 10, "time", ROOM, "ms").units == ("ms",)
+    assert choose_unit(np.arange(50.0) * 10, "time_ms", ROOM, "s").units == ("s", "ms")
+
+
+TABLES = {
+    "line of units": ("time,temperature", "ms,°C", "{}"),
+    "line below a name with a unit": ("time_ms,temperature", "ms,°C", "{}"),
+    "cells": ("time,temperature", None, "{} ms"),
+    "name": ("time [ms],temperature", None, "{}"),
+}
+
+
+def written(folder: Path, header: str, below: str | None, cell: str, step: float = 10_000) -> Path:
+    rows = [f"{cell.format(step * row)},{20 + np.sin(row / 9):.3f}" for row in range(200)]
+    path = folder / "rows.csv"
+    path.write_text("\n".join([header, *([below] if below else []), *rows, ""]))
+    return path
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_the_file_states_the_unit_of_its_clock(kind: str, tmp_path: Path) -> None:
+    header, below, cell = TABLES[kind]
+    proposed = propose_table(str(written(tmp_path, header, below, cell)), {})
+    time = header.partition(",")[0]
+    assert proposed.roles.time == time
+    assert load_data(proposed.table, seed=0).rate == pytest.approx(0.1)
+    # A table that a person writes without a unit is read the same way.
+    by_hand = {"kind": "csv", "path": proposed.table["path"], "time": time}
+    assert load_data(by_hand, seed=0).rate == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(("name", "seconds_a_unit"), [("Time [min]", 60), ("time_h", 3600), ("Zeit (h)", 3600)])
+def test_minutes_and_hours_are_a_clock(name: str, seconds_a_unit: int, tmp_path: Path) -> None:
+    path = written(tmp_path, f"{name},temperature", None, "{}", 0.5)
+    proposed = propose_table(str(path), {})
+    assert proposed.roles.time == name
+    data = load_data(proposed.table, seed=0)
+    assert [column.name for column in data.columns] == ["temperature"]
+    assert data.rate == pytest.approx(2 / seconds_a_unit)
+
+
+def test_a_smallest_time_is_no_clock(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("time_min,time_max\n" + "".join(f"{row % 7},{row % 7 + row % 5}\n" for row in range(60)))
+    assert propose_table(str(path), {}).roles.time == ""
+
+
+def test_a_unit_that_the_file_states_otherwise_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, "time,temperature", "ms,°C", "{}")
+    with pytest.raises(InputError, match="milliseconds by its line of units"):
+        load_data({"kind": "csv", "path": str(path), "time": "time", "time_unit": "s"}, seed=0)
 
 
 def seconds(*cells: str, column: str = "t") -> list[float]:

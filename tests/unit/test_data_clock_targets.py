@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from edgewright.data.clock import common_rate, find_time_column, rate_of, read_clock, tidy_rate
-from edgewright.data.clock_units import TimeUnit
 from edgewright.data.targets import as_text, class_codes, class_names, encode_target, read_target, task_of
 from edgewright.language.forecasting.series import read_series
 from edgewright.pipeline.check import check_data
+from edgewright.schema.data import TimeUnit
 from edgewright.schema.errors import InputError
 from edgewright.search.ladder.setup import problem_and_config
 

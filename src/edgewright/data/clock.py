@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 
 import msgspec
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.data.clock_texts import is_time_text, over_midnight, seconds_of
-from edgewright.data.clock_units import SCALE, TimeUnit, unit_of_numbers, unwrapped, without_unit
+from edgewright.data.clock_units import SCALE, numbers_and_unit, unit_of_numbers, unwrapped, without_unit
+from edgewright.schema.data import TimeUnit
 from edgewright.schema.errors import InputError
 
 # Names of a column that holds the times of rows, without a unit at the end.
@@ -48,11 +49,17 @@ def find_time_column(columns: Mapping[str, Sequence[str]]) -> str:
     Returns:
         The column's name; of several the one with the most different times. Empty where none is found.
     """
-    named = next((name for name in columns if without_unit(name) in _COLUMNS), "")
+    named = next((name for name in columns if without_unit(name) in _COLUMNS and not _is_minimum(name, columns)), "")
     if named:
         return named
     found = {name: count for name, cells in columns.items() if (count := _count_times(cells)) > 1}
     return max(found, key=lambda name: found[name], default="")
+
+
+def _is_minimum(name: str, columns: Collection[str]) -> bool:
+    """Return whether a name such as 'time_min' stands beside 'time_max', or another column of such a figure."""
+    head, _, end = name.rpartition("_")
+    return end.lower() == "min" and any(column.lower() == f"{head}_max".lower() for column in columns)
 
 
 def _count_times(cells: Sequence[str]) -> int:
@@ -77,18 +84,20 @@ def read_clock(text: NDArray[np.str_], *, column: str, unit: TimeUnit, place: Ca
     Args:
         text: shape (rows,), dates, times of day or numbers.
         column: name of the column; an ending such as `_ms` or `[ms]` gives the unit of numbers under 'auto'.
-        unit: of numbers; 'auto' goes by the column's name, then by the magnitude of an epoch, then takes seconds.
+        unit: of numbers; 'auto' goes by what stands behind them, by the column's name, then by the magnitude of an
+            epoch, then takes seconds.
         place: where a row stands, for errors.
 
     Raises:
         InputError: naming the row whose time is missing or is no time.
     """
-    numbers = _numbers(text)
-    if numbers is None:
+    if (counted := numbers_and_unit(text.tolist())) is None:
         seconds = np.array([_text(value, index, column, place) for index, value in enumerate(text.tolist())])
         seconds, scale = over_midnight(seconds, text.tolist()), 1.0
     else:
-        scale = SCALE[unit_of_numbers(numbers, column) if unit == "auto" else unit]
+        numbers, behind = counted
+        unit = unit if unit != "auto" else behind or unit_of_numbers(numbers, column)  # type: ignore[assignment]
+        scale = SCALE[unit]
         seconds = unwrapped(numbers)
     if len(seconds) and not np.isfinite(seconds).all():
         bad = int(np.flatnonzero(~np.isfinite(seconds))[0])
@@ -159,14 +168,6 @@ def tidy_rate(rate: float | None) -> float | None:
         return None
     whole = round(rate)
     return float(whole) if whole and abs(rate - whole) < 1e-4 * whole else rate
-
-
-def _numbers(text: NDArray[np.str_]) -> NDArray[np.float64] | None:
-    """Return the column as numbers, NaN where empty; None when it is text."""
-    try:
-        return np.where(np.char.str_len(text) == 0, "nan", text).astype(np.float64)
-    except ValueError:
-        return None
 
 
 def _text(value: str, index: int, column: str, location: Callable[[int], str]) -> float:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from edgewright.core.csv.header import is_number
 from edgewright.data.categories import (
     IDENTIFIER,
     MOST_CLASSES,
@@ -28,8 +27,10 @@ from edgewright.data.clock_units import (
     WORDS,
     UnitChoice,
     choose_unit,
+    numbers_and_unit,
     unit_in_name,
     unit_of_numbers,
+    unit_spelled,
     without_unit,
 )
 from edgewright.data.sensor_kinds import OTHER, SIGNAL, TIME, kind_of, kinds_of, sensors_of
@@ -142,6 +143,7 @@ def assign_roles(
     ignore: Sequence[str] = (),
     texts: Mapping[str, Collection[str]] | None = None,
     few: bool = False,
+    units: Mapping[str, str] | None = None,
 ) -> Roles:
     """Decide what columns are.
 
@@ -152,6 +154,7 @@ def assign_roles(
         ignore: columns that a person leaves out.
         texts: all different texts of columns of text, where `columns` has some of the rows only.
         few: only a column of few values is taken as target where no name says it, because names of files may be labels.
+        units: by column, as a line of units below the header states them.
 
     Raises:
         UnknownNameError: a named column is not there.
@@ -167,7 +170,8 @@ def assign_roles(
         if name and name != NONE:
             roles = replace(roles, **{key: name}, why={**roles.why, key: why})  # type: ignore[arg-type]
     if roles.time:
-        roles = _with_unit(roles, columns, given.get("time_unit", ""))
+        stated = unit_spelled((units or {}).get(roles.time, ""))
+        roles = _with_unit(roles, columns, given.get("time_unit", ""), stated)
     return _with_readings(roles, columns, texts or {})
 
 
@@ -330,18 +334,26 @@ def _time(columns: Mapping[str, Labels]) -> tuple[str, str]:
     return name, "by its name and values"
 
 
-def _with_unit(roles: Roles, columns: Mapping[str, Labels], unit: str) -> Roles:
-    """Return the roles with the unit of a clock of numbers, where neither its name nor an epoch says it."""
+def _with_unit(roles: Roles, columns: Mapping[str, Labels], unit: str, stated: str) -> Roles:
+    """Return the roles with the unit of a clock of numbers, where neither its name nor an epoch says it.
+
+    Args:
+        roles: with a time.
+        columns: cells by column.
+        unit: as a person names it.
+        stated: by a line of units.
+    """
     if unit and unit not in SCALE:
         raise UnknownNameError("unit of time", unit, SCALE, "--time-unit")
-    cells = columns[roles.time]
-    numbers = read_target(cells)
-    if not is_number(str(cells[0])) or numbers.dtype.kind != "f":
+    if (counted := numbers_and_unit(columns[roles.time].tolist())) is None:
         return replace(roles, why={**roles.why, "time": f"{roles.why['time']}: dates or times of a day"})
     measured = [name for name, column in columns.items() if name not in _taken(roles) and not is_text(column)]
-    choice = UnitChoice(unit) if unit else choose_unit(numbers, roles.time, measured)
+    numbers, behind = counted
+    choice = UnitChoice(unit) if unit else choose_unit(numbers, roles.time, measured, behind or stated)
     why = f"{roles.why['time']}: numbers of {WORDS[choice.unit]}"
-    if not unit and choice.unit != unit_of_numbers(numbers, roles.time):
+    if behind or stated:
+        why = f"{why}, as {'its cells say' if behind else 'the line of units says'}"
+    elif not unit and choice.unit != unit_of_numbers(numbers, roles.time):
         why = f"{roles.why['time']}: it rises by {choice.step:g}: {choice.pace(choice.unit)}"
     known = choice.unit if unit or choice.unit != unit_of_numbers(numbers, roles.time) else ""
     return replace(roles, time_unit=known, unclear=choice if choice.others else None, why={**roles.why, "time": why})

@@ -129,7 +129,7 @@ def _roles(preview: Preview, parts: dict[str, str], ignored: list[str], texts: b
         parts = {**parts, "target": NONE}
         if not texts and (name := find_target(preview.columns)):
             ignored = [*ignored, name]
-    roles = assign_roles(preview.columns, parts, ignored, preview.texts, few=few)
+    roles = assign_roles(preview.columns, parts, ignored, preview.texts, few=few, units=preview.units)
     if texts or not roles.categories:
         return roles
     why = dict.fromkeys(roles.categories, "text")

@@ -15,10 +15,10 @@ from edgewright.core.categories import MARK, column_name, made_columns, one_hot
 from edgewright.core.csv.cells import MISSING
 from edgewright.core.csv.units import UNITS
 from edgewright.data.clock import Clock, common_rate, rate_of, read_clock, tidy_rate
-from edgewright.data.clock_units import TimeUnit
+from edgewright.data.clock_units import WORDS, unit_spelled
 from edgewright.data.contract import SchemaConfig
 from edgewright.data.targets import as_text, labelled, read_target
-from edgewright.schema.data import Column, DataSet, Floats, Labels, Recording
+from edgewright.schema.data import Column, DataSet, Floats, Labels, Recording, TimeUnit
 from edgewright.schema.errors import InputError, UnknownNameError
 
 # Words in brackets that are no unit ('mean', '12') stay part of the name only.
@@ -37,8 +37,8 @@ class TableConfig(SchemaConfig, frozen=True, kw_only=True, forbid_unknown_fields
         group: column with the person or machine of each row; a split keeps its rows together.
         session: column with the session of each row; a recording is one session when left out.
         time: column with the time of each row: ISO text, epoch or counter; made relative to the first row.
-        time_unit: unit of numbers in the time column: 's', 'ms', 'us', 'ns', or 'd' for days of a spreadsheet; 'auto'
-            goes by name and magnitude.
+        time_unit: unit of numbers in the time column: 's', 'ms', 'us', 'ns', 'min', 'h', or 'd' for days of a
+            spreadsheet; 'auto' goes by a line of units, what stands behind the numbers, name and magnitude.
         columns: columns that are read as numbers, in this order; every column without another part when left out.
         ignore: columns that are left out.
         categories: text columns that are read as numbers, with all their texts, such as {Type = ["H", "L", "M"]}: a
@@ -65,6 +65,7 @@ class Table:
         values: shape (rows, columns), float32, NaN where missing.
         text: the other columns by name, each of shape (rows,).
         place: where a row stands ('rows.csv line 17'), for errors.
+        units: of columns, as a line of units states them.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Table:
     values: Floats
     text: dict[str, Labels] = field(default_factory=dict)
     place: Callable[[int], str] = lambda row: f"row {row + 1}"
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
 def text_columns(config: TableConfig, header: Sequence[str], where: str) -> tuple[str, ...]:
@@ -166,10 +168,20 @@ def known_columns(names: Sequence[str], **tables: Mapping[str, object]) -> None:
 
 
 def read_time(table: Table, config: TableConfig) -> Clock | None:
-    """Return the times of a table's rows; None without a time column."""
+    """Return the times of a table's rows; None without a time column.
+
+    Raises:
+        InputError: a row without a time, or a unit that the file states otherwise.
+    """
     if not config.time:
         return None
-    return read_clock(table.text[config.time], column=config.time, unit=config.time_unit, place=table.place)
+    unit: Any = config.time_unit
+    if stated := unit_spelled(table.units.get(config.time, "")):
+        if unit not in ("auto", stated):
+            do = "Correct the line of units, or time_unit in [data]"
+            raise InputError(f"times in {WORDS[unit]}", f"{WORDS[stated]} by its line of units", table.name, do)
+        unit = stated
+    return read_clock(table.text[config.time], column=config.time, unit=unit, place=table.place)
 
 
 def to_recording(table: Table, config: TableConfig, clock: Clock | None = None) -> Recording:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.str_]
+TimeUnit = Literal["auto", "s", "ms", "us", "ns", "min", "h", "d"]
+"""Unit of a time in numbers; 'auto' goes by the column's name and its magnitude."""
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from edgewright.schema.data import Column
+from edgewright.schema.data import Column, TimeUnit
 from edgewright.schema.package import WindowSpec
 
 DETECTOR_VERSION = 1
@@ -86,7 +86,7 @@ class DetectorSpec(msgspec.Struct, frozen=True, kw_only=True):
     window: WindowSpec | None = None
     rate: float | None = None
     time: str = ""
-    time_unit: Literal["auto", "s", "ms", "us", "ns", "d"] = "auto"
+    time_unit: TimeUnit = "auto"
     threshold: Threshold
     refractory: float = 0
     learnt: dict[str, Any] = {}

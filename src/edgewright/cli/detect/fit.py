@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 )
 @click.option("--time", default="", help="Column with the time of a row.")
 @click.option(
-    "--time-unit", default="", metavar="UNIT", help="Unit of a time in numbers: s, ms, us, ns, or d for days."
+    "--time-unit", default="", metavar="UNIT", help="Unit of a time in numbers: s, ms, us, ns, min, h, or d for days."
 )
 @click.option("--column", "columns", multiple=True, metavar="NAME", help="Column to watch; may be repeated.")
 @click.option("--ignore", multiple=True, metavar="COLUMN", help="Column to leave out; may be repeated.")

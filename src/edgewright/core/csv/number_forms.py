@@ -21,7 +21,7 @@ _THOUSANDS = ("", ",", ".", " ", "\u202f", "\xa0", "'", "\u2019")
 _SPOKEN = {",": "a comma", ".": "a point", "'": "an apostrophe", "\u2019": "an apostrophe"}
 _SUFFIX = re.compile(r"(?<=[\d.,])\s*([^\d\s.,'\u2019+-]\D*)$")
 # A clock has to know its unit, which a number without it does not say.
-_NO_CLOCK = UNITS - {"min", "h", "s", "ms", "us", "µs", "μs"}
+_NO_CLOCK = UNITS - {"min", "h", "s", "ms", "us", "µs", "μs", "ns"}
 
 
 class NumberForm(NamedTuple):

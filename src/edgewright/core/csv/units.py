@@ -7,7 +7,7 @@ from collections.abc import Sequence
 # Units of one quantity stand in one text; spellings of one unit have '=' between them.
 _QUANTITIES = (
     "C=°C=degC K F=°F=degF", "%", "g mg m/s²=m/s2=m/s^2", "m/s mm/s", "rad/s deg/s=°/s=dps", "V mV kV", "A mA",
-    "W mW kW", "Wh kWh J", "Hz kHz rpm=1/min", "h min s ms us=µs=μs", "m mm cm km", "Pa hPa=mbar kPa MPa bar",
+    "W mW kW", "Wh kWh J", "Hz kHz rpm=1/min", "h min s ms us=µs=μs ns", "m mm cm km", "Pa hPa=mbar kPa MPa bar",
     "lux=lx", "ppm ppb", "µg/m³=μg/m³", "N", "Nm", "kg", "l/min l/h m³/h", "dB", "uT=µT=μT T", "Ω=Ω=ohm",
 )  # fmt: skip
 _QUANTITY_OF = {unit: number for number, text in enumerate(_QUANTITIES) for unit in text.replace("=", " ").split(" ")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,7 @@ def read_table(path: Path, config: TableConfig, name: str) -> Table:
         values=rows.values,
         text=text_cells,
         place=lambda row: f"{name} line {int(rows.lines[row])}",
+        units=rows.header.units,
     )
     return with_categories(table, config)
 
@@ -158,9 +160,7 @@ def same_columns(tables: list[Table]) -> list[Table]:
                 "Name the columns that all files have in columns",
             )  # fmt: skip
         order = np.array([table.names.index(name) for name in first.names], dtype=np.int64)
-        ordered.append(
-            Table(name=table.name, names=first.names, values=table.values[:, order], text=table.text, place=table.place)
-        )
+        ordered.append(replace(table, names=first.names, values=table.values[:, order]))
     return ordered
 
 

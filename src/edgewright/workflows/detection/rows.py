@@ -18,13 +18,12 @@ from edgewright.core.predictor import package_path
 from edgewright.core.recordings import GAP
 from edgewright.core.windows import cut
 from edgewright.data.clock import read_clock
-from edgewright.data.clock_units import TimeUnit
 from edgewright.data.load import find_kind, guess, load_data
 from edgewright.data.table_proposal import propose_table
 from edgewright.data.targets import as_text, labelled
 from edgewright.monitor.detector_stream import window_features
 from edgewright.pipeline.provenance import remembered
-from edgewright.schema.data import Column, DataSet, Floats, Recording
+from edgewright.schema.data import Column, DataSet, Floats, Recording, TimeUnit
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.package import WindowSpec
 from edgewright.workflows.proof.subject import read_subject

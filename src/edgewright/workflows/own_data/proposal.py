@@ -64,7 +64,7 @@ class OwnDataRequest:
     Attributes:
         path: file or folder.
         target, group, session, time, ignore: columns.
-        time_unit: of a time in numbers: s, ms, us, ns, or d for days of a spreadsheet.
+        time_unit: of a time in numbers: s, ms, us, ns, min, h, or d for days of a spreadsheet.
         decision: what one decision is about: 'row', 'recording', '2 s' or '100 rows'.
         device: profile or TOML file; `DEVICE` when empty.
         name: of the pipeline; from the path when empty.
@@ -148,7 +148,7 @@ def look(request: OwnDataRequest) -> OwnData:
     load_profile(request.device or DEVICE)
     preview = read_preview(request.path)
     given = {key: getattr(request, key) for key in (*PARTS, "time_unit")}
-    roles = assign_roles(preview.columns, given, request.ignore, preview.texts, few=preview.is_folder)
+    roles = assign_roles(preview.columns, given, request.ignore, preview.texts, preview.is_folder, preview.units)
     table = data_table(preview, roles)
     refuse_sentences(preview.columns, roles, request.path)
     if roles.target and not roles.readings and not roles.categories:
