@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from cli_runner import Cli
 from edgewright.core.csv.rows import iter_csv, read_csv
 from edgewright.data.headers import read_columns
 from edgewright.data.load import load_data
 from edgewright.data.preview import read_preview
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import DataWarning
 
 
 def names_and_rows(text: str, **keys: object) -> tuple[tuple[str, ...], list[list[float]], list[int]]:
@@ -65,8 +67,19 @@ def test_units_below_the_header_are_those_of_the_columns(tmp_path: Path) -> None
     assert dataset.recordings[0].values.tolist() == [[21.5], pytest.approx([21.7])]
 
 
-def test_a_model_of_one_column_refuses_a_file_with_two_of_its_name() -> None:
+@pytest.mark.slow
+def test_a_model_of_one_column_reads_the_first_of_several_of_its_name_and_says_so(cli: Cli, tmp_path: Path) -> None:
     text = "a,b,a\n1,2,3\n"
     assert names_and_rows(text, only_columns=["a", "a.1"])[0] == ("a", "a.1")
-    with pytest.raises(InputError, match="one column 'a', got 'a' twice"):
-        names_and_rows(text, only_columns=["a"])
+    with pytest.warns(DataWarning, match="of several columns 'a' the first is read"):
+        assert names_and_rows(text, only_columns=["a"]) == (("a",), [[1.0]], [2])
+    rng = np.random.default_rng(0)
+    rows = [f"{a},{b},{c},{'on' if a > b else 'off'}" for a, b, c in rng.normal(size=(300, 3)).round(3).tolist()]
+    path = tmp_path / "rows.csv"
+    path.write_text("\n".join(["x,b,x,y", *rows]) + "\n")
+    assert read_preview(str(path)).top.told([]) == "several columns x as x, x.1"
+    cli("run", path, "--ignore", "x.1", "--budget", "1s", "--out", tmp_path / "runs")
+    answers = cli("predict", tmp_path / "runs" / "rows", "--csv", path)
+    assert "edgewright: rows.csv: of several columns 'x' the first is read, as in training" in cli.err
+    path.write_text("\n".join(["x,b,other,y", *rows]) + "\n")
+    assert cli("predict", tmp_path / "runs" / "rows", "--csv", path) == answers

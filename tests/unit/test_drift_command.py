@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 
 from cli_runner import Cli
+from edgewright.cli.drift_input import rows_of
 from edgewright.cli.main import run
-from edgewright.core.package import write_package
+from edgewright.core.package import read_package, write_package
+from edgewright.monitor.drift.stream_monitor import DriftConfig, watch_of
+from edgewright.schema.errors import InputError
 from edgewright.schema.package import ReferenceColumn
 from runtime_example import numbers, parts
 
@@ -58,6 +61,19 @@ def test_the_channel_that_moved_is_named_with_its_time(package: Path, tmp_path: 
     assert "c3 drifts, shape" in text
     assert "since 2026-01-02 01:00:00" in text  # row 1,500 of one a minute
     assert text.count("as trained") == 9
+
+
+def test_a_time_that_is_an_input_is_watched_and_dates_the_rows(package: Path, tmp_path: Path) -> None:
+    manifest = read_package(package).manifest
+    watch, path = watch_of(manifest, DriftConfig(rhythm=800.0, false_alarms=0.1)), tmp_path / "rows.csv"
+    head = ",".join(f"c{i}" for i in range(10))
+    path.write_text(f"{head}\n1714564800.125{',2' * 9}\n1714564801.25{',2' * 9}\n")
+    ((values, times, _),) = rows_of(str(path), manifest, "c0", watch)
+    assert times.tolist() == [1714564800.125, 1714564801.25]
+    assert values.tolist() == [[float(np.float32(1714564800)), *[2.0] * 9]] * 2
+    path.write_text(f"{head}\n{',2' * 9}\n")
+    with pytest.raises(InputError, match="seconds or a date"):
+        list(rows_of(str(path), manifest, "c0", watch))
 
 
 @pytest.mark.slow

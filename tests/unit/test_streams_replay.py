@@ -36,6 +36,16 @@ def test_full_speed_twice_gives_the_same_packets(tmp_path: Path) -> None:
     assert all(p.wall is None for p in one)
 
 
+def test_a_time_that_is_an_input_is_both(tmp_path: Path) -> None:
+    file = recording(tmp_path / "a.csv", 100)
+    packets = drain(opened(f"replay:{file}?time=time", "time", "a"), EVERYTHING)
+    assert times(packets).tolist() == pytest.approx((np.arange(100) / 50).tolist())
+    assert values(packets)[:, 0].tolist() == pytest.approx((np.arange(100) / 50).tolist())
+    file.write_text(file.read_text().replace("0.000,", "NA,", 1))
+    with pytest.raises(InputError, match="a time in every row"):
+        drain(opened(f"replay:{file}?time=time", "time", "a"), EVERYTHING)
+
+
 def test_its_own_pace_and_five_times_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = recording(tmp_path / "a.csv", 26)
     for speed, seconds in ((1, 0.5), (5, 0.1)):

@@ -14,6 +14,7 @@ from cli_runner import Cli
 from edgewright.core.csv.formats import cell_text
 from edgewright.core.csv.rows import read_csv
 from edgewright.data.headers import read_columns
+from edgewright.data.load import load_data
 from edgewright.schema.errors import InputError
 
 
@@ -50,6 +51,15 @@ def test_arrays_are_columns_and_a_matrix_has_numbered_ones(tmp_path: Path) -> No
     np.savez(tmp_path / "a.npz", X=np.array([{}]))
     with pytest.raises(InputError, match=r"an \.npz file without pickles"):
         table(tmp_path / "a.npz")
+    np.save(tmp_path / "a.npy", values)
+    (tmp_path / "a.npy").rename(tmp_path / "a.npz")
+    with pytest.raises(InputError, match=r"an \.npz file, got one array, as an \.npy file has it"):
+        table(tmp_path / "a.npz")
+    np.savez(tmp_path / "b.npz", X=values)
+    (tmp_path / "b.npz").rename(tmp_path / "b.npy")
+    for name in ("a.npz", "b.npy"):
+        with pytest.raises(InputError, match="arrays of numbers or text"):
+            load_data({"kind": "numpy", "path": str(tmp_path / name)}, seed=0)
     (tmp_path / "a.mat").write_bytes(b"MATLAB 7.3 MAT-file" + bytes(200))
     with pytest.raises(InputError, match="Save it with the option '-v7'"):
         table(tmp_path / "a.mat")

@@ -41,25 +41,29 @@ def rows_of(
     source = sys.stdin if path == "-" else Path(path)
     name = "standard input" if path == "-" else Path(path).name
     needed = [*wanted, time_column] if time_column else wanted
-    clock = [time_column] if time_column else []
-    extra = [*names_of(manifest), *clock]
+    # A time that is an input is a number; float32 would round one that counts from 1970.
+    wide = {time_column} & set(wanted)
+    clock = {time_column} - {"", *wide}
+    extra = {*names_of(manifest), *clock} - wide
     done, tell = watch.rows, BadRows() if path == "-" else None
     for chunk in iter_csv(
-        source, name=name, only_columns={*wanted, *extra}, text_columns=extra, time_columns=clock, tell=tell
-    ):
-        absent = [column for column in needed if column not in (*chunk.names, *chunk.text)]
+        source, name=name, only_columns={*wanted, *extra}, text_columns=extra, time_columns=clock,
+        float64_columns=wide, tell=tell,
+    ):  # fmt: skip
+        absent = [column for column in needed if column not in (*chunk.names, *chunk.text, *chunk.wide)]
         if absent:
             raise InputError(f"the columns {', '.join(wanted)}", f"no {', '.join(absent)}", name,
                              "Add column names in the header")  # fmt: skip
-        values = chunk.values[:, [chunk.names.index(column) for column in wanted]]
+        values = chunk.matrix(wanted)
         times = (done + np.arange(len(chunk))) / (watch.rate or 1.0)
         yield values, _times(chunk, time_column, name) if time_column else times, chunk.text
         done += len(chunk)
 
 
 def _times(chunk: Rows, column: str, name: str) -> NDArray[np.float64]:
+    cells = chunk.wide[column] if column in chunk.wide else chunk.text[column]
     made = np.empty(len(chunk), np.float64)
-    for index, text in enumerate(chunk.text[column].tolist()):
+    for index, text in enumerate(map(str, cells.tolist())):
         made[index] = time_of(text)
         if np.isnan(made[index]):
             where = f"{name} line {chunk.lines[index]}, column {column}"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from contextlib import suppress
-from typing import NoReturn
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
 
 import click
 
@@ -14,8 +16,10 @@ from edgewright.cli.folder import FolderOfCommands
 from edgewright.cli.interrupt import MESSAGE, ended_by, heard
 from edgewright.schema.errors import (
     BAD_INPUT,
+    DONE,
     INTERRUPTED,
     OUTPUT_FAILED,
+    DataWarning,
     EdgewrightError,
     MissingExtraError,
 )
@@ -114,7 +118,7 @@ def run(arguments: list[str]) -> int:
 
 def _run(arguments: list[str]) -> int:
     try:
-        with heard():
+        with heard(), _warnings_in_lines():
             result = cli.main(args=arguments, prog_name="edgewright", standalone_mode=False)
         code = result if isinstance(result, int) else 0
         if sys.stdout is not None:
@@ -150,6 +154,23 @@ def _run(arguments: list[str]) -> int:
         wanted = "room to write" if error.errno in _FULL else "a file that can be read and written"
         return _say(f"expected {wanted}, got {error.strerror} - at {error.filename or 'output'}", OUTPUT_FAILED)
     return code
+
+
+@contextmanager
+def _warnings_in_lines() -> Iterator[None]:
+    """Print each warning about data as one line."""
+    shown = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:  # noqa: ANN401
+        if issubclass(category, DataWarning):
+            _say(str(message), DONE)
+        else:
+            shown(message, category, *place, **more)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DataWarning)
+        warnings.showwarning = show
+        yield
 
 
 def _forget_output() -> None:

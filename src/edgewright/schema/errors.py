@@ -81,6 +81,10 @@ class ProviderError(InputError):
         self.provider, self.why = provider, why
 
 
+class DataWarning(UserWarning):
+    """What was understood of data where a person may have meant something else: printed as one line."""
+
+
 class CheckFailedError(EdgewrightError):
     """A check said no (a proof failed, a budget was exceeded): exit code 1."""
 

@@ -90,7 +90,7 @@ def _fast(block: Block, plan: Plan) -> Cells | None:
     if numbers is None:
         return None
     location = {column: i for i, column in enumerate(wanted)}
-    values = _narrow(numbers[:, [location[c] for c in plan.numbers]])
+    values = narrow(numbers[:, [location[c] for c in plan.numbers]])
     wide = numbers[:, [location[c] for c in plan.wide]]
     if np.isinf(values).any() or np.isinf(wide).any():
         return None
@@ -142,7 +142,8 @@ def _slices(data: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> 
     return np.array([cell.decode("utf-8").strip() for cell in cells], dtype=np.str_)
 
 
-def _narrow(numbers: NDArray[np.float64]) -> NDArray[np.float32]:
+def narrow(numbers: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return numbers as float32, infinite where they are too large for it."""
     with np.errstate(over="ignore"):
         return numbers.astype(np.float32)
 
@@ -174,7 +175,7 @@ def _exact(block: Block, plan: Plan, tell: Callable[[str], None] | None = None) 
             raise error
         tell(str(error))
     return Cells(
-        _narrow(_stack([parsed[c][0] for c in plan.numbers], len(rows))),
+        narrow(_stack([parsed[c][0] for c in plan.numbers], len(rows))),
         _stack([parsed[c][0] for c in plan.wide], len(rows)),
         {c: np.array([cell.strip() for cell in columns[c]], dtype=np.str_) for c in plan.text},
         np.asarray(lines, np.int64),

@@ -50,6 +50,9 @@ class Header:
         read = {name: forms[0] for name, forms in self.forms.items() if name in columns}
         parts = [f"text in {self.encoding}"] if self.encoding != "utf-8" else []
         parts += [f"a {_SPOKEN.get(self.delimiter, self.delimiter)} between cells"] if self.delimiter != "," else []
+        for name in dict.fromkeys(self.repeated.values()):
+            numbered = [new for new, old in self.repeated.items() if old == name]
+            parts.append(f"several columns {name} as {', '.join([name, *numbered])}")
         for form in dict.fromkeys(read.values()):
             names = [name for name, own in read.items() if own == form]
             parts.append(f"{form} ({some_of(names, 3)})")

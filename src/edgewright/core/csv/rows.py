@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,10 +13,10 @@ from numpy.typing import NDArray
 
 from edgewright.core.categories import column_name, made_columns, one_hot, text_inputs
 from edgewright.core.csv.blocks import Block, blocks
-from edgewright.core.csv.cells import Cells, Plan, parse
+from edgewright.core.csv.cells import Cells, Plan, narrow, parse
 from edgewright.core.csv.header import Header, first_cells, opening_of, read_header
 from edgewright.core.csv.number_forms import NumberForm, number_forms, only_form
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import DataWarning, InputError
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,12 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.lines)
+
+    def matrix(self, names: Sequence[str]) -> NDArray[np.float32]:
+        """Return columns of numbers in this order, shape (rows, names), those that are read as float64 too."""
+        wide = {name: narrow(cells) for name, cells in self.wide.items() if name in names}
+        columns = [wide[name] if name in wide else self.values[:, self.names.index(name)] for name in names]
+        return np.stack(columns, axis=1) if columns else self.values[:, :0]
 
 
 def read_csv(
@@ -133,7 +140,7 @@ def iter_csv(
     ignored = set(ignored_columns)
     categories = {} if only_columns is None else text_inputs(only_columns, header.names)
     if only_columns is not None:
-        _refuse_repeated(header, only_columns, name)
+        _tell_repeated(header, only_columns, name)
         made = set(made_columns(categories))
         ignored |= set(header.names) - (set(only_columns) - made) - set(categories)
     first = first_cells(rest, header, name)
@@ -150,11 +157,11 @@ def iter_csv(
         raise InputError("at least one row", "only a header line", name, "Add rows below the header")
 
 
-def _refuse_repeated(header: Header, wanted: Collection[str], name: str) -> None:
-    """Refuse a file with several columns of a wanted name, where not each of them is wanted."""
+def _tell_repeated(header: Header, wanted: Collection[str], name: str) -> None:
+    """Warn of several columns of a wanted name, where not each of them is wanted: the first one has the name."""
     for numbered, column in header.repeated.items():
         if column in wanted and numbered not in wanted:
-            raise InputError(f"one column {column!r}", f"{column!r} twice", name, "Rename one of them")
+            warnings.warn(f"{name}: of several columns {column!r} the first is read, as in training", DataWarning, 2)
 
 
 def _chain(first: Block, others: Iterator[Block]) -> Iterator[Block]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from edgewright.data.contract import SchemaConfig, Source, need_path
 from edgewright.data.tabular import TableConfig, data_set, known_columns, refuse_infinite
@@ -84,7 +85,8 @@ def _arrays(path: Path, config: NumpyConfig) -> dict[str, Any]:
             others = {key: path.parent / key for key in wanted[1:] if (path.parent / key).is_file()}
             return {key: _array(file) for key, file in {config.x: path, **others}.items()}
         # Opened here: numpy leaves a file open whose ZIP directory it cannot read.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+        with path.open("rb") as stream:
+            archive = _loaded(stream, NpzFile)
             if config.x not in archive.files:
                 raise UnknownNameError("array", config.x, archive.files, str(path))
             defaults = NumpyConfig()
@@ -102,7 +104,20 @@ def _arrays(path: Path, config: NumpyConfig) -> dict[str, Any]:
 def _array(file: Path) -> Any:  # noqa: ANN401 - any array
     """Return the array of an .npy file."""
     with file.open("rb") as stream:
-        return np.load(stream, allow_pickle=False)
+        return _loaded(stream, np.ndarray)
+
+
+def _loaded(stream: BinaryIO, kind: type) -> Any:  # noqa: ANN401 - an array or an archive of them
+    """Return what a file holds: .npz and .npy files differ by what is in them, not only by their names.
+
+    Raises:
+        ValueError: it holds the other kind.
+    """
+    content = np.load(stream, allow_pickle=False)
+    if not isinstance(content, kind):
+        one, other = ("several arrays", ".npz") if kind is np.ndarray else ("one array", ".npy")
+        raise ValueError(f"{one}, as a file has that is called {other}")
+    return content
 
 
 def _numbers(array: Any, where: str) -> Any:  # noqa: ANN401 - any array

@@ -159,7 +159,8 @@ class Replay(Stream):
         found = match(given, self._wanted, file.name, time=self._config.time, sequence=self._config.sequence)
         refuse_missing(found, given, file.name)
         special = [given[place] for place in (found.time, found.sequence) if place >= 0]
-        dates = found.time >= 0 and len(row) == cells and not _numeric(row[found.time])
+        as_read = found.time >= 0 and found.time not in found.places and len(row) == cells
+        dates = as_read and not _numeric(row[found.time])
         rows = iter_csv(
             file,
             name=file.name,
@@ -176,7 +177,7 @@ class Replay(Stream):
         for block in rows:
             columns = with_categories(block.columns, self._wanted)
             given = [columns[place] for place in found.places]
-            values = np.ascontiguousarray(block.values[:, [block.names.index(name) for name in given]])
+            values = block.matrix(given)
             name = block.columns[found.time] if found.time >= 0 else ""
             clock = clock or TimeColumn(name)
             if name in block.text:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from edgewright.core.csv.formats import Format
@@ -56,7 +57,14 @@ def is_table(path: Path) -> bool:
 
 def _numpy(path: Path, name: str) -> dict[str, Array]:
     try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+        with path.open("rb") as opened:
+            if not isinstance(file := np.load(opened, allow_pickle=False), NpzFile):
+                raise InputError(
+                    "an .npz file",
+                    "one array, as an .npy file has it",
+                    name,
+                    "Call it .npy, or write it with numpy.savez",
+                )
             return {key: file[key] for key in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise InputError("an .npz file without pickles", str(error), name, "Write it with numpy.savez") from None
