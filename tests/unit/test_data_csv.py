@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgewright.core.csv.rows import iter_csv
+from edgewright.core.csv.units import unit_in
 from edgewright.data.load import load_data
-from edgewright.data.tabular import unit_in
 from edgewright.schema.data import DataSet
 from edgewright.schema.errors import EdgewrightError, InputError
 

@@ -54,6 +54,7 @@ def rows_of(
         if absent:
             raise InputError(f"the columns {', '.join(wanted)}", f"no {', '.join(absent)}", name,
                              "Add column names in the header")  # fmt: skip
+        chunk.refuse_units(manifest.columns)
         values = chunk.matrix(wanted)
         times = (done + np.arange(len(chunk))) / (watch.rate or 1.0)
         yield values, _times(chunk, time_column, name) if time_column else times, chunk.text

@@ -17,10 +17,11 @@ from edgewright.core.objects import probability
 from edgewright.core.parts import parts
 from edgewright.core.predictor import Predictor
 from edgewright.core.recordings import RecordingWindower, names_of
-from edgewright.core.samples import require_columns
+from edgewright.core.samples import rows_of
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.objects import Found
+from edgewright.schema.package import Manifest
 
 Answer = dict[str, Any]
 
@@ -74,7 +75,7 @@ def answer_rows(
     wanted = [column.name for column in manifest.columns]
     extra = names_of(manifest) if manifest.window is not None else ()
     chunks = iter_csv(source, name=name, only_columns=[*wanted, *extra], text_columns=extra, tell=tell)
-    pieces = _rows(chunks, wanted, name) if manifest.window is None else _windows(chunks, wanted, name, predictor)
+    pieces = _rows(chunks, manifest) if manifest.window is None else _windows(chunks, predictor)
     seen = False
     for samples, places in pieces:
         seen = seen or len(samples) > 0
@@ -84,30 +85,22 @@ def answer_rows(
         raise manifest.window.too_few("none" if manifest.window.fill_start else "fewer", name)
 
 
-def _rows(chunks: Iterable[Rows], wanted: list[str], name: str) -> Iterator[tuple[NDArray[np.float32], list[str]]]:
+def _rows(chunks: Iterable[Rows], manifest: Manifest) -> Iterator[tuple[NDArray[np.float32], list[str]]]:
     for chunk in chunks:
-        yield _columns(chunk, wanted, name), [f"line {line}" for line in chunk.lines]
+        yield rows_of(chunk, manifest.columns), [f"line {line}" for line in chunk.lines]
 
 
-def _windows(
-    chunks: Iterable[Rows], wanted: list[str], name: str, predictor: Predictor
-) -> Iterator[tuple[NDArray[np.float32], list[str]]]:
+def _windows(chunks: Iterable[Rows], predictor: Predictor) -> Iterator[tuple[NDArray[np.float32], list[str]]]:
     spec = predictor.manifest.window
     if spec is None:
         return
     windower = RecordingWindower(predictor.manifest, spec)
     for chunk in chunks:
-        windows = list(windower.push(_columns(chunk, wanted, name), chunk.text))
+        windows = list(windower.push(rows_of(chunk, predictor.manifest.columns), chunk.text))
         if windows:
             yield np.stack([window for window, _ in windows]), [f"row {row + 1}" for _, row in windows]
     for window, row in windower.finish():
         yield window[None], [f"row {row + 1}"]
-
-
-def _columns(chunk: Rows, wanted: list[str], name: str) -> NDArray[np.float32]:
-    """Return the package's columns in its order."""
-    require_columns(chunk.names, wanted, name)
-    return chunk.values[:, [chunk.names.index(column) for column in wanted]]
 
 
 def answered(predictor: Predictor, samples: NDArray[np.float32], places: list[str]) -> Iterator[Answer]:

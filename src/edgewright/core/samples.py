@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgewright.core.categories import column_name, one_hot, text_inputs
 from edgewright.core.csv.rows import Rows
 from edgewright.core.recordings import columns_of, names_of, windows_of
-from edgewright.schema.data import Floats, Labels
+from edgewright.schema.data import Column, Floats, Labels
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import Manifest
 
@@ -56,8 +56,7 @@ def _named(X: Any, manifest: Manifest) -> Floats | None:  # noqa: ANN401
     """Return the rows of something with named columns, shape (rows, columns); None for anything else."""
     names = [column.name for column in manifest.columns]
     if isinstance(X, Rows):
-        require_columns(X.names, names)
-        return X.values[:, [X.names.index(name) for name in names]]
+        return rows_of(X, manifest.columns)
     if isinstance(X, Mapping):
         columns = _by_name(list(X), lambda name: X[name], names)
     elif isinstance(X, Frame):
@@ -105,6 +104,18 @@ def _texts(column: Any, values: Sequence[str]) -> Labels:  # noqa: ANN401
     if all(text in ("True", "False", "") for text in texts):
         texts = [spelled.get(text.lower(), text) for text in texts]
     return np.array(texts, np.str_)
+
+
+def rows_of(rows: Rows, columns: Sequence[Column]) -> Floats:
+    """Return the columns of a model in its order.
+
+    Raises:
+        InputError: one is not there, or has another unit than in the training.
+    """
+    names = [column.name for column in columns]
+    require_columns(rows.names, names, rows.name)
+    rows.refuse_units(columns)
+    return rows.values[:, [rows.names.index(name) for name in names]]
 
 
 def require_columns(there: Any, names: list[str], where: str = "") -> None:  # noqa: ANN401 - a collection of names

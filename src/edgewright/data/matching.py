@@ -7,18 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from edgewright.data.tabular import unit_in
+from edgewright.core.csv.units import spelled, unit_in
 from edgewright.schema.data import Column, Labels
 from edgewright.schema.errors import InputError, UnknownNameError
 
 _BRACKETS = re.compile(r"[\[(][^\])]*[\])]")
 # What two classes are called that say whether something is so.
 _NO, _YES = frozenset({"0", "false", "no", "n", "off"}), frozenset({"1", "true", "yes", "y", "on"})
-# Spellings of one unit, and of units of one quantity: value in the first = value * factor + offset.
-_SPELLINGS = {
-    "rpm": "1/min", "Nm": "N m", "C": "°C", "F": "°F", "m/s2": "m/s²", "m/s^2": "m/s²", "°/s": "deg/s", "dps": "deg/s",
-    "us": "µs", "lux": "lx", "uT": "µT", "ohm": "Ω",
-}  # fmt: skip
+# Units of one quantity: value in the first = value * factor + offset.
 _UNITS = {
     "K": ("K", 1.0, 0.0), "°C": ("K", 1.0, 273.15), "°F": ("K", 5 / 9, 273.15 - 160 / 9),
     "m/s²": ("m/s²", 1.0, 0.0), "g": ("m/s²", 9.80665, 0.0), "mg": ("m/s²", 0.00980665, 0.0),
@@ -142,7 +138,7 @@ def conversion(column: Column, other: str, where: str) -> tuple[float, float]:
     Raises:
         InputError: a unit of another quantity.
     """
-    mine, theirs = (_SPELLINGS.get(unit, unit) for unit in (column.unit or unit_in(column.name), unit_in(other)))
+    mine, theirs = (spelled(unit) for unit in (column.unit or unit_in(column.name), unit_in(other)))
     if not mine or not theirs or mine == theirs:
         return 1.0, 0.0
     to, of = _UNITS.get(mine), _UNITS.get(theirs)

@@ -58,8 +58,7 @@ class Preview:
     @property
     def units(self) -> dict[str, str]:
         """Units of columns, where a line below the header or the cells hold them."""
-        behind = {name: forms[0].unit for name, forms in self.top.forms.items() if forms[0].unit}
-        return {**self.top.units, **behind}
+        return {name: unit for name in self.top.names if (unit := self.top.unit(name))}
 
     @property
     def is_folder(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,17 +12,13 @@ import numpy as np
 
 from edgewright.core.categories import MARK, column_name, made_columns, one_hot
 from edgewright.core.csv.cells import MISSING
-from edgewright.core.csv.units import UNITS
+from edgewright.core.csv.units import refuse_other_unit, unit_in
 from edgewright.data.clock import Clock, common_rate, rate_of, read_clock, tidy_rate
 from edgewright.data.clock_units import WORDS, unit_spelled
 from edgewright.data.contract import SchemaConfig
 from edgewright.data.targets import as_text, labelled, read_target
 from edgewright.schema.data import Column, DataSet, Floats, Labels, Recording, TimeUnit
 from edgewright.schema.errors import InputError, UnknownNameError
-
-# Words in brackets that are no unit ('mean', '12') stay part of the name only.
-_BRACKETS = re.compile(r"[\[(]\s*([^\])]{1,16}?)\s*[\])]\s*$")
-
 
 # Sessions of one file whose rates differ by more have other sensors or settings; so many are looked at.
 _OTHER_RATE, _LOOKED_AT = 0.5, 200
@@ -65,7 +60,7 @@ class Table:
         values: shape (rows, columns), float32, NaN where missing.
         text: the other columns by name, each of shape (rows,).
         place: where a row stands ('rows.csv line 17'), for errors.
-        units: of columns, as a line of units states them.
+        units: of the columns whose cells, or a line below the header, say it.
     """
 
     name: str
@@ -234,6 +229,7 @@ def data_set(
     target_name: str = "",
     group_name: str = "",
     seen: Sequence[bool] | None = None,
+    units: Mapping[str, str] | None = None,
 ) -> DataSet:
     """Put recordings of one schema together.
 
@@ -245,9 +241,11 @@ def data_set(
         target_name: of the target, where the configuration names no column.
         group_name: of the group, where the configuration names no column.
         seen: which columns hold a value, where somebody has looked already.
+        units: of columns, as the files say.
 
     Raises:
-        InputError: for no recordings, a column without any value, no labelled row, or mixed sampling rates.
+        InputError: for no recordings, a column without any value, no labelled row, mixed sampling rates, or a unit that
+            contradicts the configuration.
     """
     if not recordings:
         raise InputError("at least one recording", "none", name)
@@ -266,7 +264,7 @@ def data_set(
         rate = tidy_rate(common_rate([(r.name, rate_of(r.time) if r.time is not None else None) for r in recordings]))
     return DataSet(
         name=Path(name).name.split(".")[0] or name,
-        columns=schema(names, config),
+        columns=schema(names, config, units or {}),
         recordings=tuple(recordings),
         rate=rate,
         target_name=target_name or config.target,
@@ -288,21 +286,25 @@ def _holds(recordings: Sequence[Recording], index: int) -> bool:
     return not all(bool(np.isnan(r.values[:, index]).all()) for r in recordings)
 
 
-def schema(names: Sequence[str], config: TableConfig) -> tuple[Column, ...]:
-    """Return columns with unit and range; a unit in brackets at the end of a name (`temp [C]`) counts as declared."""
+def schema(names: Sequence[str], config: TableConfig, units: Mapping[str, str]) -> tuple[Column, ...]:
+    """Return columns with unit and range; a unit in brackets at the end of a name (`temp [C]`) counts as declared.
+
+    Args:
+        names: of the columns.
+        config: what else is known of them.
+        units: as the files say; they count where nothing else is declared.
+
+    Raises:
+        InputError: the files have another unit than the declared one.
+    """
     columns = []
     texts = made_columns(config.categories)
     for name in names:
         low, high = config.ranges.get(name, (None, None))
         unit = "" if name in texts else config.units.get(name, unit_in(name))
-        columns.append(Column(name=name, unit=unit, minimum=low, maximum=high))
+        refuse_other_unit(name, unit, units.get(name, ""), "as declared", config.path)
+        columns.append(Column(name=name, unit=unit or units.get(name, ""), minimum=low, maximum=high))
     return tuple(columns)
-
-
-def unit_in(name: str) -> str:
-    """Return the unit in brackets at the end of a column's name; empty when there is none."""
-    found = _BRACKETS.search(name)
-    return found[1] if found and found[1] in UNITS else ""
 
 
 def _named(table: Table, column: str) -> Labels | None:

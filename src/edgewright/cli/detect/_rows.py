@@ -57,6 +57,7 @@ def judged(detector: DetectorFile, source: Path | TextIO, name: str) -> Iterator
         absent = [c for c in [*wanted, *text] if c not in (*chunk.names, *chunk.text)]
         if absent:
             raise InputError(f"the columns {', '.join([*wanted, *text])}", f"no {', '.join(absent)}", name)
+        chunk.refuse_units(spec.columns)
         values = chunk.values[:, [chunk.names.index(c) for c in wanted]]
         if spec.time:
             location = lambda row, lines=chunk.lines: f"{name} line {int(lines[row])}"  # noqa: E731

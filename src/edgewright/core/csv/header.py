@@ -27,7 +27,7 @@ class Header:
     Attributes:
         names: all different: of several columns called 'acc' the second is 'acc.1', as in pandas.
         delimiter: between cells.
-        units: by name, where a line below the header or the cells hold them.
+        units: by name, where a line below the header holds them.
         repeated: names as the file has them by those that were numbered: {'acc.1': 'acc'}.
         forms: of numbers by name, of columns that are not written as a program reads them; several where their first
             rows can be read in several ways.
@@ -40,6 +40,10 @@ class Header:
     repeated: dict[str, str] = field(default_factory=dict)
     forms: dict[str, tuple[NumberForm, ...]] = field(default_factory=dict)
     encoding: str = "utf-8"
+
+    def unit(self, column: str) -> str:
+        """Return the unit of a column by its cells or the line below the header; empty where neither says it."""
+        return self.units.get(column, "") or next((form.unit for form in self.forms.get(column, ())), "")
 
     def told(self, columns: Collection[str]) -> str:
         """Return what was understood that does not go without saying; empty for a plain file.

@@ -16,6 +16,8 @@ from edgewright.core.csv.blocks import Block, blocks
 from edgewright.core.csv.cells import Cells, Plan, narrow, parse
 from edgewright.core.csv.header import Header, first_cells, opening_of, read_header
 from edgewright.core.csv.number_forms import NumberForm, number_forms, only_form
+from edgewright.core.csv.units import refuse_other_unit, unit_in
+from edgewright.schema.data import Column
 from edgewright.schema.errors import DataWarning, InputError
 
 
@@ -30,6 +32,7 @@ class Rows:
         wide: the columns read as float64 (times, say, that float32 would round), each of shape (rows,).
         lines: shape (rows,), the line of the file at which each row begins, counted from 1.
         header: of the file, with the forms of numbers of all its columns.
+        name: of the file.
     """
 
     names: tuple[str, ...]
@@ -38,11 +41,25 @@ class Rows:
     wide: dict[str, NDArray[np.float64]]
     lines: NDArray[np.int64]
     header: Header
+    name: str
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of all columns of the file in its order, those left out included."""
         return tuple(name for name in self.header.names if name)
+
+    def refuse_units(self, columns: Sequence[Column]) -> None:
+        """Refuse a file with a column in another unit than a model was trained on.
+
+        Args:
+            columns: of the model; those whose unit either side does not know are passed over.
+
+        Raises:
+            InputError: naming column and units.
+        """
+        for column in columns:
+            unit = column.unit or unit_in(column.name)
+            refuse_other_unit(column.name, unit, self.header.unit(column.name), "as in the training", self.name)
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -111,6 +128,7 @@ def read_csv(
         wide={key: np.concatenate([c.wide[key] for c in chunks]) for key in first.wide},
         lines=np.concatenate([c.lines for c in chunks]),
         header=first.header,
+        name=first.name,
     )
 
 
@@ -192,10 +210,13 @@ def _forms(
     """
     times = [place for place in plan.text if plan.columns[place] in time_columns]
     read = [(place, plan.columns[place]) for place in sorted((*plan.numbers, *plan.wide, *times))]
-    return {
-        place: only_form(header.forms[column], first[column], f"{plan.name}, column {column}")
-        for place, column in read if column in header.forms
-    }  # fmt: skip
+    chosen = {}
+    for place, column in read:
+        if column in header.forms:
+            chosen[place] = only_form(header.forms[column], first[column], f"{plan.name}, column {column}")
+            unit = header.units.get(column, "")
+            refuse_other_unit(column, unit, chosen[place].unit, "as below the header", plan.name)
+    return chosen
 
 
 def _coded(rows: Rows, categories: Mapping[str, Sequence[str]], name: str, tell: Callable[[str], None] | None) -> Rows:
@@ -222,4 +243,5 @@ def _rows(cells: Cells, plan: Plan, header: Header) -> Rows:
         wide={plan.columns[i]: cells.wide[:, k] for k, i in enumerate(plan.wide)},
         lines=cells.lines,
         header=header,
+        name=plan.name,
     )

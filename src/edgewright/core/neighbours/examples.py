@@ -73,6 +73,7 @@ def _stretches(path: Path, manifest: Manifest, column: str) -> Iterator[tuple[st
     if absent or (column and column not in rows.text):
         missing = ", ".join(absent) or column
         raise InputError(f"the columns {', '.join(sorted(wanted))}", f"no {missing}", path.name)
+    rows.refuse_units(manifest.columns)
     values = rows.values[:, [rows.names.index(name) for name in names]]
     bad = ~np.isfinite(values).all(axis=1)
     if bad.any():

@@ -12,6 +12,7 @@ import numpy as np
 from edgewright.core.csv.formats import formats
 from edgewright.core.csv.number_forms import NumberForm, only_form, plain_cells
 from edgewright.core.csv.rows import read_csv
+from edgewright.core.csv.units import refuse_other_unit
 from edgewright.data.clock import rate_of
 from edgewright.data.contract import SINGLE_FILES, Source, need_path
 from edgewright.data.headers import read_columns
@@ -96,9 +97,10 @@ def read_table(path: Path, config: TableConfig, name: str) -> Table:
             do = f"Correct or empty the cell, or name the column {column!r} {part}"
             raise InputError(error.expected, error.got, error.where, do) from None
         raise
-    text_cells = rows.text
+    text_cells, numbers = rows.text, [*rows.names, config.time]
     if config.target in rows.header.forms:
         cells = _target(text_cells[config.target], rows.header.forms[config.target], f"{name}, column {config.target}")
+        numbers += [] if cells is text_cells[config.target] else [config.target]
         text_cells = {**text_cells, config.target: cells}
     table = Table(
         name=name,
@@ -106,7 +108,7 @@ def read_table(path: Path, config: TableConfig, name: str) -> Table:
         values=rows.values,
         text=text_cells,
         place=lambda row: f"{name} line {int(rows.lines[row])}",
-        units=rows.header.units,
+        units={**rows.header.units, **{column: unit for column in numbers if (unit := rows.header.unit(column))}},
     )
     return with_categories(table, config)
 
@@ -141,7 +143,26 @@ def load(config: CsvConfig, seed: int) -> DataSet:
         alone, recording = len(files) == 1, to_recording(table, config, clock)
         recordings.append(marked(recording, marks, config.labels_in, alone=alone, rate=rate, origin=origin))
     names = input_names(config, tables[0].names)
-    return data_set(recordings, names, config, name=config.path, target_name="label" if marks else config.target)
+    target = "label" if marks else config.target
+    return data_set(recordings, names, config, name=config.path, target_name=target, units=common_units(tables, config))
+
+
+def common_units(tables: Sequence[Table], config: TableConfig) -> dict[str, str]:
+    """Return the units of columns that several files have; a file may leave them out.
+
+    Args:
+        tables: the files.
+        config: which column is the time, whose unit each file has for itself.
+
+    Raises:
+        InputError: naming both files where a column has two units.
+    """
+    units: dict[str, tuple[str, str]] = {}
+    for table in tables:
+        for column, unit in ((name, unit) for name, unit in table.units.items() if name != config.time):
+            known, name = units.setdefault(column, (unit, table.name))
+            refuse_other_unit(column, known, unit, f"as in {name}", table.name)
+    return {column: unit for column, (unit, _) in units.items()}
 
 
 def same_columns(tables: list[Table]) -> list[Table]:

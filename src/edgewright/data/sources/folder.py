@@ -12,7 +12,7 @@ from edgewright.core.catalogue import find, listing
 from edgewright.data.clock import common_rate, rate_of
 from edgewright.data.contract import SINGLE_FILES, Source, need_path
 from edgewright.data.labels import LabelUnit, Marks, marked, read_marks, read_name, with_meaning
-from edgewright.data.sources.csv import same_columns
+from edgewright.data.sources.csv import common_units, same_columns
 from edgewright.data.tabular import Table, TableConfig, data_set, input_names, read_time, schema, to_recording
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
@@ -87,7 +87,7 @@ def open_one(config: FolderConfig, name: str) -> Opened:
     table, rate = _read(Path(config.path) / name, config, name)
     clock = read_time(table, config)
     recording = _recording(table, config, None, alone=False, rate=rate)
-    columns = schema(input_names(config, table.names), config)
+    columns = schema(input_names(config, table.names), config, table.units)
     return Opened(recording, columns, config.rate or rate, clock.origin if clock else 0.0)
 
 
@@ -112,8 +112,9 @@ def load(config: FolderConfig, seed: int) -> DataSet:
     target = config.target or ("label" if any(r.target is not None for r in recordings) else "")
     group = config.group or ("group" if all(r.groups is not None for r in recordings) else "")
     return data_set(
-        recordings, input_names(config, tables[0].names), config, name=config.path, target_name=target, group_name=group
-    )
+        recordings, input_names(config, tables[0].names), config, name=config.path, target_name=target,
+        group_name=group, units=common_units(tables, config),
+    )  # fmt: skip
 
 
 def _read(file: Path, config: FolderConfig, name: str) -> tuple[Table, float | None]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edgewright.core.categories import made_columns, text_inputs
+from edgewright.core.csv.units import is_same_unit
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError, UnknownNameError
 
@@ -101,7 +102,7 @@ def _place(given: Sequence[str], name: str, where: str) -> int:
     for position, other in enumerate(given):
         if bare(other) == bare(name):
             want, got = unit_of(name), unit_of(other)
-            if want and got and want != got:
+            if want and got and not is_same_unit(want, got):
                 raise InputError(
                     f"{bare(name)} in {want}", f"{bare(name)} in {got}", where, "Send that unit, or train on this one"
                 )

@@ -89,6 +89,7 @@ def _rows(file: DetectorFile, request: ProofRequest) -> Chosen:
     absent = [name for name in columns if name not in rows.names]
     if absent:
         raise InputError(f"the columns {', '.join(columns)}", f"no {', '.join(absent)}", request.data)
+    rows.refuse_units(file.spec.columns)
     values = rows.values[: request.rows, [rows.names.index(name) for name in columns]]
     return Chosen(values, tuple(f"line {n}" for n in rows.lines[: request.rows]), f"rows of {request.data}")
 
