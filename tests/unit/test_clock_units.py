@@ -169,3 +169,36 @@ def test_samples_keep_the_rate_that_they_are_made_with(name: str, rate: float, t
     path = tmp_path / f"{name}.csv"
     write_table_file(load_data(SAMPLES[name], seed=0), path)
     assert look(OwnDataRequest(path=str(path))).dataset.rate == pytest.approx(rate)
+
+
+SPLIT = "Date,Time,temperature\n" + "".join(
+    f"{1 + row // 144:02d}.05.2024,{row // 6 % 24:02d}:{row % 6 * 10:02d},{20 + np.sin(row / 9):.3f}\n"
+    for row in range(400)
+)
+
+
+def test_a_day_and_a_time_in_two_columns_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    for text in (SPLIT, SPLIT.replace("Date", "Datum"), SPLIT.replace("Time", "clock").replace("Date", "day")):
+        path.write_text(text)
+        with pytest.raises(InputError, match=r"day and time of a row in one column.*Write both into one column"):
+            propose_table(str(path), {})
+    path.write_text(SPLIT)
+    assert propose_table(str(path), {"time": "Time"}).table["time"] == "Time"
+    assert propose_table(str(path), {"time": "none"}).roles.time == ""
+    assert propose_table(str(path), {"ignore": ("Date",)}).roles.time == "Time"
+
+
+def test_a_day_beside_a_counter_is_not_the_clock(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("Date,Time,temperature\n" + "".join(f"2024-05-01,{row * 2},{row % 9}\n" for row in range(200)))
+    assert propose_table(str(path), {}).roles.time == "Time"
+
+
+@pytest.mark.parametrize(("name", "gone"), [("time", ""), ("time", "soon"), ("t", "")])
+def test_a_row_without_a_time_is_an_error(name: str, gone: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    rows = [f"{gone if row == 40 else 2 * row},{row % 9},{row % 7}\n" for row in range(200)]
+    path.write_text(f"{name},temperature,humidity\n" + "".join(rows))
+    with pytest.raises(InputError, match=r"rows.csv line 42, column t.*remove the row"):
+        load_data(propose_table(str(path), {}).table, seed=0)

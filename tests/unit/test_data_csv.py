@@ -78,7 +78,7 @@ def test_a_numeric_target_stays_a_number(file: Path) -> None:
             {"group": "g"},
             "expected a name in every row, got an empty field - at rows.csv line 3, column g",
         ),
-        ("a,t\n1,0\n2,noon\n", {"time": "t"}, "at rows.csv line 2, column t"),
+        ("a,t\n1,0\n2,noon\n", {"time": "t"}, "got 'noon' - at rows.csv line 3, column t"),
         ("a,t\n1,2024-01-01\n2,noon\n", {"time": "t"}, "got 'noon' - at rows.csv line 3, column t"),
         ("a,t\n1,5\n2,\n", {"time": "t"}, "expected a time in every row, got '' - at rows.csv line 3, column t"),
         ("a,b\n1,2\n", {"ranges": {"a": [2, 1]}}, "expected a range of a smaller and a larger number"),

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.data.clock_texts import is_time_text, over_midnight, seconds_of
+from edgewright.data.clock_texts import is_day, is_time_of_day, is_time_text, over_midnight, seconds_of
 from edgewright.data.clock_units import SCALE, numbers_and_unit, unit_of_numbers, unwrapped, without_unit
 from edgewright.schema.data import TimeUnit
 from edgewright.schema.errors import InputError
@@ -20,10 +20,14 @@ _COLUMNS = frozenset({
     "time", "date", "datetime", "timestamp", "zeit", "zeitstempel", "uhrzeit", "datum", "tiempo", "fecha", "hora",
     "temps", "heure", "horodatage", "tempo", "ora",
 })  # fmt: skip
+_DAYS = frozenset({"day", "tag", "dia", "jour", "giorno"})
 # An ISO date, and an epoch of 2001 to 2096 in s, ms, us or ns. So many cells are looked at; a file of several people
 # or files one after the other goes back now and then, birthdays do half of the time.
 _EPOCH = re.compile(r"[123]\d{9}(\d{3}){0,3}(\.\d*)?")
 _LOOKED_AT, _BACK = 1000, 0.1
+_NO_TIME = "Write the time, or remove the row; name a column that is no clock in ignore"
+# Share of the cells of a clock that are times, at least.
+_TIMES = 0.9
 
 
 class Clock(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,11 +53,44 @@ def find_time_column(columns: Mapping[str, Sequence[str]]) -> str:
     Returns:
         The column's name; of several the one with the most different times. Empty where none is found.
     """
-    named = next((name for name in columns if without_unit(name) in _COLUMNS and not _is_minimum(name, columns)), "")
+    named = [name for name in columns if without_unit(name) in _COLUMNS and not _is_minimum(name, columns)]
     if named:
-        return named
+        # Where a day has several rows, another column tells them apart.
+        return next((name for name in named if not _repeats_days(columns[name])), named[0])
     found = {name: count for name, cells in columns.items() if (count := _count_times(cells)) > 1}
     return max(found, key=lambda name: found[name], default="")
+
+
+def refuse_split_clock(columns: Mapping[str, Sequence[str]], where: str) -> None:
+    """Refuse a table that has the day of a row in one column and the time of day in another.
+
+    Args:
+        columns: the first cells of each column that may be a clock.
+        where: the file.
+
+    Raises:
+        InputError: naming both columns.
+    """
+    named = [name for name in columns if without_unit(name) in (*_COLUMNS, *_DAYS)]
+    days = [name for name in named if _are_all(columns[name], is_day)]
+    times = [name for name in columns if _are_all(columns[name], is_time_of_day)] if days else []
+    if times:
+        raise InputError(
+            "day and time of a row in one column", f"the day in {days[0]!r} and the time of day in {times[0]!r}", where,
+            "Write both into one column, such as 2024-05-01 12:00:00. Where one of them is enough, name it with --time "
+            "(time in [data])",
+        )  # fmt: skip
+
+
+def _are_all(cells: Sequence[str], fits: Callable[[str], bool]) -> bool:
+    lines = [cell.strip() for cell in cells[:_LOOKED_AT] if cell.strip()]
+    return bool(lines) and all(map(fits, lines))
+
+
+def _repeats_days(cells: Sequence[str]) -> bool:
+    """Return whether cells are days, some of them in several rows one after the other."""
+    lines = [cell.strip() for cell in cells[:_LOOKED_AT] if cell.strip()]
+    return _are_all(lines, is_day) and any(before == after for before, after in pairwise(lines))
 
 
 def _is_minimum(name: str, columns: Collection[str]) -> bool:
@@ -78,6 +115,19 @@ def _count_times(cells: Sequence[str]) -> int:
     return len(set(times)) if back <= _BACK * len(times) else 0
 
 
+def is_clock(name: str, cells: Sequence[str]) -> bool:
+    """Return whether cells are times: nearly all of them where they are numbers or the name says so, else every one."""
+    if without_unit(name) not in _COLUMNS and numbers_and_unit(cells) is None:
+        try:
+            read_clock(np.asarray(cells, np.str_), column=name, unit="auto", place=str)
+        except InputError:
+            return False
+        return True
+    lines = [cell.strip() for cell in cells]
+    right = sum(bool(cell) and (is_time_text(cell) or numbers_and_unit([cell]) is not None) for cell in lines)
+    return right > 0 and right >= _TIMES * len(lines)
+
+
 def read_clock(text: NDArray[np.str_], *, column: str, unit: TimeUnit, place: Callable[[int], str]) -> Clock:
     """Read a column of times.
 
@@ -92,6 +142,9 @@ def read_clock(text: NDArray[np.str_], *, column: str, unit: TimeUnit, place: Ca
         InputError: naming the row whose time is missing or is no time.
     """
     if (counted := numbers_and_unit(text.tolist())) is None:
+        if numbers_and_unit(text[:1].tolist()) is not None:
+            bad = next(index for index, cell in enumerate(text.tolist()) if numbers_and_unit([cell]) is None)
+            raise InputError("a time in every row", repr(str(text[bad])), f"{place(bad)}, column {column}", _NO_TIME)
         seconds = np.array([_text(value, index, column, place) for index, value in enumerate(text.tolist())])
         seconds, scale = over_midnight(seconds, text.tolist()), 1.0
     else:
@@ -101,7 +154,7 @@ def read_clock(text: NDArray[np.str_], *, column: str, unit: TimeUnit, place: Ca
         seconds = unwrapped(numbers)
     if len(seconds) and not np.isfinite(seconds).all():
         bad = int(np.flatnonzero(~np.isfinite(seconds))[0])
-        raise InputError("a time in every row", repr(str(text[bad])), f"{place(bad)}, column {column}")
+        raise InputError("a time in every row", repr(str(text[bad])), f"{place(bad)}, column {column}", _NO_TIME)
     # The difference is taken before the scaling: nanoseconds of an epoch keep their last digits longer.
     origin = seconds[0] if len(seconds) else 0.0
     relative = (seconds - origin) * scale
@@ -179,4 +232,5 @@ def _text(value: str, index: int, column: str, location: Callable[[int], str]) -
             "a time such as 2024-05-01T12:00:00, 12:00:00.5 or a number of seconds",
             repr(value),
             f"{location(index)}, column {column}",
+            _NO_TIME,
         ) from None

@@ -12,12 +12,23 @@ from numpy.typing import NDArray
 _OF_DAY = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d(?:[.,]\d+)?))?")
 _LOCAL = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4}|\d\d)(?:[ T,]+(.*))?")
 _ISO = re.compile(r"\d{4}-\d\d-\d\d")
+_DAY = re.compile(r"(?:\d{4}-\d\d-\d\d|\d{1,2}\.\d{1,2}\.(?:\d{4}|\d\d))(?:[ T]00:00:00(?:\.0+)?)?")
 _DAY_S = 86_400.0
 
 
 def is_time_text(cell: str) -> bool:
     """Return whether a cell looks like a date or a time of day."""
     return bool(_ISO.match(cell) or _LOCAL.fullmatch(cell) or _OF_DAY.fullmatch(cell))
+
+
+def is_day(cell: str) -> bool:
+    """Return whether a cell is a date without a time of day, or at midnight as spreadsheets write it."""
+    return bool(_DAY.fullmatch(cell))
+
+
+def is_time_of_day(cell: str) -> bool:
+    """Return whether a cell is a time without a date."""
+    return bool(_OF_DAY.fullmatch(cell))
 
 
 def seconds_of(cell: str) -> float:

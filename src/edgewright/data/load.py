@@ -12,9 +12,7 @@ import numpy as np
 from edgewright.core.catalogue import find, listing
 from edgewright.core.toml_tables import convert_table
 from edgewright.data.audited_labels import LIMIT_KEY, marked
-from edgewright.data.clock import find_time_column
 from edgewright.data.contract import SINGLE_FILES, PublicSet, Source, SourceConfig
-from edgewright.data.headers import read_opening
 from edgewright.data.public import folder_of, opened
 from edgewright.data.simulated import is_simulated
 from edgewright.data.targets import as_text
@@ -199,32 +197,6 @@ def _holds_pictures(path: Path) -> bool:
             return any(_by_suffix(name) == _PICTURES for name in archive.namelist())
     except (OSError, zipfile.BadZipFile):
         return False
-
-
-def find_time(table: dict[str, object]) -> str:
-    """Find the column that holds the times of a CSV file, or of the first one in a folder.
-
-    Args:
-        table: of the data, as `load_data` takes it, without its `time`.
-
-    Returns:
-        The column's name; empty where none is found, or the data name their times themselves.
-    """
-    if table["kind"] not in ("csv", "folder"):
-        return ""
-    ignored = table.get("ignore")
-    taken = {table.get(key) for key in ("target", "group", "session")}
-    taken |= set(ignored) if isinstance(ignored, list | tuple) else set()
-    path = Path(str(table["path"]))
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if not p.name.startswith("."))
-    first = next((file for file in files if file.is_file() and _by_suffix(file.name) == "csv"), None)
-    if first is None:
-        return ""
-    try:
-        columns = read_opening(first)
-    except InputError:
-        return ""
-    return find_time_column({name: cells for name, cells in columns.items() if name not in taken})
 
 
 def _by_suffix(name: str) -> str:

@@ -21,7 +21,7 @@ from edgewright.data.categories import (
     no_category,
     values_of,
 )
-from edgewright.data.clock import find_time_column, read_clock
+from edgewright.data.clock import find_time_column, is_clock
 from edgewright.data.clock_units import (
     SCALE,
     WORDS,
@@ -36,7 +36,7 @@ from edgewright.data.clock_units import (
 from edgewright.data.sensor_kinds import OTHER, SIGNAL, TIME, kind_of, kinds_of, sensors_of
 from edgewright.data.targets import as_text, labelled, read_target, task_of
 from edgewright.schema.data import Column, Labels
-from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.schema.errors import UnknownNameError
 
 NONE = "none"
 NAMED, NAMED_IGNORED = "as you named it", "as you asked"
@@ -327,11 +327,8 @@ def _time(columns: Mapping[str, Labels]) -> tuple[str, str]:
     name = find_time_column({one: cells.tolist() for one, cells in columns.items()}) or next(iter(rising), "")
     if not name:
         return "", ""
-    try:
-        read_clock(columns[name], column=name, unit="auto", place=lambda row: f"row {row + 1}")
-    except InputError:
-        return "", ""
-    return name, "by its name and values"
+    # A row without a time is an error when the rows are read: the column is no reading for it.
+    return (name, "by its name and values") if is_clock(name, columns[name].tolist()) else ("", "")
 
 
 def _with_unit(roles: Roles, columns: Mapping[str, Labels], unit: str, stated: str) -> Roles:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgewright.data.categories import is_text, values_of
+from edgewright.data.clock import refuse_split_clock
 from edgewright.data.load import guess
 from edgewright.data.preview import Preview, read_preview
 from edgewright.data.roles import NAMED, NAMED_IGNORED, NONE, Roles, assign_roles, find_target
@@ -22,8 +23,13 @@ def data_table(preview: Preview, roles: Roles) -> dict[str, object]:
     """Return the table `[data]`.
 
     Raises:
-        InputError: the time has several meanings.
+        InputError: the time has several meanings, or stands in two columns.
     """
+    if roles.time and not roles.why["time"].startswith(NAMED):
+        free = {
+            name: cells.tolist() for name, cells in preview.columns.items() if roles.ignored.get(name) != NAMED_IGNORED
+        }
+        refuse_split_clock(free, str(preview.table["path"]))
     if (choice := roles.unclear) is not None:
         raise InputError(
             "a time whose unit is clear",
