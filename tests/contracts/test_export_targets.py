@@ -16,6 +16,7 @@ from edgewright.export._extension.cross import SYSTEMS
 from edgewright.export.contract import Subject, find_target, target_names
 from edgewright.export.vela import is_installed
 from edgewright.export.web.module import zig_command
+from edgewright.export.write import LIST
 from edgewright.graph.denoising import write_denoiser
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -80,7 +81,8 @@ def test_the_command_reports_each_file_with_its_size(target: str, taken: Graph, 
     model = tmp_path / "model.onnx"
     model.write_bytes(to_onnx(taken))
     files = cli.json("export", model, "--to", target, "--out", tmp_path / "out")["files"]
-    written = {str(path): path.stat().st_size for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    paths = [path for path in (tmp_path / "out").rglob("*") if path.is_file() and path.name != LIST]
+    written = {str(path): path.stat().st_size for path in paths}
     assert {file["path"]: file["bytes"] for file in files} == written
 
 

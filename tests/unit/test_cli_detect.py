@@ -17,6 +17,7 @@ from cli_runner import Cli
 from detector_example import rows
 from edgewright.cli.main import run
 from edgewright.core.package import read_package
+from edgewright.export.write import LIST
 from edgewright.monitor.detector_file import IN_PACKAGE, read_detector
 from edgewright.schema.data import Floats
 from small_pipeline import run_small, write_rows, write_toml
@@ -235,7 +236,7 @@ def test_the_autoencoder_is_exported_as_any_model_and_c_answers_alike(folder: Pa
     assert run([*arguments, "--set", "epochs=10", "--out", str(out)]) == 0
     assert run(["detect", "model", str(out), "--out", str(model)]) == 0
     assert "int8" in cli("export", model, "--to", "c99", "--out", tmp_path / "c")
-    assert {p.name for p in (tmp_path / "c").iterdir()} == {"ae.c", "ae.h", "ae_self_test.c", "ae_self_test.h"}
+    assert {p.name for p in (tmp_path / "c").iterdir()} == {LIST, "ae.c", "ae.h", "ae_self_test.c", "ae_self_test.h"}
     # `prove` compiles the C and compares it with Python and ONNX Runtime on the same rows.
     rows_file = tmp_path / "rows.csv"
     rows_file.write_text("\n".join(line.partition(",")[2] for line in (folder / "good.csv").read_text().splitlines()))

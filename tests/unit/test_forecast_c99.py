@@ -17,6 +17,7 @@ from c99_streams import COMPILERS, built, said
 from edgewright.cli.commands import export as export_module
 from edgewright.export.c99_forecast import write_forecaster_c99
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
+from edgewright.export.write import LIST
 from edgewright.language.forecasting.linear import Form, fit, mixture
 from edgewright.language.forecasting.pool import fit_pool
 from edgewright.language.forecasting.selection import ForecastRequest, fit_forecaster
@@ -139,7 +140,7 @@ def test_export_writes_c_of_a_forecasters_file_and_no_other_form(tmp_path: Path)
     write_forecaster(path, fit_forecaster(values, ForecastRequest(6, (12,))))
     made = CliRunner().invoke(export_module.command, [str(path), "--to", "c99", "--out", str(tmp_path / "c"), "--json"])
     assert made.exit_code == 0, made.output
-    assert sorted(p.name for p in (tmp_path / "c").iterdir()) == ["wave_forecast.c", "wave_forecast.h"]
+    assert sorted(p.name for p in (tmp_path / "c").iterdir()) == [LIST, "wave_forecast.c", "wave_forecast.h"]
     refused = CliRunner().invoke(export_module.command, [str(path), "--to", "onnx", "--out", str(tmp_path / "d")])
     assert "c99" in str(refused.exception)
     assert not (tmp_path / "d").exists()

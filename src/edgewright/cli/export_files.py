@@ -17,6 +17,7 @@ from edgewright.schema.errors import InputError, UnknownNameError
 
 if TYPE_CHECKING:
     from edgewright.export.contract import Target
+    from edgewright.export.write import Written
     from edgewright.nlp.utterance.model_file import Arrays
     from edgewright.schema.language import LanguageSpec
 
@@ -34,7 +35,7 @@ def write_export(
         out: folder.
         files: bytes by name.
         record: the JSON document; the list of files stands under its key 'files'.
-        force: replace files of these names.
+        force: replace files of these names, and those of earlier exports.
         as_json: print the document instead of lines.
         title: first line, under which the files are indented.
         notes: last lines.
@@ -43,13 +44,27 @@ def write_export(
 
     written = write_files(out, dict(files), force=force)
     if as_json:
-        listed = [{"path": str(path), "bytes": len(data)} for path, data in written.items()]
-        print_json({**record, "files": listed})
+        listed = [{"path": str(path), "bytes": len(data)} for path, data in written.files.items()]
+        print_json({**record, "files": listed, **earlier_files(written)})
         return
     indent = "  " if title else ""
-    lines = [f"wrote {click.format_filename(str(path))}, {len(data):,} bytes" for path, data in written.items()]
-    for line in ([title] if title else []) + [indent + line for line in (*lines, *notes)]:
+    lines = [f"wrote {click.format_filename(str(path))}, {len(data):,} bytes" for path, data in written.files.items()]
+    for line in ([title] if title else []) + [indent + line for line in (*lines, *earlier_lines(written), *notes)]:
         click.echo(line)
+
+
+def earlier_files(written: Written) -> dict[str, list[str]]:
+    """Return what became of files of earlier exports, as JSON has it."""
+    return {"removed": list(map(str, written.removed)), "changed": list(map(str, written.changed))}
+
+
+def earlier_lines(written: Written) -> list[str]:
+    """Return lines about files of earlier exports: those removed, and those that stay because they were changed."""
+    shown = {key: ", ".join(map(click.format_filename, paths)) for key, paths in earlier_files(written).items()}
+    return [
+        *([f"removed {shown['removed']}, written by an earlier export"] if written.removed else []),
+        *([f"kept {shown['changed']}, changed since an earlier export wrote it"] if written.changed else []),
+    ]
 
 
 def kind_of(path: Path) -> str:

@@ -37,7 +37,7 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> int:
 
 
 def write_together(files: Mapping[Path, bytes], mode: int = 0o644) -> None:
-    """Write files of one folder, each whole or as it was before; one flush makes all new names durable.
+    """Write files, each whole or as it was before; one flush a folder makes all new names durable.
 
     Args:
         files: bytes by path, renamed in this order.

@@ -2,31 +2,62 @@
 
 from __future__ import annotations
 
+import hashlib
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from edgewright.core.files import write_atomic
+import msgspec
+
+from edgewright.core.files import write_atomic, write_together
 from edgewright.schema.errors import InputError, OutputError
+
+LIST = ".edgewright-export.json"
+"""File of an export's folder that names the files which exports wrote there, each with its SHA-256."""
+_FORMAT = 1
 
 # Bytes; file systems take 255, and the temporary name is longer.
 _LONGEST_NAME = 200
 _NOT_IN_NAMES = frozenset('/\\:*?"<>|')
 
 
-def write_files(folder: Path, files: dict[str, bytes], *, force: bool = False) -> dict[Path, bytes]:
-    """Write files, each under another name first.
+class _Listing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Content of LIST: hash by name."""
+
+    format: int
+    files: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What an export did in a folder.
+
+    Attributes:
+        files: bytes by path of all its files.
+        removed: files of earlier exports that this one replaces.
+        changed: files of earlier exports that somebody changed since; they stay.
+    """
+
+    files: dict[Path, bytes]
+    removed: tuple[Path, ...] = ()
+    changed: tuple[Path, ...] = ()
+
+
+def write_files(folder: Path, files: dict[str, bytes], *, force: bool = False) -> Written:
+    """Write files, all of them under other names before the first is renamed.
 
     Args:
         folder: made when it is not there.
         files: bytes by file name; a folder inside stands before a slash.
-        force: replace files of these names.
+        force: replace files of these names, and remove what earlier exports wrote here beside them.
 
     Returns:
-        The bytes by path.
+        What was written and removed.
 
     Raises:
         InputError: when one of them is there already with other bytes, and `force` is not given; for a name that leads
-            out of the folder.
-        OutputError: when the folder cannot be written.
+            out of the folder; for a list of an earlier export that cannot be read.
+        OutputError: when the folder cannot be written; an earlier export is then as it was.
     """
     for name in files:
         _check_name(name)
@@ -42,21 +73,78 @@ def write_files(folder: Path, files: dict[str, bytes], *, force: bool = False) -
                 raise InputError(
                     "a folder without that file", "one that has it", str(path), "Use --force to replace it"
                 )
+    earlier = _listed(folder)
     try:
         for path in (folder / name for name in sorted({"", *(str(Path(name).parent) for name in files)})):
             path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError("to make a folder", error.strerror or str(error), str(error.filename or folder)) from None
-    for path, data in paths.items():
-        write_atomic(path, data)
-    return paths
+    own = {name: _hash(data) for name, data in files.items()}
+    # The list comes first: an export that is killed between two names has all of its files in it.
+    write_together({folder / LIST: _listing(earlier | own), **paths})
+    if not force or earlier.keys() <= own.keys():
+        return Written(paths)
+    removed, changed = _remove_earlier(folder, {name: earlier[name] for name in earlier.keys() - own.keys()}, paths)
+    write_atomic(folder / LIST, _listing(own))
+    return Written(paths, removed, changed)
 
 
-def _check_name(name: str) -> None:
+def _listed(folder: Path) -> dict[str, str]:
+    """Return hashes by name of what earlier exports wrote; empty without a list."""
+    path = folder / LIST
+    if not path.is_file():
+        return {}
+    do = "Delete that file; what the earlier export wrote then stays"
+    try:
+        listing = msgspec.json.decode(path.read_bytes(), type=_Listing)
+    except (OSError, msgspec.DecodeError) as error:
+        raise InputError("the list of an earlier export", str(error), str(path), do) from None
+    if listing.format != _FORMAT:
+        raise InputError(f"a list of format {_FORMAT}", f"format {listing.format}", str(path), do)
+    for name in listing.files:
+        _check_name(name, str(path), do)
+    return listing.files
+
+
+def _listing(files: dict[str, str]) -> bytes:
+    return msgspec.json.encode(_Listing(_FORMAT, dict(sorted(files.items()))))
+
+
+def _remove_earlier(
+    folder: Path, earlier: dict[str, str], new: dict[Path, bytes]
+) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """Remove files whose bytes are as an earlier export wrote them; return those removed and those changed since."""
+    removed, changed = [], []
+    try:
+        for name, digest in sorted(earlier.items()):
+            path = folder / name
+            # Where case does not count, a new file may have the name of an old one.
+            if path.is_symlink() or not path.is_file() or any(path.samefile(other) for other in new):
+                continue
+            if _hash(path.read_bytes()) != digest:
+                changed.append(path)
+                continue
+            path.unlink()
+            removed.append(path)
+            for above in list(Path(name).parents)[:-1]:
+                with suppress(OSError):  # it holds other files
+                    (folder / above).rmdir()
+    except OSError as error:
+        raise OutputError(
+            "to remove a file of an earlier export", error.strerror or str(error), str(error.filename or folder)
+        ) from None
+    return tuple(removed), tuple(changed)
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _check_name(name: str, where: str = "the name of the model", do: str = "Give another with --name") -> None:
     """Names come from packages and models, too: none may lead out of the folder, or be none of a file."""
     parts = name.split("/")
     longest = len(name.encode("utf-8", "replace")) > _LONGEST_NAME
     hidden = any(not part or part.startswith(".") for part in parts)
     if longest or hidden or any(c in _NOT_IN_NAMES or not c.isprintable() for part in parts for c in part):
         got = repr(name if len(name) <= 40 else name[:40] + "...")
-        raise InputError("a plain name for the files", got, "the name of the model", "Give another with --name")
+        raise InputError("a plain name for the files", got, where, do)

@@ -144,12 +144,12 @@ class Pipeline(RunnablePipeline):
             folder: made when it is not there.
             to: target, such as 'c99', 'arduino' or 'onnx', as `edgewright export --to`.
             name: of the files.
-            force: replace files of other content.
+            force: replace files of other content, and remove those of earlier exports there.
 
         Raises:
             InputError: the pipeline is not fitted, or a file of another content is there.
         """
-        return list(write_files(Path(folder), find_target(to).files(self._subject(name)), force=force))
+        return list(write_files(Path(folder), find_target(to).files(self._subject(name)), force=force).files)
 
     def prove(self, X: Any, *, device: str = "", rows: int = ROWS) -> ProofRecord:  # noqa: ANN401 - arrays and frames
         """Send samples through this pipeline, its ONNX form and its C code, and compare them stage by stage.

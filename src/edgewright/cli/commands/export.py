@@ -49,7 +49,7 @@ class ExportOptions:
     )
     name: str = option(help="Name of the files; the model's own by default.")
     out: Path = option(default=Path("exported"), help="Output folder.")
-    force: bool = option(help="Replace existing files.")
+    force: bool = option(help="Replace existing files, and remove what earlier exports wrote there.")
     as_json: bool = option("--json", help="Print what was written as JSON.")
 
 
@@ -120,11 +120,11 @@ def command(options: ExportOptions) -> None:
     if profile is not None and found is not None:
         fit = estimate(profile, found.found, deadline_us=found.limits.latency_us or 0.0)
     written = write_files(out, made, force=force)
-    record = {**_told(subject, target, written, fit), "note": chosen.notes(subject)}
+    record = {**_told(subject, target, written.files, fit), "note": chosen.notes(subject)}
     if as_json:
-        print_json(record)
+        print_json({**record, **export_files.earlier_files(written)})
     else:
-        _print(record, subject, fit)
+        _print(record, subject, fit, export_files.earlier_lines(written))
     if found is not None and found.over:
         raise CheckFailedError(f"{subject.name} on {found.device}: {'; '.join(found.over)}", "; ".join(found.helps))
 
@@ -149,7 +149,7 @@ def _told(subject: Subject, target: str, written: dict[Path, bytes], fit: Device
     }
 
 
-def _print(record: dict[str, Any], subject: Subject, fit: DeviceRecord | None) -> None:
+def _print(record: dict[str, Any], subject: Subject, fit: DeviceRecord | None, earlier: list[str]) -> None:
     rounding = f", rounded as {subject.rounding}" if record["rounding"] else ""
     click.echo(f"{subject.name}: {subject.form}{rounding}")
     source = subject.graph.inputs[0]
@@ -161,8 +161,8 @@ def _print(record: dict[str, Any], subject: Subject, fit: DeviceRecord | None) -
         click.echo(f"  out  {value.name}: {value.dtype} {_axes(value.shape)}{f', one of {names}' if names else ''}")
     for file in record["files"]:
         click.echo(f"  wrote {click.format_filename(file['path'])}, {file['bytes']:,} bytes")
-    if record["note"]:
-        click.echo(f"  {record['note']}")
+    for line in [*earlier, *filter(None, [record["note"]])]:
+        click.echo(f"  {line}")
     if fit is None:
         return
     from edgewright.core.formatting import amount

@@ -13,7 +13,7 @@ import click
     "--out", type=click.Path(path_type=Path), default=Path("exported"), show_default=True, help="Output folder."
 )
 @click.option("--name", default="", help="Prefix of names in C; the file's own name by default.")
-@click.option("--force", is_flag=True, help="Replace existing files.")
+@click.option("--force", is_flag=True, help="Replace existing files, and remove what earlier exports wrote there.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def command(file: Path, out: Path, name: str, force: bool, as_json: bool) -> None:
     """Write a detector as portable C99: NAME_detect(&context, row, &anomaly), float32.

@@ -88,7 +88,7 @@ def draw(dialogue: Path, out: Path | None, force: bool) -> None:
     "--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder for NAME.h and NAME.c."
 )
 @click.option("--name", help="Prefix of all names in C.  [default: the dialogue's name]")
-@click.option("--force", is_flag=True, help="Replace existing files.")
+@click.option("--force", is_flag=True, help="Replace existing files, and remove what earlier exports wrote there.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def as_c(
     dialogue: Path, model: Path | None, ears: Path | None, out: Path, name: str | None, force: bool, as_json: bool
