@@ -48,6 +48,13 @@ def test_a_public_set_without_its_folder_says_how_to_get_it(name: str) -> None:
         (["a.wav"], "wav"),
         (["yes/a.wav", "no/b.wav"], "folder"),
         (["a.csv", "labels.csv"], "folder"),
+        (["a.txt", "labels.csv"], "folder"),
+        (["a.txt"], "csv"),
+        (["a.jsonl", "b.jsonl", "~$c.xlsx"], "csv"),
+        (["yes/a.jsonl", "no/b.jsonl", "notes.xlsx"], "folder"),
+        (["a.wav", "a.jsonl", "notes.xlsx"], "wav"),
+        (["a.parquet", "a.csv.gz", "sub/notes.ods"], "folder"),
+        (["a.csv", "sub/notes.ods"], "csv"),
         (["a.csv", "b.parquet"], "folder"),
         (["info.labels", "a.json"], "edge_impulse"),
     ],
@@ -77,6 +84,6 @@ def test_what_nothing_reads(tmp_path: Path) -> None:
         guess(str(tmp_path / "a.xyz"))
     with pytest.raises(InputError, match="a folder with files that a source reads"):
         guess(str(tmp_path))
-    (tmp_path / "a.txt").write_text("x\n1\n")
-    with pytest.raises(InputError, match=r"got texts - at .* Name one of the files, or the kind of the folder"):
+    (tmp_path / "readme.txt").write_text("x\n1\n")
+    with pytest.raises(InputError, match="a folder with files that a source reads"):
         guess(str(tmp_path))

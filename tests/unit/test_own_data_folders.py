@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from cli_runner import Cli
+from edgewright.core.riff import wav_bytes
 from edgewright.workflows.own_data.proposal import OwnDataRequest, look
 from support import shared_data
 
@@ -47,6 +48,52 @@ def strolls(folder: str, *, extra: bool = False) -> str:
                     frame = frame.with_columns(pl.lit(b"x").alias("raw"), pl.concat_list("left", "right").alias("both"))
                 frame.write_parquet(Path(folder) / f"{what}_{person}_{take}.parquet")
     return folder
+
+
+def beside(folder: Path, ending: str) -> None:
+    """Write tables of another kind than the ending into a folder, and a file that keeps a spreadsheet locked."""
+    for other in {".jsonl", ".txt"} - {ending}:
+        (folder / f"notes{other}").write_text('{"a": 1}\n')
+    (folder / "README.txt").write_text("about these\n")
+    (folder / "~$table.xlsx").write_bytes(b"locked")
+
+
+def rows(ending: str) -> str:
+    """Return a table of one label as text with this ending."""
+    numbers = np.random.default_rng(0).normal(size=40).round(3).tolist()
+    if ending == ".jsonl":
+        return "".join(f'{{"a": {number}, "b": 1}}\n' for number in numbers)
+    return "a,b\n" + "".join(f"{number},1\n" for number in numbers)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".txt"])
+@pytest.mark.parametrize("pattern", ["{label}_{index}", "{label}/{index}", "labels.csv"])
+def test_a_folder_has_data_of_one_kind_and_says_what_it_leaves_out(ending: str, pattern: str) -> None:
+    folder = Path("folder")
+    names = [pattern.format(label=label, index=index) if "{" in pattern else f"{label}x{index}"
+             for label in ("walk", "rest") for index in range(4)]  # fmt: skip
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}{ending}").write_text(rows(ending))
+    if "{" not in pattern:
+        lines = [f"{name}{ending},{name.partition('x')[0]}" for name in names]
+        (folder / pattern).write_text("\n".join(["file,label", *lines]) + "\n")
+    beside(folder, ending)
+    found = look(OwnDataRequest(path="folder"))
+    assert sorted(recording.name for recording in found.dataset.recordings) == sorted(f"{n}{ending}" for n in names)
+    left_out = {".csv": "2 files", ".jsonl": "1 file", ".txt": "1 file"}[ending]
+    assert found.preview.told([]).startswith(f"without {left_out} of another kind (notes.")
+
+
+def test_tables_beside_sounds_are_no_sounds(tmp_path: Path) -> None:
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    for name in ("yes_1", "yes_2", "no_1", "no_2"):
+        (folder / f"{name}.wav").write_bytes(wav_bytes(np.random.default_rng(0).normal(0, 0.1, (8000, 1)), 8000))
+    beside(folder, ".wav")
+    found = look(OwnDataRequest(path=str(folder)))
+    assert [len(recording.values) for recording in found.dataset.recordings] == [8000] * 4
+    assert found.preview.told([]) == "without 2 files of another kind (notes.jsonl, notes.txt)"
 
 
 def test_the_person_of_a_recording_stands_in_its_name(cli: Cli) -> None:

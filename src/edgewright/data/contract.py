@@ -15,6 +15,9 @@ from edgewright.schema.errors import InputError
 SINGLE_FILES = (".txt", ".dat")
 """Endings of files that are tables where they are named; in a folder they may be notes or bytes."""
 
+LABELS_FILE = "labels.csv"
+"""Name of a file that labels the recordings of a folder."""
+
 
 class SourceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of every source's configuration: the table `[data]` without its `kind`.

@@ -12,7 +12,8 @@ import numpy as np
 from edgewright.core.catalogue import find, listing
 from edgewright.core.toml_tables import convert_table
 from edgewright.data.audited_labels import LIMIT_KEY, marked
-from edgewright.data.contract import SINGLE_FILES, PublicSet, Source, SourceConfig
+from edgewright.data.contract import LABELS_FILE, PublicSet, Source, SourceConfig
+from edgewright.data.folder_files import data_files, is_hidden, is_single
 from edgewright.data.public import folder_of, opened
 from edgewright.data.simulated import is_simulated
 from edgewright.data.targets import as_text
@@ -168,23 +169,20 @@ def guess(path: str) -> dict[str, object]:
         return {"kind": kind, "path": path}
     if any((file_path / name).is_file() for name in ("info.labels", "training/info.labels")):
         return {"kind": "edge_impulse", "path": path}
-    files = [p for p in sorted(file_path.rglob("*")) if p.is_file() and not p.name.startswith(".")]
-    kinds = [(_by_suffix(p.name), p) for p in files]
-    data = {kind for kind, p in kinds if kind and p.suffix.lower() not in SINGLE_FILES}
+    files = [p for p in sorted(file_path.rglob("*")) if p.is_file() and not is_hidden(p)]
+    kinds = {p: kind for p in files if (kind := _by_suffix(p.name))}
+    data = {kind for p, kind in kinds.items() if not is_single(p)}
     if data == {_PICTURES} or any(_holds_pictures(p) for p in files):
         return {"kind": _PICTURES, "path": path}
     # Plots beside recordings are no data.
-    kinds = [(kind, p) for kind, p in kinds if kind != _PICTURES]
-    flat = {kind for kind, p in kinds if kind and p.parent == file_path and p.suffix.lower() not in SINGLE_FILES}
-    nested = any(kind and p.parent != file_path for kind, p in kinds)
-    if not nested and len(flat) == 1 and not (file_path / "labels.csv").is_file() and flat <= {"csv", "parquet", "wav"}:
+    labels = file_path / LABELS_FILE
+    tables = data_files(p for p, kind in kinds.items() if kind != _PICTURES and p != labels)
+    flat = {kinds[p] for p in tables if p.parent == file_path}
+    nested = any(p.parent != file_path for p in tables)
+    if not nested and len(flat) == 1 and not labels.is_file() and flat <= {"csv", "parquet", "wav"}:
         return {"kind": flat.pop(), "path": path}
     if nested or flat:
         return {"kind": "folder", "path": path}
-    if any(kind for kind, _ in kinds):
-        raise InputError(
-            "a folder whose files show their kind", "texts", path, "Name one of the files, or the kind of the folder"
-        )
     raise InputError("a folder with files that a source reads", "none", path, f"Known endings: {_endings()}")
 
 

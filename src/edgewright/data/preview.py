@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,13 +16,15 @@ from edgewright.core.csv.number_forms import plain_cells
 from edgewright.core.csv.rows import iter_csv
 from edgewright.core.pictures import ENDINGS, size_of
 from edgewright.data.categories import MOST_CLASSES, few_texts, is_text
+from edgewright.data.contract import LABELS_FILE
+from edgewright.data.folder_files import data_files, told_left_out
 from edgewright.data.headers import read_columns
 from edgewright.data.labels import name_in
 from edgewright.data.load import guess
 from edgewright.data.roles import GROUPS, SESSIONS
 from edgewright.data.sources import parquet
 from edgewright.data.sources.csv import files_in
-from edgewright.data.sources.folder import LABELS_FILE, reader_of
+from edgewright.data.sources.folder import tables_below
 from edgewright.data.sources.pictures import SMALLEST_SIDE, PicturesConfig
 from edgewright.data.sources.wav import wav_files
 from edgewright.data.stored_files import stored_files
@@ -47,6 +48,7 @@ class Preview:
         top: of the first file of text; its forms are those of the columns whose cells are numbers here.
         texts: different texts of the columns of text, of all rows where `columns` has some of them.
         pattern_values: number of values of each part of the pattern.
+        left_out: what lies beside the data of a folder and is not read, in words; empty for nothing.
     """
 
     table: dict[str, object]
@@ -54,11 +56,16 @@ class Preview:
     pattern_values: dict[str, int] = field(default_factory=dict)
     texts: dict[str, set[str]] = field(default_factory=dict)
     top: Header = field(default_factory=lambda: Header((), ","))
+    left_out: str = ""
 
     @property
     def units(self) -> dict[str, str]:
         """Units of columns, where a line below the header or the cells hold them."""
         return {name: unit for name in self.top.names if (unit := self.top.unit(name))}
+
+    def told(self, columns: Collection[str]) -> str:
+        """Return what was understood that does not go without saying; `columns` are those read as numbers."""
+        return ", ".join(part for part in (self.top.told(columns), self.left_out) if part)
 
     @property
     def is_folder(self) -> bool:
@@ -76,7 +83,15 @@ def read_preview(path: str) -> Preview:
         InputError: nothing reads the path, the file is empty, or it is not a table.
     """
     table, place = _table(path), Path(path)
-    kind = str(table["kind"])
+    preview = _previewed(table, place)
+    if not place.is_dir() or table["kind"] not in (*_TABLES, "folder", "wav"):
+        return preview
+    tables = [file for file in tables_below(place) if file.name != LABELS_FILE]
+    return replace(preview, left_out=told_left_out(tables, data_files(tables)))
+
+
+def _previewed(table: dict[str, object], place: Path) -> Preview:
+    kind, path = str(table["kind"]), str(table["path"])
     if kind == "wav":
         names = [name for name, _ in wav_files(place)]
         pattern, values = guess_pattern(names)
@@ -109,12 +124,8 @@ def _picture_size(place: Path) -> dict[str, int]:
 
 
 def _table(path: str) -> dict[str, object]:
-    """Return the table that reads a path; a folder of nothing but texts is read as CSV."""
+    """Return the table that reads a path; arrays that are columns are read as CSV."""
     place = Path(path)
-    if place.is_dir():
-        endings = Counter(p.suffix.lower() for p in place.rglob("*") if p.is_file() and not p.name.startswith("."))
-        if endings[".txt"] and not endings.keys() & {".csv", ".gz", ".tsv", ".xz", ".parquet", ".wav"}:
-            return {"kind": "csv", "path": path}
     if place.suffix.lower() == ".npz" and is_table(place):
         return {"kind": "csv", "path": path}
     return guess(path)
@@ -125,8 +136,7 @@ def _files(place: Path, kind: str) -> list[Path]:
         return [place]
     if kind == "csv":
         return files_in(place)
-    named = (p for p in sorted(place.rglob("*")) if p.is_file() and not p.name.startswith("."))
-    return [p for p in named if p.name != LABELS_FILE and reader_of(p.name)]
+    return data_files(file for file in tables_below(place) if file.name != LABELS_FILE)
 
 
 def _cells(files: list[Path], texts: dict[str, set[str]], tops: list[Header]) -> dict[str, Labels]:

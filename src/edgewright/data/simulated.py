@@ -15,7 +15,7 @@ import polars as pl
 
 from edgewright.core.csv.rows import iter_csv
 from edgewright.core.riff import comment_of
-from edgewright.data.sources.folder import LABELS_FILE
+from edgewright.data.contract import LABELS_FILE
 from edgewright.data.sources.wav import wav_files
 from edgewright.schema.data import DataSet, Labels
 from edgewright.schema.errors import InputError

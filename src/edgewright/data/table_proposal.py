@@ -76,7 +76,7 @@ class ProposedTable:
         """What columns were taken for without being named, in a line; empty where there are none."""
         parts = [f"{key} = {getattr(self.roles, key)}" for key in PARTS if self.roles.why.get(key, NAMED) != NAMED]
         parts += [f"{name} left out ({why})" for name, why in self.roles.ignored.items() if why != NAMED_IGNORED]
-        told = self.preview.top.told(self.roles.numbers) if self.preview is not None else ""
+        told = self.preview.told(self.roles.numbers) if self.preview is not None else ""
         said = [f"read as {told}"] if told else []
         return ". ".join([*said, *([f"columns: {'; '.join(parts)}"] if parts else [])])
 

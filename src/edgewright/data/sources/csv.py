@@ -14,7 +14,8 @@ from edgewright.core.csv.number_forms import NumberForm, only_form, plain_cells
 from edgewright.core.csv.rows import read_csv
 from edgewright.core.csv.units import refuse_other_unit
 from edgewright.data.clock import rate_of
-from edgewright.data.contract import SINGLE_FILES, Source, need_path
+from edgewright.data.contract import Source, need_path
+from edgewright.data.folder_files import data_files
 from edgewright.data.headers import read_columns
 from edgewright.data.labels import LabelUnit, marked, read_marks
 from edgewright.data.tabular import (
@@ -65,10 +66,8 @@ class CsvConfig(TableConfig, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def files_in(path: Path) -> list[Path]:
-    """Return the CSV files of a folder in the order of their names; .txt and .dat files where there are no others."""
-    files = sorted(p for p in path.iterdir() if p.is_file() and p.name.lower().endswith(SUFFIXES))
-    tables = [p for p in files if not {*SINGLE_FILES} & {s.lower() for s in p.suffixes}]
-    return tables or [p for p in files if p.stem.lower() not in ("readme", "license", "licence")]
+    """Return the CSV files of a folder in the order of their names; without any, the other tables of one kind."""
+    return data_files(sorted(p for p in path.iterdir() if p.is_file() and p.name.lower().endswith(SUFFIXES)))
 
 
 def read_table(path: Path, config: TableConfig, name: str) -> Table:

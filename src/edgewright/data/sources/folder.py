@@ -10,7 +10,8 @@ import msgspec
 
 from edgewright.core.catalogue import find, listing
 from edgewright.data.clock import common_rate, rate_of
-from edgewright.data.contract import SINGLE_FILES, Source, need_path
+from edgewright.data.contract import LABELS_FILE, Source, need_path
+from edgewright.data.folder_files import data_files
 from edgewright.data.labels import LabelUnit, Marks, marked, read_marks, read_name, with_meaning
 from edgewright.data.sources.csv import common_units, same_columns
 from edgewright.data.tabular import Table, TableConfig, data_set, input_names, read_time, schema, to_recording
@@ -18,7 +19,6 @@ from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
 
 _SOURCES = "edgewright.data.sources"
-LABELS_FILE = "labels.csv"
 
 
 class FolderConfig(TableConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,9 +43,14 @@ def reader_of(name: str) -> str:
     """Return the source that reads a file of this name as one table; empty when none does."""
     for kind in listing(_SOURCES, "read_table"):
         source = find(_SOURCES, kind, "SOURCE", "source")
-        if name.lower().endswith(tuple(s for s in source.suffixes if s not in (".zip", *SINGLE_FILES))):
+        if name.lower().endswith(tuple(s for s in source.suffixes if s != ".zip")):
             return kind
     return ""
+
+
+def tables_below(folder: Path) -> list[Path]:
+    """Return all files that are read as one table, in the order of their names."""
+    return [file for file in sorted(folder.rglob("*")) if file.is_file() and reader_of(file.name)]
 
 
 @dataclass(frozen=True)
@@ -71,11 +76,7 @@ def recording_files(config: FolderConfig) -> list[Path]:
     """
     root = need_path(config.path, "a folder of recordings", Path.is_dir)
     labels = labels_file(config)
-    return [
-        file
-        for file in sorted(root.rglob("*"))
-        if file.is_file() and not file.name.startswith(".") and file != labels and reader_of(file.name)
-    ]
+    return data_files(file for file in tables_below(root) if file != labels)
 
 
 def open_one(config: FolderConfig, name: str) -> Opened:

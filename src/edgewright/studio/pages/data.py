@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from edgewright.data.contract import SINGLE_FILES
 from edgewright.data.sources.folder import reader_of
 from edgewright.schema.errors import EdgewrightError
 from edgewright.studio.frame import page_of, render, studio_of, told
@@ -76,7 +77,7 @@ def _entries(folder: Path) -> tuple[list[str], list[str], bool]:
             continue
         if path.is_dir() and not (path / RECORD).exists():
             folders.append(path.name)
-        elif path.is_file() and reader_of(path.name):
+        elif path.is_file() and reader_of(path.name) and path.suffix.lower() not in SINGLE_FILES:
             files.append(path.name)
     return folders[:MOST_ENTRIES], files[:MOST_ENTRIES], max(len(folders), len(files)) > MOST_ENTRIES
 

@@ -52,7 +52,7 @@ def choices(proposal: Proposal) -> list[str]:
     if proposal.why.get("target", "").startswith(UNNAMED):
         columns = some_of([*found.roles.readings, *found.roles.categories], 4)
         lines.insert(1, f"Another target: give --target COLUMN to the command, one of {columns}")
-    if told := found.preview.top.told(found.roles.numbers):
+    if told := found.preview.told(found.roles.numbers):
         lines.insert(0, f"Read as: {told}")
     if "pattern" in data:
         lines.insert(0, f"File names: {data['pattern']}")
