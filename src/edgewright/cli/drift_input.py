@@ -48,13 +48,12 @@ def rows_of(
     done, tell = watch.rows, BadRows() if path == "-" else None
     for chunk in iter_csv(
         source, name=name, only_columns={*wanted, *extra}, text_columns=extra, time_columns=clock,
-        float64_columns=wide, tell=tell,
+        float64_columns=wide, tell=tell, trained=manifest.columns,
     ):  # fmt: skip
         absent = [column for column in needed if column not in (*chunk.names, *chunk.text, *chunk.wide)]
         if absent:
             raise InputError(f"the columns {', '.join(wanted)}", f"no {', '.join(absent)}", name,
                              "Add column names in the header")  # fmt: skip
-        chunk.refuse_units(manifest.columns)
         values = chunk.matrix(wanted)
         times = (done + np.arange(len(chunk))) / (watch.rate or 1.0)
         yield values, _times(chunk, time_column, name) if time_column else times, chunk.text

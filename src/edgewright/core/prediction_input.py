@@ -74,7 +74,9 @@ def answer_rows(
     manifest = predictor.manifest
     wanted = [column.name for column in manifest.columns]
     extra = names_of(manifest) if manifest.window is not None else ()
-    chunks = iter_csv(source, name=name, only_columns=[*wanted, *extra], text_columns=extra, tell=tell)
+    chunks = iter_csv(
+        source, name=name, only_columns=[*wanted, *extra], text_columns=extra, tell=tell, trained=manifest.columns
+    )
     pieces = _rows(chunks, manifest) if manifest.window is None else _windows(chunks, predictor)
     seen = False
     for samples, places in pieces:

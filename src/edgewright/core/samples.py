@@ -114,7 +114,7 @@ def rows_of(rows: Rows, columns: Sequence[Column]) -> Floats:
     """
     names = [column.name for column in columns]
     require_columns(rows.names, names, rows.name)
-    rows.refuse_units(columns)
+    rows.header.refuse_units(columns, rows.name)
     return rows.values[:, [rows.names.index(name) for name in names]]
 
 

@@ -17,7 +17,7 @@ from edgewright.data.clock import Clock, common_rate, rate_of, read_clock, tidy_
 from edgewright.data.clock_units import WORDS, unit_spelled
 from edgewright.data.contract import SchemaConfig
 from edgewright.data.targets import as_text, labelled, read_target
-from edgewright.schema.data import Column, DataSet, Floats, Labels, Recording, TimeUnit
+from edgewright.schema.data import Column, DataSet, Floats, Labels, Numerals, Recording, TimeUnit
 from edgewright.schema.errors import InputError, UnknownNameError
 
 # Sessions of one file whose rates differ by more have other sensors or settings; so many are looked at.
@@ -61,6 +61,7 @@ class Table:
         text: the other columns by name, each of shape (rows,).
         place: where a row stands ('rows.csv line 17'), for errors.
         units: of the columns whose cells, or a line below the header, say it.
+        numerals: of the columns whose numbers are not written as a program reads them.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Table:
     text: dict[str, Labels] = field(default_factory=dict)
     place: Callable[[int], str] = lambda row: f"row {row + 1}"
     units: Mapping[str, str] = field(default_factory=dict)
+    numerals: Mapping[str, Numerals] = field(default_factory=dict)
 
 
 def text_columns(config: TableConfig, header: Sequence[str], where: str) -> tuple[str, ...]:
@@ -229,7 +231,7 @@ def data_set(
     target_name: str = "",
     group_name: str = "",
     seen: Sequence[bool] | None = None,
-    units: Mapping[str, str] | None = None,
+    tables: Sequence[Table] = (),
 ) -> DataSet:
     """Put recordings of one schema together.
 
@@ -241,11 +243,11 @@ def data_set(
         target_name: of the target, where the configuration names no column.
         group_name: of the group, where the configuration names no column.
         seen: which columns hold a value, where somebody has looked already.
-        units: of columns, as the files say.
+        tables: whose units and numerals the columns have.
 
     Raises:
         InputError: for no recordings, a column without any value, no labelled row, mixed sampling rates, or a unit that
-            contradicts the configuration.
+            contradicts the configuration or another file.
     """
     if not recordings:
         raise InputError("at least one recording", "none", name)
@@ -264,7 +266,7 @@ def data_set(
         rate = tidy_rate(common_rate([(r.name, rate_of(r.time) if r.time is not None else None) for r in recordings]))
     return DataSet(
         name=Path(name).name.split(".")[0] or name,
-        columns=schema(names, config, units or {}),
+        columns=schema(names, config, tables),
         recordings=tuple(recordings),
         rate=rate,
         target_name=target_name or config.target,
@@ -286,24 +288,28 @@ def _holds(recordings: Sequence[Recording], index: int) -> bool:
     return not all(bool(np.isnan(r.values[:, index]).all()) for r in recordings)
 
 
-def schema(names: Sequence[str], config: TableConfig, units: Mapping[str, str]) -> tuple[Column, ...]:
+def schema(names: Sequence[str], config: TableConfig, tables: Sequence[Table]) -> tuple[Column, ...]:
     """Return columns with unit and range; a unit in brackets at the end of a name (`temp [C]`) counts as declared.
 
     Args:
         names: of the columns.
         config: what else is known of them.
-        units: as the files say; they count where nothing else is declared.
+        tables: whose units count where nothing else is declared; their numerals are kept where all have them alike.
 
     Raises:
-        InputError: the files have another unit than the declared one.
+        InputError: a file has another unit than the declared one, or than another file.
     """
+    units = _common_units(tables, config)
+    numerals = dict(tables[0].numerals) if tables else {}
+    numerals = {name: own for name, own in numerals.items() if all(t.numerals.get(name) == own for t in tables)}
     columns = []
     texts = made_columns(config.categories)
     for name in names:
         low, high = config.ranges.get(name, (None, None))
         unit = "" if name in texts else config.units.get(name, unit_in(name))
         refuse_other_unit(name, unit, units.get(name, ""), "as declared", config.path)
-        columns.append(Column(name=name, unit=unit or units.get(name, ""), minimum=low, maximum=high))
+        unit, written = unit or units.get(name, ""), numerals.get(name, msgspec.UNSET)
+        columns.append(Column(name=name, unit=unit, minimum=low, maximum=high, numerals=written))
     return tuple(columns)
 
 
@@ -324,3 +330,21 @@ def _one_kind_of_target(recordings: Sequence[Recording]) -> tuple[Recording, ...
     if any(t.dtype.kind == "U" for t in targets) and any(t.dtype.kind == "f" for t in targets):
         return tuple(msgspec.structs.replace(r, target=as_text(r.target)) for r in recordings)
     return tuple(recordings)
+
+
+def _common_units(tables: Sequence[Table], config: TableConfig) -> dict[str, str]:
+    """Return the units of columns that several files have; a file may leave them out.
+
+    Args:
+        tables: the files.
+        config: which column is the time, whose unit each file has for itself.
+
+    Raises:
+        InputError: naming both files where a column has two units.
+    """
+    units: dict[str, tuple[str, str]] = {}
+    for table in tables:
+        for column, unit in ((name, unit) for name, unit in table.units.items() if name != config.time):
+            known, name = units.setdefault(column, (unit, table.name))
+            refuse_other_unit(column, known, unit, f"as in {name}", table.name)
+    return {column: unit for column, (unit, _) in units.items()}

@@ -125,8 +125,7 @@ def explain_csv(folder: Path, csv: Path, maximum: int = CSV_MOST) -> tuple[tuple
         raise InputError("a CSV file", "no such file", str(csv), "Check the path")
     names = [column.name for column in fitted.columns]
     extra = names_in(recording_columns(index.config))
-    rows = read_csv(csv, name=csv.name, only_columns=[*names, *extra], text_columns=extra)
-    rows.refuse_units(fitted.columns)
+    rows = read_csv(csv, name=csv.name, only_columns=[*names, *extra], text_columns=extra, trained=fitted.columns)
     X, places = _samples(rows, names, index, csv.name)
     unknown = _unlabelled(X, fitted.columns, csv.name)
     explaineds = tuple(_told(fitted, unknown, i, f"{csv.name} {places[i]}", ()) for i in range(min(maximum, len(X))))

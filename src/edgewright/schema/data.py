@@ -14,13 +14,29 @@ TimeUnit = Literal["auto", "s", "ms", "us", "ns", "min", "h", "d"]
 """Unit of a time in numbers; 'auto' goes by the column's name and its magnitude."""
 
 
+class Numerals(msgspec.Struct, frozen=True, kw_only=True):
+    """How the numbers of a column are written in texts; its unit may stand behind them.
+
+    Attributes:
+        decimal: before the digits behind the point.
+        thousands: between groups of three digits; empty for nothing.
+    """
+
+    decimal: str
+    thousands: str
+
+
 class Column(msgspec.Struct, frozen=True, kw_only=True):
-    """One column of a recording: its name, unit and the range the sensor can give (None: not declared)."""
+    """One column of a recording: its name, unit and the range the sensor can give (None: not declared).
+
+    `numerals` says how all its files write numbers, where that is not as a program does.
+    """
 
     name: str
     unit: str = ""
     minimum: float | None = None
     maximum: float | None = None
+    numerals: Numerals | msgspec.UnsetType = msgspec.UNSET
 
 
 class Recording(msgspec.Struct, frozen=True, kw_only=True):

@@ -53,11 +53,12 @@ def judged(detector: DetectorFile, source: Path | TextIO, name: str) -> Iterator
     text = [spec.time] if spec.time else []
     watch, lines, seen = Watch(detector), [0], 0
     tell = None if isinstance(source, Path) else BadRows()
-    for chunk in iter_csv(source, name=name, time_columns=text, only_columns=[*wanted, *text], tell=tell):
+    for chunk in iter_csv(
+        source, name=name, time_columns=text, only_columns=[*wanted, *text], tell=tell, trained=spec.columns
+    ):
         absent = [c for c in [*wanted, *text] if c not in (*chunk.names, *chunk.text)]
         if absent:
             raise InputError(f"the columns {', '.join([*wanted, *text])}", f"no {', '.join(absent)}", name)
-        chunk.refuse_units(spec.columns)
         values = chunk.values[:, [chunk.names.index(c) for c in wanted]]
         if spec.time:
             location = lambda row, lines=chunk.lines: f"{name} line {int(lines[row])}"  # noqa: E731

@@ -70,7 +70,9 @@ def parse(block: Block, plan: Plan, tell: Callable[[str], None] | None = None) -
 def _fast(block: Block, plan: Plan) -> Cells | None:
     """Return the block by NumPy's own parser; None where anything is unusual, so that the exact way decides."""
     data, width = block.data, len(plan.columns)
-    if plan.forms or b'"' in data or b"\n\n" in data or data[:1] == b"\n":
+    # Numbers that a program reads are of every form with decimal points.
+    odd = any(form.decimal != "." or place in plan.text for place, form in plan.forms.items())
+    if odd or b'"' in data or b"\n\n" in data or data[:1] == b"\n":
         return None
     if width == 1 and b" " in data:
         # A line of blanks is no row; only the exact way knows it from a missing cell.
@@ -166,11 +168,12 @@ def _exact(block: Block, plan: Plan, tell: Callable[[str], None] | None = None) 
         rows.append(cells)
     wanted = sorted((*plan.numbers, *plan.wide))
     columns: list[tuple[str, ...]] = list(zip(*rows, strict=True)) if rows else [()] * width
-    for index, form in plan.forms.items():
-        columns[index] = tuple(form.plain(cell) for cell in columns[index])
-    parsed = {c: _column(columns[c], _LARGEST if c in plan.numbers else math.inf) for c in wanted}
+    parsed = {c: _column(columns[c], _LARGEST if c in plan.numbers else math.inf, plan.forms.get(c)) for c in wanted}
+    for index in plan.forms.keys() & set(plan.text):
+        columns[index] = tuple(_plain_time(plan.forms[index], cell) for cell in columns[index])
     for row, index in sorted((row, c) for c, (_, bad) in parsed.items() for row in bad):
-        error = _error(rows[row][index], f"{plan.name} line {lines[row]}, column {plan.columns[index]}")
+        where = f"{plan.name} line {lines[row]}, column {plan.columns[index]}"
+        error = _error(rows[row][index], where, plan.forms.get(index))
         if tell is None:
             raise error
         tell(str(error))
@@ -186,13 +189,20 @@ def _stack(columns: list[list[float]], rows: int) -> NDArray[np.float64]:
     return np.array(columns, np.float64).reshape(len(columns), rows).T
 
 
-def _column(cells: tuple[str, ...], largest: float) -> tuple[list[float], list[int]]:
+def _plain_time(form: NumberForm, cell: str) -> str:
+    """Return a time of numbers as a program writes it, another one as it is."""
+    plain = form.plain(cell)
+    return cell if plain is None else plain
+
+
+def _column(cells: tuple[str, ...], largest: float, form: NumberForm | None) -> tuple[list[float], list[int]]:
     """Return the numbers of a column, NaN where a cell is none, and the indices of these cells."""
     numbers, bad = [], []
     for row, cell in enumerate(cells):
+        plain = cell if form is None else form.plain(cell)
         try:
             # Python reads 1_000 as a number; no other reader of CSV does.
-            number = float(cell) if "_" not in cell else None
+            number = float(plain) if plain is not None and "_" not in plain else None
         except ValueError:
             number = _NAN if cell.strip().lower() in MISSING_NUMBERS else None
         if number is None or number in (math.inf, -math.inf) or abs(number) > largest:
@@ -202,8 +212,12 @@ def _column(cells: tuple[str, ...], largest: float) -> tuple[list[float], list[i
     return numbers, bad
 
 
-def _error(cell: str, where: str) -> InputError:
+def _error(cell: str, where: str, form: NumberForm | None) -> InputError:
     cell = cell.strip()
+    if form is not None and form.plain(cell) is None and any(sign.isdigit() for sign in cell):
+        return InputError(
+            f"a number like the others of its column ({form})", repr(cell), where, "Write all its numbers in one way"
+        )
     try:
         float(cell.replace("_", "x"))
     except ValueError:

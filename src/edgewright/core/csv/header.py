@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 
 from edgewright.core.csv.blocks import Block
 from edgewright.core.csv.number_forms import NumberForm
-from edgewright.core.csv.units import is_unit_line, unit_of
+from edgewright.core.csv.units import is_unit_line, refuse_other_unit, unit_in, unit_of
 from edgewright.core.formatting import some_of
+from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -44,6 +45,20 @@ class Header:
     def unit(self, column: str) -> str:
         """Return the unit of a column by its cells or the line below the header; empty where neither says it."""
         return self.units.get(column, "") or next((form.unit for form in self.forms.get(column, ())), "")
+
+    def refuse_units(self, columns: Sequence[Column], name: str) -> None:
+        """Refuse a file with a column in another unit than a model was trained on.
+
+        Args:
+            columns: of the model; those whose unit either side does not know are passed over.
+            name: of the file.
+
+        Raises:
+            InputError: naming column and units.
+        """
+        for column in columns:
+            unit = column.unit or unit_in(column.name)
+            refuse_other_unit(column.name, unit, self.unit(column.name), "as in the training", name)
 
     def told(self, columns: Collection[str]) -> str:
         """Return what was understood that does not go without saying; empty for a plain file.

@@ -8,9 +8,10 @@ from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
+from msgspec import UNSET, UnsetType
 
 from edgewright.core.csv.units import UNITS, is_one_quantity, is_same_unit
-from edgewright.schema.data import Labels
+from edgewright.schema.data import Column, Labels, Numerals
 from edgewright.schema.errors import InputError
 
 MISSING_NUMBERS = frozenset(
@@ -37,13 +38,25 @@ class NumberForm(NamedTuple):
     thousands: str = ""
     unit: str = ""
 
-    def plain(self, cell: str) -> str:
-        """Return a cell as `float` reads it, '' where it is missing; one of another form as it is."""
+    @classmethod
+    def of(cls, column: Column) -> NumberForm | None:
+        """Return the form of a model's column; None where its numbers were written as a program reads them."""
+        if not isinstance(column.numerals, Numerals):
+            return None
+        return cls(column.numerals.decimal, column.numerals.thousands, column.unit)
+
+    @property
+    def numerals(self) -> Numerals | UnsetType:
+        """What a model keeps of the form; unset where numbers are written as a program reads them."""
+        return UNSET if self == PLAIN else Numerals(decimal=self.decimal, thousands=self.thousands)
+
+    def plain(self, cell: str) -> str | None:
+        """Return a cell as `float` reads it, '' where it is missing; None for one of another form."""
         text = cell.strip()
         if text.lower() in MISSING_NUMBERS:
             return ""
         if not self.is_form_of(text):
-            return cell
+            return None
         bare = self._bare(text)
         if self.thousands:
             bare = bare.replace(self.thousands, "")
@@ -130,7 +143,7 @@ def only_form(forms: Sequence[NumberForm], cells: Iterable[str], where: str) -> 
     example = next(cell.strip() for cell in cells if "," in cell)
     raise InputError(
         "numbers that are read in one way only",
-        f"{example!r}, which is {' or '.join(form.plain(example) for form in forms)}",
+        f"{example!r}, which is {' or '.join(form.plain(example) or '' for form in forms)}",
         where, "Write decimals with a point, and nothing between thousands",
     )  # fmt: skip
 
@@ -144,7 +157,7 @@ def plain_cells(cells: Labels, forms: Sequence[NumberForm]) -> Labels:
     """
     texts, rows = np.unique(np.char.strip(cells), return_inverse=True)
     known = [text for text in texts.tolist() if text.lower() not in MISSING_NUMBERS]
-    plain = {text: form.plain(text) for text in known for form in reversed(forms) if form.is_form_of(text)}
+    plain = {text: number for text in known for form in reversed(forms) if (number := form.plain(text))}
     if 2 * len(plain) <= len(known):
         return cells
     return np.array([plain.get(text, text) for text in texts.tolist()], np.str_)[rows]

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import TextIO
 
 import numpy as np
+from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
 from edgewright.core.categories import column_name, made_columns, one_hot, text_inputs
 from edgewright.core.csv.blocks import Block, blocks
 from edgewright.core.csv.cells import Cells, Plan, narrow, parse
 from edgewright.core.csv.header import Header, first_cells, opening_of, read_header
-from edgewright.core.csv.number_forms import NumberForm, number_forms, only_form
-from edgewright.core.csv.units import refuse_other_unit, unit_in
-from edgewright.schema.data import Column
+from edgewright.core.csv.number_forms import PLAIN, NumberForm, number_forms, only_form
+from edgewright.core.csv.units import refuse_other_unit
+from edgewright.schema.data import Column, Numerals
 from edgewright.schema.errors import DataWarning, InputError
 
 
@@ -48,18 +49,9 @@ class Rows:
         """Names of all columns of the file in its order, those left out included."""
         return tuple(name for name in self.header.names if name)
 
-    def refuse_units(self, columns: Sequence[Column]) -> None:
-        """Refuse a file with a column in another unit than a model was trained on.
-
-        Args:
-            columns: of the model; those whose unit either side does not know are passed over.
-
-        Raises:
-            InputError: naming column and units.
-        """
-        for column in columns:
-            unit = column.unit or unit_in(column.name)
-            refuse_other_unit(column.name, unit, self.header.unit(column.name), "as in the training", self.name)
+    def numerals(self, column: str) -> Numerals | UnsetType:
+        """Return how the numbers of a column are written; unset where they are written as a program reads them."""
+        return next((form.numerals for form in self.header.forms.get(column, ())), UNSET)
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -82,6 +74,7 @@ def read_csv(
     only_columns: Collection[str] | None = None,
     delimiter: str | None = None,
     columns: Sequence[str] | None = None,
+    trained: Sequence[Column] = (),
 ) -> Rows:
     """Read all rows of a CSV file.
 
@@ -98,6 +91,7 @@ def read_csv(
             text column `Type`: 1 where the text is H, else 0, NaN where the cell is empty.
         delimiter: None finds it among comma, semicolon, tab and bar.
         columns: names of the columns, for a file without a header line.
+        trained: columns of a model, whose numbers are written as in its training; another unit is refused.
 
     Returns:
         The rows; a first column without a name (row numbers, as R and pandas write) is left out.
@@ -116,6 +110,7 @@ def read_csv(
             only_columns=only_columns,
             delimiter=delimiter,
             columns=columns,
+            trained=trained,
         )
     )
     first = chunks[0]
@@ -143,6 +138,7 @@ def iter_csv(
     only_columns: Collection[str] | None = None,
     delimiter: str | None = None,
     columns: Sequence[str] | None = None,
+    trained: Sequence[Column] = (),
     tell: Callable[[str], None] | None = None,
 ) -> Iterator[Rows]:
     """Read rows as they arrive: arguments and errors as for `read_csv`, memory bounded by one block.
@@ -163,8 +159,9 @@ def iter_csv(
         ignored |= set(header.names) - (set(only_columns) - made) - set(categories)
     first = first_cells(rest, header, name)
     header = replace(header, forms=number_forms(first))
+    header.refuse_units(trained, name)
     plan = _plan(header, name, {*text_columns, *time_columns, *categories}, set(float64_columns), ignored)
-    plan = replace(plan, forms=_forms(plan, header, first, time_columns))
+    plan = replace(plan, forms=_forms(plan, header, first, time_columns, trained))
     seen = False
     for block in _chain(rest, stream):
         cells = parse(block, plan, tell)
@@ -201,19 +198,31 @@ def _plan(header: Header, name: str, text: set[str], wide: set[str], ignored: se
 
 
 def _forms(
-    plan: Plan, header: Header, first: Mapping[str, Sequence[str]], time_columns: Collection[str]
+    plan: Plan,
+    header: Header,
+    first: Mapping[str, Sequence[str]],
+    time_columns: Collection[str],
+    trained: Sequence[Column],
 ) -> dict[int, NumberForm]:
     """Return the forms of the columns that are read as numbers or times, by place: texts stay as they are.
+
+    A model's column with decimal commas is read as its files were, but where a comma stands between cells.
 
     Raises:
         InputError: numbers with two units, or that can be read in two ways.
     """
+    known = {column.name: column for column in trained}
     times = [place for place in plan.text if plan.columns[place] in time_columns]
     read = [(place, plan.columns[place]) for place in sorted((*plan.numbers, *plan.wide, *times))]
     chosen = {}
     for place, column in read:
-        if column in header.forms:
-            chosen[place] = only_form(header.forms[column], first[column], f"{plan.name}, column {column}")
+        where = f"{plan.name}, column {column}"
+        form = NumberForm.of(known[column]) if column in known else None
+        own = column in header.forms and (form is None or form.decimal == PLAIN.decimal)
+        if form is not None and form.decimal != plan.delimiter and not own:
+            chosen[place] = form
+        elif column in header.forms:
+            chosen[place] = only_form(header.forms[column], first[column], where)
             unit = header.units.get(column, "")
             refuse_other_unit(column, unit, chosen[place].unit, "as below the header", plan.name)
     return chosen

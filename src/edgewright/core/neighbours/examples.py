@@ -68,12 +68,11 @@ def _stretches(path: Path, manifest: Manifest, column: str) -> Iterator[tuple[st
     wanted = {*names, column} if column else set(names)
     extra = names_of(manifest) if manifest.window is not None else ()
     texts = [column, *extra] if column else extra
-    rows = read_csv(path, name=path.name, text_columns=texts, only_columns={*wanted, *extra})
+    rows = read_csv(path, name=path.name, text_columns=texts, only_columns={*wanted, *extra}, trained=manifest.columns)
     absent = [name for name in names if name not in rows.names]
     if absent or (column and column not in rows.text):
         missing = ", ".join(absent) or column
         raise InputError(f"the columns {', '.join(sorted(wanted))}", f"no {missing}", path.name)
-    rows.refuse_units(manifest.columns)
     values = rows.values[:, [rows.names.index(name) for name in names]]
     bad = ~np.isfinite(values).all(axis=1)
     if bad.any():

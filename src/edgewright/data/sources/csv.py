@@ -12,7 +12,6 @@ import numpy as np
 from edgewright.core.csv.formats import formats
 from edgewright.core.csv.number_forms import NumberForm, only_form, plain_cells
 from edgewright.core.csv.rows import read_csv
-from edgewright.core.csv.units import refuse_other_unit
 from edgewright.data.clock import rate_of
 from edgewright.data.contract import Source, need_path
 from edgewright.data.folder_files import data_files
@@ -29,7 +28,7 @@ from edgewright.data.tabular import (
     with_categories,
 )
 from edgewright.data.targets import read_target
-from edgewright.schema.data import DataSet, Labels, Recording
+from edgewright.schema.data import DataSet, Labels, Numerals, Recording
 from edgewright.schema.errors import InputError
 
 # An .npz file may hold windows, which another source reads; where it is a table it is read here.
@@ -108,6 +107,7 @@ def read_table(path: Path, config: TableConfig, name: str) -> Table:
         text=text_cells,
         place=lambda row: f"{name} line {int(rows.lines[row])}",
         units={**rows.header.units, **{column: unit for column in numbers if (unit := rows.header.unit(column))}},
+        numerals={column: own for column in rows.names if isinstance(own := rows.numerals(column), Numerals)},
     )
     return with_categories(table, config)
 
@@ -143,25 +143,7 @@ def load(config: CsvConfig, seed: int) -> DataSet:
         recordings.append(marked(recording, marks, config.labels_in, alone=alone, rate=rate, origin=origin))
     names = input_names(config, tables[0].names)
     target = "label" if marks else config.target
-    return data_set(recordings, names, config, name=config.path, target_name=target, units=common_units(tables, config))
-
-
-def common_units(tables: Sequence[Table], config: TableConfig) -> dict[str, str]:
-    """Return the units of columns that several files have; a file may leave them out.
-
-    Args:
-        tables: the files.
-        config: which column is the time, whose unit each file has for itself.
-
-    Raises:
-        InputError: naming both files where a column has two units.
-    """
-    units: dict[str, tuple[str, str]] = {}
-    for table in tables:
-        for column, unit in ((name, unit) for name, unit in table.units.items() if name != config.time):
-            known, name = units.setdefault(column, (unit, table.name))
-            refuse_other_unit(column, known, unit, f"as in {name}", table.name)
-    return {column: unit for column, (unit, _) in units.items()}
+    return data_set(recordings, names, config, name=config.path, target_name=target, tables=tables)
 
 
 def same_columns(tables: list[Table]) -> list[Table]:

@@ -13,7 +13,7 @@ from edgewright.data.clock import common_rate, rate_of
 from edgewright.data.contract import LABELS_FILE, Source, need_path
 from edgewright.data.folder_files import data_files
 from edgewright.data.labels import LabelUnit, Marks, marked, read_marks, read_name, with_meaning
-from edgewright.data.sources.csv import common_units, same_columns
+from edgewright.data.sources.csv import same_columns
 from edgewright.data.tabular import Table, TableConfig, data_set, input_names, read_time, schema, to_recording
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
@@ -88,7 +88,7 @@ def open_one(config: FolderConfig, name: str) -> Opened:
     table, rate = _read(Path(config.path) / name, config, name)
     clock = read_time(table, config)
     recording = _recording(table, config, None, alone=False, rate=rate)
-    columns = schema(input_names(config, table.names), config, table.units)
+    columns = schema(input_names(config, table.names), config, [table])
     return Opened(recording, columns, config.rate or rate, clock.origin if clock else 0.0)
 
 
@@ -114,7 +114,7 @@ def load(config: FolderConfig, seed: int) -> DataSet:
     group = config.group or ("group" if all(r.groups is not None for r in recordings) else "")
     return data_set(
         recordings, input_names(config, tables[0].names), config, name=config.path, target_name=target,
-        group_name=group, units=common_units(tables, config),
+        group_name=group, tables=tables,
     )  # fmt: skip
 
 

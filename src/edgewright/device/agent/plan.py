@@ -45,6 +45,7 @@ class Plan(msgspec.Struct, kw_only=True):
         copies: bytes of packages that were proven just now, by name.
         columns: that the source is asked for, with their units.
         places: of each column by its name.
+        trained: the columns as packages and detectors know them.
     """
 
     answerers: list[Answerer] = msgspec.field(default_factory=list)
@@ -54,6 +55,7 @@ class Plan(msgspec.Struct, kw_only=True):
     copies: dict[str, bytes] = msgspec.field(default_factory=dict)
     columns: list[str] = msgspec.field(default_factory=list)
     places: dict[str, int] = msgspec.field(default_factory=dict)
+    trained: dict[str, Column] = msgspec.field(default_factory=dict)
 
 
 def make_plan(settings: AgentSettings, store: Path) -> Plan:
@@ -186,6 +188,12 @@ def _rule(plan: Plan, entry: RuleEntry, settings: AgentSettings) -> None:
 
 def _ask(plan: Plan, lines: Sequence[str], columns: Sequence[Column], who: str) -> None:
     for name, column in zip(lines, columns, strict=True):
+        known = plan.trained.setdefault(column.name, column)
+        if known.numerals is msgspec.UNSET:
+            plan.trained[column.name] = column
+        elif column.numerals not in (msgspec.UNSET, known.numerals):
+            raise InputError(f"the numbers of {column.name} written as another one requires it", "other ones", who,
+                             "Run them in separate processes")  # fmt: skip
         if column.name not in plan.places:
             plan.places[column.name] = len(plan.columns)
             plan.columns.append(name)

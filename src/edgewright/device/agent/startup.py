@@ -171,6 +171,7 @@ def run_agent(
         keep_copies(plan, folder)
         opened = source.open(tuple(plan.columns))
         try:
+            opened.read_as(tuple(plan.trained.values()))
             settle_rates(plan, opened, configured.timeline.tolerance)
             recorded = not getattr(opened, "live", True)
             delivery = Delivery(store, configured.ways, say)

@@ -12,6 +12,7 @@ import msgspec
 
 from edgewright.core import catalogue
 from edgewright.core.toml_tables import explain
+from edgewright.schema.data import Column
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError, UnknownNameError
 
@@ -27,6 +28,10 @@ class Stream(Protocol):
     """Where it is, in a few words for people."""
     loses: str = "rows that are sent while the agent is away are lost"
     """What gets lost while the agent is away, in a few words; empty where nothing does."""
+
+    def read_as(self, columns: Sequence[Column]) -> None:
+        """Take how numbers of columns are written in texts, before the first `read`; frames have no texts."""
+        return
 
     def read(self, timeout: float) -> Sequence[Packet]:
         """Return what arrived, waiting at most `timeout` seconds for something; nothing when nothing came.

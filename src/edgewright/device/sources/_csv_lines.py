@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,12 +16,12 @@ from edgewright.core.categories import column_name, one_hot, text_inputs
 from edgewright.core.csv.blocks import Block
 from edgewright.core.csv.cells import Cells, Plan, parse
 from edgewright.core.csv.header import DELIMITERS
-from edgewright.core.csv.number_forms import MISSING_NUMBERS
+from edgewright.core.csv.number_forms import MISSING_NUMBERS, NumberForm
 from edgewright.device.sources import RowSettings
-from edgewright.device.sources._columns import Match, match, refuse_missing, with_categories
+from edgewright.device.sources._columns import Match, bare, match, refuse_missing, with_categories
 from edgewright.device.sources._packet import Arrived, joined
 from edgewright.device.sources._timestamps import DateColumn, TimeColumn
-from edgewright.schema.data import Floats
+from edgewright.schema.data import Column, Floats
 from edgewright.schema.errors import InputError
 
 LONGEST_LINE = 1 << 16
@@ -89,6 +90,7 @@ class LineReader:
         self._time_name, self._sequence_name, self._delimiter = time, sequence, delimiter
         self._joined = self._skip = joined
         self.strict = False
+        self._forms: dict[str, NumberForm] = {}
         self._texts: dict[str, tuple[str, ...]] = {}
         self._made: dict[int, str] = {}
         self._held = self._header = b""
@@ -98,6 +100,17 @@ class LineReader:
         self._clock, self._days = TimeColumn(""), DateColumn("")
         self._notices: list[str] = []
         self.columns, self.match = tuple(wanted), None if not columns else self._named(tuple(columns))
+
+    def read_as(self, columns: Sequence[Column]) -> None:
+        """Take how the numbers of columns are written; others are written as a program reads them."""
+        self._forms = {bare(column.name): form for column in columns if (form := NumberForm.of(column)) is not None}
+        if self._plan is not None:
+            self._plan = self._with_forms(self._plan)
+
+    def _with_forms(self, plan: Plan) -> Plan:
+        """Return a plan with the forms of its numbers; a comma between cells leaves no decimal comma."""
+        forms = {place: form for place in plan.numbers if (form := self._forms.get(bare(plan.columns[place])))}
+        return replace(plan, forms={place: form for place, form in forms.items() if form.decimal != plan.delimiter})
 
     def restart(self, *, joined: bool | None = None) -> None:
         """Forget what is held: the file was rotated, the line was unplugged. Columns are kept until a header comes."""
@@ -168,11 +181,11 @@ class LineReader:
             return
         cells = _cells(data.lstrip(b"\n").partition(b"\n")[0], plan.delimiter)
         if len(cells) == len(plan.columns):
-            self._dates = not _number(cells[found.time])
+            self._dates = not _number(cells[found.time], ())
             if self._dates:
                 wide = tuple(place for place in plan.wide if place != found.time)
                 text = (*plan.text, found.time)
-                self._plan = Plan(plan.name, plan.delimiter, plan.columns, plan.numbers, wide, text)
+                self._plan = replace(plan, wide=wide, text=text)
 
     def _single(self, line: bytes) -> list[Arrived]:
         """One line of a block in which something is no row."""
@@ -185,7 +198,7 @@ class LineReader:
         except InputError as error:
             cells = _cells(line, plan.delimiter)
             known = self.match
-            if cells and not any(_number(cell) for cell in cells) and len(cells) > 1 and known is not None:
+            if cells and not self._has_number(cells) and len(cells) > 1 and known is not None:
                 if tuple(cells) == plan.columns:
                     return []
                 if self._names_columns(cells, known):
@@ -206,13 +219,15 @@ class LineReader:
 
     def _first(self, line: bytes) -> list[Arrived]:
         """Return the header, or a row that shows that there is none."""
-        # The delimiter that cuts the line into most cells; a comma where none does.
-        delimiter = self._delimiter or max(DELIMITERS, key=lambda one: (line.count(one.encode()), one == ","))
+        # The delimiter that cuts the line into most cells; a comma where none does, but not one of decimals.
+        decimals = {form.decimal for form in self._forms.values()}
+        may = [one for one in DELIMITERS if one.encode() in line and one not in decimals]
+        delimiter = self._delimiter or max(may or DELIMITERS, key=lambda one: (line.count(one.encode()), one == ","))
         cells = _cells(line, delimiter)
-        if not cells or (len(set(cells)) < len(cells) and not any(_number(cell) for cell in cells)):
+        if not cells or (len(set(cells)) < len(cells) and not self._has_number(cells)):
             self._notices.append(f"a line that is no header: {_shown(line)}")
             return []
-        if not any(_number(cell) for cell in cells):
+        if not self._has_number(cells):
             try:
                 fits = self._header_fits(cells)
                 if fits:
@@ -241,6 +256,9 @@ class LineReader:
         self._planned(given, delimiter)
         return self._single(line)
 
+    def _has_number(self, cells: list[str]) -> bool:
+        return any(_number(cell, tuple(self._forms.values())) for cell in cells)
+
     def _header_fits(self, cells: list[str]) -> bool:
         """Return whether cells are a header: they name a wanted column or, with none wanted, look like names."""
         if not self._wanted:
@@ -267,7 +285,8 @@ class LineReader:
         if found.time >= 0:
             self._clock, self._days = TimeColumn(given[found.time]), DateColumn(given[found.time])
         self._dates = None
-        self._plan = Plan(self._name, delimiter, given, numbers, wide, tuple(given.index(text) for text in self._texts))
+        texts = tuple(given.index(text) for text in self._texts)
+        self._plan = self._with_forms(Plan(self._name, delimiter, given, numbers, wide, texts))
 
     def _arrived(self, parts: list[Arrived]) -> Arrived:
         notices, self._notices = tuple(dict.fromkeys(_counted(self._notices))), []
@@ -331,11 +350,12 @@ def _cells(line: bytes, delimiter: str) -> list[str]:
     return [" ".join(cell.split()) for cell in row]
 
 
-def _number(cell: str) -> bool:
+def _number(cell: str, forms: Sequence[NumberForm]) -> bool:
+    """Return whether a cell is a number or missing, as a program writes it or in one of the forms."""
     try:
         return not math.isinf(float(cell)) and "_" not in cell
     except ValueError:
-        return cell.strip().lower() in MISSING_NUMBERS
+        return cell.strip().lower() in MISSING_NUMBERS or any(form.plain(cell) is not None for form in forms)
 
 
 def _shown(line: bytes) -> str:

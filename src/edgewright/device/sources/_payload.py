@@ -12,6 +12,7 @@ from edgewright.device.sources._csv_lines import LineReader
 from edgewright.device.sources._frame_rows import FrameReader
 from edgewright.device.sources._json import JsonReader
 from edgewright.device.sources._packet import Arrived, joined
+from edgewright.schema.data import Column
 
 Form = Literal["auto", "json", "csv", "framed"]
 
@@ -50,6 +51,10 @@ class PayloadReader:
         self._frames = FrameReader(wanted, name=name, names=names)
         self.columns: tuple[str, ...] = tuple(wanted)
         self.rate: float | None = None
+
+    def read_as(self, columns: Sequence[Column]) -> None:
+        """Take how numbers of columns are written in lines."""
+        self._lines.read_as(columns)
 
     def read(self, message: bytes) -> Arrived:
         """Return the rows of one message.

@@ -20,6 +20,7 @@ from edgewright.device.sources._csv_lines import LineSettings, line_reader
 from edgewright.device.sources._csv_place import FilePlace, ReadBytes, file_with, next_file, place_in
 from edgewright.device.sources._packet import Arrived, Stamper
 from edgewright.device.sources._polling import PolledSource
+from edgewright.schema.data import Column
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError
 
@@ -119,6 +120,10 @@ class CsvTail(PolledSource):
             self._bytes = ReadBytes(self._handle, self._position)
             self._backlog = os.fstat(self._handle).st_size
         self.columns = self._lines.columns
+
+    def read_as(self, columns: Sequence[Column]) -> None:
+        """Take how numbers of columns are written."""
+        self._lines.read_as(columns)
 
     def position(self) -> dict[str, Any]:
         """Return the place behind the last whole line in its file; no file where the next one of the name is new."""
@@ -289,6 +294,10 @@ class CsvPipe(Stream):
     def columns(self) -> tuple[str, ...]:
         """Channels that come out; empty until they are known."""
         return self._lines.columns
+
+    def read_as(self, columns: Sequence[Column]) -> None:
+        """Take how numbers of columns are written."""
+        self._lines.read_as(columns)
 
     def read(self, timeout: float) -> Sequence[Packet]:
         """Return rows that were written to the pipe."""

@@ -18,6 +18,7 @@ from edgewright.device.sources._http_server import Handler, Server
 from edgewright.device.sources._packet import Stamper, notice_of
 from edgewright.device.sources._payload import MessageSettings, PayloadReader
 from edgewright.device.sources._repeats import Repeats, digest_of
+from edgewright.schema.data import Column
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError
 
@@ -61,6 +62,7 @@ class HttpPush(Stream):
         self._config, self._wanted = config, columns
         self._token = _token(config)
         self._readers: dict[str, tuple[PayloadReader, Stamper]] = {}
+        self._trained: Sequence[Column] = ()
         self._packets: deque[tuple[Packet, str, str]] = deque()
         # Bodies: taken, read, behind which the last position is, and stored.
         self._taken = self._read = self._placed = self._durable = 0
@@ -82,6 +84,13 @@ class HttpPush(Stream):
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="http source", daemon=True
         )
         self._thread.start()
+
+    def read_as(self, columns: Sequence[Column]) -> None:
+        """Take how numbers of columns are written in lines."""
+        with self._ready:
+            self._trained = columns
+            for reader, _ in self._readers.values():
+                reader.read_as(columns)
 
     def position(self) -> dict[str, Any] | None:
         """Return how many bodies were read, and the names of those that may be sent again."""
@@ -170,6 +179,7 @@ class HttpPush(Stream):
                 if len(self._readers) >= self._config.streams:
                     return 429, {"error": f"more than {self._config.streams} streams"}
                 reader = PayloadReader(self._wanted, f"POST /{stream}", self._config)
+                reader.read_as(self._trained)
                 self._readers[stream] = reader, Stamper(stream, self._config.rate)
             reader, stamper = self._readers[stream]
             try:

@@ -15,6 +15,7 @@ from edgewright.device.sources._login import first_line
 from edgewright.device.sources._packet import Backoff, Stamper, notice_of
 from edgewright.device.sources._payload import MessageSettings, PayloadReader
 from edgewright.device.sources._repeats import Repeats, digest_of
+from edgewright.schema.data import Column
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError, MissingExtraError
 
@@ -87,10 +88,15 @@ class MqttTopics(Stream):
         self._since = 0.0
         self._repeats = Repeats(1)
         self._readers: OrderedDict[str, tuple[PayloadReader, Stamper]] = OrderedDict()
+        self._trained: Sequence[Column] = ()
         self._packets: list[Packet] = []
         self._backoff = Backoff()
         self._connected = self._subscribed = self._was_there = False
         self._client = self._made()
+
+    def read_as(self, columns: Sequence[Column]) -> None:
+        """Take how numbers of columns are written in lines."""
+        self._trained = columns
 
     def position(self) -> dict[str, Any] | None:
         """Return how many messages were taken, and the names of those that the broker may send again."""
@@ -259,6 +265,7 @@ class MqttTopics(Stream):
     def _of(self, stream: str, topic: str) -> tuple[PayloadReader, Stamper]:
         if stream not in self._readers:
             reader = PayloadReader(self._wanted, topic, self._config)
+            reader.read_as(self._trained)
             self._readers[stream] = (reader, Stamper(stream, self._config.rate))
             if len(self._readers) > self._config.streams:
                 oldest, _ = self._readers.popitem(last=False)

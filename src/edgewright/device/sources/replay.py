@@ -19,7 +19,7 @@ from edgewright.device.sources._columns import Match, match, refuse_missing, wit
 from edgewright.device.sources._csv_place import ends_of
 from edgewright.device.sources._repeats import digest_of
 from edgewright.device.sources._timestamps import EPOCH, TimeColumn
-from edgewright.schema.data import Floats
+from edgewright.schema.data import Column, Floats
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError
 
@@ -59,7 +59,8 @@ class Replay(Stream):
         self.rate = config.rate
         self.live = bool(config.speed)
         self._config, self._wanted = config, columns
-        files = _files(Path(config.path))
+        self._trained: Sequence[Column] = ()
+        self._files = files = _files(Path(config.path))
         self._first = self._opened(files[0])
         self.columns = self._first[1].names
         self.untimed = self._first[1].time < 0 and not config.rate
@@ -77,6 +78,11 @@ class Replay(Stream):
         self._start: tuple[float, float] | None = None
         self._done = False
         self._end: float | None = None
+
+    def read_as(self, columns: Sequence[Column]) -> None:
+        """Take how numbers of columns are written; a file with another unit is refused when it is read."""
+        self._trained = columns
+        self._first = self._opened(self._files[0])
 
     def position(self) -> dict[str, Any]:
         """Return how many rows were given, and what tells the recording from another one."""
@@ -167,6 +173,7 @@ class Replay(Stream):
             only_columns=[*(given[place] for place in found.places), *special],
             text_columns=special[:1] if dates else (),
             float64_columns=special[1:] if dates else special,
+            trained=self._trained,
         )
         return rows, found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import time
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -13,6 +14,7 @@ from edgewright.device.sources._csv_lines import LineReader, LineSettings, line_
 from edgewright.device.sources._frame_rows import FrameReader
 from edgewright.device.sources._packet import Arrived
 from edgewright.device.sources._polling import PolledSource
+from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError, MissingExtraError
 
 _BYTES = 1 << 16
@@ -66,6 +68,11 @@ class SerialLine(PolledSource):
         self._opened = 0.0  # when the port was, while nothing has come
         self._without = 0.0  # seconds since which bytes come and no rows do; 0: not now
         self._doubted = False
+
+    def read_as(self, columns: Sequence[Column]) -> None:
+        """Take how numbers of columns are written, where lines come."""
+        if isinstance(self._reader, LineReader):
+            self._reader.read_as(columns)
 
     def close(self) -> None:
         """Close the port."""

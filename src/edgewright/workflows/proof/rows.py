@@ -129,7 +129,10 @@ def _file(subject: Subject, data: str) -> Chosen:
         return Chosen(array, tuple(f"row {i}" for i in range(len(array))), f"samples of {path.name}")
     wanted = None if subject.manifest is None else [column.name for column in subject.manifest.columns]
     extra = () if subject.manifest is None or wanted is None else names_of(subject.manifest)
-    rows = read_csv(path, name=path.name, only_columns=wanted and [*wanted, *extra], text_columns=extra)
+    rows = read_csv(
+        path, name=path.name, only_columns=wanted and [*wanted, *extra], text_columns=extra,
+        trained=() if subject.manifest is None else subject.manifest.columns,
+    )  # fmt: skip
     if subject.manifest is not None:
         samples = to_samples(rows, subject.manifest)
     elif rows.values.shape[1:] == shape:

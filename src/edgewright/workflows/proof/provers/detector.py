@@ -85,11 +85,11 @@ def _rows(file: DetectorFile, request: ProofRequest) -> Chosen:
     columns = [column.name for column in file.spec.columns]
     if not request.data:
         return _drawn(file, request.rows)
-    rows = read_csv(importlib.import_module("pathlib").Path(request.data), name=request.data, only_columns=columns)
+    path = importlib.import_module("pathlib").Path(request.data)
+    rows = read_csv(path, name=request.data, only_columns=columns, trained=file.spec.columns)
     absent = [name for name in columns if name not in rows.names]
     if absent:
         raise InputError(f"the columns {', '.join(columns)}", f"no {', '.join(absent)}", request.data)
-    rows.refuse_units(file.spec.columns)
     values = rows.values[: request.rows, [rows.names.index(name) for name in columns]]
     return Chosen(values, tuple(f"line {n}" for n in rows.lines[: request.rows]), f"rows of {request.data}")
 
