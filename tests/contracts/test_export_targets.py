@@ -35,7 +35,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
-SLOW = {"native": pytest.mark.slow}
+SLOW = dict.fromkeys(("ethosu", "native", "web"), pytest.mark.slow)
 
 
 @pytest.fixture(params=[pytest.param(name, marks=SLOW.get(name, ())) for name in target_names()])

@@ -22,6 +22,13 @@ from edgewright.schema.graph import Graph
 from edgewright.training.contract import Tree
 from layer_examples import CASES, KINDS, ROW, WINDOW, made
 
+# JAX compiles each case: the first of a layer is fast, but for those that take seconds.
+COMPILED_LONG = {"gru", "inverted_residual", "lstm"}
+FIRST_FAST = [
+    pytest.param(kind, settings, marks=[pytest.mark.slow] * (kind in COMPILED_LONG or CASES[number - 1][0] == kind))
+    for number, (kind, settings) in enumerate(CASES)
+]
+
 
 def test_the_folder_has_the_layers_the_pipelines_use() -> None:
     assert {"dense", "conv1d", "depthwise_separable", "global_average_pool", "flatten"} <= set(KINDS)
@@ -49,7 +56,7 @@ def test_onnx_equals_jax(kind: str, settings: dict[str, Any]) -> None:
     np.testing.assert_allclose(compile_graph(graph)(x)["y"], expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize(("kind", "settings"), CASES)
+@pytest.mark.parametrize(("kind", "settings"), FIRST_FAST)
 def test_gradients_reach_input_and_parameters(kind: str, settings: dict[str, Any]) -> None:
     layer, config, shape, parameters = made(kind, settings)
     weights = np.random.default_rng(3).standard_normal(layer.out_shape(config, shape)).astype(np.float32)
@@ -117,7 +124,9 @@ def test_a_shape_that_a_layer_cannot_take_is_refused_by_its_name(kind: str, sett
             assert kind in error.where
 
 
-@pytest.mark.parametrize(("kind", "settings"), [case for case in CASES if layer_of({"kind": case[0]}).normalisation])
+@pytest.mark.parametrize(
+    ("kind", "settings"), [case for case in FIRST_FAST if layer_of({"kind": str(case.values[0])}).normalisation]
+)
 def test_folding_takes_the_normalisation_away_and_changes_nothing(kind: str, settings: dict[str, Any]) -> None:
     layer, config, shape, parameters = made(kind, settings)
     assert layer.normalisation is not None

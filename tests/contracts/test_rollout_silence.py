@@ -86,7 +86,7 @@ def test_devices_that_are_off_at_the_same_hours_of_the_day_before_are_not_lost(e
         assert go(example, 1200.0, everybody)[:1] == ["finished"]
 
 
-@pytest.mark.parametrize("share", [1, 2, 4])
+@pytest.mark.parametrize("share", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(4, marks=pytest.mark.slow)])
 def test_a_release_that_kills_devices_of_the_last_stage_is_halted(example: Example, share: int) -> None:
     """One device in `share` of those that it reaches last: those of earlier stages live."""
     earlier, own = in_last(example)

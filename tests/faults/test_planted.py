@@ -89,6 +89,7 @@ def _operator(number: int, **arrays: NDArray[Any]) -> IntegerNetwork:
     return msgspec.structs.replace(network, operators=tuple(operators))
 
 
+@pytest.mark.slow
 def test_a_multiplier_that_overflows_its_format_is_found_in_its_layer() -> None:
     network = subject().network
     assert network is not None
@@ -110,6 +111,7 @@ def test_a_bias_that_overflows_is_found_in_its_layer() -> None:
     assert named(record, REFERENCE, "layer 2 dense").place == "value 3"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["float ONNX in ONNX Runtime", "int8 ONNX in NumPy"])
 def test_a_swapped_channel_is_found_at_the_first_stage(form: str) -> None:
     right = form_of(subject(), form)

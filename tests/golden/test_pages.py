@@ -56,7 +56,9 @@ def approved(name: str, text: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["activity", "latency", "scalability"])
+@pytest.mark.parametrize(
+    "name", ["activity", *(pytest.param(name, marks=pytest.mark.slow) for name in ("latency", "scalability"))]
+)
 def test_a_lesson_has_the_page_it_had(name: str, lesson: Callable[[str], Lesson]) -> None:
     html = (lesson(name).folder / "trace.html").read_text(encoding="utf-8")
     assert len(html.encode()) < 300_000

@@ -95,6 +95,7 @@ def test_one_class_or_few_windows_change_nothing(made: AffineFactory) -> None:
     assert taught(made, worn[::30][:7], labels[::30][:7]).state.used == 0
 
 
+@pytest.mark.slow
 def test_contradicting_labels_change_nothing(made: AffineFactory) -> None:
     X, labels = windows(people=(9,))
     for seed in range(5):
@@ -103,6 +104,7 @@ def test_contradicting_labels_change_nothing(made: AffineFactory) -> None:
         assert taught(made, turned(made.spec, X, 7), wrong).state.used == 0
 
 
+@pytest.mark.slow
 def test_a_saturated_or_silent_sensor_changes_nothing(made: AffineFactory) -> None:
     X, labels = windows(people=(9,))
     for value in (0.0, 8.0, -8.0, 1e30):
@@ -189,6 +191,7 @@ def test_c_turns_and_learns_as_the_reference(made: AffineFactory, tmp_path: Path
     assert found == wanted
 
 
+@pytest.mark.slow
 def test_a_cortex_m4_learns_the_same_within_its_limits(made: AffineFactory) -> None:
     if missing_tools("cortex-m4"):
         pytest.skip("no emulator")

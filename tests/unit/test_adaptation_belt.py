@@ -65,6 +65,7 @@ def worn(run: Path, way: int = _MIRRORED) -> tuple[np.ndarray, np.ndarray]:
     return turned(origin.spec, X.round(4), way), labels
 
 
+@pytest.mark.slow
 def test_a_simulation_wears_the_sensor_another_way(cli: Cli, run: Path) -> None:
     found = cli.json("adapt", "simulate", run, "--examples", "6", "--worn=-x,-y,-z")
     assert len(found["people"]) == 2
@@ -77,6 +78,7 @@ def test_a_simulation_wears_the_sensor_another_way(cli: Cli, run: Path) -> None:
     assert "expected three axes" in cli("adapt", "simulate", run, "--worn", "x,x,y", "--examples", "6", code=2)
 
 
+@pytest.mark.slow
 def test_the_predictor_learns_and_is_restored(run: Path) -> None:
     package = read_package(run / "belt.edge")
     X, labels = worn(run)
@@ -91,6 +93,7 @@ def test_the_predictor_learns_and_is_restored(run: Path) -> None:
     assert np.array_equal(predictor.predict(X).probabilities, plain.predict(X).probabilities)
 
 
+@pytest.mark.slow
 def test_windows_with_missing_values_are_refused(run: Path) -> None:
     predictor = AdaptedPredictor(read_package(run / "belt.edge"))
     X, labels = worn(run)
@@ -99,6 +102,7 @@ def test_windows_with_missing_values_are_refused(run: Path) -> None:
     assert (done.learned, done.refused) == (3, 1)
 
 
+@pytest.mark.slow
 def test_a_device_learns_from_files_and_undoes_it(cli: Cli, run: Path, tmp_path: Path) -> None:
     X, labels = worn(run)
     files, state = tmp_path / "examples", tmp_path / "state"
@@ -113,6 +117,7 @@ def test_a_device_learns_from_files_and_undoes_it(cli: Cli, run: Path, tmp_path:
     assert "the axes are read as they are" in cli("adapt", "undo", run, "--state", state)
 
 
+@pytest.mark.slow
 def test_a_proof_replays_it(run: Path) -> None:
     need("gcc")
     device = "" if missing_tools("cortex-m4") else "cortex-m4"
@@ -125,6 +130,7 @@ def test_a_proof_replays_it(run: Path) -> None:
     assert int(found.notes[0].split()[5]) > 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -144,6 +150,7 @@ def test_a_planted_fault_is_found(run: Path, old: str, new: str) -> None:
     assert not found.passed
 
 
+@pytest.mark.slow
 def test_the_exported_stream_learns_what_the_predictor_learns(run: Path, tmp_path: Path) -> None:
     need("gcc")
     package = read_package(run / "belt.edge")

@@ -167,6 +167,7 @@ def test_a_power_cut_during_a_save_leaves_a_whole_state(layer: AdaptLayer, tmp_p
     assert seen == {old, new}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", LAYERS)
 def test_a_cortex_m4_learns_the_same_bytes(layer: AdaptLayer) -> None:
     if missing_tools("cortex-m4"):

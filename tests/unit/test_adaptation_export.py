@@ -79,6 +79,7 @@ def data_of(X: np.ndarray, labels: list[str]) -> np.ndarray:
     return np.ascontiguousarray(np.concatenate([X, numbers[:, None]], axis=1), np.float32)
 
 
+@pytest.mark.slow
 def test_the_exported_code_learns_what_the_predictor_learns(package: tuple[Package, Path], tmp_path: Path) -> None:
     need("gcc")
     made, csv = package
@@ -100,6 +101,7 @@ def test_the_exported_code_learns_what_the_predictor_learns(package: tuple[Packa
     assert found == wanted
 
 
+@pytest.mark.slow
 def test_the_code_for_a_cortex_m4_learns_the_same(package: tuple[Package, Path]) -> None:
     if missing_tools("cortex-m4"):
         pytest.skip("no emulator")

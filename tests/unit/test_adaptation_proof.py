@@ -38,6 +38,7 @@ def proven(run: Path, *, device: str = "", planted: tuple[str, str] = ("", "")) 
     return found
 
 
+@pytest.mark.slow
 def test_c_and_an_emulated_core_learn_as_python(run: Path) -> None:
     need("gcc")
     device = "" if missing_tools("cortex-m4") else "cortex-m4"
@@ -48,6 +49,7 @@ def test_c_and_an_emulated_core_learn_as_python(run: Path) -> None:
     assert all(stage.differing == 0 for pair in found.pairs for stage in pair.stages)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "planted",
     [

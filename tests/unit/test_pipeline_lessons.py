@@ -79,6 +79,7 @@ def test_activity_is_packaged_within_two_megabytes(lesson: Ask) -> None:
     assert asked.trace.stages[-1].why.startswith(f"{answers.labels[0]}, ")
 
 
+@pytest.mark.slow
 def test_latency_has_the_six_stages_and_their_shapes(lesson: Ask) -> None:
     asked = lesson("latency")
     assert flow(asked) == [
@@ -96,6 +97,7 @@ def test_latency_has_the_six_stages_and_their_shapes(lesson: Ask) -> None:
     assert 0 <= value <= 1
 
 
+@pytest.mark.slow
 def test_latency_compares_float_and_int8_and_a_model_of_ten_megabytes(lesson: Ask) -> None:
     compression = lesson("latency").trace.compression
     assert compression is not None
@@ -109,6 +111,7 @@ def test_latency_compares_float_and_int8_and_a_model_of_ten_megabytes(lesson: As
     assert "2.5" in note
 
 
+@pytest.mark.slow
 def test_scalability_grows_20_columns_to_230_and_answers_with_one_value(lesson: Ask) -> None:
     asked = lesson("scalability")
     assert flow(asked) == [
@@ -122,6 +125,7 @@ def test_scalability_grows_20_columns_to_230_and_answers_with_one_value(lesson: 
     assert [size for _, size, _ in steps(asked)] == [50, 50, 1]
 
 
+@pytest.mark.slow
 def test_scalability_compares_both_architectures_at_every_size(lesson: Ask) -> None:
     scaling = lesson("scalability").trace.scaling
     assert scaling is not None

@@ -21,7 +21,8 @@ from edgewright.schema.graph import Value
 if TYPE_CHECKING:
     from conftest import Lesson
 
-NAMES = ["activity", "latency", "scalability", "demo"]
+SLOW = ("latency", "scalability", "demo")
+NAMES = ["activity", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
 
 
 def session(model: bytes) -> Any:  # noqa: ANN401 - of ONNX Runtime
