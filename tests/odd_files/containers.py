@@ -63,20 +63,29 @@ def _xlsx_cell(value: object) -> str:
 def open_document(draw: Draw) -> OddFile:
     """Write the first sheet of an .ods file."""
     sheet = spots(draw)
+    path = draw.path(".ods")
+    write_ods(path, {draw.words.recording: sheet.table()})
+    return OddFile(path, sheet.truth)
+
+
+def write_ods(path: Path, sheets: Mapping[str, Sequence[Sequence[object]]]) -> None:
+    """Write an .ods file, without a program of spreadsheets."""
     kind = "application/vnd.oasis.opendocument.spreadsheet"
     name = "urn:oasis:names:tc:opendocument:xmlns"
-    rows = "".join(f"<table:table-row>{''.join(map(_ods_cell, row))}</table:table-row>" for row in sheet.table())
-    path = draw.path(".ods")
+    tables = "".join(
+        f'<table:table table:name="{title}">'
+        + "".join(f"<table:table-row>{''.join(map(_ods_cell, row))}</table:table-row>" for row in rows)
+        + "</table:table>"
+        for title, rows in sheets.items()
+    )
     _archive(path, {
         "mimetype": kind,
         "META-INF/manifest.xml": f'<manifest:manifest xmlns:manifest="{name}:manifest:1.0">'
         f'<manifest:file-entry manifest:full-path="/" manifest:media-type="{kind}"/></manifest:manifest>',
         "content.xml": f'<office:document-content xmlns:office="{name}:office:1.0" xmlns:table="{name}:table:1.0" '
-        f'xmlns:text="{name}:text:1.0"><office:body><office:spreadsheet>'
-        f'<table:table table:name="{draw.words.recording}">{rows}</table:table>'
+        f'xmlns:text="{name}:text:1.0"><office:body><office:spreadsheet>{tables}'
         "</office:spreadsheet></office:body></office:document-content>",
     })  # fmt: skip
-    return OddFile(path, sheet.truth)
 
 
 def _ods_cell(value: object) -> str:

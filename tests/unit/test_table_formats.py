@@ -15,7 +15,8 @@ from edgewright.core.csv.formats import cell_text
 from edgewright.core.csv.rows import read_csv
 from edgewright.data.headers import read_columns
 from edgewright.data.load import load_data
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import DataWarning, InputError
+from odd_files.containers import write_ods
 
 
 def table(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
@@ -84,6 +85,53 @@ def test_series_of_one_length_are_rows_and_others_are_recordings(tmp_path: Path)
     names, rows = table(path)
     assert names == ("recording", "x0", "x1", "label")
     assert rows == [["0", "1", "5", "a"], ["0", "2", "6", "a"], ["1", "3", "7", "b"]]
+
+
+def test_letters_are_those_of_the_encoding(tmp_path: Path) -> None:
+    arff, series, lines = (tmp_path / name for name in ("a.arff", "a.ts", "a.jsonl"))
+    relation = "@relation r\n@attribute größe numeric\n@attribute y {für, nicht}\n@data\n1,für\n2,nicht\n"
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "cp1252"):
+        arff.write_text(relation, encoding=encoding)
+        assert table(arff) == (("größe", "y"), [["1", "für"], ["2", "nicht"]])
+        series.write_text("@classLabel true für nicht\n@data\n1,2:für\n3,4:nicht\n", encoding=encoding)
+        assert table(series)[1] == [["1", "2", "für"], ["3", "4", "nicht"]]
+        lines.write_text('{"größe": 1, "y": "für\u2028"}\n{"größe": 2, "y": "ä"}\n'.replace(
+            "\u2028", "" if encoding == "cp1252" else "\u2028 x"), encoding=encoding)  # fmt: skip
+        assert [row[0] for row in table(lines)[1]] == ["1", "2"]
+    arff.write_bytes(relation.encode("cp1252").replace(b"nicht", b"\x81"))
+    with pytest.raises(InputError, match="text in UTF-8, UTF-16 or cp1252"):
+        table(arff)
+
+
+def test_bytes_are_texts_and_names_that_differ_in_case_stay_apart(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    for encoding in ("utf-8", "cp1252"):
+        np.savez(
+            path, X=np.array([[1.0], [2.0]]), x=np.array([[3.0], [4.0]]), y=np.array(["für".encode(encoding), b"b"])
+        )
+        assert table(path) == (("X0", "x0", "y"), [["1", "3", "für"], ["2", "4", "b"]])
+        target = load_data({"kind": "numpy", "path": str(path)}, seed=0).recordings[0].target
+        assert target is not None
+        assert target.tolist() == ["für", "b"]
+    np.savez(path, X=np.array([[1.0], [2.0]]), x0=np.array([3.0, 4.0]))
+    assert table(path) == (("x0", "x0.1"), [["1", "3"], ["2", "4"]])
+    np.savez(path, a=np.array([b"\x81"]))
+    with pytest.raises(InputError, match=r"texts in UTF-8 or cp1252, got other bytes - at a\.npz a"):
+        table(path)
+
+
+def test_the_sheet_that_is_read_is_said_where_others_are_not(cli: Cli, tmp_path: Path) -> None:
+    path, rows = tmp_path / "a.ods", [["a", "y"], [1.5, "on"], [2.5, "off"]]
+    write_ods(path, {"Data": rows, "Empty": [], "Title": [["about"]]})
+    assert table(path) == (("a", "y"), [["1.5", "on"], ["2.5", "off"]])
+    write_ods(path, {"Title": [["about"]], "Data": rows, "Notes": [["who", "when"], ["Ann", "May"]]})
+    with pytest.warns(DataWarning, match=r"a\.ods: the sheet 'Data' is read, and not Notes"):
+        assert table(path) == (("a", "y"), [["1.5", "on"], ["2.5", "off"]])
+    cli("check", path, "--target", "y")
+    assert cli.err.count("a.ods: the sheet 'Data' is read, and not Notes") == 1
+    write_ods(path, {"Monday": rows, "Tuesday": rows})
+    with pytest.raises(InputError, match="one sheet with these columns, got 2: Monday, Tuesday"):
+        table(path)
 
 
 @pytest.mark.parametrize("suffix", [".xlsx", ".ods", ".jsonl", ".npz", ".mat", ".arff", ".ts", ".xls"])

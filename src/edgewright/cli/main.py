@@ -158,12 +158,14 @@ def _run(arguments: list[str]) -> int:
 
 @contextmanager
 def _warnings_in_lines() -> Iterator[None]:
-    """Print each warning about data as one line."""
-    shown = warnings.showwarning
+    """Print each warning about data as one line, once though a file may be opened several times."""
+    shown, said = warnings.showwarning, set[str]()
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:  # noqa: ANN401
         if issubclass(category, DataWarning):
-            _say(str(message), DONE)
+            if str(message) not in said:
+                _say(str(message), DONE)
+            said.add(str(message))
         else:
             shown(message, category, *place, **more)
 

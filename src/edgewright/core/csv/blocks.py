@@ -79,6 +79,17 @@ def blocks(source: Path | TextIO, name: str) -> Iterator[Block]:
         yield text.clean(held + b"\n", line)
 
 
+def whole_text(path: Path, name: str) -> str:
+    """Return the text of a file of one of the formats, in any encoding that a CSV file may have.
+
+    Raises:
+        InputError: bytes of no known encoding, or NUL bytes.
+        OSError: the file cannot be read.
+    """
+    text = _Text(name)
+    return text.clean(b"".join(text.plain(iter([path.read_bytes()]))), 1).data.decode()
+
+
 def _cut(held: bytes) -> int:
     """Return length of the whole lines at the start of `held`: up to the last line end outside quotes."""
     cut = held.rfind(b"\n") + 1

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from numpy.lib.npyio import NpzFile
 
+from edgewright.core.csv.formats.arrays import decoded
 from edgewright.data.contract import SchemaConfig, Source, need_path
 from edgewright.data.tabular import TableConfig, data_set, known_columns, refuse_infinite
 from edgewright.data.targets import as_text
@@ -40,7 +41,10 @@ class NumpyConfig(SchemaConfig, frozen=True, kw_only=True, forbid_unknown_fields
 def load(config: NumpyConfig, seed: int) -> DataSet:
     """Read the arrays; the seed is not used."""
     path = need_path(config.path, "a .npz or .npy file", Path.is_file)
-    arrays = _arrays(path, config)
+    arrays = {
+        key: decoded(array, f"{path.name} {key}") if array.dtype.kind == "S" else array
+        for key, array in _arrays(path, config).items()
+    }
     values = _numbers(arrays[config.x], f"{path.name} {config.x}")
     for key, array in arrays.items():
         if key != config.x and array.shape != (len(values),):

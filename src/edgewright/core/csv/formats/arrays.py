@@ -12,6 +12,7 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
+from edgewright.core.csv.blocks import WINDOWS
 from edgewright.core.csv.formats import Format
 from edgewright.schema.errors import InputError, MissingExtraError
 
@@ -30,21 +31,39 @@ def table_of(arrays: Mapping[str, Array], name: str) -> Iterator[Sequence[object
     Raises:
         InputError: arrays of other shapes, or of different lengths.
     """
-    columns: dict[str, Array] = {}
+    columns: list[tuple[str, Array]] = []
+    lower = [key.lower() for key, array in arrays.items() if array.ndim == 2]
     for key, array in arrays.items():
         if array.ndim not in (1, 2) or array.dtype.kind not in "biufUS":
             raise InputError(
                 "arrays of numbers or texts with one or two axes", f"{array.dtype} {array.shape}", f"{name} {key}"
             )
+        if array.dtype.kind == "S":
+            array = decoded(array, f"{name} {key}")
         if array.ndim == 1:
-            columns[key] = array
+            columns.append((key, array))
         else:
-            columns |= {f"{key.lower()}{index}": column for index, column in enumerate(array.T)}
-    lengths = {key: len(column) for key, column in columns.items()}
+            head = key if lower.count(key.lower()) > 1 else key.lower()
+            columns += [(f"{head}{index}", column) for index, column in enumerate(array.T)]
+    lengths = {key: len(column) for key, column in columns}
     if len(set(lengths.values())) != 1:
         raise InputError("arrays of one length", ", ".join(f"{k} {n}" for k, n in lengths.items()) or "none", name)
-    yield list(columns)
-    yield from zip(*(column.tolist() for column in columns.values()), strict=True)
+    yield [key for key, _ in columns]
+    yield from zip(*(column.tolist() for _, column in columns), strict=True)
+
+
+def decoded(array: Array, where: str) -> Array:
+    """Return an array of bytes as text.
+
+    Raises:
+        InputError: bytes of no known encoding.
+    """
+    for encoding in ("utf-8", WINDOWS):
+        try:
+            return np.char.decode(array, encoding)
+        except UnicodeDecodeError:
+            continue
+    raise InputError(f"texts in UTF-8 or {WINDOWS}", "other bytes", where, "Write them as texts (dtype U)")
 
 
 def is_table(path: Path) -> bool:

@@ -7,18 +7,19 @@ from pathlib import Path
 
 import msgspec
 
+from edgewright.core.csv.blocks import whole_text
 from edgewright.core.csv.formats import Format
 from edgewright.schema.errors import InputError
 
 
 def _rows(path: Path, name: str) -> Iterator[Sequence[object]]:
     objects: list[dict[str, object]] = []
-    for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
+    for number, line in enumerate(whole_text(path, name).split("\n"), 1):
         if not line.strip():
             continue
         try:
             row = msgspec.json.decode(line, type=dict[str, object])
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except msgspec.MsgspecError as error:
             raise InputError("a JSON object", str(error), f"{name} line {number}", "Write one object a row") from None
         for key, value in row.items():
             if isinstance(value, list | dict):

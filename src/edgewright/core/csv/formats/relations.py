@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from edgewright.core.csv.blocks import whole_text
 from edgewright.core.csv.formats import Format
 from edgewright.schema.errors import InputError
 
@@ -14,7 +15,7 @@ _ATTRIBUTE = re.compile(r"@attribute\s+(?:'([^']*)'|\"([^\"]*)\"|(\S+))\s+\S", r
 
 
 def _rows(path: Path, name: str) -> Iterator[Sequence[object]]:
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = whole_text(path, name).split("\n")
     columns: list[str] = []
     start = len(lines)
     for number, line in enumerate(lines):

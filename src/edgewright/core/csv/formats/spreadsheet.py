@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edgewright.core.csv.formats import Format
-from edgewright.schema.errors import InputError, MissingExtraError
+from edgewright.core.formatting import some_of
+from edgewright.schema.errors import DataWarning, InputError, MissingExtraError
 
 
 def _rows(path: Path, name: str) -> Iterator[Sequence[object]]:
@@ -28,6 +30,8 @@ def _rows(path: Path, name: str) -> Iterator[Sequence[object]]:
     if same:
         raise InputError("one sheet with these columns", f"{1 + len(same)}: {first}, {', '.join(same)}", name,
                          "Put all rows into one sheet, with a column that names it")  # fmt: skip
+    if others:
+        warnings.warn(f"{name}: the sheet {first!r} is read, and not {some_of(others, 3)}", DataWarning, 2)
     yield from tables[first]
 
 

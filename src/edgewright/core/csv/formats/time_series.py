@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
+from edgewright.core.csv.blocks import whole_text
 from edgewright.core.csv.formats import Format
 from edgewright.schema.errors import InputError
 
@@ -13,7 +14,7 @@ from edgewright.schema.errors import InputError
 def _rows(path: Path, name: str) -> Iterator[Sequence[object]]:
     head: dict[str, str] = {}
     series: list[tuple[list[list[str]], str]] = []
-    lines = iter(enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1))
+    lines = iter(enumerate(whole_text(path, name).split("\n"), 1))
     for _, line in lines:
         key, _, value = line.strip().partition(" ")
         if key.lower() == "@data":
