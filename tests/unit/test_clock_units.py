@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgewright.core.clocks.units import unit_in_name
 from edgewright.data.clock import read_clock
-from edgewright.data.clock_units import choose_unit, unit_in_name
+from edgewright.data.clock_units import choose_unit
 from edgewright.data.load import load_data
 from edgewright.data.small_tables import SAMPLES
 from edgewright.data.table_file import write_table_file

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.cli.output import BadRows
+from edgewright.core.clocks.reader import ClockReader, refuse_missing
 from edgewright.core.csv.rows import Rows, iter_csv
 from edgewright.core.predictor import Predictor
-from edgewright.core.recordings import RecordingWindower, Texts, names_of, time_of
+from edgewright.core.recordings import RecordingWindower, Texts, names_of
 from edgewright.monitor.drift.stream_monitor import DriftWatch
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
@@ -43,11 +44,11 @@ def rows_of(
     needed = [*wanted, time_column] if time_column else wanted
     # A time that is an input is a number; float32 would round one that counts from 1970.
     wide = {time_column} & set(wanted)
-    clock = {time_column} - {"", *wide}
-    extra = {*names_of(manifest), *clock} - wide
+    extra = {*names_of(manifest), time_column} - {"", *wide}
+    clock = ClockReader(time_column)
     done, tell = watch.rows, BadRows() if path == "-" else None
     for chunk in iter_csv(
-        source, name=name, only_columns={*wanted, *extra}, text_columns=extra, time_columns=clock,
+        source, name=name, only_columns={*wanted, *extra}, text_columns=extra, time_columns={time_column} & extra,
         float64_columns=wide, tell=tell, trained=manifest.columns,
     ):  # fmt: skip
         absent = [column for column in needed if column not in (*chunk.names, *chunk.text, *chunk.wide)]
@@ -56,19 +57,15 @@ def rows_of(
                              "Add column names in the header")  # fmt: skip
         values = chunk.matrix(wanted)
         times = (done + np.arange(len(chunk))) / (watch.rate or 1.0)
-        yield values, _times(chunk, time_column, name) if time_column else times, chunk.text
+        yield values, _times(clock, chunk, time_column, name) if time_column else times, chunk.text
         done += len(chunk)
 
 
-def _times(chunk: Rows, column: str, name: str) -> NDArray[np.float64]:
-    cells = chunk.wide[column] if column in chunk.wide else chunk.text[column]
-    made = np.empty(len(chunk), np.float64)
-    for index, text in enumerate(map(str, cells.tolist())):
-        made[index] = time_of(text)
-        if np.isnan(made[index]):
-            where = f"{name} line {chunk.lines[index]}, column {column}"
-            raise InputError("seconds or a date", repr(text), where)
-    return made
+def _times(clock: ClockReader, chunk: Rows, column: str, name: str) -> NDArray[np.float64]:
+    cells = chunk.wide[column].astype(np.str_) if column in chunk.wide else chunk.text[column]
+    times = clock.seconds(cells.tolist())
+    refuse_missing(times, cells, column, lambda row: f"{name} line {chunk.lines[row]}")
+    return times
 
 
 def told_time(seconds: float, watch: DriftWatch, dated: bool) -> str:

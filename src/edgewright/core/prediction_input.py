@@ -16,7 +16,7 @@ from edgewright.core.csv.rows import Rows, iter_csv
 from edgewright.core.objects import probability
 from edgewright.core.parts import parts
 from edgewright.core.predictor import Predictor
-from edgewright.core.recordings import RecordingWindower, names_of
+from edgewright.core.recordings import RecordingWindower, names_of, times_of
 from edgewright.core.samples import rows_of
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
@@ -73,10 +73,11 @@ def answer_rows(
     """
     manifest = predictor.manifest
     wanted = [column.name for column in manifest.columns]
-    extra = names_of(manifest) if manifest.window is not None else ()
+    extra, times = (names_of(manifest), times_of(manifest)) if manifest.window is not None else ((), ())
     chunks = iter_csv(
-        source, name=name, only_columns=[*wanted, *extra], text_columns=extra, tell=tell, trained=manifest.columns
-    )
+        source, name=name, only_columns=[*wanted, *extra], text_columns=extra, time_columns=times, tell=tell,
+        trained=manifest.columns,
+    )  # fmt: skip
     pieces = _rows(chunks, manifest) if manifest.window is None else _windows(chunks, predictor)
     seen = False
     for samples, places in pieces:

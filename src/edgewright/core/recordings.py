@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from itertools import pairwise
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.clocks.reader import ClockReader
 from edgewright.core.windows import Windower, cut
 from edgewright.schema.data import Floats
 from edgewright.schema.package import Manifest, RecordingColumns, WindowSpec
@@ -31,6 +31,12 @@ def names_in(columns: RecordingColumns) -> tuple[str, ...]:
     return tuple(name for name in (columns.group, columns.session, columns.time) if name)
 
 
+def times_of(manifest: Manifest) -> tuple[str, ...]:
+    """Return the column of times that a package names."""
+    time = columns_of(manifest).time
+    return (time,) if time else ()
+
+
 def columns_of(manifest: Manifest) -> RecordingColumns:
     """Return the columns that a package names, none for an older one."""
     return RecordingColumns() if manifest.recordings is msgspec.UNSET else manifest.recordings
@@ -48,6 +54,7 @@ class Boundaries:
         self._last: dict[str, str] = {}
         self._steps: NDArray[np.float64] = np.empty(0)
         self._time = float("nan")
+        self._clock = ClockReader(columns.time)
 
     def starts(self, cells: Texts, rows: int) -> list[int]:
         """Return the rows of a block that begin anew; the first of all rows is none of them."""
@@ -62,8 +69,8 @@ class Boundaries:
         return [int(row) for row in np.flatnonzero(change)]
 
     def _gaps(self, cells: NDArray[np.str_], change: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Where time jumps; nowhere while fewer than two steps are known, or where times are no numbers or dates."""
-        times = np.array([time_of(cell) for cell in cells.tolist()])
+        """Where time jumps; nowhere while fewer than two steps are known, or where cells are no times."""
+        times = self._clock.ticks(cells.tolist())
         # A cell without a time takes the one before it: the step over it is not lost.
         last = np.maximum.accumulate(np.where(np.isfinite(times), np.arange(len(times)), -1))
         filled = np.where(last >= 0, times[last], self._time)
@@ -74,18 +81,6 @@ class Boundaries:
             self._steps = np.concatenate([self._steps, known])[:_STEPS]
         usual = float(np.median(self._steps)) if len(self._steps) > 1 else 0.0
         return steps > GAP * usual if usual > 0 else np.zeros(len(cells), np.bool_)
-
-
-def time_of(cell: str) -> float:
-    """Return the number in a cell, or the seconds since 1970 of an ISO date; NaN for any other text."""
-    try:
-        return float(cell)
-    except ValueError:
-        try:
-            moment = datetime.fromisoformat(cell.strip())
-        except ValueError:
-            return float("nan")
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def stretches(columns: RecordingColumns, cells: Texts, rows: int) -> list[tuple[int, int]]:

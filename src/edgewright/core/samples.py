@@ -15,6 +15,9 @@ from edgewright.schema.data import Column, Floats, Labels
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import Manifest
 
+# Share of a step by which float32 may round times.
+_LOST = 0.5
+
 
 @runtime_checkable
 class Frame(Protocol):
@@ -71,17 +74,33 @@ def _named(X: Any, manifest: Manifest) -> Floats | None:  # noqa: ANN401
 def _cells(X: Any, manifest: Manifest) -> dict[str, Labels]:  # noqa: ANN401
     """Return the columns that say which rows belong together, as text; those that there are."""
     if isinstance(X, Rows):
-        numbers = {
-            name: X.values[:, X.names.index(name)].astype(np.str_) for name in X.names if name in names_of(manifest)
-        }
-        return {**numbers, **X.text}
+        numbers = {name: X.values[:, X.names.index(name)] for name in X.names if name in names_of(manifest)}
+        _refuse_rounded(numbers, columns_of(manifest).time)
+        return {**{name: column.astype(np.str_) for name, column in (numbers | X.wide).items()}, **X.text}
     there = list(X) if isinstance(X, Mapping) else list(X.columns)
     columns = {
         name: X[name] if isinstance(X, Mapping) else X[name].to_numpy() for name in names_of(manifest) if name in there
     }
+    _refuse_rounded(columns, columns_of(manifest).time)
     return {
         name: np.array([str(cell) for cell in np.asarray(cells, object)], np.str_) for name, cells in columns.items()
     }
+
+
+def _refuse_rounded(columns: Mapping[str, Any], time: str) -> None:
+    """Refuse times in float32 that lost their steps: no gap shows in them.
+
+    Raises:
+        InputError: naming the column.
+    """
+    times = np.asarray(columns.get(time, ()))
+    if times.dtype != np.float32 or not np.isfinite(times).any():
+        return
+    steps = np.diff(times[np.isfinite(times)].astype(np.float64))
+    spacing = float(np.spacing(np.nanmax(np.abs(times))))
+    if spacing > _LOST * (float(np.median(steps[steps > 0])) if (steps > 0).any() else 1.0):
+        do = f"Read the column as times, read_csv(..., time_columns=[{time!r}]), or give float64"
+        raise InputError("times that tell rows apart", f"float32, which is {spacing:g} apart", f"column {time}", do)
 
 
 def _by_name(there: list[Any], column: Callable[[str], Any], names: list[str]) -> list[Floats]:

@@ -10,8 +10,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.data.clock_texts import is_day, is_time_of_day, is_time_text, over_midnight, seconds_of
-from edgewright.data.clock_units import SCALE, numbers_and_unit, unit_of_numbers, unwrapped, without_unit
+from edgewright.core.clocks.reader import ClockReader, refuse_missing
+from edgewright.core.clocks.texts import is_day, is_time_of_day, is_time_text
+from edgewright.core.clocks.units import numbers_and_unit, without_unit
 from edgewright.schema.data import TimeUnit
 from edgewright.schema.errors import InputError
 
@@ -25,7 +26,6 @@ _DAYS = frozenset({"day", "tag", "dia", "jour", "giorno"})
 # or files one after the other goes back now and then, birthdays do half of the time.
 _EPOCH = re.compile(r"[123]\d{9}(\d{3}){0,3}(\.\d*)?")
 _LOOKED_AT, _BACK = 1000, 0.1
-_NO_TIME = "Write the time, or remove the row; name a column that is no clock in ignore"
 # Share of the cells of a clock that are times, at least.
 _TIMES = 0.9
 
@@ -103,9 +103,8 @@ def _count_times(cells: Sequence[str]) -> int:
     """Count different times in cells that are all ISO dates or all epochs and hardly ever go back; else 0."""
     lines = [cell.strip() for cell in cells[:_LOOKED_AT] if cell.strip()]
     if all(is_time_text(cell) for cell in lines):
-        try:
-            times = over_midnight(np.array([seconds_of(cell) for cell in lines]), lines).tolist()
-        except ValueError:
+        times = ClockReader("").ticks(lines).tolist()
+        if any(time != time for time in times):
             return 0
     elif all(_EPOCH.fullmatch(cell) for cell in lines):
         times = [float(cell) for cell in lines]
@@ -141,24 +140,12 @@ def read_clock(text: NDArray[np.str_], *, column: str, unit: TimeUnit, place: Ca
     Raises:
         InputError: naming the row whose time is missing or is no time.
     """
-    if (counted := numbers_and_unit(text.tolist())) is None:
-        if numbers_and_unit(text[:1].tolist()) is not None:
-            bad = next(index for index, cell in enumerate(text.tolist()) if numbers_and_unit([cell]) is None)
-            raise InputError("a time in every row", repr(str(text[bad])), f"{place(bad)}, column {column}", _NO_TIME)
-        seconds = np.array([_text(value, index, column, place) for index, value in enumerate(text.tolist())])
-        seconds, scale = over_midnight(seconds, text.tolist()), 1.0
-    else:
-        numbers, behind = counted
-        unit = unit if unit != "auto" else behind or unit_of_numbers(numbers, column)  # type: ignore[assignment]
-        scale = SCALE[unit]
-        seconds = unwrapped(numbers)
-    if len(seconds) and not np.isfinite(seconds).all():
-        bad = int(np.flatnonzero(~np.isfinite(seconds))[0])
-        raise InputError("a time in every row", repr(str(text[bad])), f"{place(bad)}, column {column}", _NO_TIME)
+    reader = ClockReader(column, unit)
+    ticks = reader.ticks(text.tolist())
+    refuse_missing(ticks, text, column, place)
     # The difference is taken before the scaling: nanoseconds of an epoch keep their last digits longer.
-    origin = seconds[0] if len(seconds) else 0.0
-    relative = (seconds - origin) * scale
-    return Clock(seconds=relative, origin=float(origin) * scale, unit=scale)
+    origin = float(ticks[0]) if len(ticks) else 0.0
+    return Clock(seconds=(ticks - origin) * reader.scale, origin=origin * reader.scale, unit=reader.scale)
 
 
 def rate_of(time: NDArray[np.float64]) -> float | None:
@@ -221,16 +208,3 @@ def tidy_rate(rate: float | None) -> float | None:
         return None
     whole = round(rate)
     return float(whole) if whole and abs(rate - whole) < 1e-4 * whole else rate
-
-
-def _text(value: str, index: int, column: str, location: Callable[[int], str]) -> float:
-    """Seconds of a text, as `seconds_of` gives them."""
-    try:
-        return seconds_of(value)
-    except ValueError:
-        raise InputError(
-            "a time such as 2024-05-01T12:00:00, 12:00:00.5 or a number of seconds",
-            repr(value),
-            f"{location(index)}, column {column}",
-            _NO_TIME,
-        ) from None

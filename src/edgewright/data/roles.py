@@ -11,6 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from edgewright.core.clocks.units import (
+    SCALE,
+    WORDS,
+    numbers_and_unit,
+    unit_in_name,
+    unit_of_numbers,
+    unit_spelled,
+    without_unit,
+)
 from edgewright.data.categories import (
     IDENTIFIER,
     MOST_CLASSES,
@@ -22,17 +31,7 @@ from edgewright.data.categories import (
     values_of,
 )
 from edgewright.data.clock import find_time_column, is_clock
-from edgewright.data.clock_units import (
-    SCALE,
-    WORDS,
-    UnitChoice,
-    choose_unit,
-    numbers_and_unit,
-    unit_in_name,
-    unit_of_numbers,
-    unit_spelled,
-    without_unit,
-)
+from edgewright.data.clock_units import UnitChoice, choose_unit
 from edgewright.data.sensor_kinds import OTHER, SIGNAL, TIME, kind_of, kinds_of, sensors_of
 from edgewright.data.targets import as_text, labelled, read_target, task_of
 from edgewright.schema.data import Column, Labels
@@ -352,7 +351,8 @@ def _with_unit(roles: Roles, columns: Mapping[str, Labels], unit: str, stated: s
         why = f"{why}, as {'its cells say' if behind else 'the line of units says'}"
     elif not unit and choice.unit != unit_of_numbers(numbers, roles.time):
         why = f"{roles.why['time']}: it rises by {choice.step:g}: {choice.pace(choice.unit)}"
-    known = choice.unit if unit or choice.unit != unit_of_numbers(numbers, roles.time) else ""
+    # The first rows of a stream do not show days.
+    known = choice.unit if unit or choice.unit == "d" or choice.unit != unit_of_numbers(numbers, roles.time) else ""
     return replace(roles, time_unit=known, unclear=choice if choice.others else None, why={**roles.why, "time": why})
 
 

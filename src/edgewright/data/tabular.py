@@ -11,10 +11,10 @@ import msgspec
 import numpy as np
 
 from edgewright.core.categories import MARK, column_name, made_columns, one_hot
+from edgewright.core.clocks.units import WORDS, unit_spelled
 from edgewright.core.csv.cells import MISSING
 from edgewright.core.csv.units import refuse_other_unit, unit_in
 from edgewright.data.clock import Clock, common_rate, rate_of, read_clock, tidy_rate
-from edgewright.data.clock_units import WORDS, unit_spelled
 from edgewright.data.contract import SchemaConfig
 from edgewright.data.targets import as_text, labelled, read_target
 from edgewright.schema.data import Column, DataSet, Floats, Labels, Numerals, Recording, TimeUnit

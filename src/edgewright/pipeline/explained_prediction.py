@@ -124,8 +124,12 @@ def explain_csv(folder: Path, csv: Path, maximum: int = CSV_MOST) -> tuple[tuple
     if not csv.is_file():
         raise InputError("a CSV file", "no such file", str(csv), "Check the path")
     names = [column.name for column in fitted.columns]
-    extra = names_in(recording_columns(index.config))
-    rows = read_csv(csv, name=csv.name, only_columns=[*names, *extra], text_columns=extra, trained=fitted.columns)
+    parts = recording_columns(index.config)
+    extra = names_in(parts)
+    rows = read_csv(
+        csv, name=csv.name, only_columns=[*names, *extra], text_columns=extra, time_columns=[parts.time],
+        trained=fitted.columns,
+    )  # fmt: skip
     X, places = _samples(rows, names, index, csv.name)
     unknown = _unlabelled(X, fitted.columns, csv.name)
     explaineds = tuple(_told(fitted, unknown, i, f"{csv.name} {places[i]}", ()) for i in range(min(maximum, len(X))))

@@ -44,14 +44,16 @@ def judged(detector: DetectorFile, source: Path | TextIO, name: str) -> Iterator
     """
     import numpy as np
 
+    from edgewright.core.clocks.reader import ClockReader, refuse_missing
+    from edgewright.core.clocks.units import unit_spelled
     from edgewright.core.csv.rows import iter_csv
-    from edgewright.data.clock import read_clock
     from edgewright.monitor.detector_stream import Watch
 
     spec = detector.spec
     wanted = [column.name for column in spec.columns]
     text = [spec.time] if spec.time else []
     watch, lines, seen = Watch(detector), [0], 0
+    clock: ClockReader | None = None
     tell = None if isinstance(source, Path) else BadRows()
     for chunk in iter_csv(
         source, name=name, time_columns=text, only_columns=[*wanted, *text], tell=tell, trained=spec.columns
@@ -62,8 +64,11 @@ def judged(detector: DetectorFile, source: Path | TextIO, name: str) -> Iterator
         values = chunk.values[:, [chunk.names.index(c) for c in wanted]]
         if spec.time:
             location = lambda row, lines=chunk.lines: f"{name} line {int(lines[row])}"  # noqa: E731
-            clock = read_clock(chunk.text[spec.time], column=spec.time, unit=spec.time_unit, place=location)
-            time = clock.seconds + clock.origin
+            clock = clock or ClockReader(
+                spec.time, unit_spelled(chunk.header.units.get(spec.time, "")) or spec.time_unit
+            )
+            time = clock.seconds(chunk.text[spec.time].tolist())
+            refuse_missing(time, chunk.text[spec.time], spec.time, location)
         else:
             time = np.arange(seen, seen + len(values)) / spec.rate if spec.rate else np.full(len(values), np.nan)
         lines = list(chunk.lines)

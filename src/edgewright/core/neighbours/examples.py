@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.csv.rows import read_csv
-from edgewright.core.recordings import columns_of, names_of, stretches
+from edgewright.core.recordings import columns_of, names_of, stretches, times_of
 from edgewright.core.windows import cut
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import Manifest
@@ -68,7 +68,11 @@ def _stretches(path: Path, manifest: Manifest, column: str) -> Iterator[tuple[st
     wanted = {*names, column} if column else set(names)
     extra = names_of(manifest) if manifest.window is not None else ()
     texts = [column, *extra] if column else extra
-    rows = read_csv(path, name=path.name, text_columns=texts, only_columns={*wanted, *extra}, trained=manifest.columns)
+    times = times_of(manifest) if extra else ()
+    rows = read_csv(
+        path, name=path.name, text_columns=texts, time_columns=times, only_columns={*wanted, *extra},
+        trained=manifest.columns,
+    )  # fmt: skip
     absent = [name for name in names if name not in rows.names]
     if absent or (column and column not in rows.text):
         missing = ", ".join(absent) or column

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.clocks.units import unit_spelled
 from edgewright.core.csv.rows import iter_csv
 from edgewright.core.package import read_package
 from edgewright.core.predictor import package_path
@@ -200,13 +201,14 @@ def _opened(
         dataset = load_data(config.data, seed=config.seed, path=remembered(file_path).place())
         step = 0 if config.window is None else config.window.step or max(1, config.window.samples // 2)
         spec = WindowSpec(samples=config.window.samples, step=step, rate=dataset.rate) if config.window else None
-        return dataset, spec, "auto"
+        unit: Any = config.data.get("time_unit", "auto")
+        return dataset, spec, unit
     # A public set knows its own labels and times: it has no such keys, and `target` is compared with its name below.
     keys = find_kind(kind or str(guess(data)["kind"]), "--kind").config.__struct_fields__
     parts = (("target", target), ("time", time[0]), ("time_unit", time[1]))
     named = {key: value for key, value in parts if key in keys}
     proposed = propose_table(data, {**named, "ignore": ignore}, kind, texts=False, kept=columns)
-    unit: Any = proposed.table.get("time_unit", "auto")
+    unit = proposed.table.get("time_unit", "auto")
     return load_data(proposed.table, seed=0), None, unit
 
 
@@ -247,7 +249,8 @@ def _origin(data: str, name: str, time: str, unit: TimeUnit) -> float:
     if not time or not path.is_file() or not path.name.lower().endswith(_TABLES):
         return 0.0
     first = next(iter_csv(path, name=path.name, time_columns=[time], only_columns=[time]))
-    return read_clock(first.text[time][:1], column=time, unit=unit, place=lambda row: path.name).origin
+    stated: Any = unit_spelled(first.header.units.get(time, "")) or unit
+    return read_clock(first.text[time], column=time, unit=stated, place=lambda row: path.name).origin
 
 
 def _apart(stretch: Stretch, recording: Recording, rate: float | None) -> list[Stretch]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgewright.core.archive import from_npy
 from edgewright.core.csv.rows import read_csv
 from edgewright.core.package import Package
-from edgewright.core.recordings import names_of
+from edgewright.core.recordings import names_of, times_of
 from edgewright.core.samples import to_samples
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
@@ -131,6 +131,7 @@ def _file(subject: Subject, data: str) -> Chosen:
     extra = () if subject.manifest is None or wanted is None else names_of(subject.manifest)
     rows = read_csv(
         path, name=path.name, only_columns=wanted and [*wanted, *extra], text_columns=extra,
+        time_columns=() if subject.manifest is None else times_of(subject.manifest),
         trained=() if subject.manifest is None else subject.manifest.columns,
     )  # fmt: skip
     if subject.manifest is not None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import UTC, datetime
-
-import numpy as np
-from numpy.typing import NDArray
 
 _OF_DAY = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d(?:[.,]\d+)?))?")
 _LOCAL = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4}|\d\d)(?:[ T,]+(.*))?")
+_ISO_SHORT = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d:.*)")
 _ISO = re.compile(r"\d{4}-\d\d-\d\d")
 _DAY = re.compile(r"(?:\d{4}-\d\d-\d\d|\d{1,2}\.\d{1,2}\.(?:\d{4}|\d\d))(?:[ T]00:00:00(?:\.0+)?)?")
-_DAY_S = 86_400.0
+DAY_S = 86_400.0
 
 
 def is_time_text(cell: str) -> bool:
@@ -49,13 +46,7 @@ def seconds_of(cell: str) -> float:
         year = int(match[3]) + (2000 if len(match[3]) == 2 else 0)
         midnight = datetime(year, int(match[2]), int(match[1]), tzinfo=UTC).timestamp()
         return midnight + (seconds_of(match[4]) if match[4] else 0.0)
+    if match := _ISO_SHORT.fullmatch(cell):
+        return seconds_of(match[1]) + seconds_of(match[2])
     moment = datetime.fromisoformat(cell)
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def over_midnight(seconds: NDArray[np.float64], cells: Sequence[str]) -> NDArray[np.float64]:
-    """Return times of day that go on after midnight; dates as they are."""
-    if not len(cells) or not _OF_DAY.fullmatch(cells[0].strip()):
-        return seconds
-    back = np.diff(seconds) < -_DAY_S / 2
-    return seconds + _DAY_S * np.concatenate([[0.0], np.cumsum(back)])

@@ -1,0 +1,160 @@
+"""A column of times, read once over a stream of rows: dates, times of day, and counters that begin again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.clocks.texts import DAY_S, is_time_of_day, seconds_of
+from edgewright.core.clocks.units import SCALE, numbers_and_unit, unit_of_numbers
+from edgewright.schema.data import TimeUnit
+from edgewright.schema.errors import InputError
+
+Times = NDArray[np.float64]
+# Where counters of 16 and 32 bits begin again; the latter after lost rows, too, as those of microcontrollers do.
+_WRAPS = (2**16, 2**32)
+_NO_TIME = "Write the time, or remove the row; name a column that is no clock in ignore"
+_OF_DAY = "day"
+# Steps that say what is usual.
+_STEPS = 1000
+
+
+class ClockReader:
+    """Times of rows, block by block; one that is split into blocks reads as one that is not.
+
+    The first block with a time shows whether times are numbers or texts, and the unit of numbers.
+
+    Args:
+        column: its name; an ending such as `_ms` or `[min]` gives the unit under 'auto'.
+        unit: of numbers; 'auto' goes by what stands behind them, by the name, by the magnitude of an epoch, then
+            takes seconds.
+
+    Attributes:
+        scale: seconds that one unit of the ticks is; 1 for texts, and until a time was read.
+    """
+
+    def __init__(self, column: str, unit: TimeUnit | str = "auto") -> None:
+        self._column, self._unit = column, unit
+        self._is_text: bool | None = None
+        self._of_day = False
+        self._last, self._base, self._largest = float("nan"), 0.0, 0.0
+        self._steps: Times = np.empty(0)
+        self.scale = 1.0
+
+    def state(self) -> list[Any]:
+        """Return what a counter or a time of day goes on from, as JSON; empty for what never begins again."""
+        if not np.isfinite(self._last):
+            return []
+        usual = float(np.median(self._steps)) if len(self._steps) else 0.0
+        return [self._last, self._base, usual, self._largest, _OF_DAY if self._of_day else self._unit]
+
+    def go_on(self, state: Sequence[Any]) -> None:
+        """Go on from a state; one of an older version knows neither steps nor unit."""
+        if not state:
+            return
+        whole = [*state, *[0.0, state[0], self._unit][len(state) - 2 :]]
+        self._last, self._base, usual, self._largest, unit = whole
+        self._steps = np.array([usual] if usual else [])
+        self._is_text = self._of_day = unit == _OF_DAY
+        if unit in SCALE:
+            self._unit, self.scale = unit, SCALE[unit]
+
+    def seconds(self, cells: Sequence[str]) -> Times:
+        """Return seconds of the epoch, the day or the counter; NaN where a cell is no time."""
+        return self.ticks(cells) * self.scale
+
+    def ticks(self, cells: Sequence[str]) -> Times:
+        """Return times in the column's own unit, seconds for texts; NaN where a cell is no time."""
+        lines = [cell.strip() for cell in cells]
+        if self._is_text is None:
+            self._begin(lines)
+        if self._is_text:
+            return self._over_midnight(np.array([_second(cell) for cell in lines], np.float64))
+        if (counted := numbers_and_unit(lines)) is None:
+            each = [numbers_and_unit([cell]) or (np.full(1, np.nan), "") for cell in lines]
+            counted = np.concatenate([number for number, _ in each]), next((unit for _, unit in each if unit), "")
+        return self.of_numbers(*counted)
+
+    def _begin(self, lines: Sequence[str]) -> None:
+        """Take the kind of the first cell that is a time."""
+        for cell in lines:
+            if cell and ((counted := numbers_and_unit([cell])) is not None and np.isfinite(counted[0][0])):
+                self._is_text = False
+                return
+            if np.isfinite(_second(cell)):
+                self._is_text, self._of_day = True, is_time_of_day(cell)
+                return
+
+    def of_numbers(self, numbers: Times, behind: str = "") -> Times:
+        """Return the numbers of a counter that goes on where it begins again; `behind` is a unit behind them."""
+        if np.isfinite(numbers).any():
+            if behind or self._unit == "auto":
+                self._unit = behind or unit_of_numbers(numbers, self._column)
+            self.scale = SCALE[self._unit]
+            self._is_text = False
+        known = np.flatnonzero(np.isfinite(numbers))
+        if not len(known):
+            return numbers
+        ticks = np.asarray(numbers, np.float64).copy()
+        values = ticks[known]
+        steps = np.diff(values, prepend=self._last)
+        self._largest = max(self._largest, float(values.max()))
+        if len(self._steps) < _STEPS:
+            self._steps = np.concatenate([self._steps, steps[steps > 0]])[:_STEPS]
+        bases = self._base + np.cumsum(self._wraps(values, steps))
+        self._last, self._base = float(values[-1]), float(bases[-1])
+        ticks[known] = values + bases
+        return ticks
+
+    def _wraps(self, values: Times, steps: Times) -> Times:
+        """Return what is added from each row on, because a counter began again there: its size, else 0."""
+        added = np.zeros(len(values))
+        back = steps < 0
+        usual = float(np.median(self._steps)) if len(self._steps) else 0.0
+        if not back.any() or not usual or not (values == np.round(values)).all():
+            return added
+        for size in _WRAPS:
+            if values.min() >= 0 and self._largest < size:
+                goes_on = steps % size <= 3 * usual
+                goes_on |= (size == _WRAPS[-1]) & (steps < -size / 2)
+                added[back & goes_on & (added == 0)] = size
+        return added
+
+    def _over_midnight(self, seconds: Times) -> Times:
+        """Return times of day that go on after midnight; dates as they are."""
+        known = np.flatnonzero(np.isfinite(seconds))
+        if not self._of_day or not len(known):
+            return seconds
+        steps = np.diff(seconds[known], prepend=self._last)
+        bases = self._base + DAY_S * np.cumsum(steps < -DAY_S / 2)
+        self._last, self._base = float(seconds[known[-1]]), float(bases[-1])
+        seconds[known] += bases
+        return seconds
+
+
+def refuse_missing(
+    times: NDArray[np.float64], cells: Sequence[str] | NDArray[np.str_], column: str, place: Callable[[int], str]
+) -> None:
+    """Refuse a cell that is no time.
+
+    Raises:
+        InputError: naming the first one.
+    """
+    if np.isfinite(times).all():
+        return
+    bad = int(np.flatnonzero(~np.isfinite(times))[0])
+    cell = str(cells[bad])
+    expected = (
+        "a time such as 2024-05-01T12:00:00, 12:00:00.5 or a number of seconds" if cell else "a time in every row"
+    )
+    raise InputError(expected, repr(cell), f"{place(bad)}, column {column}", _NO_TIME)
+
+
+def _second(cell: str) -> float:
+    try:
+        return seconds_of(cell)
+    except ValueError:
+        return float("nan")

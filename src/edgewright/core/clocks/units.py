@@ -1,0 +1,103 @@
+"""The unit of a column of numbers that says when a row was measured: by its name, its cells and its values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+SCALE = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+WORDS = {
+    "s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds", "min": "minutes", "h": "hours",
+    "d": "days",
+}  # fmt: skip
+# An epoch of today is 1.7e9 s, 1.7e12 ms, 1.7e15 us or 1.7e18 ns: the magnitude tells the unit.
+MAGNITUDES = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"), (1e9, "s"))
+_SPELLINGS = {
+    "s": "s sec secs second seconds sekunden", "ms": "ms msec millis milliseconds",
+    "us": "us µs μs usec micros microseconds", "ns": "ns nanos nanoseconds",
+    "min": "min mins minute minutes minuten", "h": "h hr hrs hour hours std stunden", "d": "d days",
+}  # fmt: skip
+_UNITS = {word: unit for unit, words in _SPELLINGS.items() for word in words.split()}
+_NAMED = re.compile(rf"(?:^|_|\[|\(|\s)({'|'.join(_UNITS)})[\])]?$", re.IGNORECASE)
+# Names of nothing but these are readings more often than clocks.
+_NO_NAMES = ("min", "h", "d")
+_BEHIND = re.compile(rf"([+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:e[+-]?\d+)?)\s*({'|'.join(_UNITS)})", re.IGNORECASE)
+# Days since 1899-12-30, as spreadsheets count them, of the years 1990 to 2060.
+_SPREADSHEET = (32_874.0, 58_439.0)
+_DATES = ("date", "datum", "datetime")
+# Share of a step by which even steps differ.
+_EVEN = 0.05
+# Seconds by which a step of days may be no whole number of seconds, as nine digits write it.
+_WHOLE_S = 0.02
+
+
+def unit_spelled(text: str) -> str:
+    """Return the unit of time that a text such as 'ms', 'µs' or 'minutes' spells; empty for any other text."""
+    return _UNITS.get(text.strip().lower(), "")
+
+
+def unit_in_name(name: str) -> str:
+    """Return the unit that ends a name, such as `t_ms`, `time [min]` or `millis`; empty where there is none."""
+    match = _NAMED.search(name.strip())
+    unit = unit_spelled(match[1]) if match else ""
+    return "" if match and not match.start() and unit in _NO_NAMES else unit
+
+
+def numbers_and_unit(cells: Sequence[str]) -> tuple[NDArray[np.float64], str] | None:
+    """Return cells as numbers, NaN where empty, and the unit behind each of them, '' for none.
+
+    Returns:
+        None for cells that are no numbers, or of several units.
+    """
+    lines = [cell.strip() for cell in cells]
+    try:
+        return np.array([cell or "nan" for cell in lines]).astype(np.float64), ""
+    except ValueError:
+        matches = [_BEHIND.fullmatch(cell) for cell in lines]
+    units = {unit_spelled(match[2]) for match in matches if match}
+    if len(units) != 1 or any(cell and not match for cell, match in zip(lines, matches, strict=True)):
+        return None
+    numbers = [match[1].replace(",", ".") if match else "nan" for match in matches]
+    return np.array(numbers).astype(np.float64), units.pop()
+
+
+def without_unit(name: str) -> str:
+    """Return a name in lower case without the unit that ends it."""
+    return _NAMED.sub("", name.strip()).strip(" _").lower()
+
+
+def unit_of_numbers(numbers: NDArray[np.float64], name: str) -> str:
+    """Return the unit by name, or else by the magnitude of an epoch; seconds where neither tells."""
+    if unit := unit_in_name(name):
+        return unit
+    largest = float(np.nanmax(np.abs(numbers))) if np.isfinite(numbers).any() else 0.0
+    if may_be_days(numbers, name) and ("dat" in name.lower() or np.nanmax(numbers) - np.nanmin(numbers) >= 1):
+        return "d"
+    return next((unit for bound, unit in MAGNITUDES if largest > bound), "s")
+
+
+def may_be_days(numbers: NDArray[np.float64], name: str) -> bool:
+    """Return whether numbers may be days as spreadsheets count them: a rising part of a day behind a day of our time.
+
+    Seconds of a day lie in the same range, but a day that is read for their steps has hardly ever whole ones.
+    """
+    known = numbers[np.isfinite(numbers)]
+    if len(known) < 2 or known.min() < _SPREADSHEET[0] or known.max() > _SPREADSHEET[1]:
+        return False
+    steps = np.diff(known)
+    step = float(np.median(steps))
+    if not 0 < step < 31 or ((known == np.round(known)).all() and without_unit(name) not in _DATES):
+        return False
+    if "dat" in name.lower():
+        return True
+    # Over even steps the digits that were not written average out.
+    seconds = SCALE["d"] * (float(steps.mean()) if np.ptp(steps) < _EVEN * step else step)
+    return abs(seconds - round(seconds)) < _WHOLE_S and is_round(round(seconds))
+
+
+def is_round(seconds: float) -> bool:
+    """Return whether an hour has whole steps of so many seconds, or a day whole steps of so many hours."""
+    return seconds > 0 and (3600 % seconds == 0 or (seconds % 3600 == 0 and 86_400 % seconds == 0))
