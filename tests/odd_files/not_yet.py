@@ -19,9 +19,6 @@ class Lack:
 
 
 NOT_YET = {
-    "series_in_columns": Lack("columns are separate readings", wrong=ALL),
-    "spectra": Lack("columns are separate readings", wrong=ALL),
     "two_rates": Lack("recordings of one file have one rate", refused=ALL),
-    "time_series_archive": Lack("columns are separate readings", wrong=ALL),
     "zipped_tables": Lack("a ZIP file holds sounds or pictures", refused=ALL),
 }

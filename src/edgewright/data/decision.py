@@ -13,6 +13,7 @@ from edgewright.core.formatting import plural
 from edgewright.data.checks_columns import target_of
 from edgewright.data.clock import pace
 from edgewright.data.framing import sound_window, stretches
+from edgewright.data.series import SPECTRUM, ColumnSeries, find_series, numbered
 from edgewright.data.targets import labelled, task_of
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import DataSet, Floats
@@ -25,6 +26,8 @@ WINDOW_S, WINDOW_ROWS = 2.5, 128
 # Rows without a time are a stream where nine of ten stretches of a label last so many windows, and neighbours are
 # this much alike.
 _STRETCH_ROWS, _ALIKE = 128, 0.3
+# Rows that say whether columns are a series.
+_SERIES_ROWS = 1_000
 # A whole recording of at most so many rows is one sample.
 _WHOLE_ROWS = 1024
 
@@ -34,7 +37,7 @@ class Framing:
     """What a decision is about.
 
     Attributes:
-        kind: 'row', 'window', 'recording' or 'sound'.
+        kind: 'row', 'window', 'recording', 'sound', 'picture', or 'series' or 'spectrum' for rows that are one.
         why: in a sentence.
         window: None for rows.
         task: 'classification' or 'regression'.
@@ -67,9 +70,26 @@ def choose_framing(dataset: DataSet, decision: str = "") -> Framing:
     sound, why = sound_window(dataset)
     if sound is not None:
         return Framing("sound", why, sound, task)
+    series = _series(dataset)
+    drawn = None if series is None else Framing(series.kind, f"each row is {series.told}", None, task)
+    # Channels of a stream may be like their neighbours, too; series of their own are unlike the next one.
+    if series is not None and drawn is not None and (series.kind == SPECTRUM or _likeness(dataset) < _ALIKE):
+        return drawn
     if task == "classification" and (whole := _recordings(dataset)) is not None:
         return whole
-    return _stream(dataset, task) or Framing("row", _row_reason(dataset), None, task)
+    lone = drawn if dataset.rate is None else None
+    return _stream(dataset, task) or lone or Framing("row", _row_reason(dataset), None, task)
+
+
+def _series(dataset: DataSet) -> ColumnSeries | None:
+    """Return the columns that are values one after the other; None where rows are separate readings."""
+    names = [column.name for column in dataset.columns]
+    return find_series(names, _some_rows(dataset)) if numbered(names) else None
+
+
+def _some_rows(dataset: DataSet) -> Floats:
+    every = max(1, sum(len(recording.values) for recording in dataset.recordings) // _SERIES_ROWS)
+    return np.concatenate([np.asarray(recording.values[::every], np.float32) for recording in dataset.recordings])
 
 
 def _as_said(dataset: DataSet, decision: str, task: str) -> Framing:
@@ -146,7 +166,8 @@ def _likeness(dataset: DataSet) -> float:
 def _next_correlation(column: Floats) -> float:
     """Return the correlation of short-term changes: what a slow drift or sorted rows share does not count."""
     x = np.nan_to_num(column[:50_000, 0].astype(np.float64))
-    smooth = np.convolve(x, np.ones(65) / 65, mode="same")
+    around = min(65, len(x))
+    smooth = np.convolve(x, np.ones(around) / around, mode="same")
     rest = x - smooth
     power = float((rest**2).sum())
     return float((rest[1:] * rest[:-1]).sum() / power) if power else 0.0
@@ -156,4 +177,8 @@ def _row_reason(dataset: DataSet) -> str:
     if dataset.rate is not None:
         return f"{pace(dataset.rate)}: each row is judged alone"
     rows = sum(len(recording.values) for recording in dataset.recordings)
-    return f"{plural(rows, 'row')} without a time that stand alone"
+    columns = [name for family in numbered([c.name for c in dataset.columns]).values() for name in family.values()]
+    apart = ""
+    if columns:
+        apart = f"; {columns[0]} to {columns[-1]} are readings of their own, because neighbours are not alike"
+    return f"{plural(rows, 'row')} without a time that stand alone{apart}"

@@ -33,6 +33,7 @@ from edgewright.data.categories import (
 from edgewright.data.clock import find_time_column, is_clock
 from edgewright.data.clock_units import UnitChoice, choose_unit
 from edgewright.data.sensor_kinds import OTHER, SIGNAL, TIME, kind_of, kinds_of, sensors_of
+from edgewright.data.series import ColumnSeries, find_series, numbered
 from edgewright.data.targets import as_text, labelled, read_target, task_of
 from edgewright.schema.data import Column, Labels
 from edgewright.schema.errors import UnknownNameError
@@ -68,6 +69,8 @@ _NAMED_WHY = "a usual name for what is to be predicted; {:,} values"
 UNNAMED = "no name says what is to be predicted"
 """How the reason of a target begins that another column may well be."""
 _NUMBERED_THING = re.compile(r"([^\W\d_]+)[-_ .#]*\d+")
+# Rows that say whether columns are a series.
+_SERIES_ROWS = 1_000
 # So many columns whose names differ in their numbers alone are numbered readings or features.
 _NUMBERED = 3
 GROUPS = (
@@ -103,6 +106,7 @@ class Roles:
         readings: columns of numbers that a model sees.
         categories: columns of text that a model sees, with all their texts.
         ignored: why a column is left out, by its name.
+        series: readings that are values one after the other; None where each is a reading of its own.
         time_unit: of the numbers in the time column, where its name and magnitude do not say it.
         unclear: units that the time column may have, where several fit.
         why: reason of each of the first four, by its key.
@@ -115,6 +119,7 @@ class Roles:
     readings: tuple[str, ...] = ()
     categories: dict[str, tuple[str, ...]] = field(default_factory=dict)
     ignored: dict[str, str] = field(default_factory=dict)
+    series: ColumnSeries | None = None
     time_unit: str = ""
     unclear: UnitChoice | None = None
     why: dict[str, str] = field(default_factory=dict)
@@ -162,9 +167,10 @@ def assign_roles(
         if name not in columns:
             raise UnknownNameError("column", name, columns)
     roles = Roles(ignored=dict.fromkeys(ignore, NAMED_IGNORED))
+    roles = replace(roles, series=_series({n: c for n, c in columns.items() if n not in {*given.values(), *ignore}}))
     for key, find in (("target", partial(_target, few=few)), ("group", _group), ("session", _session), ("time", _time)):
         name = given.get(key, "")
-        free = {one: cells for one, cells in columns.items() if one not in _taken(roles)}
+        free = {one: cells for one, cells in columns.items() if one not in {*_taken(roles), *_values(roles)}}
         name, why = (name, NAMED) if name else find(free)
         if name and name != NONE:
             roles = replace(roles, **{key: name}, why={**roles.why, key: why})  # type: ignore[arg-type]
@@ -176,6 +182,29 @@ def assign_roles(
 
 def _taken(roles: Roles) -> set[str]:
     return {roles.target, roles.group, roles.session, roles.time, *roles.ignored}
+
+
+# Numbered columns that are fewer of all columns, labels and names among them, are looked at as others are.
+_MOST_COLUMNS = 0.5
+
+
+def _series(columns: Mapping[str, Labels]) -> ColumnSeries | None:
+    """Return the columns that are values one after the other: they are inputs, whatever a few of them look like."""
+    found = numbered(list(columns), _MOST_COLUMNS)
+    names = [name for family in found.values() for name in family.values()]
+    if not names or any(is_text(columns[name]) for name in names):
+        return None
+    some = {name: columns[name][:_SERIES_ROWS] for name in names}
+    return find_series(names, np.stack([_numbers(cells) for cells in some.values()], axis=1))
+
+
+def _numbers(cells: Labels) -> Any:  # noqa: ANN401 - float32
+    numbers = read_target(cells)
+    return np.asarray(numbers, np.float32) if numbers.dtype.kind == "f" else np.full(len(cells), np.nan, np.float32)
+
+
+def _values(roles: Roles) -> tuple[str, ...]:
+    return roles.series.columns if roles.series is not None else ()
 
 
 def plain(name: str) -> str:
@@ -370,6 +399,8 @@ def _with_readings(roles: Roles, columns: Mapping[str, Labels], texts: Mapping[s
     units = columns.get(roles.group or roles.session)
     categories: dict[str, tuple[str, ...]] = {}
     for name, cells in free.items():
+        if name in _values(roles) and values_of(cells):
+            continue
         if why := no_reading(name, columns):
             ignored[name] = why
         elif is_text(cells):
@@ -377,7 +408,7 @@ def _with_readings(roles: Roles, columns: Mapping[str, Labels], texts: Mapping[s
             if why := no_category(name, cells, categories[name], units):
                 ignored[name] = why
     if roles.target and task_of(_known(columns[roles.target])) == "classification":
-        flags = {name: cells for name, cells in free.items() if name not in ignored}
+        flags = {name: cells for name, cells in free.items() if name not in {*ignored, *_values(roles)}}
         ignored |= flags_of_target(flags, columns[roles.target], roles.target)
         found = {name: cells for name, cells in flags.items() if name in categories and name not in ignored}
         ignored |= texts_of_target(found, columns[roles.target], roles.target)

@@ -78,6 +78,7 @@ class ProposedTable:
         parts += [f"{name} left out ({why})" for name, why in self.roles.ignored.items() if why != NAMED_IGNORED]
         told = self.preview.told(self.roles.numbers) if self.preview is not None else ""
         said = [f"read as {told}"] if told else []
+        said += [f"each row is {self.roles.series.told}"] if self.roles.series is not None else []
         return ". ".join([*said, *([f"columns: {'; '.join(parts)}"] if parts else [])])
 
 

@@ -1,49 +1,82 @@
-"""A row whose columns are values one after the other, as a window of one channel."""
+"""A row whose columns are values one after the other, as a window."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgewright.graph.formula import Value, reshape
-from edgewright.graph.stage import Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, directly
+import numpy as np
+
+from edgewright.core.numbered_columns import families
+from edgewright.graph.formula import Value, reshape, take
+from edgewright.graph.stage import Context, Stage, StageConfig
+from edgewright.graph.transformer import SampleTransformer, made
+from edgewright.schema.errors import InputError, UnknownNameError
 
 CHANNEL = "series"
 
 
 class SeriesConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A row of n columns as a window of one channel `series` with n samples, in the order of the columns."""
+    """A row of n columns as a window of one channel `series` with n samples, in the order of the columns.
+
+    Attributes:
+        channels: columns of each channel in the order of their numbers, which `#` stands for: `["ax_#", "ay_#"]` makes
+            two channels of `ax_0`, `ay_0`, `ax_1`, ...; other columns are left out.
+    """
+
+    channels: tuple[str, ...] = ()
 
 
 @dataclass(eq=False, repr=False)
 class Series(SampleTransformer):
-    """(n, columns) -> (n, 1, columns).
+    """(n, columns) -> (n, channels, samples).
 
     Args:
+        places: of the columns of each channel; all columns as one channel when empty.
+        channels: their names.
         names: of the columns.
     """
 
     kind = "series"
     takes = (1,)
 
+    places: tuple[tuple[int, ...], ...] = ()
+    channels: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
 
     def formula(self, x: Value) -> Value:
         """Return the same values in two axes."""
-        return reshape(x, (0, 1, int(self.shape_[0])))
+        if not self.places:
+            return reshape(x, (0, 1, int(self.shape_[0])))
+        chosen = np.asarray(self.places, np.int64)
+        return reshape(take(x, chosen.ravel(), 1), (0, *chosen.shape))
 
     def _names(self, names: tuple[str, ...]) -> list[str]:
-        return [CHANNEL]
+        return list(self.channels) or [CHANNEL]
+
+
+def _build(config: SeriesConfig, context: Context) -> Series:
+    known = {family: tuple(columns.values()) for family, columns in families(context.names).items()}
+    for channel in config.channels:
+        if channel not in known:
+            raise UnknownNameError("channel", channel, known, "stage series, key channels")
+    lengths = {channel: len(known[channel]) for channel in config.channels}
+    if len(set(lengths.values())) > 1:
+        found = ", ".join(f"{count} of {channel}" for channel, count in lengths.items())
+        raise InputError("as many columns in every channel", found, "stage series, key channels")
+    places = tuple(tuple(context.names.index(name) for name in known[channel]) for channel in config.channels)
+    return made(Series, config, context, places=places)
 
 
 def _why(estimator: Series) -> str:
-    return f"The {estimator.shape_[0]} columns are values one after the other, so features of their order can be made."
+    channels = f" of {len(estimator.places)} channels" if len(estimator.places) > 1 else ""
+    count = sum(map(len, estimator.places)) or estimator.shape_[0]
+    return f"The {count} columns are values{channels} one after the other, so features of their order can be made."
 
 
 STAGE = Stage(
     config=SeriesConfig,
-    build=directly(Series),
+    build=_build,
     state=("shape_",),
     why=_why,
-    formula="y[0, t] = x[t]",
+    formula="y[0, t] = x[t]; with channels y[c, t] = x[column t of channel c]",
 )

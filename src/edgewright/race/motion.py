@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,9 +70,10 @@ def motion_stages(
     return [{"kind": "gravity", "acceleration": triple}, {"kind": "union", "parts": parts}]
 
 
-def series_stages(name: str, X: Floats, level: Collection[str] = ()) -> list[Table]:
-    """Return the stages that turn rows that are series, shape (n, values), into features; arguments as above."""
-    return [{"kind": "union", "parts": _of_channels({name: _noise(X)}, X.shape[1], None, level)}]
+def series_stages(names: Sequence[str], X: Floats, level: Collection[str] = ()) -> list[Table]:
+    """Return the stages that turn rows that are series, as windows X, into features; other arguments as above."""
+    noise = {name: _noise(X[:, channel]) for channel, name in enumerate(names)}
+    return [{"kind": "union", "parts": _of_channels(noise, X.shape[2], None, level)}]
 
 
 def gravity_axes(dataset: DataSet, samples: int) -> tuple[int, int, int] | None:

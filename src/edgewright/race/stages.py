@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,8 @@ import numpy as np
 
 from edgewright.core.catalogue import listing
 from edgewright.data.framing import SOUND
+from edgewright.data.series import ColumnSeries, find_series
+from edgewright.preprocessing.series import CHANNEL
 from edgewright.race.contract import FEATURES, WINDOWS, Columns
 from edgewright.race.motion import motion_stages, series_stages
 from edgewright.race.problem import Problem, are_pictures
@@ -26,17 +27,8 @@ _STILL = 1e-3
 # Missing readings are filled on the device, too, even where the data miss none; of sounds, where they miss some.
 IMPUTE: Table = {"kind": "impute"}
 FILL: Table = {"kind": "fill"}
-SERIES: Table = {"kind": "series"}
 # Axes of rows: samples and columns.
 _ROWS = 2
-# Fewest columns of a row that may be a series. Values in no order differ from the next by twice their variance in
-# squares on average; those of a series by less than this share of it.
-_FEWEST_VALUES, _ALIKE = 24, 0.7
-# So many rows say whether columns are a series.
-_LOOKED_AT = 1_000
-# Names of columns that say so by themselves.
-_TIMES = {"t", "time"}
-_NUMBERED = re.compile(r"(?P<stem>\D*)(?P<number>\d+(?:\.\d+)?)(?P<unit>\D*)")
 
 
 def plain_stages(problem: Problem) -> tuple[Table, ...]:
@@ -65,26 +57,35 @@ def is_sound(problem: Problem) -> bool:
     return bool(samples.rate and samples.rate >= SOUND and samples.X.ndim == 3 and samples.X.shape[1] == 1)
 
 
-def is_series(problem: Problem) -> bool:
-    """Return whether rows are series: values at times `t0`, `t1`, ..., or numbered columns with alike neighbours."""
+def series_of(problem: Problem) -> ColumnSeries | None:
+    """Return the columns of rows that are values one after the other; None for windows and for separate readings."""
     columns, X = problem.samples.columns, problem.samples.X
-    matches = [match for column in columns if (match := _NUMBERED.fullmatch(column.name))]
-    if X.ndim != _ROWS or len(matches) != X.shape[1] or len(matches) < _FEWEST_VALUES:
-        return False
-    if len({(match["stem"], match["unit"]) for match in matches}) > 1:
-        return False
-    steps = np.diff([float(match["number"]) for match in matches])
-    if matches[0]["stem"].lower().rstrip("_-. ") in _TIMES and (steps == 1).all():
-        return True
-    return bool((steps > 0).all() and _alike(X))
+    return find_series([column.name for column in columns], X) if X.ndim == _ROWS else None
 
 
-def _alike(X: Floats) -> bool:
-    """Return whether the values of most rows, shape (n, values), are like their neighbours."""
-    some = np.asarray(X[:: -(-len(X) // _LOOKED_AT)], np.float64)
-    some = some[np.isfinite(some).all(axis=1) & (np.ptp(some, axis=1) > 0)]
-    steps = np.mean(np.diff(some, axis=1) ** 2, axis=1)
-    return len(some) > 0 and bool(np.median(steps / some.var(axis=1)) < _ALIKE)
+def is_series(problem: Problem) -> bool:
+    """Return whether rows are series."""
+    return series_of(problem) is not None
+
+
+def series_stage(problem: Problem) -> Table:
+    """Return the stage that makes windows of rows that are series; it names channels but where all columns are one."""
+    series = series_of(problem)
+    names = tuple(column.name for column in problem.samples.columns)
+    own = {} if series is None or series.columns == names else {"channels": list(series.channels)}
+    return {"kind": "series", **own}
+
+
+def windows_of(problem: Problem) -> Floats:
+    """Return samples as windows, shape (n, channels, samples): rows that are series as well."""
+    X, series = problem.samples.X, series_of(problem)
+    if X.ndim != _ROWS:
+        return X
+    if series is None:
+        return X[:, None]
+    names = [column.name for column in problem.samples.columns]
+    places = [[names.index(name) for name in columns] for columns in series.channels.values()]
+    return np.asarray(X[:, places])
 
 
 def feature_stages(problem: Problem) -> tuple[Table, ...]:
@@ -109,8 +110,9 @@ def shape_stages(problem: Problem) -> tuple[Table, ...]:
     kernels = {"kind": "kernels", "channels": [column.name for column in samples.columns]}
     stages = feature_stages(problem)
     if samples.X.ndim == _ROWS:
-        level = _level(samples.X[:, None], [SERIES["kind"]])
-        stages = (IMPUTE, SERIES, *series_stages(SERIES["kind"], samples.X, level))
+        stage, windows = series_stage(problem), windows_of(problem)
+        names = stage.get("channels", [CHANNEL])
+        stages = (IMPUTE, stage, *series_stages(names, windows, _level(windows, names)))
         kernels = {"kind": "kernels"}
     *before, union = stages
     return (*before, {**union, "parts": [*union["parts"], kernels]})
@@ -138,7 +140,7 @@ def window_stages(problem: Problem, own: tuple[Table, ...]) -> tuple[Table, ...]
     if are_pictures(problem.samples):
         return ()
     if is_series(problem):
-        return (filled, SERIES)
+        return (filled, series_stage(problem))
     return _sound_stages(problem) if is_sound(problem) else (filled,)
 
 

@@ -7,9 +7,9 @@ import numpy as np
 
 from edgewright.features.kernels import LIMIT, channel_range
 from edgewright.race.contract import WINDOWS
-from edgewright.race.pipeline_end import WINDOW_AXES, needs_shapes, pipeline_candidate
+from edgewright.race.pipeline_end import needs_shapes, pipeline_candidate
 from edgewright.race.problem import Problem
-from edgewright.race.stages import is_sound
+from edgewright.race.stages import is_sound, windows_of
 from edgewright.schema.config import PipelineConfig
 
 
@@ -31,9 +31,8 @@ def suited(config: PipelineConfig, problem: Problem) -> PipelineConfig:
 
 def has_giants(problem: Problem) -> bool:
     """Return whether a few values are so large that most windows would be rounded to a few whole numbers."""
-    X = problem.samples.X
+    X = windows_of(problem)
     X = np.asarray(X[:: -(-len(X) // _LOOKED_AT)], np.float64)
-    X = X if X.ndim == WINDOW_AXES else X[:, None]
     X = X[np.isfinite(X).all(axis=(1, 2))]
     if not len(X):
         return False

@@ -6,13 +6,16 @@ import msgspec
 
 from edgewright.race.pipeline_end import pipeline_candidate
 from edgewright.race.problem import Problem
-from edgewright.race.stages import is_series
+from edgewright.race.stages import Table, is_series, series_stage
 from edgewright.schema.config import PipelineConfig
 
 
-def suited(config: PipelineConfig, _: Problem) -> PipelineConfig:
-    """Return the pipeline with slopes before its model."""
-    return msgspec.structs.replace(config, stages=(*config.stages, {"kind": "slopes"}))
+def suited(config: PipelineConfig, problem: Problem) -> PipelineConfig:
+    """Return the pipeline with slopes before its model, of each channel where the columns are not one in order."""
+    slopes: tuple[Table, ...] = ({"kind": "slopes"},)
+    if "channels" in (stage := series_stage(problem)):
+        slopes = (stage, *slopes, {"kind": "flatten"})
+    return msgspec.structs.replace(config, stages=(*config.stages, *slopes))
 
 
 CANDIDATE = pipeline_candidate(

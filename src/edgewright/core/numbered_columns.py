@@ -1,0 +1,36 @@
+"""Columns whose names differ in one number alone, such as `t0` to `t149`, or `400 nm` to `700 nm`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_NUMBER = re.compile(r"(?:^-)?\d+(?:\.\d+)?")
+MARK = "#"
+"""Stands for the number in the name of a family: `t#`."""
+
+
+def families(names: Iterable[str]) -> dict[str, dict[float, str]]:
+    """Return the columns of each family by their numbers in ascending order, the largest family first.
+
+    A column belongs to the largest family that its name fits: `ch1_t0` to `ch1_t99` and not to `ch1_t0`, `ch2_t0`.
+
+    Args:
+        names: of columns.
+
+    Returns:
+        Names by number, by the name of the family: `{"t#": {0.0: "t0", 1.0: "t1"}}`.
+    """
+    fits: dict[str, dict[float, str]] = {}
+    for name in names:
+        for found in _NUMBER.finditer(name):
+            family = f"{name[: found.start()]}{MARK}{name[found.end() :]}"
+            fits.setdefault(family, {}).setdefault(float(found[0]), name)
+    taken: set[str] = set()
+    chosen: dict[str, dict[float, str]] = {}
+    for family, columns in sorted(fits.items(), key=lambda one: -len(one[1])):
+        own = {number: columns[number] for number in sorted(columns) if columns[number] not in taken}
+        if own:
+            chosen[family] = own
+            taken.update(own.values())
+    return dict(sorted(chosen.items(), key=lambda one: -len(one[1])))
