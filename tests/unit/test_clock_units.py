@@ -165,6 +165,7 @@ def test_a_counter_that_wraps_goes_on_and_one_that_begins_again_does_not() -> No
     assert seconds("0", "20", "40", "0", "20", column="t_ms") == [0.0, 0.02, 0.04, 0.0, 0.02]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "rate"), [("motion", 1.0), ("machine", 1 / 60), ("room", 1 / 600)])
 def test_samples_keep_the_rate_that_they_are_made_with(name: str, rate: float, tmp_path: Path) -> None:
     path = tmp_path / f"{name}.csv"

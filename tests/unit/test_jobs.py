@@ -191,6 +191,7 @@ def test_answers_dated_back_change_where_the_truth_does(smoothing: int, debounce
     assert np.mean(late) == pytest.approx(delay(window, spec), abs=1.0)
 
 
+@pytest.mark.slow
 def test_a_single_threshold_is_proven_on_an_emulated_processor(done: Path) -> None:
     from edgewright.workflows.proof.workflow import prove_place
 
@@ -201,6 +202,7 @@ def test_a_single_threshold_is_proven_on_an_emulated_processor(done: Path) -> No
     assert "float C99 on an emulated cortex-m4" in [form.name for form in record.forms]
 
 
+@pytest.mark.slow
 def test_a_job_of_ones_own_runs_by_its_folder(desk: Path, tmp_path: Path, cli: Cli) -> None:
     out = cli("jobs", "run", desk, "--data", desk / "rows.csv", "--out", tmp_path)
     assert "every check passed; 1 of 2 targets missed" in out

@@ -80,6 +80,7 @@ def test_the_simplest_that_is_as_good_as_the_best_is_chosen(
     assert record.ended == "nothing that is left could change the choice"
 
 
+@pytest.mark.slow
 def test_an_amount_has_a_race_too(tmp_path: Path) -> None:
     record = race_of(table(tmp_path / "rows.csv", kind="amount")).run()
     assert (record.metric, record.higher) == ("mae", False)
@@ -100,6 +101,7 @@ def test_a_small_budget_ends_the_race_with_a_choice(tmp_path: Path) -> None:
     assert all(entrant.heats == 1 for entrant in record.entrants if entrant.score is not None)
 
 
+@pytest.mark.slow
 def test_who_leads_is_told_once_the_cheapest_are_measured_and_where_another_one_does(tmp_path: Path) -> None:
     told: list[RaceRecord] = []
     race = race_of(table(tmp_path / "rows.csv", kind="product"), budget_s=60.0)
@@ -241,6 +243,7 @@ def heartbeats(path: Path, order: np.ndarray | None = None, stem: str = "t") -> 
     return problem, config
 
 
+@pytest.mark.slow
 def test_a_row_of_values_in_order_races_as_a_series(tmp_path: Path) -> None:
     problem, config = heartbeats(tmp_path / "beats.csv")
     assert is_series(problem)

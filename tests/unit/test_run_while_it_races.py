@@ -19,6 +19,7 @@ from small_pipeline import names
 MEASURE = Race.measure
 
 
+@pytest.mark.slow
 def test_a_package_stands_before_the_race_ends_and_is_replaced(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

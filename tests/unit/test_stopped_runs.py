@@ -127,6 +127,7 @@ def test_a_run_that_was_stopped_goes_on(cli: Cli, small: Path, tmp_path: Path, m
     assert "a run that was stopped while it trained" in cli(*given, "--resume", code=2)
 
 
+@pytest.mark.slow
 def test_a_compression_that_was_stopped_goes_on(
     cli: Cli, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
