@@ -212,6 +212,14 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
         """Multiply-accumulates an inference."""
         return 0
 
+    def nodes(self) -> int:
+        """Return how many nodes the trees have; 0 of a model without trees."""
+        return 0
+
+    def comparisons(self) -> int:
+        """Return how many comparisons with a threshold an inference takes at most."""
+        return 0
+
     # What everybody asks a model.
     @property
     def fitted_(self) -> dict[str, Any]:
@@ -277,6 +285,8 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
                 shape_out=(self._out,),
                 parameters=sum(int(a.size) for a in self.arrays().values()),
                 macs=self.macs(),
+                nodes=self.nodes(),
+                comparisons=self.comparisons(),
                 activation_bytes=4 * self._out,
                 activation=self.function,
                 formula=self.says(names)[:_TOLD],

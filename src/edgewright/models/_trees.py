@@ -142,6 +142,23 @@ class Trees(PlainModel):
         """Tables of the nodes."""
         return self.nodes_
 
+    def nodes(self) -> int:
+        """Return how many splits and leaves all trees have."""
+        return len(self.nodes_["yes"])
+
+    def comparisons(self) -> int:
+        """Return the sum of the depths of all trees."""
+        yes, no = self.nodes_["yes"], self.nodes_["no"]
+        at, total = self.roots_, 0
+        tree = np.arange(len(at))
+        while True:
+            split = yes[at] != at  # a leaf leads to itself
+            at, tree = at[split], tree[split]
+            if not len(at):
+                return total
+            total += len(np.unique(tree))
+            at, tree = np.concatenate([yes[at], no[at]]), np.concatenate([tree, tree])
+
     def says(self, names: tuple[str, ...]) -> str:
         """How many trees and leaves."""
         leaves = int((self.nodes_["yes"] == np.arange(len(self.nodes_["yes"]))).sum())

@@ -91,6 +91,10 @@ class Rules(PlainModel):
         """Return terms, thresholds and answers."""
         return self.table_
 
+    def comparisons(self) -> int:
+        """Return how many conditions there are."""
+        return len(self.table.thresholds)
+
     def says(self, names: tuple[str, ...]) -> str:
         """Return the rules."""
         answers = self.table.answers

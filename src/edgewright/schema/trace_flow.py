@@ -74,7 +74,11 @@ class StageRecord(Part, frozen=True, kw_only=True):
 
 
 class LayerRecord(Part, frozen=True, kw_only=True):
-    """A row of the model's table; `macs` are multiply-accumulates an inference, `activation_bytes` in float32."""
+    """A row of the model's table; `macs` are multiply-accumulates an inference, `activation_bytes` in float32.
+
+    Trees have `nodes`, and trees and rules make at most so many `comparisons` an inference; 0 of other models and in
+    older records.
+    """
 
     name: str
     kind: str
@@ -84,6 +88,8 @@ class LayerRecord(Part, frozen=True, kw_only=True):
     activation_bytes: int
     activation: str
     formula: str
+    nodes: int = 0
+    comparisons: int = 0
 
 
 class EpochRecord(Part, frozen=True, kw_only=True):

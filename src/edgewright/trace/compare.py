@@ -13,8 +13,8 @@ from edgewright.core.formatting import bytes_text, microseconds_text, number, pe
 from edgewright.schema.comparison import ComparedRun, Comparison, ResultRow, Setting
 from edgewright.schema.lesson import Block, Facts, Grid, Heading, Paragraph
 from edgewright.schema.trace import GroupRow, How, Interval, StageRecord, Trace, VariantRecord
+from edgewright.trace.facts import layer_costs
 from edgewright.trace.headline import headline
-from edgewright.trace.lesson_parts import parameters
 
 NONE = "-"
 # Columns of runs beside the first one in a table of the terminal.
@@ -157,7 +157,10 @@ def _results(entries: Sequence[Entry], others: Sequence[str], paired: Paired) ->
         yield _scored(_figures(f"{name}{split}", values, number), others)
     for form in dict.fromkeys(f.name for t in traces if t.compression is not None for f in t.compression.variants):
         yield from _form([_variant(t, form) for t in traces], form, split, others)
-    yield _figures("parameters", [float(parameters(t)) if t.layers else None for t in traces], lambda v: f"{v:,.0f}")
+    sizes = [(word, sum(size for size, _ in counts)) for (word, _), counts in (layer_costs(t.layers) for t in traces)]
+    for word in dict.fromkeys(word for (word, _), t in zip(sizes, traces, strict=True) if t.layers):
+        values = [float(size) if t.layers and of == word else None for (of, size), t in zip(sizes, traces, strict=True)]
+        yield _figures(word, values, lambda v: f"{v:,.0f}")
     yield _figures(
         "epochs",
         [float(len(t.training.epochs)) if t.training and t.training.epochs else None for t in traces],

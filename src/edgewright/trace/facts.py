@@ -45,9 +45,31 @@ def measured(evaluation: EvaluationRecord, name: str) -> str:
 
 
 def size_text(layers: Sequence[LayerRecord]) -> str:
-    """Return how many parameters a model has; of trees and rules, which multiply nothing, the numbers they store."""
-    word = "parameters" if any(layer.macs for layer in layers) else "stored numbers"
-    return f"{sum(layer.parameters for layer in layers):,} {word}"
+    """Return how many parameters a model has, nodes of trees, or numbers that rules store."""
+    (word, _), counts = layer_costs(layers)
+    return f"{sum(size for size, _ in counts):,} {word}"
+
+
+def layer_costs(layers: Sequence[LayerRecord]) -> tuple[tuple[str, str], list[tuple[int, int]]]:
+    """Return what the size and the work of a model's layers are called, and both for each layer.
+
+    Trees and rules multiply nothing: they have nodes, or stored numbers, and comparisons. Records of trees that were
+    made before nodes were counted have stored numbers and no comparisons.
+    """
+    if any(layer.macs for layer in layers):
+        return ("parameters", "MACs"), [(layer.parameters, layer.macs) for layer in layers]
+    if any(layer.nodes for layer in layers):
+        return ("nodes", "comparisons"), [(layer.nodes, layer.comparisons) for layer in layers]
+    return ("stored numbers", "comparisons"), [(layer.parameters, layer.comparisons) for layer in layers]
+
+
+def work_text(layers: Sequence[LayerRecord]) -> str:
+    """Return what an inference takes: '4,992 multiply-accumulates', 'at most 60 comparisons'; empty if unknown."""
+    (_, word), counts = layer_costs(layers)
+    work = sum(count for _, count in counts)
+    if not work:
+        return ""
+    return f"{work:,} multiply-accumulates" if word == "MACs" else f"at most {plural(work, 'comparison')}"
 
 
 def scores_text(scores: dict[str, Interval], folds: int) -> str:

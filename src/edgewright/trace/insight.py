@@ -17,6 +17,7 @@ from edgewright.schema.trace import (
     Trace,
     VariantRecord,
 )
+from edgewright.trace.facts import layer_costs, work_text
 from edgewright.trace.opening import MODELS
 from edgewright.trace.readiness import NOTHING, chance_text, is_chance, left_out_text
 
@@ -214,12 +215,13 @@ def _size_clause(stages: Sequence[StageRecord], layers: Sequence[LayerRecord], n
     """Return what can be said with neither an evaluation nor a comparison."""
     numbers["stages"] = float(len(stages))
     if layers:
-        numbers["parameters"] = float(sum(layer.parameters for layer in layers))
-        numbers["multiply-accumulates"] = float(sum(layer.macs for layer in layers))
-        return (
-            f"a model of {numbers['parameters']:,.0f} parameters answers with "
-            f"{numbers['multiply-accumulates']:,.0f} multiply-accumulates; nothing was evaluated"
-        )
+        (size, work), counts = layer_costs(layers)
+        work = work.replace("MACs", "multiply-accumulates")
+        numbers |= {
+            word: float(sum(column)) for word, column in zip((size, work), zip(*counts, strict=True), strict=True)
+        }
+        takes = work_text(layers) or f"no {work}"
+        return f"a model of {numbers[size]:,.0f} {size} answers with {takes}; nothing was evaluated"
     return f"{len(stages)} stages ran; nothing was evaluated"
 
 

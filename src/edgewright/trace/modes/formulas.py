@@ -14,7 +14,7 @@ from edgewright.schema.trace import (
     StageRecord,
     Trace,
 )
-from edgewright.trace.facts import size_text
+from edgewright.trace.facts import size_text, work_text
 from edgewright.trace.insight import growth
 from edgewright.trace.lesson_parts import parameters
 from edgewright.trace.modes import Mode
@@ -24,7 +24,8 @@ from edgewright.trace.sections.prediction import ranked
 def layer_formula(layer: LayerRecord) -> Formula:
     """Of one layer: what it computes, and how many parameters that takes."""
     units = layer.shape_out[-1] if layer.shape_out else 0
-    example = f"output {shape_text(layer.shape_out)}, {size_text([layer])}, {layer.macs:,} multiply-accumulates"
+    takes = work_text([layer]) or "no multiply-accumulates"
+    example = f"output {shape_text(layer.shape_out)}, {size_text([layer])}, {takes}"
     if layer.kind == "dense" and len(layer.shape_out) == 1 and units and layer.parameters % units == 0:
         inputs = layer.parameters // units - 1
         example = (

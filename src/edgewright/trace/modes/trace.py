@@ -15,7 +15,7 @@ from edgewright.core.formatting import (
 )
 from edgewright.schema.lesson import Block, Facts, Grid, Heading, Paragraph
 from edgewright.schema.trace import Trace
-from edgewright.trace.facts import compression_notes, measured, training_facts
+from edgewright.trace.facts import compression_notes, layer_costs, measured, training_facts
 from edgewright.trace.lesson_parts import epoch_grid, prediction_blocks, prediction_title, stage_blocks
 from edgewright.trace.modes import Mode
 from edgewright.trace.observations import FOLD_ABOVE, notable
@@ -36,12 +36,14 @@ def tell(trace: Trace) -> tuple[Block, ...]:
 def _model(trace: Trace) -> list[Block]:
     if not trace.layers:
         return []
+    words, counts = layer_costs(trace.layers)
+    known = any(work for _, work in counts)
     rows = tuple(
-        (one.name, shape_text(one.shape_out), f"{one.parameters:,}", f"{one.macs:,}", bytes_text(one.activation_bytes),
-         one.formula)
-        for one in trace.layers
+        (one.name, shape_text(one.shape_out), f"{size:,}", f"{work:,}" if known else "-",
+         bytes_text(one.activation_bytes), one.formula)
+        for one, (size, work) in zip(trace.layers, counts, strict=True)
     )  # fmt: skip
-    headers = ("layer", "output", "parameters", "MACs", "activations", "formula")
+    headers = ("layer", "output", *words, "activations", "formula")
     return [Grid(headers=headers, rows=rows, figures=(1, 2, 3, 4))]
 
 

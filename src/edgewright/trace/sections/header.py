@@ -16,7 +16,7 @@ from edgewright.core.formatting import (
     shape_text,
 )
 from edgewright.schema.trace import Trace
-from edgewright.trace.facts import size_text
+from edgewright.trace.facts import size_text, work_text
 from edgewright.trace.headline import headline
 from edgewright.trace.insight import LEFT_OUT, reduction, trace_insight
 from edgewright.trace.opening import SIMULATED, opening, simulated
@@ -33,7 +33,7 @@ _PLACES = (
     (r"float (weight bytes|latency us)$", "compression-float"),
     (r"int8 (weight bytes|latency us)$", "compression-int8"),
     (r"accuracy drop$", "compression-limit"),
-    (r"(parameters|multiply-accumulates)$", "model"),
+    (r"(parameters|multiply-accumulates|nodes|comparisons)$", "model"),
     (r"stages$", "data_flow"),
     (r".*(exponent)$", "scaling-exponents"),
     (r"(.* at \d+ rows|pays from rows)$", "scaling-points"),
@@ -113,8 +113,8 @@ def _tiles(trace: Trace) -> list[tuple[str, str, str, str, str]]:
         tiles.append((number(value), f"test {name}", rest, "measured", "evaluation"))
     if trace.layers:
         figure, name = size_text(trace.layers).split(" ", 1)
-        macs = sum(layer.macs for layer in trace.layers)
-        tiles.append((figure, name, f"{macs:,} MACs an answer" if macs else "", "measured", "model"))
+        work = work_text(trace.layers).replace("multiply-accumulates", "MACs")
+        tiles.append((figure, name, f"{work} an answer" if work else "", "measured", "model"))
     if compression is not None and compression.variants:
         small = compression.variants[-1]
         file = bytes_text(small.file_bytes)
