@@ -134,7 +134,7 @@ def ask_all(request: OwnDataRequest) -> OwnDataRequest:
     from edgewright.profiles.catalogue import load_profile
     from edgewright.workflows.own_data.proposal import DEVICE, look
 
-    preview = read_preview(request.path)
+    preview = read_preview(request.path, named=request.names_columns)
     columns = preview.columns
 
     def profile(text: str) -> str:

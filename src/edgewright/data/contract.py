@@ -129,6 +129,7 @@ class _Published:
         url: the one file that `data get` downloads, with what is verified of it in `check`.
         files: what is downloaded where it is more than one file.
         file: name of its one file, where it has one: a file of another name is read as this one.
+        marks: patterns of file names that no other data have, without .gz and .xz.
     """
 
     title: str
@@ -142,6 +143,7 @@ class _Published:
     check: str = ""
     files: tuple[RemoteFile, ...] = ()
     file: str = ""
+    marks: tuple[str, ...] = ()
 
     @property
     def downloads(self) -> tuple[RemoteFile, ...]:

@@ -19,6 +19,7 @@ from edgewright.data.categories import MOST_CLASSES, few_texts, is_text
 from edgewright.data.contract import LABELS_FILE
 from edgewright.data.folder_files import data_files, told_left_out
 from edgewright.data.headers import read_columns
+from edgewright.data.known_sets import has_loader, table_of
 from edgewright.data.labels import name_in
 from edgewright.data.load import guess
 from edgewright.data.roles import GROUPS, SESSIONS
@@ -73,16 +74,19 @@ class Preview:
         return Path(str(self.table["path"])).is_dir()
 
 
-def read_preview(path: str) -> Preview:
+def read_preview(path: str, *, named: bool = True) -> Preview:
     """Read rows: all of a small file, some from every part of a large one.
 
     Args:
         path: file or folder.
+        named: whether a person says what columns are; else the loader of a public set reads a copy of it.
 
     Raises:
         InputError: nothing reads the path, the file is empty, or it is not a table.
     """
-    table, place = _table(path), Path(path)
+    table, place = _table(path, named), Path(path)
+    if has_loader(str(table["kind"])):
+        return Preview(table, told=f"the public set {table['kind']}, by its loader")
     preview = _previewed(table, place)
     if not place.is_dir() or table["kind"] not in (*_TABLES, "folder", "wav"):
         return preview
@@ -123,9 +127,11 @@ def _picture_size(place: Path) -> dict[str, int]:
     return {side: max(own, SMALLEST_SIDE) for side, (own, most) in found.items() if own < most}
 
 
-def _table(path: str) -> dict[str, object]:
+def _table(path: str, named: bool) -> dict[str, object]:
     """Return the table that reads a path; arrays that are columns are read as CSV."""
     place = Path(path)
+    if not named and has_loader(str((table := table_of(path))["kind"])):
+        return table
     if place.suffix.lower() == ".npz" and is_table(place):
         return {"kind": "csv", "path": path}
     return guess(path)

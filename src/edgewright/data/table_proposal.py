@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgewright.data.categories import is_text, values_of
 from edgewright.data.clock import refuse_split_clock
+from edgewright.data.known_sets import has_loader, table_of
 from edgewright.data.load import guess
 from edgewright.data.preview import Preview, read_preview
 from edgewright.data.roles import NAMED, NAMED_IGNORED, NONE, Roles, assign_roles, find_target
@@ -55,7 +56,7 @@ class ProposedTable:
 
     Attributes:
         table: [data].
-        preview: cells by column; None for what has no columns of its own, such as a public set.
+        preview: cells by column; None for what has no columns of its own, such as sound.
         roles: what each column is.
     """
 
@@ -65,7 +66,7 @@ class ProposedTable:
 
     def with_numbers(self) -> ProposedTable:
         """Return the table that reads every column of numbers but those that a person left out, to look at them."""
-        if self.preview is None:
+        if self.preview is None or not self.preview.columns:
             return self
         columns, ignored = self.preview.columns, self.roles.ignored
         left = {n: why for n, why in ignored.items() if why == NAMED_IGNORED or not _is_number(columns[n])}
@@ -102,7 +103,11 @@ def propose_table(
         UnknownNameError: a named column is not there.
     """
     given = {key: list(value) if isinstance(value, tuple) else value for key, value in named.items() if value}
-    table = {"kind": kind, "path": path} if kind else guess(path)
+    table: dict[str, object] = {"kind": kind, "path": path}
+    if not kind:
+        table = guess(path) if given else table_of(path)
+    if not kind and has_loader(str(table["kind"])):
+        return ProposedTable(table, read_preview(path, named=False))
     if table["kind"] not in _TABLES or not Path(path).exists():
         return ProposedTable({**table, **given})
     preview = read_preview(path)

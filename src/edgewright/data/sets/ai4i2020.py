@@ -62,6 +62,7 @@ SET = PublicSet(
     simulated=True,
     loader=_load,
     folder="ai4i2020",
+    marks=("ai4i2020.csv",),
     file="ai4i2020.csv",
     documented=(
         Documented("whole set", recordings=1, rows=10_000, classes=(("yes", 339), ("no", 9_661))),

@@ -95,6 +95,7 @@ SET = PublicSet(
     config=Config,
     loader=_load,
     folder="basic-motions",
+    marks=("BasicMotions_TRAIN.ts",),
     documented=(
         Documented("whole set", recordings=80, rows=8_000, classes=_each(2_000)),
         Documented("plain copy, TRAIN", recordings=40, rows=4_000, classes=_each(1_000)),

@@ -61,6 +61,7 @@ SET = PublicSet(
     task="heartbeats: 2 classes, windows of 96 values, no groups",
     loader=_load,
     folder="ecg200",
+    marks=("ECG200_TRAIN.ts*",),
     documented=(
         Documented("whole set", recordings=200, rows=19_200),
         Documented("plain copy, TRAIN", recordings=100, rows=9_600, classes=(("-1", 2_976), ("1", 6_624))),

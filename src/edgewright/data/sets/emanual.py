@@ -59,5 +59,6 @@ TEXT = PublicText(
     task="questions answered by sections of a manual",
     loader=_load,
     folder="emanual-qa",
+    marks=("smart_tv_remote_manual_corpus.json",),
     documented=(Documented("plain copy", rows=995),),
 )

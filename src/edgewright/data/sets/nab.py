@@ -86,6 +86,7 @@ SET = PublicSet(
     config=Config,
     loader=_load,
     folder="nab",
+    marks=("combined_windows.json",),
     documented=(
         Documented("whole set", recordings=58, rows=365_558),
         Documented("plain copy, 40 streams", recordings=40, rows=258_545),

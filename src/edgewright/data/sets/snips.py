@@ -55,6 +55,7 @@ TEXT = PublicText(
     task="sentences: 7 intents with slots",
     loader=_load,
     folder="snips",
+    marks=("train_AddToPlaylist.json", "train_PlayMusic.json"),
     documented=(
         Documented("whole set", rows=16_584),
         Documented("training part, small and full", rows=15_884),

@@ -69,6 +69,7 @@ SET = PublicSet(
     task="activities of people: 6 classes, 43 features a row, split by person",
     loader=_load,
     folder="har-wisdm-v1.1",
+    marks=("WISDM_ar_v1.1_transformed.*",),
     documented=(
         Documented("whole set, 36 people", recordings=36, rows=5_418, classes=_classes(2081, 1625, 632, 528, 306, 246)),
         Documented("plain copy, users 1-28", rows=4_095, classes=_classes(1603, 1244, 479, 387, 212, 170)),

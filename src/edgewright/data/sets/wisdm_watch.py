@@ -81,6 +81,7 @@ SET = PublicSet(
     config=Config,
     loader=_load,
     folder="har-wisdm-watch",
+    marks=("data_16??_accel_watch.*",),
     documented=(
         Documented("whole set, 51 people", recordings=51),
         Documented("plain copy, 39 people", recordings=39, rows=556_800),

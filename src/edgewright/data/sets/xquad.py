@@ -81,6 +81,7 @@ TEXT = PublicText(
     task="questions with the answer in a paragraph",
     loader=_load,
     folder="xquad-en",
+    marks=("xquad.en.json",),
     file="xquad.en.json",
     documented=(Documented("whole set", rows=1_190), Documented("plain copy, 32 articles", rows=816)),
 )

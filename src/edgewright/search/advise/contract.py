@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from edgewright.core.catalogue import find, listing
+from edgewright.data.known_sets import has_loader, set_at
 from edgewright.pipeline.duration_estimate import Ahead, Progress
 from edgewright.schema.advice import Capability, Measured, Need
 from edgewright.schema.config import WindowTarget
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.footprint import Footprint
 from edgewright.schema.profile import Profile
-from edgewright.search.advise.inspection import Inspection, is_read, set_of
+from edgewright.search.advise.inspection import Inspection
 
 
 def framings() -> tuple[Framing, ...]:
@@ -35,8 +36,8 @@ def framing_of(seen: Inspection, request: AdviceRequest) -> Framing:
     """
     if request.task != "auto" and request.task not in tasks():
         raise UnknownNameError("task", request.task, ("auto", *tasks()), "--task")
-    known = "" if request.kind or ".zip" not in seen.endings else set_of(seen.place)
-    if known and not is_read(known):
+    known = "" if request.kind or ".zip" not in seen.endings else set_at(seen.place)
+    if known and not has_loader(known):
         raise InputError(f"an unpacked copy of the public set {known}", "archives (.zip)", request.data,
                          "Unpack them and pass the folder with the contents")  # fmt: skip
     fitting = [framing for framing in framings() if framing.fits(seen, request)]

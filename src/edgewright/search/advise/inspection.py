@@ -1,20 +1,18 @@
-"""First inspection of the data: kinds of files, columns, row counters, and the public set that they are a copy of."""
+"""First inspection of the data: kinds of files, columns, row counters, and what there is for a public set."""
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgewright.core.csv.header import is_number
-from edgewright.data.load import find_kind
 from edgewright.data.preview import read_preview
-from edgewright.data.public import names, public_set
+from edgewright.data.public import public_set
 from edgewright.pipeline.config import read_config, shipped
 from edgewright.schema.advice import Existing
 from edgewright.schema.data import Labels
-from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.schema.errors import InputError
 
 _TABLES = (".csv", ".tsv", ".txt", ".csv.gz", ".txt.gz", ".tsv.gz")
 _MISSING = {"", "na", "nan", "null", "none", "?", "-"}
@@ -89,38 +87,6 @@ def _words(cells: list[str]) -> float:
     if not lines or sum(not is_number(cell) for cell in lines) <= len(lines) // 2:
         return 0.0
     return sum(len(cell.split()) for cell in lines) / len(lines)
-
-
-def set_of(path: Path | None) -> str:
-    """Return the name of the public set that a folder or file is a copy of; empty where there is none."""
-    if path is None:
-        return ""
-    folder = path if path.is_dir() else path.resolve().parent
-    for name in names():
-        found = public_set(name)
-        if path.is_dir():
-            if found.folder and folder.resolve().name in (found.folder, name):
-                return name
-        elif any(_same(path, file.name, file.sha256, folder.name == found.folder) for file in found.files) or (
-            found.folder and folder.name == found.folder and path.stem == found.folder
-        ):
-            return name
-    return ""
-
-
-def is_read(name: str) -> bool:
-    """Return whether a data source can read the public set; sets of pictures or documents have none."""
-    try:
-        return bool(name) and bool(find_kind(name, "[data]"))
-    except UnknownNameError:
-        return False
-
-
-def _same(path: Path, name: str, sha256: str, at_home: bool) -> bool:
-    """Return whether a file belongs to a set: its name matches, and so does its hash or the name of its folder."""
-    if path.name != name:
-        return False
-    return at_home or (bool(sha256) and hashlib.sha256(path.read_bytes()).hexdigest() == sha256)
 
 
 def pipeline_of(name: str) -> str:

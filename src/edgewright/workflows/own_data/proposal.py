@@ -87,6 +87,11 @@ class OwnDataRequest:
     features: int | None = None
     budget_s: float | None = None
 
+    @property
+    def names_columns(self) -> bool:
+        """Whether a person said what a column is."""
+        return any((self.target, self.group, self.session, self.time, self.time_unit, self.ignore))
+
 
 @dataclass(frozen=True)
 class OwnData:
@@ -146,8 +151,8 @@ def look(request: OwnDataRequest) -> OwnData:
         InputError: data that cannot be read, or have no target.
     """
     load_profile(request.device or DEVICE)
-    preview = read_preview(request.path)
     given = {key: getattr(request, key) for key in (*PARTS, "time_unit")}
+    preview = read_preview(request.path, named=request.names_columns)
     roles = assign_roles(preview.columns, given, request.ignore, preview.texts, preview.is_folder, preview.units)
     table = data_table(preview, roles)
     refuse_sentences(preview.columns, roles, request.path)
@@ -312,6 +317,8 @@ def name_of(path: str) -> str:
 def _split(base: dict[str, Any], found: OwnData) -> tuple[dict[str, Any], dict[str, str], Material]:
     """Return the pipeline with its split, why, and the samples with their sides."""
     split: dict[str, Any] = {"validation": 0.0} if found.groups == 2 else {}
+    if found.groups == 1:  # nobody else is left to test
+        split = {"by": "session" if len(found.dataset.recordings) > 1 else "time"}
     material = _material(base, split, found)
     stretches_only = material is None
     if material is None:
@@ -344,7 +351,7 @@ def _material(base: dict[str, Any], split: dict[str, Any], found: OwnData) -> Ma
     Raises:
         InputError: people, machines or recordings cannot be divided.
     """
-    single = found.framing.task == "classification" and not found.groups
+    single = found.framing.task == "classification" and found.groups < 2
     try:
         material = _prepared({**base, "split": split}, found)
     except InputError:

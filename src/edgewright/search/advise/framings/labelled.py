@@ -13,6 +13,7 @@ import numpy as np
 from edgewright.data.categories import leave_out
 from edgewright.data.checks_columns import OWN_RANGE
 from edgewright.data.decision import choose_framing
+from edgewright.data.known_sets import has_loader, set_at
 from edgewright.data.load import find_kind, guess, load_data
 from edgewright.data.roles import NAMED_IGNORED
 from edgewright.data.table_proposal import propose_table
@@ -32,7 +33,7 @@ from edgewright.schema.ladder import LadderRecord, rung_of
 from edgewright.schema.profile import Profile
 from edgewright.search.advise.contract import AdviceRequest, Framing, FramingResult, capabilities
 from edgewright.search.advise.figures import Figures, usual_radio
-from edgewright.search.advise.inspection import Inspection, is_read, known_set, pipeline_of, set_of
+from edgewright.search.advise.inspection import Inspection, known_set, pipeline_of
 from edgewright.search.advise.rungs import USUAL, RungChoice, Setup, budget_of, choose_rung, commands, flips
 from edgewright.search.curves.measure import CurveRequest, measure
 from edgewright.search.curves.rung_learner import RungLearner
@@ -134,7 +135,9 @@ def _fits(seen: Inspection, request: AdviceRequest) -> bool:
     try:
         if not seen.place.is_dir():
             return guess(str(seen.place))["kind"] == "pictures"  # a ZIP of them
-        return bool(request.kind) or is_read(set_of(seen.place)) or guess(str(seen.place))["kind"] in _LABELLED_FOLDERS
+        return (
+            bool(request.kind) or has_loader(set_at(seen.place)) or guess(str(seen.place))["kind"] in _LABELLED_FOLDERS
+        )
     except InputError:
         return False
 
@@ -201,8 +204,8 @@ def _frame(seen: Inspection, request: AdviceRequest, setup: Setup) -> Frame:
 
 def _setup(seen: Inspection, request: AdviceRequest) -> Setup:
     """Return the inputs of the ladder with automatically chosen columns and windows, and the reasons."""
-    known = "" if request.kind else set_of(seen.place)
-    known = known if is_read(known) else ""
+    known = "" if request.kind else set_at(seen.place)
+    known = known if has_loader(known) else ""
     why: list[str] = []
     left: list[tuple[str, str]] = []
     pipeline = pipeline_of(known) if seen.place is not None and seen.place.is_dir() and not request.target else ""
