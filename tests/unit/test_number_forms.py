@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edgewright.core.csv.blocks import Block
+from edgewright.core.csv.cells import Plan, _exact, _fast
 from edgewright.core.csv.number_forms import NumberForm, number_forms
 from edgewright.core.csv.rows import read_csv
 from edgewright.data.load import load_data
@@ -37,7 +39,7 @@ from edgewright.schema.errors import InputError
 )
 def test_the_form_of_a_column(cells: list[str], form: NumberForm, value: float) -> None:
     assert number_forms({"x": cells}) == {"x": (form,)}
-    assert float(form.plain(cells[0])) == value
+    assert float(form.plain(cells[0]) or "nan") == value
 
 
 @pytest.mark.parametrize(
@@ -69,6 +71,39 @@ def test_only_what_is_read_as_a_number_is_refused() -> None:
     assert read_csv(io.StringIO(seats), name="a.csv", only_columns=["x"]).values.tolist() == [[1], [2]]
     with pytest.raises(InputError, match="column seat"):
         read_csv(io.StringIO(seats), name="a.csv")
+
+
+_CELLS = (
+    "1", "-2.5", "1,5", "1.234", "1.234,5", "1,234.5", "1 234", "1'234,5", "3 °C", "4,5°C", "n/a", "none", "-", "",
+    " 7 ", "nan", "1e5", "1,5e3", "9.8.1", "1,2,3", "x", "inf", "1_0", "1e300", "+.5",
+)  # fmt: skip
+_FORMS = (NumberForm(), NumberForm(","), NumberForm(",", "."), NumberForm(".", ","), NumberForm(",", " "),
+          NumberForm(",", "'"), NumberForm(unit="°C"), NumberForm(",", unit="°C"))  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_the_fast_way_reads_what_the_exact_way_reads(data: st.DataObject) -> None:
+    forms = data.draw(st.lists(st.sampled_from(_FORMS), min_size=3, max_size=3))
+    rows = data.draw(st.lists(st.tuples(*[st.sampled_from(_CELLS)] * 3), min_size=1, max_size=4))
+    block = Block("".join(f"{';'.join(row)};w\n" for row in rows).encode(), 2)
+    chosen = {place: form for place, form in enumerate(forms) if form != NumberForm()}
+    plan = Plan("a.csv", ";", ("x", "y", "t", "w"), (0,), (1,), (2, 3), chosen)
+    fast = _fast(block, plan)
+    if fast is not None:
+        exact = _exact(block, plan)
+        assert np.array_equal(fast.values, exact.values, equal_nan=True)
+        assert np.array_equal(fast.wide, exact.wide, equal_nan=True)
+        assert {place: cells.tolist() for place, cells in fast.text.items()} == {
+            place: cells.tolist() for place, cells in exact.text.items()
+        }
+
+
+@pytest.mark.parametrize("cell", ["1,5", "1.234,5", "1,234.5", "3 °C", "n/a", "4,5 °C"])
+def test_an_odd_column_leaves_the_others_to_the_fast_way(cell: str) -> None:
+    (form,) = number_forms({"x": [cell, "2"], "y": ["1.234,5" if cell == "1,5" else "1"]}).get("x", (NumberForm(),))
+    plan = Plan("a.csv", ";", ("x", "y"), (0, 1), (), (), {0: form})
+    assert _fast(Block(f"{cell};1\n2;3.5\n".encode(), 2), plan) is not None
 
 
 def test_texts_stay_as_they_are() -> None:

@@ -43,7 +43,7 @@ def test_what_can_be_read_in_two_ways_is_read_as_in_the_training() -> None:
     text = "x;y\n1.234;1\n5;2\n"
     assert read_csv(io.StringIO(text), name="a.csv").values[:, 0].tolist() == [pytest.approx(1.234), 5]
     assert read_csv(io.StringIO(text), name="a.csv", trained=[X]).values[:, 0].tolist() == [1234, 5]
-    with pytest.raises(InputError, match=r"the others of its column \(decimal comma.*got '9.81' - at a.csv line 3"):
+    with pytest.raises(InputError, match=r"in the training \(decimal comma.*got '9.81' - at a.csv line 3"):
         read_csv(io.StringIO("x;y\n1;1\n9.81;2\n"), name="a.csv", trained=[X])
     # A comma between cells leaves none for decimals.
     assert read_csv(io.StringIO("x,y\n1.5,1\n"), name="a.csv", trained=[X]).values.tolist() == [[1.5, 1]]
@@ -51,7 +51,7 @@ def test_what_can_be_read_in_two_ways_is_read_as_in_the_training() -> None:
 
 def test_a_later_number_of_another_form_is_refused_and_in_a_stream_told() -> None:
     text = "x;y\n1.234,5;1\n" + "2,5;1\n" * 2000 + "9.81;1\n"
-    with pytest.raises(InputError, match=r"got '9\.81' - at a\.csv line 2003, column x.*in one way"):
+    with pytest.raises(InputError, match=r"got '9\.81' - at a\.csv line 2003, column x.*in that way"):
         read_csv(io.StringIO(text), name="a.csv")
     lines: list[str] = []
     values = [chunk.values for chunk in iter_csv(io.StringIO(text), name="a.csv", tell=lines.append)]

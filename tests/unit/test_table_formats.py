@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from datetime import datetime
 from pathlib import Path
 
@@ -132,6 +133,16 @@ def test_the_sheet_that_is_read_is_said_where_others_are_not(cli: Cli, tmp_path:
     write_ods(path, {"Monday": rows, "Tuesday": rows})
     with pytest.raises(InputError, match="one sheet with these columns, got 2: Monday, Tuesday"):
         table(path)
+
+
+def test_names_of_json_lines_are_read_without_keeping_the_rows(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(f'{{"t": {i}, "a": {i}.5, "label": "on"}}\n' for i in range(20_000)) + '{"b": 1}\n')
+    tracemalloc.start()
+    assert read_columns(path, path.name) == ("t", "a", "label", "b")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * path.stat().st_size
 
 
 @pytest.mark.parametrize("suffix", [".xlsx", ".ods", ".jsonl", ".npz", ".mat", ".arff", ".ts", ".xls"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from edgewright.core.csv.blocks import Block
 from edgewright.core.csv.header import records
-from edgewright.core.csv.number_forms import MISSING_NUMBERS, NumberForm
+from edgewright.core.csv.number_forms import MISSING_NUMBERS, PLAIN, NumberForm
 from edgewright.schema.errors import InputError
 
 MISSING = frozenset({"", "nan", "na", "?"})
 _NAN = float("nan")
 _LARGEST = float(np.finfo(np.float32).max)
+# Bytes of numbers and of missing ones that NumPy's parser takes, and the line feed.
+_USUAL = np.isin(np.arange(256), np.frombuffer(b"0123456789.+-eE nNaA?\n", np.uint8))
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,7 @@ def parse(block: Block, plan: Plan, tell: Callable[[str], None] | None = None) -
 def _fast(block: Block, plan: Plan) -> Cells | None:
     """Return the block by NumPy's own parser; None where anything is unusual, so that the exact way decides."""
     data, width = block.data, len(plan.columns)
-    # Numbers that a program reads are of every form with decimal points.
-    odd = any(form.decimal != "." or place in plan.text for place, form in plan.forms.items())
-    if odd or b'"' in data or b"\n\n" in data or data[:1] == b"\n":
+    if b'"' in data or b"\n\n" in data or data[:1] == b"\n":
         return None
     if width == 1 and b" " in data:
         # A line of blanks is no row; only the exact way knows it from a missing cell.
@@ -88,7 +88,7 @@ def _fast(block: Block, plan: Plan) -> Cells | None:
     starts.flat[0] = 0
     starts.flat[1:] = ends.flat[:-1] + 1
     wanted = sorted((*plan.numbers, *plan.wide))
-    numbers = _matrix(_without(raw, starts, ends, wanted, width), plan.delimiter, (len(ends), len(wanted)))
+    numbers = _numbers(raw, starts, ends, plan, wanted)
     if numbers is None:
         return None
     location = {column: i for i, column in enumerate(wanted)}
@@ -97,7 +97,62 @@ def _fast(block: Block, plan: Plan) -> Cells | None:
     if np.isinf(values).any() or np.isinf(wide).any():
         return None
     lines = block.line + np.arange(len(ends), dtype=np.int64)
-    return Cells(values, wide, {c: _slices(data, starts[:, c], ends[:, c]) for c in plan.text}, lines)
+    return Cells(values, wide, {c: _text(_slices(data, starts[:, c], ends[:, c]), plan, c) for c in plan.text}, lines)
+
+
+def _numbers(
+    raw: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64], plan: Plan, wanted: list[int]
+) -> NDArray[np.float64] | None:
+    """Return the wanted columns of numbers, shape (rows, wanted); None where a cell is none.
+
+    Columns with cells that NumPy's parser does not read are read cell by cell, the others at once.
+    """
+    width = len(plan.columns)
+    commas = {column for column in wanted if column in plan.forms and plan.forms[column].decimal != PLAIN.decimal}
+    # Without points nothing stands between thousands; with points as decimals they are numbers of a program.
+    slow = commas & set(_places(raw == ord("."), ends).tolist()) if commas else set()
+    data, raw = raw.tobytes(), _with_points(raw, ends, commas - slow)
+    quick = [column for column in wanted if column not in slow]
+    matrix = _matrix(_without(raw, starts, ends, quick, width), plan.delimiter, (len(ends), len(quick)))
+    if matrix is None:
+        odd = set(_places(~_USUAL[raw] & (raw != ord(plan.delimiter)), ends).tolist()) & set(quick)
+        slow, quick = slow | odd, [column for column in quick if column not in odd]
+        matrix = _matrix(_without(raw, starts, ends, quick, width), plan.delimiter, (len(ends), len(quick)))
+        if matrix is None or not odd:
+            return None
+    numbers = np.empty((len(ends), len(wanted)), np.float64)
+    numbers[:, [wanted.index(column) for column in quick]] = matrix
+    for column in slow:
+        cells = _slices(data, starts[:, column], ends[:, column])
+        largest = _LARGEST if column in plan.numbers else math.inf
+        numbers[:, wanted.index(column)], bad = _column(cells, largest, plan.forms.get(column))
+        if bad:
+            return None
+    return numbers
+
+
+def _places(chosen: NDArray[np.bool_], ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the place of the column of each chosen byte."""
+    places: NDArray[np.int64] = np.searchsorted(ends.ravel(), np.flatnonzero(chosen)) % ends.shape[1]
+    return places
+
+
+def _with_points(raw: NDArray[np.uint8], ends: NDArray[np.int64], columns: set[int]) -> NDArray[np.uint8]:
+    """Return the bytes with points in place of the commas of some columns."""
+    if not columns:
+        return raw
+    commas = raw == ord(",")
+    at = np.flatnonzero(commas)
+    changed = raw.copy()
+    changed[at[np.isin(_places(commas, ends), list(columns))]] = ord(".")
+    return changed
+
+
+def _text(cells: list[str], plan: Plan, column: int) -> NDArray[np.str_]:
+    """Return the cells of a column of text; numbers among times as a program writes them."""
+    if (form := plan.forms.get(column)) is not None:
+        cells = [cell if (plain := form.plain(cell)) is None else plain for cell in cells]
+    return np.array(cells, dtype=np.str_)
 
 
 def _without(
@@ -139,9 +194,9 @@ def _matrix(data: bytes, delimiter: str, shape: tuple[int, int]) -> NDArray[np.f
     return numbers.reshape(shape) if numbers.size == shape[0] * shape[1] else None
 
 
-def _slices(data: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.str_]:
+def _slices(data: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> list[str]:
     cells = [data[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
-    return np.array([cell.decode("utf-8").strip() for cell in cells], dtype=np.str_)
+    return [cell.decode("utf-8").strip() for cell in cells]
 
 
 def narrow(numbers: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -169,8 +224,6 @@ def _exact(block: Block, plan: Plan, tell: Callable[[str], None] | None = None) 
     wanted = sorted((*plan.numbers, *plan.wide))
     columns: list[tuple[str, ...]] = list(zip(*rows, strict=True)) if rows else [()] * width
     parsed = {c: _column(columns[c], _LARGEST if c in plan.numbers else math.inf, plan.forms.get(c)) for c in wanted}
-    for index in plan.forms.keys() & set(plan.text):
-        columns[index] = tuple(_plain_time(plan.forms[index], cell) for cell in columns[index])
     for row, index in sorted((row, c) for c, (_, bad) in parsed.items() for row in bad):
         where = f"{plan.name} line {lines[row]}, column {plan.columns[index]}"
         error = _error(rows[row][index], where, plan.forms.get(index))
@@ -180,7 +233,7 @@ def _exact(block: Block, plan: Plan, tell: Callable[[str], None] | None = None) 
     return Cells(
         narrow(_stack([parsed[c][0] for c in plan.numbers], len(rows))),
         _stack([parsed[c][0] for c in plan.wide], len(rows)),
-        {c: np.array([cell.strip() for cell in columns[c]], dtype=np.str_) for c in plan.text},
+        {c: _text([cell.strip() for cell in columns[c]], plan, c) for c in plan.text},
         np.asarray(lines, np.int64),
     )
 
@@ -189,13 +242,7 @@ def _stack(columns: list[list[float]], rows: int) -> NDArray[np.float64]:
     return np.array(columns, np.float64).reshape(len(columns), rows).T
 
 
-def _plain_time(form: NumberForm, cell: str) -> str:
-    """Return a time of numbers as a program writes it, another one as it is."""
-    plain = form.plain(cell)
-    return cell if plain is None else plain
-
-
-def _column(cells: tuple[str, ...], largest: float, form: NumberForm | None) -> tuple[list[float], list[int]]:
+def _column(cells: Sequence[str], largest: float, form: NumberForm | None) -> tuple[list[float], list[int]]:
     """Return the numbers of a column, NaN where a cell is none, and the indices of these cells."""
     numbers, bad = [], []
     for row, cell in enumerate(cells):
@@ -216,7 +263,10 @@ def _error(cell: str, where: str, form: NumberForm | None) -> InputError:
     cell = cell.strip()
     if form is not None and form.plain(cell) is None and any(sign.isdigit() for sign in cell):
         return InputError(
-            f"a number like the others of its column ({form})", repr(cell), where, "Write all its numbers in one way"
+            f"a number written as in the first rows, or in the training ({form})",
+            repr(cell),
+            where,
+            "Write all numbers of the column in that way",
         )
     try:
         float(cell.replace("_", "x"))

@@ -55,9 +55,9 @@ class NumberForm(NamedTuple):
         text = cell.strip()
         if text.lower() in MISSING_NUMBERS:
             return ""
-        if not self.is_form_of(text):
-            return None
         bare = self._bare(text)
+        if not self.fits(bare):
+            return None
         if self.thousands:
             bare = bare.replace(self.thousands, "")
         return bare.replace(self.decimal, ".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,14 +12,26 @@ from edgewright.core.csv.blocks import whole_text
 from edgewright.core.csv.formats import Format
 from edgewright.schema.errors import InputError
 
+_LINE = re.compile(r"[^\n]*\n?")
+
 
 def _rows(path: Path, name: str) -> Iterator[Sequence[object]]:
-    objects: list[dict[str, object]] = []
-    for number, line in enumerate(whole_text(path, name).split("\n"), 1):
-        if not line.strip():
+    text = whole_text(path, name)
+    # Twice, because the last row may have a key more: all rows at once would take seven times the memory of the file.
+    columns: dict[str, None] = {}
+    for row in _objects(text, name):
+        columns.update(dict.fromkeys(row))
+    yield list(columns)
+    yield from ([row.get(column) for column in columns] for row in _objects(text, name))
+
+
+def _objects(text: str, name: str) -> Iterator[dict[str, object]]:
+    decoder = msgspec.json.Decoder(dict[str, object])
+    for number, line in enumerate(_LINE.finditer(text), 1):
+        if not line[0].strip():
             continue
         try:
-            row = msgspec.json.decode(line, type=dict[str, object])
+            row = decoder.decode(line[0])
         except msgspec.MsgspecError as error:
             raise InputError("a JSON object", str(error), f"{name} line {number}", "Write one object a row") from None
         for key, value in row.items():
@@ -26,10 +39,7 @@ def _rows(path: Path, name: str) -> Iterator[Sequence[object]]:
                 got = "a list" if isinstance(value, list) else "an object"
                 do = "Write one value a key, and a row a reading"
                 raise InputError("a number or a text", got, f"{name} line {number}, {key}", do)
-        objects.append(row)
-    columns = list(dict.fromkeys(key for row in objects for key in row))
-    yield columns
-    yield from ([row.get(column) for column in columns] for row in objects)
+        yield row
 
 
 FORMAT = Format((".jsonl", ".ndjson"), _rows)
