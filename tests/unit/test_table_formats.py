@@ -122,7 +122,8 @@ def test_bytes_are_texts_and_names_that_differ_in_case_stay_apart(tmp_path: Path
 
 
 def test_the_sheet_that_is_read_is_said_where_others_are_not(cli: Cli, tmp_path: Path) -> None:
-    path, rows = tmp_path / "a.ods", [["a", "y"], [1.5, "on"], [2.5, "off"]]
+    path = tmp_path / "a.ods"
+    rows: list[list[object]] = [["a", "y"], [1.5, "on"], [2.5, "off"]]
     write_ods(path, {"Data": rows, "Empty": [], "Title": [["about"]]})
     assert table(path) == (("a", "y"), [["1.5", "on"], ["2.5", "off"]])
     write_ods(path, {"Title": [["about"]], "Data": rows, "Notes": [["who", "when"], ["Ann", "May"]]})

@@ -163,7 +163,7 @@ def guess(path: str) -> dict[str, object]:
     if not file_path.exists():
         raise InputError("a file or a folder", "no such file", path, "Check the path")
     if file_path.is_file():
-        kind = _PICTURES if _holds_pictures(file_path) else _by_suffix(file_path.name)
+        kind = _in_zip(file_path) or _by_suffix(file_path.name)
         if not kind:
             raise InputError("a file that a source reads", f"{file_path.name!r}", path, f"Known endings: {_endings()}")
         return {"kind": kind, "path": path}
@@ -172,7 +172,7 @@ def guess(path: str) -> dict[str, object]:
     files = [p for p in sorted(file_path.rglob("*")) if p.is_file() and not is_hidden(p)]
     kinds = {p: kind for p in files if (kind := _by_suffix(p.name))}
     data = {kind for p, kind in kinds.items() if not is_single(p)}
-    if data == {_PICTURES} or any(_holds_pictures(p) for p in files):
+    if data == {_PICTURES} or any(_in_zip(p) == _PICTURES for p in files):
         return {"kind": _PICTURES, "path": path}
     # Plots beside recordings are no data.
     labels = file_path / LABELS_FILE
@@ -186,15 +186,16 @@ def guess(path: str) -> dict[str, object]:
     raise InputError("a folder with files that a source reads", "none", path, f"Known endings: {_endings()}")
 
 
-def _holds_pictures(path: Path) -> bool:
-    """Return whether it is a ZIP of pictures; one that is damaged is left to the source."""
+def _in_zip(path: Path) -> str:
+    """Return the source of what is in a ZIP file; empty for other files and a damaged one, which is left to sources."""
     if path.suffix.lower() != ".zip":
-        return False
+        return ""
     try:
         with zipfile.ZipFile(path) as archive:
-            return any(_by_suffix(name) == _PICTURES for name in archive.namelist())
+            kinds = {_by_suffix(name) for name in archive.namelist()}
     except (OSError, zipfile.BadZipFile):
-        return False
+        return ""
+    return _PICTURES if _PICTURES in kinds else "folder" if kinds & {"csv", "parquet"} and "wav" not in kinds else ""
 
 
 def _by_suffix(name: str) -> str:

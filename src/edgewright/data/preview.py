@@ -25,10 +25,11 @@ from edgewright.data.load import guess
 from edgewright.data.roles import GROUPS, SESSIONS
 from edgewright.data.sources import parquet
 from edgewright.data.sources.csv import files_in
-from edgewright.data.sources.folder import tables_below
+from edgewright.data.sources.folder import reader_of, tables_below
 from edgewright.data.sources.pictures import SMALLEST_SIDE, PicturesConfig
 from edgewright.data.sources.wav import wav_files
 from edgewright.data.stored_files import stored_files
+from edgewright.data.zipped_tables import folder_of
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
 
@@ -49,7 +50,7 @@ class Preview:
         top: of the first file of text; its forms are those of the columns whose cells are numbers here.
         texts: different texts of the columns of text, of all rows where `columns` has some of them.
         pattern_values: number of values of each part of the pattern.
-        left_out: what lies beside the data of a folder and is not read, in words; empty for nothing.
+        note: what else was understood, in words: tables beside the data that are not read, or a loader that reads them.
     """
 
     table: dict[str, object]
@@ -57,7 +58,7 @@ class Preview:
     pattern_values: dict[str, int] = field(default_factory=dict)
     texts: dict[str, set[str]] = field(default_factory=dict)
     top: Header = field(default_factory=lambda: Header((), ","))
-    left_out: str = ""
+    note: str = ""
 
     @property
     def units(self) -> dict[str, str]:
@@ -66,12 +67,12 @@ class Preview:
 
     def told(self, columns: Collection[str]) -> str:
         """Return what was understood that does not go without saying; `columns` are those read as numbers."""
-        return ", ".join(part for part in (self.top.told(columns), self.left_out) if part)
+        return ", ".join(part for part in (self.top.told(columns), self.note) if part)
 
     @property
     def is_folder(self) -> bool:
         """Whether there may be several files, whose names may be labels."""
-        return Path(str(self.table["path"])).is_dir()
+        return self.table["kind"] == "folder" or Path(str(self.table["path"])).is_dir()
 
 
 def read_preview(path: str, *, named: bool = True) -> Preview:
@@ -86,12 +87,19 @@ def read_preview(path: str, *, named: bool = True) -> Preview:
     """
     table, place = _table(path, named), Path(path)
     if has_loader(str(table["kind"])):
-        return Preview(table, told=f"the public set {table['kind']}, by its loader")
+        return Preview(table, note=f"the public set {table['kind']}, by its loader")
+    if table["kind"] == "folder":
+        with folder_of(place, reader_of) as folder:
+            preview = _beside(_previewed(table, folder), folder)
+            return replace(preview, table={**preview.table, "path": path})
     preview = _previewed(table, place)
-    if not place.is_dir() or table["kind"] not in (*_TABLES, "folder", "wav"):
-        return preview
-    tables = [file for file in tables_below(place) if file.name != LABELS_FILE]
-    return replace(preview, left_out=told_left_out(tables, data_files(tables)))
+    return _beside(preview, place) if place.is_dir() and table["kind"] in (*_TABLES, "wav") else preview
+
+
+def _beside(preview: Preview, folder: Path) -> Preview:
+    """Return a preview that says what is left out of a folder."""
+    tables = [file for file in tables_below(folder) if file.name != LABELS_FILE]
+    return replace(preview, note=told_left_out(tables, data_files(tables)))
 
 
 def _previewed(table: dict[str, object], place: Path) -> Preview:

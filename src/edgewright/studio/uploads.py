@@ -54,7 +54,7 @@ def plain_name(name: str) -> str:
     if not name or name.startswith(".") or any(c in "/\\" or not c.isprintable() for c in name):
         raise InputError("a file name without folders", repr(name[:_LONGEST]), "", "Rename the file")
     if not reader_of(name) and not name.lower().endswith(".zip"):
-        raise InputError("a CSV, TSV, Parquet or WAV file, or a ZIP of pictures", repr(name[:_LONGEST]))
+        raise InputError("a CSV, TSV, Parquet or WAV file, or a ZIP of pictures or tables", repr(name[:_LONGEST]))
     stem, dot, ending = name.partition(".")
     return (re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-")[:_LONGEST] or "my-data") + (
         dot + re.sub(r"[^A-Za-z0-9_.-]+", "-", ending)[-_LONGEST:]

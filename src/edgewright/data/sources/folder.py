@@ -1,4 +1,4 @@
-"""A folder of recordings: one CSV, Parquet or WAV file each; names, folders or a labels file say label and person."""
+"""A folder or ZIP file of recordings, a file each; names, folders or a labels file say label and person."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from edgewright.data.folder_files import data_files
 from edgewright.data.labels import LabelUnit, Marks, marked, read_marks, read_name, with_meaning
 from edgewright.data.sources.csv import same_columns
 from edgewright.data.tabular import Table, TableConfig, data_set, input_names, read_time, schema, to_recording
+from edgewright.data.zipped_tables import folder_of
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
 
@@ -94,7 +95,15 @@ def open_one(config: FolderConfig, name: str) -> Opened:
 
 def load(config: FolderConfig, seed: int) -> DataSet:
     """Read the recordings; the seed is not used."""
-    root, labels, files = Path(config.path), labels_file(config), recording_files(config)
+    path = need_path(config.path, "a folder or a ZIP file of recordings")
+    with folder_of(path, reader_of) as root:
+        return _load(config, root)
+
+
+def _load(config: FolderConfig, root: Path) -> DataSet:
+    """Return the recordings below a folder, which is that of the configuration or what its ZIP file holds."""
+    labels = Path(config.labels) if config.labels else root / LABELS_FILE
+    files = data_files(file for file in tables_below(root) if file != labels)
     marks = read_marks(labels) if config.labels or (labels.is_file() and not config.target) else None
     if not files:
         raise InputError("at least one CSV, Parquet or WAV file", "none", config.path)
