@@ -72,7 +72,7 @@ def test_a_time_that_is_an_input_is_watched_and_dates_the_rows(package: Path, tm
     assert times.tolist() == [1714564800.125, 1714564801.25]
     assert values.tolist() == [[float(np.float32(1714564800)), *[2.0] * 9]] * 2
     path.write_text(f"{head}\n{',2' * 9}\n")
-    with pytest.raises(InputError, match="seconds or a date"):
+    with pytest.raises(InputError, match="a time such as"):
         list(rows_of(str(path), manifest, "c0", watch))
 
 

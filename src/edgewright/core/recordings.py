@@ -54,7 +54,7 @@ class Boundaries:
         self._last: dict[str, str] = {}
         self._steps: NDArray[np.float64] = np.empty(0)
         self._time = float("nan")
-        self._clock = ClockReader(columns.time)
+        self._clock = ClockReader(columns.time, columns.time_unit)
 
     def starts(self, cells: Texts, rows: int) -> list[int]:
         """Return the rows of a block that begin anew; the first of all rows is none of them."""

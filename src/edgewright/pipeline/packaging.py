@@ -272,7 +272,10 @@ def window_spec(window: WindowConfig, rate: float | None) -> WindowSpec:
 
 def recording_columns(config: PipelineConfig) -> RecordingColumns:
     """Return the columns of `[data]` that say which rows belong together."""
-    return RecordingColumns(**{key: str(config.data.get(key, "")) for key in ("group", "session", "time")})
+    unit: Any = config.data.get("time_unit", "auto") if config.data.get("time") else "auto"
+    return RecordingColumns(
+        **{key: str(config.data.get(key, "")) for key in ("group", "session", "time")}, time_unit=unit
+    )
 
 
 def build_package(

@@ -6,7 +6,7 @@ import msgspec
 
 from edgewright.schema.adapt import AdaptSpec
 from edgewright.schema.affine import AffineSpec
-from edgewright.schema.data import Column
+from edgewright.schema.data import Column, TimeUnit
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.errors import InputError
 from edgewright.schema.objects import ObjectMap
@@ -37,11 +37,17 @@ class WindowSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecordingColumns(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Columns that say which rows belong together: of people or machines, recordings and times; empty for none."""
+    """Columns that say which rows belong together: of people or machines, recordings and times; empty for none.
+
+    Attributes:
+        group, session, time: names of the columns.
+        time_unit: of a time in numbers, as `[data]` has it.
+    """
 
     group: str = ""
     session: str = ""
     time: str = ""
+    time_unit: TimeUnit = "auto"
 
 
 class PictureSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -114,11 +114,11 @@ class ClockReader:
         added = np.zeros(len(values))
         back = steps < 0
         usual = float(np.median(self._steps)) if len(self._steps) else 0.0
-        if not back.any() or not usual or not (values == np.round(values)).all():
+        if not back.any() or values.min() < 0 or not (values == np.round(values)).all():
             return added
         for size in _WRAPS:
-            if values.min() >= 0 and self._largest < size:
-                goes_on = steps % size <= 3 * usual
+            if self._largest < size:
+                goes_on = steps % size <= 3 * usual if usual else np.zeros(len(steps), np.bool_)
                 goes_on |= (size == _WRAPS[-1]) & (steps < -size / 2)
                 added[back & goes_on & (added == 0)] = size
         return added

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from edgewright.core.recordings import columns_of
 from edgewright.core.state_machine.validation import check_names, read_table
 from edgewright.device.agent.batch_prediction import Answerer, wanted
 from edgewright.device.agent.package_slots import VerifiedPackage, entry_name, keep, prove
@@ -139,6 +140,8 @@ def _package(plan: Plan, entry: PackageEntry, store: Path, keep_old: bool) -> No
     rate = entry.rate or (window.rate if window else None)
     plan.answerers.append(Answerer(proven, entry.streams, rate, entry.decision))
     _ask(plan, wanted(proven.predictor), proven.predictor.manifest.columns, proven.name)
+    named = columns_of(proven.predictor.manifest)
+    _clock(plan, named.time, named.time_unit)
     _inside(plan, proven, entry.streams)
     if proven.data:
         plan.copies[proven.name] = proven.data
@@ -160,6 +163,13 @@ def _detector(plan: Plan, entry: DetectorEntry | None, name: str, file: Detector
     plan.watched.append(DetectorPlan(name=called, file=file, streams=streams, rate=file.spec.rate, gate=gate))
     columns = file.spec.columns
     _ask(plan, [f"{c.name} [{c.unit}]" if c.unit else c.name for c in columns], columns, called)
+    _clock(plan, file.spec.time, file.spec.time_unit)
+
+
+def _clock(plan: Plan, name: str, unit: str) -> None:
+    """Add the column of times, which is no channel."""
+    if name and name not in plan.places:
+        plan.trained.setdefault(name, Column(name=name, unit="" if unit == "auto" else unit))
 
 
 def _rule(plan: Plan, entry: RuleEntry, settings: AgentSettings) -> None:

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edgewright.core.categories import made_columns, text_inputs
+from edgewright.core.clocks.units import unit_spelled
 from edgewright.core.csv.units import is_same_unit
-from edgewright.schema.data import Floats
+from edgewright.schema.data import Column, Floats
 from edgewright.schema.errors import InputError, UnknownNameError
 
 _UNIT = re.compile(r"^(.*?)\s*[\[(]\s*([^\])]{1,16}?)\s*[\])]\s*$")
@@ -50,6 +51,25 @@ class Match:
             if index >= 0:
                 values[:, channel] = column(index)
         return values
+
+
+def clock_among(trained: Sequence[Column], wanted: Sequence[str]) -> Column | None:
+    """Return the column of times that packages name, with its unit: the one that is no channel; None without."""
+    channels = {*wanted, *map(bare, wanted)}
+    others = (column for column in trained if not {column.name, bare(column.name)} & channels)
+    return next(others, None) if channels else None
+
+
+def clock_named(trained: Sequence[Column], wanted: Sequence[str], given: Sequence[str]) -> str:
+    """Return the name of that column where a source gives it; else empty."""
+    clock = clock_among(trained, wanted)
+    return clock.name if clock is not None and clock.name in given else ""
+
+
+def clock_unit(trained: Sequence[Column], wanted: Sequence[str], name: str) -> str:
+    """Return the unit that packages state for a column of times; empty where they do not."""
+    clock = clock_among(trained, wanted)
+    return unit_spelled(clock.unit) if clock is not None and clock.name == name else ""
 
 
 def bare(name: str) -> str:

@@ -18,9 +18,17 @@ from edgewright.core.csv.cells import Cells, Plan, parse
 from edgewright.core.csv.header import DELIMITERS
 from edgewright.core.csv.number_forms import MISSING_NUMBERS, NumberForm
 from edgewright.device.sources import RowSettings
-from edgewright.device.sources._columns import Match, bare, match, refuse_missing, with_categories
+from edgewright.device.sources._columns import (
+    Match,
+    bare,
+    clock_named,
+    clock_unit,
+    match,
+    refuse_missing,
+    with_categories,
+)
 from edgewright.device.sources._packet import Arrived, joined
-from edgewright.device.sources._timestamps import DateColumn, TimeColumn
+from edgewright.device.sources._timestamps import TimeColumn
 from edgewright.schema.data import Column, Floats
 from edgewright.schema.errors import InputError
 
@@ -97,15 +105,17 @@ class LineReader:
         self._refused = False
         self._plan: Plan | None = None
         self._dates: bool | None = None
-        self._clock, self._days = TimeColumn(""), DateColumn("")
+        self._clock = TimeColumn("")
+        self._trained: tuple[Column, ...] = ()
         self._notices: list[str] = []
         self.columns, self.match = tuple(wanted), None if not columns else self._named(tuple(columns))
 
     def read_as(self, columns: Sequence[Column]) -> None:
         """Take how the numbers of columns are written; others are written as a program reads them."""
         self._forms = {bare(column.name): form for column in columns if (form := NumberForm.of(column)) is not None}
+        self._trained = tuple(columns)
         if self._plan is not None:
-            self._plan = self._with_forms(self._plan)
+            self._planned(self._plan.columns, self._plan.delimiter)
 
     def _with_forms(self, plan: Plan) -> Plan:
         """Return a plan with the forms of its numbers; a comma between cells leaves no decimal comma."""
@@ -268,7 +278,8 @@ class LineReader:
 
     def _named(self, given: tuple[str, ...]) -> Match:
         given = with_categories(given, self._wanted)
-        return match(given, self._wanted, self._name, time=self._time_name, sequence=self._sequence_name)
+        time = self._time_name or clock_named(self._trained, self._wanted, given)
+        return match(given, self._wanted, self._name, time=time, sequence=self._sequence_name)
 
     def _planned(self, given: tuple[str, ...], delimiter: str) -> None:
         self.match = found = self._named(given)
@@ -283,7 +294,8 @@ class LineReader:
         numbers = tuple(dict.fromkeys(place for place in found.places if 0 <= place < len(given)))
         wide = tuple(place for place in (found.time, found.sequence) if place >= 0)
         if found.time >= 0:
-            self._clock, self._days = TimeColumn(given[found.time]), DateColumn(given[found.time])
+            name = given[found.time]
+            self._clock = TimeColumn(name, clock_unit(self._trained, self._wanted, name))
         self._dates = None
         texts = tuple(given.index(text) for text in self._texts)
         self._plan = self._with_forms(Plan(self._name, delimiter, given, numbers, wide, texts))
@@ -311,7 +323,7 @@ class LineReader:
         if found.time in plan.wide:
             times = self._clock.seconds(cells.wide[:, plan.wide.index(found.time)])
         elif found.time >= 0:
-            times, notice = self._days.seconds(cells.text[found.time].tolist())
+            times, notice = self._clock.of_texts(cells.text[found.time].tolist())
             self._notices += [notice] if notice else []
         if found.sequence in plan.wide:
             numbers = cells.wide[:, plan.wide.index(found.sequence)]

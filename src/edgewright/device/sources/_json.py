@@ -10,9 +10,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.device.sources._columns import match, refuse_missing
+from edgewright.device.sources._columns import clock_named, clock_unit, match, refuse_missing
 from edgewright.device.sources._packet import Arrived
-from edgewright.device.sources._timestamps import DateColumn, TimeColumn
+from edgewright.device.sources._timestamps import TimeColumn
+from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
 
 _FORMS = 'an object {"acc_x": 1}, a list of them, {"acc_x": [1, 2]} or {"columns": [...], "rows": [[...]]}'
@@ -40,7 +41,11 @@ class JsonReader:
         self._wanted, self._name, self._names = tuple(wanted), name, tuple(names)
         self._time, self._sequence = time, sequence
         self._clocks: dict[str, TimeColumn] = {}
-        self._dates: dict[str, DateColumn] = {}
+        self._trained: tuple[Column, ...] = ()
+
+    def read_as(self, columns: Sequence[Column]) -> None:
+        """Take the column of times that packages name, and its unit."""
+        self._trained = tuple(columns)
 
     def read(self, text: bytes) -> Arrived:
         """Return the rows of one text; a missing key or null is a missing value.
@@ -53,7 +58,8 @@ class JsonReader:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InputError("JSON", str(error), self._name) from None
         names, rows = self._table(given)
-        found = match(names, self._wanted, self._name, time=self._time, sequence=self._sequence)
+        time = self._time or clock_named(self._trained, self._wanted, names)
+        found = match(names, self._wanted, self._name, time=time, sequence=self._sequence)
         if len(found.missing) == len(found.names):
             refuse_missing(found, names, self._name)
         if not self._wanted:
@@ -119,13 +125,11 @@ class JsonReader:
             return None, ""
         cells, name = [row[index] for row in rows], names[index]
         # A name that a sender makes up for every message must not fill memory.
-        if len(self._clocks) + len(self._dates) > 8:
+        if len(self._clocks) > 8:
             self._clocks.clear()
-            self._dates.clear()
+        clock = self._clocks.setdefault(name, TimeColumn(name, clock_unit(self._trained, self._wanted, name)))
         if isinstance(cells[0], str):
-            dates = self._dates.setdefault(name, DateColumn(name))
-            return dates.seconds([cell if isinstance(cell, str) else "" for cell in cells])
-        clock = self._clocks.setdefault(name, TimeColumn(name))
+            return clock.of_texts([cell if isinstance(cell, str) else "" for cell in cells])
         return clock.seconds(np.array([self._number(cell, name) for cell in cells], np.float64)), ""
 
     def _counts(self, rows: list[list[Any]], index: int) -> NDArray[np.int64] | None:

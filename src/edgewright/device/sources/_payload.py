@@ -55,6 +55,7 @@ class PayloadReader:
     def read_as(self, columns: Sequence[Column]) -> None:
         """Take how numbers of columns are written in lines."""
         self._lines.read_as(columns)
+        self._json.read_as(columns)
 
     def read(self, message: bytes) -> Arrived:
         """Return the rows of one message.

@@ -2,89 +2,51 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.clocks.reader import ClockReader
 from edgewright.core.csv.cells import MISSING
 
 Seconds = NDArray[np.float64]
 
-_SCALE = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
-_NAMED = re.compile(r"(?:_|\[|\(|\s)(s|ms|us|µs|ns)[\])]?$", re.IGNORECASE)
-# An epoch of today is 1.7e9 s, 1.7e12 ms, 1.7e15 us or 1.7e18 ns: the magnitude tells the unit.
-_MAGNITUDES = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"))
 EPOCH = 1e8
 """Seconds beyond this (1973) are a date; a device's clock since its start is not."""
-_WRAP = float(1 << 32)  # where millis() and micros() of a microcontroller begin again
 # How fast rows without a clock of their own follow their arrival, and from which distance on they jump to it.
 _GAIN, _JUMP = 0.02, 0.5
 _SHOWN = 40
 
 
 class TimeColumn:
-    """Turns a column of times into seconds; counters of 32 bits that begin again go on.
+    """Turns a column of times into seconds; counters that begin again and times of day after midnight go on.
 
     Args:
         name: of the column; an ending such as `_ms` or `[us]` gives the unit, else the size of the numbers does.
+        unit: of numbers, as a package states it; empty goes by the name.
     """
 
-    def __init__(self, name: str) -> None:
-        named = _NAMED.search(name.strip())
-        self._unit = named[1].lower().replace("µ", "u") if named else ""
-        self._last, self._base = -math.inf, 0.0
+    def __init__(self, name: str, unit: str = "") -> None:
+        self._name, self._odd = name, False
+        self._reader = ClockReader(name, unit or "auto")
 
-    def state(self) -> list[float]:
+    def state(self) -> list[Any]:
         """Return what a counter goes on from; empty for what is no counter."""
-        return [self._last, self._base] if math.isfinite(self._last) else []
+        return self._reader.state()
 
-    def go_on(self, state: Sequence[float]) -> None:
+    def go_on(self, state: Sequence[Any]) -> None:
         """Go on from a state."""
-        if state:
-            self._last, self._base = map(float, state)
+        self._reader.go_on(state)
 
     def seconds(self, numbers: Seconds) -> Seconds:
         """Return seconds, NaN where the time is missing."""
-        known = numbers[np.isfinite(numbers)]
-        if not self._unit and len(known):
-            size = float(np.abs(known).max())
-            self._unit = next((unit for bound, unit in _MAGNITUDES if size > bound), "s")
-        if self._unit in ("ms", "us"):
-            numbers = self._unwrapped(numbers)
-        return numbers * _SCALE[self._unit or "s"]
+        return self._reader.of_numbers(numbers) * self._reader.scale
 
-    def _unwrapped(self, numbers: Seconds) -> Seconds:
-        if not len(numbers) or float(np.nanmax(numbers, initial=0.0)) >= _WRAP:
-            return numbers
-        before = np.concatenate([[self._last], numbers[:-1]])
-        fell = (before - numbers > _WRAP / 2) & np.isfinite(before)
-        base = self._base + _WRAP * np.cumsum(fell)
-        self._last, self._base = float(numbers[-1]), float(base[-1])
-        return numbers + base
-
-    @staticmethod
-    def dates(text: Sequence[str]) -> Seconds:
-        """Return seconds since 1970 of ISO dates (without a zone: UTC); NaN for what is none."""
-        return np.array([_date(value) for value in text], np.float64)
-
-
-class DateColumn:
-    """Turns a column of ISO dates into seconds, and tells of those that cannot be read.
-
-    Args:
-        name: of the column, for what is told.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name, self._odd = name, False
-
-    def seconds(self, text: Sequence[str]) -> tuple[Seconds, str]:
-        """Return seconds since 1970, NaN where a cell is no date; and what is to be told where that begins."""
-        times = TimeColumn.dates(text)
+    def of_texts(self, text: Sequence[str]) -> tuple[Seconds, str]:
+        """Return seconds, NaN where a cell is no time; and what is to be told of such cells where they begin."""
+        times = self._reader.seconds(text)
         odd = [text[place] for place in np.flatnonzero(np.isnan(times)).tolist()]
         odd = [cell.strip() for cell in odd if cell.strip().lower() not in MISSING]
         begins, self._odd = bool(odd) and not self._odd, bool(odd)
@@ -94,14 +56,6 @@ class DateColumn:
             f"column {self._name}: expected a date such as 2026-11-20T13:00:00, got {odd[0][:_SHOWN]!r}; a row without "
             "a time is taken as the next one, or at its arrival"
         )
-
-
-def _date(text: str) -> float:
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
-        return math.nan
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 class ArrivalClock:

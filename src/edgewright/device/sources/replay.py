@@ -11,11 +11,20 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.clocks.units import unit_spelled
 from edgewright.core.csv.blocks import blocks
 from edgewright.core.csv.header import opening_of, read_header, records
 from edgewright.core.csv.rows import Rows, iter_csv
 from edgewright.device.sources import RowSettings, Stream, StreamKind
-from edgewright.device.sources._columns import Match, match, refuse_missing, with_categories
+from edgewright.device.sources._columns import (
+    Match,
+    clock_among,
+    clock_named,
+    clock_unit,
+    match,
+    refuse_missing,
+    with_categories,
+)
 from edgewright.device.sources._csv_place import ends_of
 from edgewright.device.sources._repeats import digest_of
 from edgewright.device.sources._timestamps import EPOCH, TimeColumn
@@ -83,6 +92,7 @@ class Replay(Stream):
         """Take how numbers of columns are written; a file with another unit is refused when it is read."""
         self._trained = columns
         self._first = self._opened(self._files[0])
+        self.untimed = self._first[1].time < 0 and not self.rate
 
     def position(self) -> dict[str, Any]:
         """Return how many rows were given, and what tells the recording from another one."""
@@ -162,7 +172,8 @@ class Replay(Stream):
         given, row = _beginning(file)
         cells = len(given)
         given = with_categories(given, self._wanted)
-        found = match(given, self._wanted, file.name, time=self._config.time, sequence=self._config.sequence)
+        time = self._config.time or clock_named(self._trained, self._wanted, given)
+        found = match(given, self._wanted, file.name, time=time, sequence=self._config.sequence)
         refuse_missing(found, given, file.name)
         special = [given[place] for place in (found.time, found.sequence) if place >= 0]
         as_read = found.time >= 0 and found.time not in found.places and len(row) == cells
@@ -173,7 +184,7 @@ class Replay(Stream):
             only_columns=[*(given[place] for place in found.places), *special],
             text_columns=special[:1] if dates else (),
             float64_columns=special[1:] if dates else special,
-            trained=self._trained,
+            trained=[column for column in self._trained if column != clock_among(self._trained, self._wanted)],
         )
         return rows, found
 
@@ -186,9 +197,10 @@ class Replay(Stream):
             given = [columns[place] for place in found.places]
             values = block.matrix(given)
             name = block.columns[found.time] if found.time >= 0 else ""
-            clock = clock or TimeColumn(name)
+            stated = unit_spelled(block.header.units.get(name, ""))
+            clock = clock or TimeColumn(name, stated or clock_unit(self._trained, self._wanted, name))
             if name in block.text:
-                times = TimeColumn.dates(block.text[name].tolist())
+                times = clock.of_texts(block.text[name].tolist())[0]
             elif name:
                 times = clock.seconds(block.wide[name])
             else:
@@ -220,7 +232,7 @@ def _of_replay(error: InputError, file: Path, found: Match) -> InputError:
     column = error.where.rpartition("column ")[2]
     if found.time >= 0 and column == _beginning(file)[0][found.time]:
         return InputError("seconds in every row, or dates in every row", error.got, error.where)
-    if np.isfinite(TimeColumn.dates([error.got.strip("'")])).all():
+    if np.isfinite(TimeColumn("").of_texts([error.got.strip("'")])[0]).all():
         do = f"If it is the time of the rows, set time={column}; a column of dates is not a channel"
         return InputError(error.expected, f"the date {error.got}", error.where, do)
     return InputError(error.expected, error.got, error.where, "Correct or empty the cell, or leave the column out")
