@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgewright.data.findings import Finding, few, percent
+from edgewright.data.findings import Finding, by_column, few, percent
 from edgewright.data.quality import examine
 from edgewright.schema.data import Column, DataSet, Recording
 
@@ -207,3 +207,16 @@ def test_what_is_unknown_is_said() -> None:
 def test_words() -> None:
     assert (percent(0.0312), percent(0.00001)) == ("3.1 %", "0.001 %")
     assert few(list("abcdefg")) == "a, b, c, d, e and 2 more"
+
+
+def test_people_read_one_line_a_column() -> None:
+    values = _clean()
+    values[10:60, 0] = np.nan
+    values[100:220, 0] = 5.0
+    findings = examine(_set(values, target=_labels())).findings
+    assert [f.kind for f in findings if f.column == "a"] == ["missing", "stuck"]
+    (line,) = [f for f in by_column(findings) if f.column == "a"]
+    assert line.severity == "warning"
+    assert line.sentence.startswith("a: 50 values are missing (12.5 %)")
+    assert ". Also: stays at 5 for 120 rows from row 101" in line.sentence
+    assert [f for f in by_column(findings) if not f.column] == [f for f in findings if not f.column]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -57,6 +58,24 @@ _ORDER: tuple[Severity, ...] = ("error", "warning", "note")
 def worst_first(findings: list[Finding]) -> tuple[Finding, ...]:
     """Return findings by severity, in the order they were made within it."""
     return tuple(sorted(findings, key=lambda finding: _ORDER.index(finding.severity)))
+
+
+def by_column(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings for people, one a column: the worst of a column says the others too.
+
+    Args:
+        findings: the worst first, as `worst_first` returns them.
+    """
+    joined: dict[tuple[str, int], Finding] = {}
+    for number, finding in enumerate(findings):
+        key = (finding.column, 0 if finding.column else number)
+        if (worst := joined.get(key)) is None:
+            joined[key] = finding
+        else:
+            further = finding.sentence.removeprefix(f"{finding.column}: ").removeprefix(f"{finding.column} ")
+            sentence = f"{worst.sentence}. Also: {further}"
+            joined[key] = msgspec.structs.replace(worst, sentence=sentence)
+    return tuple(joined.values())
 
 
 def percent(share: float) -> str:

@@ -74,6 +74,7 @@ def _studio_line(options: CheckOptions) -> str:
 
 def _lines(found: Checked) -> list[str]:
     from edgewright.data.clock import pace
+    from edgewright.data.findings import by_column
 
     quality = found.quality
     counts = {
@@ -87,7 +88,7 @@ def _lines(found: Checked) -> list[str]:
         lines.append("classes: " + ", ".join(f"{name} {count:,}" for name, count in quality.classes.items()))
     lines += [found.columns] if found.columns else []
     lines += ["", "data"]
-    lines += [f"  {_MARKS[f.severity]} {f.sentence}" for f in quality.findings] or ["  nothing found"]
+    lines += [f"  {_MARKS[f.severity]} {f.sentence}" for f in by_column(quality.findings)] or ["  nothing found"]
     if not found.task:
         return [*lines, "", "no target is set, so leakage was not checked (--target COLUMN)"]
     if found.labels:

@@ -11,7 +11,7 @@ import numpy as np
 from edgewright.core.categories import made_columns
 from edgewright.core.formatting import plural
 from edgewright.data.checks_columns import column_of
-from edgewright.data.findings import Finding
+from edgewright.data.findings import Finding, by_column
 from edgewright.data.preview import Preview, read_preview
 from edgewright.data.roles import assign_roles
 from edgewright.data.table_proposal import data_table
@@ -179,7 +179,7 @@ def findings(found: OwnData) -> tuple[Sequence[Finding], Sequence[Finding]]:
         people = plural(groups, "person or machine", "people or machines")
         made.append(Finding("few-groups", "warning", f"Only {people}: with fewer than {_FEW_GROUPS}, the accuracy on "
                             "new ones is uncertain. Record more."))  # fmt: skip
-    every = [*made, *found.quality.findings]
+    every = [*made, *by_column(found.quality.findings)]
     shown = [one for one in every if one.severity != "note"][:_SHOWN]
     return shown, [one for one in every if one not in shown]
 

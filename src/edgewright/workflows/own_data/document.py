@@ -12,6 +12,7 @@ from edgewright.core.categories import column_name, made_columns
 from edgewright.core.formatting import number, plural, some_of
 from edgewright.data.checks_columns import column_of
 from edgewright.data.clock import pace
+from edgewright.data.findings import by_column
 from edgewright.data.roles import UNNAMED
 from edgewright.pipeline.toml_text import key_text, value_text
 from edgewright.trace.blocks_markdown import table_lines
@@ -62,7 +63,8 @@ def choices(proposal: Proposal) -> list[str]:
         lines.append(f"Rate: {ASSUMED_HZ:g} rows a second ASSUMED, because no column says when a row was measured")
     wrong = [one for one in found.quality.findings if one.kind in ("unit", "mixed-units") and one.severity != "note"]
     lines += [f"Unit: {one.sentence}" for one in wrong]
-    lines += [f"Unit: {one.sentence}" for one in guess_units(found.dataset)]
+    warned = {one.column for one in wrong}
+    lines += [f"Unit: {one.sentence}" for one in guess_units(found.dataset) if not warned & set(one.columns)]
     lines.append(f"Device: {proposal.table['device']['profile']}")
     return lines
 
@@ -107,7 +109,7 @@ def _columns(found: OwnData) -> list[str]:
 
 
 def _findings(found: OwnData) -> list[str]:
-    return [f"- {one.severity}: {one.sentence}" for one in found.quality.findings]
+    return [f"- {one.severity}: {one.sentence}" for one in by_column(found.quality.findings)]
 
 
 # Widest line, and lines that a file stays below.
