@@ -16,6 +16,7 @@ from edgewright.trace.compare import Entry, compare
 from edgewright.trace.html import comparison_page, explained_page, lesson_page, notebook_html
 from edgewright.trace.modes import mode
 from edgewright.training.metrics import paired_gain
+from edgewright.training.sample_tests import sample_gain
 from looking import check_file
 
 pytestmark = pytest.mark.slow
@@ -34,7 +35,7 @@ def comparison() -> str:
     one, other = lesson_example.hostile(), lesson_example.uncompressed()
     changed = msgspec.structs.replace(other, config={**other.config, "seed": 8})
     pair = [Entry(label=name, folder="runs", trace=t, config=t.config) for name, t in (("one", one), ("two", changed))]
-    return comparison_page(compare(pair, paired_gain))
+    return comparison_page(compare(pair, paired_gain, sample_gain))
 
 
 def lesson(name: str) -> Callable[[], str]:

@@ -23,6 +23,8 @@ from edgewright.trace.insight import key_insight
 from edgewright.trace.modes.trace import tell
 from edgewright.trace.page import page_of, plain_lines
 from edgewright.trace.sections.model import model_blocks
+from edgewright.training.metrics import paired_gain
+from edgewright.training.sample_tests import sample_gain
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((300, 3)).astype(np.float32)
@@ -79,5 +81,5 @@ def test_runs_of_a_network_and_of_a_tree_are_compared_by_what_each_has() -> None
     entries = [
         Entry(label=name, folder=name, trace=trace, config=None) for name, trace in (("a", network), ("b", tree))
     ]
-    rows = {row.name: row.texts for row in compare(entries, lambda first, second, alike: None).results}
+    rows = {row.name: row.texts for row in compare(entries, paired_gain, sample_gain).results}
     assert rows["parameters"][1] == "-" and rows["nodes"][0] == "-"

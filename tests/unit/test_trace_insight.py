@@ -14,6 +14,7 @@ from edgewright.trace.insight import key_insight, reduction, trace_insight
 from edgewright.trace.modes import mode
 from edgewright.trace.readiness import NO_MODEL, NOT_READY, READY, WEAK, agrees, shortfalls, state_of, verdict
 from edgewright.training.metrics import paired_gain, wilson
+from edgewright.training.sample_tests import sample_gain
 
 
 def test_activity_names_columns_accuracy_and_int8() -> None:
@@ -89,7 +90,7 @@ def test_what_is_said_of_trees_is_about_trees() -> None:
     texts = [page_html(trees), *map(repr, mode("steps").tell(trees))]
     assert not any("o the network" in text or "Inside the network" in text for text in texts)
     entries = [Entry(label=name, folder=name, trace=trees, config={}) for name in "ab"]
-    assert not any(row.name.startswith("weights") for row in compare(entries, paired_gain).results)
+    assert not any(row.name.startswith("weights") for row in compare(entries, paired_gain, sample_gain).results)
 
 
 def test_reduction_is_the_stage_that_drops_most() -> None:

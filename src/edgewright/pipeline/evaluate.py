@@ -15,6 +15,7 @@ from edgewright.schema.data import Floats, Labels, Samples
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import ClassRow, EvaluationRecord, GroupRow, Interval, Mistake
 from edgewright.training import metrics
+from edgewright.training.sample_tests import errors_of, right_answers
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,7 @@ def evaluate_classes(
         groups=tuple(sorted(rows_of, key=lambda row: row.accuracy or 0.0)[:_GROUPS]),
         mistakes=_mistakes(true, answer, confidence, names, groups, rows),
         ties=metrics.ties(probabilities),
+        answers=right_answers(true, tuple(names), rows, right),
     )
 
 
@@ -157,6 +159,7 @@ def evaluate_numbers(
         regression=metrics.regression(truth, answer),
         intervals=metrics.regression_intervals(error, groups),
         groups=tuple(sorted(rows, key=lambda row: -row.regression["rmse"])[:_GROUPS]),
+        answers=errors_of(truth, error),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from edgewright.schema.trace_flow import How, Part
+from edgewright.schema.trace_flow import How, Interval, Part
 
 COMPARISON_VERSION = 1
 
@@ -26,6 +26,22 @@ class Setting(Part, frozen=True, kw_only=True):
 
     key: str
     values: tuple[str, ...]
+
+
+class SampleGain(Part, frozen=True, kw_only=True):
+    """What one model answers better than another to the same samples.
+
+    Attributes:
+        better: samples that the second alone answers right.
+        worse: samples that the first alone answers right.
+        p: of the exact test of McNemar, two-sided.
+        changes: of amounts: change of 'mae' and 'rmse' from the first to the second, with intervals.
+    """
+
+    better: int = 0
+    worse: int = 0
+    p: float = 1.0
+    changes: dict[str, Interval] = msgspec.field(default_factory=dict)
 
 
 class ResultRow(Part, frozen=True, kw_only=True):

@@ -101,6 +101,20 @@ class LeftOutRecord(Part, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
+class SampleAnswers(Part, frozen=True, kw_only=True):
+    """What a model answered to each test sample, so that two models are compared by pairs.
+
+    Attributes:
+        samples: hash of the number and the truth of each sample, in their order; equal for the same samples.
+        right: a bit a sample, 1 for a right answer, the highest bit first; empty for amounts.
+        errors: answer minus truth of each sample, little-endian float32; empty for classes.
+    """
+
+    samples: str
+    right: bytes = b""
+    errors: bytes = b""
+
+
 class EvaluationRecord(Part, frozen=True, kw_only=True):
     """What the test samples, evaluated once, say. Regression fills `regression` and leaves the classes empty.
 
@@ -120,6 +134,7 @@ class EvaluationRecord(Part, frozen=True, kw_only=True):
         known: whether the recordings of test samples also trained.
         objects: what was found in pictures; left out where nothing is looked for.
         anomalies: of odd pictures; left out for other tasks.
+        answers: to each sample; left out of records of before, of many amounts and of other tasks.
     """
 
     samples: int
@@ -146,6 +161,7 @@ class EvaluationRecord(Part, frozen=True, kw_only=True):
     objects: ObjectsRecord | msgspec.UnsetType = msgspec.UNSET
     anomalies: AnomaliesRecord | msgspec.UnsetType = msgspec.UNSET
     calibration_chance: float | msgspec.UnsetType = msgspec.UNSET
+    answers: SampleAnswers | msgspec.UnsetType = msgspec.UNSET
 
 
 class RefitRecord(Part, frozen=True, kw_only=True):

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 
 from edgewright.core.formatting import bytes_text, microseconds_text, number, percent, points, shape_text, shorten
-from edgewright.schema.comparison import ComparedRun, Comparison, ResultRow, Setting
+from edgewright.schema.comparison import ComparedRun, Comparison, ResultRow, SampleGain, Setting
 from edgewright.schema.lesson import Block, Facts, Grid, Heading, Paragraph
-from edgewright.schema.trace import GroupRow, How, Interval, StageRecord, Trace, VariantRecord
+from edgewright.schema.trace import EvaluationRecord, GroupRow, How, Interval, StageRecord, Trace, VariantRecord
 from edgewright.trace.facts import layer_costs
 from edgewright.trace.headline import headline
 
@@ -20,6 +20,8 @@ NONE = "-"
 # Columns of runs beside the first one in a table of the terminal.
 _BESIDE = 2
 _VALUE = 48
+# A smaller p is no chance.
+_CHANCE = 0.05
 # Keys that say what samples are, and those of them by which one source gives other samples.
 _CUT = ("window.", "data.ignore")
 _SAMPLES = ("data.", *_CUT)
@@ -38,14 +40,17 @@ class Entry:
 Paired = Callable[[Sequence[GroupRow], Sequence[GroupRow], bool], Interval | None]
 """Returns the gain in accuracy of the second over the first, by groups of the same samples, each counting alike or by
 its samples; None where the samples are others."""
+BySample = Callable[[EvaluationRecord, EvaluationRecord], SampleGain | None]
+"""Compares answers to the same samples; None where a record keeps none, or of other samples."""
 
 
-def compare(entries: Sequence[Entry], paired: Paired) -> Comparison:
+def compare(entries: Sequence[Entry], paired: Paired, by_sample: BySample) -> Comparison:
     """Compare two runs or more by a test of pairs where they allow it; the first is what the others are compared with.
 
     Args:
         entries: the runs.
-        paired: the test, such as `training.metrics.paired_gain`.
+        paired: the test of groups, such as `training.metrics.paired_gain`.
+        by_sample: the test of samples where groups are not known, such as `training.sample_tests.sample_gain`.
     """
     notes = [f"{e.label}: its trace has no configuration, so changed settings cannot be listed"
              for e in entries if e.config is None]  # fmt: skip
@@ -66,9 +71,29 @@ def compare(entries: Sequence[Entry], paired: Paired) -> Comparison:
         runs=tuple(_run(entry) for entry in entries),
         settings=_settings(entries),
         data=tuple(_data(entries)),
-        results=tuple(_results(entries, others, paired)),
-        notes=tuple(notes),
+        results=tuple(_results(entries, others, paired, by_sample)),
+        notes=(*notes, *_unpaired(entries, others)),
     )
+
+
+def _unpaired(entries: Sequence[Entry], others: Sequence[str]) -> Iterator[str]:
+    """Yield why answers to single samples cannot be paired."""
+    first = entries[0].trace.evaluation
+    for entry, other in list(zip(entries, others, strict=True))[1:]:
+        evaluation = entry.trace.evaluation
+        if other or first is None or evaluation is None or first.groups or evaluation.groups:
+            continue
+        if not (first.accuracy or first.regression) or not (evaluation.accuracy or evaluation.regression):
+            continue
+        without = [one.label for one, record in ((entries[0], first), (entry, evaluation)) if not record.answers]
+        if without:
+            yield f"{' and '.join(without)}: no answers by sample are kept, so the scores are compared without pairs"
+        elif _kept(first) != _kept(evaluation):
+            yield f"{entry.label} has other test samples than {entries[0].label}: the scores are compared without pairs"
+
+
+def _kept(evaluation: EvaluationRecord) -> str:
+    return "" if isinstance(evaluation.answers, msgspec.UnsetType) else evaluation.answers.samples
 
 
 def _other(first: Entry, entry: Entry) -> str:
@@ -131,7 +156,9 @@ def _network_input(stages: Sequence[StageRecord]) -> str:
     return shape_text(model.shape_in[1:]) if model is not None and model.shape_in else NONE
 
 
-def _results(entries: Sequence[Entry], others: Sequence[str], paired: Paired) -> Iterator[ResultRow]:
+def _results(
+    entries: Sequence[Entry], others: Sequence[str], paired: Paired, by_sample: BySample
+) -> Iterator[ResultRow]:
     """Yield figures that at least one run has; scores of `others`, data or targets, are not compared."""
     traces = [entry.trace for entry in entries]
     found = [t.evaluation for t in traces]
@@ -149,12 +176,22 @@ def _results(entries: Sequence[Entry], others: Sequence[str], paired: Paired) ->
     if any(one is not None and one.split_by != "group" for one in found):
         rows = [()] * len(rows)  # other samples of the same groups may have been drawn
     gains = [paired(rows[0], groups, False) for groups in rows]
-    yield from _intervals(f"accuracy{split}", [None if one is None else one.accuracy for one in found], others, gains)
+    # Samples of one group are alike: they are no pairs of their own.
+    first = None if found[0] is None or found[0].groups else found[0]
+    samples = [None if one is None or one.groups or first is None else by_sample(first, one) for one in found]
+    accuracies = [None if one is None else one.accuracy for one in found]
+    yield from _intervals(f"accuracy{split}", accuracies, others, gains, samples)
     yield from _intervals(f"macro-F1{split}", [None if one is None else one.macro_f1 for one in found], others)
     measures = sorted({name for one in found if one is not None for name in one.regression})
     for name in measures:
         values = [None if one is None else one.regression.get(name) for one in found]
-        yield _scored(_figures(f"{name}{split}", values, number), others)
+        row = _figures(f"{name}{split}", values, number)
+        pairs = zip(row.differences, samples, strict=True)
+        changes = tuple(
+            text + _changed(gain.changes.get(name)) if gain and text not in ("", "same") else text
+            for text, gain in pairs
+        )
+        yield _scored(msgspec.structs.replace(row, differences=changes), others)
     for form in dict.fromkeys(f.name for t in traces if t.compression is not None for f in t.compression.variants):
         yield from _form([_variant(t, form) for t in traces], form, split, others)
     sizes = [(word, sum(size for size, _ in counts)) for (word, _), counts in (layer_costs(t.layers) for t in traces)]
@@ -230,6 +267,7 @@ def _intervals(
     found: Sequence[Interval | None],
     others: Sequence[str],
     gains: Sequence[Interval | None] = (),
+    samples: Sequence[SampleGain | None] = (),
     *,
     share: bool = True,
 ) -> Iterator[ResultRow]:
@@ -241,14 +279,24 @@ def _intervals(
         return
     text = partial(percent, digits=1) if share else number
     texts = [NONE if i is None else f"{text(i.value)} ({text(i.low)} to {text(i.high)})" for i in found]
-    pairs = zip(found, gains or [None] * len(found), strict=True)
-    differences = ("", *(_moved(found[0], one, gain, share=share) for one, gain in list(pairs)[1:]))
+    pairs = zip(found, gains or [None] * len(found), samples or [None] * len(found), strict=True)
+    differences = ("", *(_moved(found[0], one, gain, by, share=share) for one, gain, by in list(pairs)[1:]))
     values = tuple(None if interval is None else interval.value for interval in found)
     row = ResultRow(name=name, texts=tuple(texts), values=values, differences=differences, how="measured")
     yield _scored(row, others)
 
 
-def _moved(first: Interval | None, other: Interval | None, gain: Interval | None, *, share: bool) -> str:
+def _changed(change: Interval | None) -> str:
+    """Return the interval of a paired bootstrap behind a difference."""
+    if change is None:
+        return ""
+    text = f"; paired by sample, 95 % CI {change.low:+.3g} to {change.high:+.3g}"
+    return text if change.low > 0 or change.high < 0 else f"{text}, may be chance"
+
+
+def _moved(
+    first: Interval | None, other: Interval | None, gain: Interval | None, samples: SampleGain | None, *, share: bool
+) -> str:
     if first is None or other is None:
         return "not comparable"
     change = other.value - first.value
@@ -257,6 +305,10 @@ def _moved(first: Interval | None, other: Interval | None, gain: Interval | None
     if gain is not None:
         apart = gain.low > 0 or gain.high < 0
         text = f"paired by group, 95 % CI {100 * gain.low:+.1f} to {100 * gain.high:+.1f} points"
+        text += "" if apart else ", may be chance"
+    elif samples is not None:
+        apart = samples.p < _CHANCE
+        text = f"paired by sample, {samples.better:,} newly right, {samples.worse:,} newly wrong, p = {samples.p:.2g}"
         text += "" if apart else ", may be chance"
     if round(1000 * abs(change)) == 0 if share else not change:
         return f"same; {text}" if apart else "same"

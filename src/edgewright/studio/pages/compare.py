@@ -18,6 +18,7 @@ from edgewright.trace.html import blocks_html, sections_html
 from edgewright.trace.overlay import overlaid
 from edgewright.trace.record import read_trace
 from edgewright.training.metrics import paired_gain
+from edgewright.training.sample_tests import sample_gain
 
 MOST = 6
 
@@ -35,7 +36,7 @@ def _answer(request: Request) -> Response:
     body: list[Markup] = []
     if len(read) > 1:
         entries = [Entry(place, str(root / place), trace, trace.config or None) for place, trace in read]
-        blocks = comparison_blocks(compare(entries, paired_gain))
+        blocks = comparison_blocks(compare(entries, paired_gain, sample_gain))
         results = blocks.index(Heading(text="Configuration"))
         curves = overlaid(dict(read))
         body = [

@@ -16,6 +16,7 @@ from edgewright.trace.compare import Entry, compare
 from edgewright.trace.partial import read_journal
 from edgewright.trace.record import read_trace
 from edgewright.training.metrics import paired_gain
+from edgewright.training.sample_tests import sample_gain
 
 
 def settings_of(folder: Path, trace: Trace) -> Mapping[str, Any] | None:
@@ -60,7 +61,7 @@ def compare_places(places: Sequence[Path]) -> Comparison:
         Entry(label=label, folder=str(folder), trace=trace, config=settings_of(folder, trace))
         for label, (folder, trace) in zip(labels, found, strict=True)
     ]
-    return compare(entries, paired_gain)
+    return compare(entries, paired_gain, sample_gain)
 
 
 def _labels(folders: Sequence[Path]) -> list[str]:
