@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edgewright.core.csv import rows
+from edgewright.core.csv.blocks import Block, blocks
 from edgewright.core.csv.rows import iter_csv
 from edgewright.core.csv.units import unit_in
 from edgewright.data.load import load_data
+from edgewright.data.preview import read_preview
 from edgewright.schema.data import DataSet
 from edgewright.schema.errors import EdgewrightError, InputError
 
@@ -207,3 +212,18 @@ def test_another_kind_of_file_is_called_by_its_name(tmp_path: Path, start: bytes
     with pytest.raises(InputError) as caught:
         list(iter_csv(tmp_path / "rows.csv", name="rows.csv"))
     assert str(caught.value).startswith(f"expected a CSV file, got {said} - at rows.csv.")
+
+
+def test_a_table_and_a_preview_open_a_file_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"a": 1, "y": "on"}\n{"a": 2, "y": "off"}\n')
+    opened: list[str] = []
+
+    def counted(source: Path | TextIO, name: str) -> Iterator[Block]:
+        opened.append(name)
+        return blocks(source, name)
+
+    monkeypatch.setattr(rows, "blocks", counted)
+    load_data({"kind": "csv", "path": str(path), "target": "y"}, seed=0)
+    read_preview(str(path))
+    assert opened == ["a.jsonl", "a.jsonl"]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgewright.core.csv.blocks import blocks
-from edgewright.core.csv.header import opening_of, read_header
 from edgewright.core.csv.number_forms import plain_cells
-from edgewright.core.csv.rows import iter_csv, read_csv
+from edgewright.core.csv.rows import iter_csv, open_csv, read_csv
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
 
@@ -52,8 +50,7 @@ def read_columns(path: Path, name: str, delimiter: str | None = None) -> tuple[s
     Raises:
         InputError: for a missing or empty file, or a header that is none.
     """
-    header, _ = read_header(opening_of(blocks(path, name)), name, delimiter, None)
-    return tuple(column for column in header.names if column)
+    return open_csv(path, name, delimiter).columns
 
 
 def read_opening(path: Path) -> dict[str, list[str]]:
@@ -62,13 +59,13 @@ def read_opening(path: Path) -> dict[str, list[str]]:
     Raises:
         InputError: for a missing or empty file, or a header that is none.
     """
-    names = read_columns(path, path.name)
-    first = next(iter_csv(path, name=path.name, text_columns=names))
+    opened = open_csv(path, path.name)
+    first = next(iter_csv(opened, name=path.name, text_columns=opened.columns))
     return {name: plain_cells(cells, first.header.forms.get(name, ())).tolist() for name, cells in first.text.items()}
 
 
 def read_text(path: Path) -> tuple[dict[str, Labels], tuple[int, ...]]:
     """All columns of a CSV file as text, and the line of each row."""
-    names = read_columns(path, path.name)
-    rows = read_csv(path, name=path.name, text_columns=names)
+    opened = open_csv(path, path.name)
+    rows = read_csv(opened, name=path.name, text_columns=opened.columns)
     return rows.text, tuple(int(line) for line in rows.lines)

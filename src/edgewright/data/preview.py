@@ -13,12 +13,11 @@ import polars as pl
 from edgewright.core.csv.formats.arrays import is_table
 from edgewright.core.csv.header import Header
 from edgewright.core.csv.number_forms import plain_cells
-from edgewright.core.csv.rows import iter_csv
+from edgewright.core.csv.rows import iter_csv, open_csv
 from edgewright.core.pictures import ENDINGS, size_of
 from edgewright.data.categories import MOST_CLASSES, few_texts, is_text
 from edgewright.data.contract import LABELS_FILE
 from edgewright.data.folder_files import data_files, told_left_out
-from edgewright.data.headers import read_columns
 from edgewright.data.known_sets import has_loader, table_of
 from edgewright.data.labels import name_in
 from edgewright.data.load import guess
@@ -182,10 +181,11 @@ def _some_rows(file: Path, share: int, texts: dict[str, set[str]], tops: list[He
         return _parquet_rows(file, share, texts)
     if name.endswith(".wav"):
         return {}
-    names = read_columns(file, file.name)
+    opened = open_csv(file, file.name)
+    names = opened.columns
     pieces: list[dict[str, Labels]] = []
     rows, header = 0, Header((), ",")
-    for piece in iter_csv(file, name=file.name, text_columns=names):
+    for piece in iter_csv(opened, name=file.name, text_columns=names):
         header = piece.header
         keep = max(share - rows, _ROWS_A_BLOCK)
         _collect(texts, piece.text, first=not rows)

@@ -63,8 +63,37 @@ class Rows:
         return np.stack(columns, axis=1) if columns else self.values[:, :0]
 
 
+@dataclass(frozen=True)
+class OpenedCsv:
+    """A file whose header was read; its rows are read once.
+
+    Attributes:
+        header: names and delimiter; the forms of its numbers are known with the rows.
+        rest: what came with the header.
+        stream: the blocks behind it.
+    """
+
+    header: Header
+    rest: Block
+    stream: Iterator[Block]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of all columns but one of row numbers."""
+        return tuple(name for name in self.header.names if name)
+
+
+def open_csv(
+    source: Path | TextIO, name: str, delimiter: str | None = None, columns: Sequence[str] | None = None
+) -> OpenedCsv:
+    """Read the header of a file or stream; arguments and errors as for `read_csv`."""
+    stream = blocks(source, name)
+    header, rest = read_header(opening_of(stream), name, delimiter, columns)
+    return OpenedCsv(header, rest, stream)
+
+
 def read_csv(
-    source: Path | TextIO,
+    source: Path | TextIO | OpenedCsv,
     *,
     name: str,
     text_columns: Collection[str] = (),
@@ -81,7 +110,7 @@ def read_csv(
     Columns asked for that the file does not have are passed over: the caller knows which of them it needs.
 
     Args:
-        source: a file (also .gz and .xz) or an open stream.
+        source: a file (also .gz and .xz), an open stream, or one whose header was read with its delimiter and columns.
         name: of the source, for messages: 'rows.csv'.
         text_columns: read as text, as it stands.
         time_columns: read as text, but for numbers, which become as a program writes them.
@@ -128,7 +157,7 @@ def read_csv(
 
 
 def iter_csv(
-    source: Path | TextIO,
+    source: Path | TextIO | OpenedCsv,
     *,
     name: str,
     text_columns: Collection[str] = (),
@@ -149,8 +178,8 @@ def iter_csv(
     Yields:
         One or more rows at a time, never none.
     """
-    stream = blocks(source, name)
-    header, rest = read_header(opening_of(stream), name, delimiter, columns)
+    opened = source if isinstance(source, OpenedCsv) else open_csv(source, name, delimiter, columns)
+    header, rest = opened.header, opened.rest
     ignored = set(ignored_columns)
     categories = {} if only_columns is None else text_inputs(only_columns, header.names)
     if only_columns is not None:
@@ -163,7 +192,7 @@ def iter_csv(
     plan = _plan(header, name, {*text_columns, *time_columns, *categories}, set(float64_columns), ignored)
     plan = replace(plan, forms=_forms(plan, header, first, time_columns, trained))
     seen = False
-    for block in _chain(rest, stream):
+    for block in _chain(rest, opened.stream):
         cells = parse(block, plan, tell)
         if cells.lines.size:
             seen = True

@@ -11,11 +11,10 @@ import numpy as np
 
 from edgewright.core.csv.formats import formats
 from edgewright.core.csv.number_forms import NumberForm, only_form, plain_cells
-from edgewright.core.csv.rows import read_csv
+from edgewright.core.csv.rows import open_csv, read_csv
 from edgewright.data.clock import rate_of
 from edgewright.data.contract import Source, need_path
 from edgewright.data.folder_files import data_files
-from edgewright.data.headers import read_columns
 from edgewright.data.labels import LabelUnit, marked, read_marks
 from edgewright.data.tabular import (
     Table,
@@ -75,18 +74,16 @@ def read_table(path: Path, config: TableConfig, name: str) -> Table:
     Raises:
         InputError: with file, line and column.
     """
-    delimiter = getattr(config, "delimiter", "") or None
-    header = read_columns(path, name, delimiter)
-    text = text_columns(config, header, f"{name} line 1")
+    opened = open_csv(path, name, getattr(config, "delimiter", "") or None)
+    text = text_columns(config, opened.columns, f"{name} line 1")
     parts = {config.target, config.group, config.session, *config.categories}
     try:
         rows = read_csv(
-            path,
+            opened,
             name=name,
             text_columns=[column for column in text if column in parts],
             time_columns=[config.time] if config.time else (),
             ignored_columns=[column for column in text if column not in {*parts, config.time}],
-            delimiter=delimiter,
         )
     except InputError as error:
         if error.expected == "a number" and error.do.startswith("Correct or empty"):
