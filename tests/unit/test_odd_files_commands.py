@@ -95,15 +95,8 @@ def test_init_writes_what_it_read_or_nothing(
     assert file.truth.resampled_s or rows in (len(file.truth.y), file.truth.values.size)
 
 
-# Files that commands of a package refuse, and say what to do.
-REFUSED = {"parquet_table": pytest.mark.xfail(reason="predict, drift and the agent read CSV files only", strict=True)}
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "seed"),
-    [pytest.param(*file, marks=REFUSED.get(file[0], ())) for file in FILES if expected(*file) == RIGHT],
-)
+@pytest.mark.parametrize(("name", "seed"), [file for file in FILES if expected(*file) == RIGHT])
 def test_commands_of_a_package_read_the_rows_that_it_was_made_of(
     name: str, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
 ) -> None:

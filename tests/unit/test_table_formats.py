@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import tracemalloc
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy.io import savemat
 
@@ -164,10 +165,36 @@ def test_a_prediction_reads_them_as_the_run_did(cli: Cli, tmp_path: Path) -> Non
     path.write_text("\n".join(map(json.dumps, rows)) + "\n")
     cli("run", path, "--budget", "1s", "--out", tmp_path / "runs", "--json")
     (tmp_path / "rows.csv").write_text("a,b,y\n" + "\n".join(f"{r['a']},{r['b']},{r['y']}" for r in rows) + "\n")
-    answers = [
-        cli("predict", tmp_path / "runs" / "rows", "--csv", tmp_path / name) for name in ("rows.jsonl", "rows.csv")
+    pl.DataFrame(rows).write_parquet(tmp_path / "rows.parquet")
+    answers = {
+        cli("predict", tmp_path / "runs" / "rows", "--csv", tmp_path / f"rows.{ending}")
+        for ending in ("jsonl", "csv", "parquet")
+    }
+    assert len(answers) == 1
+
+
+def test_parquet_has_the_cells_of_its_types(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    moment = datetime(2024, 5, 1, 12, 0, 0, 250_000)
+    pl.DataFrame({
+        "at": [moment, None], "since": [timedelta(seconds=1.5), timedelta(0)], "on": [True, None], "n": [3, 2**53 + 1],
+        "x": pl.Series([0.1, None], dtype=pl.Float32), "list": [[1, 2], []], "text": ["a,\"b\"\nc", "é"],
+    }).write_parquet(path)  # fmt: skip
+    names, (first, second) = table(path)
+    assert names == ("at", "since", "on", "n", "x", "list", "text")
+    assert first == [
+        "2024-05-01T12:00:00.250000",
+        "1.5",
+        "1",
+        "3",
+        str(float(np.float32(0.1))),
+        "List(Int64)",
+        'a,"b"\nc',
     ]
-    assert answers[0] == answers[1]
+    assert second == ["", "0.0", "", str(2**53 + 1), "", "List(Int64)", "é"]
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(InputError, match="a whole Parquet file"):
+        table(path)
 
 
 def test_cells_are_written_as_a_csv_file_has_them() -> None:

@@ -15,6 +15,8 @@ from edgewright.schema.errors import InputError
 SINGLE_FILES = (".txt", ".dat")
 """Endings of files that are tables where they are named; in a folder they may be notes or bytes."""
 
+PARQUET = (".parquet", ".pq")
+"""Endings of Parquet files."""
 LABELS_FILE = "labels.csv"
 """Name of a file that labels the recordings of a folder."""
 

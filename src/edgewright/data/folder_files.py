@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgewright.core.csv.formats import formats
 from edgewright.core.formatting import plural, some_of
-from edgewright.data.contract import SINGLE_FILES
+from edgewright.data.contract import PARQUET, SINGLE_FILES
 
 _PACKED = (".gz", ".xz")
 # Spreadsheet programs keep such a file beside one that is open.
@@ -23,7 +23,7 @@ def is_hidden(path: Path) -> bool:
 
 def is_single(path: Path) -> bool:
     """Return whether a file is a table where it is named, and may be anything beside others: .txt, .xlsx, .jsonl."""
-    return _ending(path) in (*SINGLE_FILES, *formats())
+    return _ending(path) in {*SINGLE_FILES, *formats()} - {*PARQUET}
 
 
 def data_files(files: Iterable[Path]) -> list[Path]:

@@ -13,7 +13,7 @@ from edgewright.core.csv.formats import formats
 from edgewright.core.csv.number_forms import NumberForm, only_form, plain_cells
 from edgewright.core.csv.rows import open_csv, read_csv
 from edgewright.data.clock import rate_of
-from edgewright.data.contract import Source, need_path
+from edgewright.data.contract import PARQUET, Source, need_path
 from edgewright.data.folder_files import data_files
 from edgewright.data.labels import LabelUnit, marked, read_marks
 from edgewright.data.tabular import (
@@ -30,7 +30,7 @@ from edgewright.data.targets import read_target
 from edgewright.schema.data import DataSet, Labels, Numerals, Recording
 from edgewright.schema.errors import InputError
 
-# An .npz file may hold windows, which another source reads; where it is a table it is read here.
+# Parquet files have a source of their own, and so has an .npz file of windows; where that is a table it is read here.
 SUFFIXES = (
     ".csv",
     ".csv.gz",
@@ -41,7 +41,7 @@ SUFFIXES = (
     ".dat",
     ".txt",
     ".txt.gz",
-    *sorted(formats().keys() - {".npz"}),
+    *sorted(formats().keys() - {".npz", *PARQUET}),
 )
 
 _DATE = re.compile(r"^'\d{4}-\d\d-\d\d")

@@ -10,7 +10,8 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from edgewright.data.contract import Source, need_path
+from edgewright.core.csv.formats.parquet import text_of
+from edgewright.data.contract import PARQUET, Source, need_path
 from edgewright.data.row_spool import Spool, piece_rows
 from edgewright.data.sources.csv import same_columns
 from edgewright.data.tabular import (
@@ -27,7 +28,7 @@ from edgewright.data.tabular import (
 from edgewright.schema.data import DataSet, Labels
 from edgewright.schema.errors import InputError
 
-SUFFIXES = (".parquet", ".pq")
+SUFFIXES = PARQUET
 # Values beyond this many bytes of float32 are read in parts; a run takes some five times as much for those it loads.
 LOAD_BYTES = 2**30
 
@@ -97,18 +98,6 @@ def _values(frame: pl.DataFrame, numbers: list[str]) -> np.ndarray[tuple[int, in
         for index, column in enumerate(numbers):
             values[:, index] = frame[column].cast(pl.Float64).to_numpy()
     return values
-
-
-def text_of(series: pl.Series) -> Labels:
-    """Return a column as text; times as ISO text, durations in seconds, lists by their type, missing values as ''."""
-    if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object):
-        return np.full(len(series), str(series.dtype))
-    if series.dtype == pl.Duration:
-        series = series.dt.total_nanoseconds() / 1e9
-    if series.dtype == pl.Datetime:
-        zoned = series.dt.convert_time_zone("UTC") if getattr(series.dtype, "time_zone", None) else series
-        series = zoned.dt.strftime("%Y-%m-%dT%H:%M:%S%.6f")
-    return series.cast(pl.String).fill_null("").to_numpy().astype(np.str_)
 
 
 def _files(config: ParquetConfig) -> list[Path]:
