@@ -144,6 +144,13 @@ def test_bad_input_is_one_clear_line(data: str | bytes, message: str, tmp_path: 
     assert message in refused(data, tmp_path)
 
 
+@pytest.mark.parametrize("rows", ["0;20,5\n1;21,5\n", "0,5;20,5\n1,5;21,5\n", "0;20\n1;21\n", "0;20,5\n1;21\n"])
+def test_a_comma_in_a_name_and_before_decimals_cuts_nothing(rows: str) -> None:
+    assert read("Zeit;Temp, C\n" + rows).header.names == ("Zeit", "Temp, C")
+    assert read("Zeit;Ort;Temp, C\n" + rows.replace(";", ";Halle;"), "Ort").header.names == ("Zeit", "Ort", "Temp, C")
+    assert read("note,value\na; b,1\nc; d,2\n", "note").header.names == ("note", "value")
+
+
 def test_missing_file_folder_and_delimiter(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file - at gone"):
         read_csv(tmp_path / "gone.csv", name="gone.csv")

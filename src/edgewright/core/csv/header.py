@@ -17,6 +17,7 @@ from edgewright.schema.errors import InputError
 DELIMITERS = (",", ";", "\t", "|")
 _SPOKEN = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _SNIFFED_ROWS = 6
+_DECIMAL_COMMA = NumberForm(",")
 # Rows that show how the numbers of a column are written.
 _SEEN_ROWS = 1000
 
@@ -220,23 +221,30 @@ def _rest(block: Block, after: int | None) -> Block:
 
 
 def _sniff(block: Block, name: str, headless: bool) -> str:
-    """Return the delimiter with which the first lines have equally many cells, at least two."""
-    good, largest = [], {}
+    """Return the delimiter with which the first lines have equally many cells, at least two.
+
+    Of several, such as a comma in a name and before decimals beside semicolons, the one that cuts rows into numbers.
+    """
+    good: dict[str, tuple[bool, float]] = {}
+    largest = {}
     for delimiter in DELIMITERS:
         try:
-            widths = [len(cells) for _, cells in _first(block, delimiter, name, _SNIFFED_ROWS)]
+            lines = [cells for _, cells in _first(block, delimiter, name, _SNIFFED_ROWS)]
         except InputError:
             continue
-        if not widths:
+        if not lines:
             raise InputError("a header line and rows", "blank lines", name)
-        largest[delimiter] = widths[0]
-        rows = set(widths) if headless else set(widths[1:]) or {widths[0]}
-        if widths[0] > 1 and (rows == {widths[0]} or rows == {widths[0] + 1}):
-            good.append(delimiter)
-    if len(good) == 1 or "," in good:
-        return "," if "," in good else good[0]
-    if good:
-        found = " and ".join(_SPOKEN[d] for d in good)
+        width = largest[delimiter] = len(lines[0])
+        below = lines if headless else lines[1:] or lines
+        rows = {len(cells) for cells in below}
+        if width > 1 and rows in ({width}, {width + 1}):
+            numbers = [is_number(cell) or _DECIMAL_COMMA.fits(cell.strip()) for cells in below for cell in cells]
+            good[delimiter] = rows == {width}, sum(numbers) / len(numbers)
+    best = [delimiter for delimiter, fit in good.items() if fit == max(good.values())]
+    if len(best) == 1 or "," in best:
+        return "," if "," in best else best[0]
+    if best:
+        found = " and ".join(_SPOKEN[d] for d in best)
         raise InputError("one delimiter", f"{found}, which both fit", f"{name} line 1", "Name the delimiter")
     # None fits: a single column, or rows of unequal length, which the row itself is blamed for.
     return max(largest, key=lambda d: largest[d]) if largest else ","
