@@ -76,6 +76,8 @@ def test_a_step_means_what_the_sensors_allow(step: float, others: tuple[str, ...
         ("time", np.round(45_413.5 + np.arange(300) / 1440, 6), ROOM, ("d",)),
         ("time", np.round(45_413.5 + np.arange(300) / 1440, 9), UNKNOWN, ("d",)),
         ("time", 45_413 + np.arange(300) / 4, ROOM, ("d",)),
+        ("time", np.arange(300) * 105.3, UNKNOWN, ("s",)),
+        ("time", np.arange(300) * 105.3, MOTION, ("ms",)),
         ("Date", 45_413.0 + np.arange(30), ROOM, ("d",)),
         ("Date", np.round(45_413.5 + np.arange(300) / 1440, 6), UNKNOWN, ("d",)),
     ],

@@ -14,6 +14,7 @@ from edgewright.schema.data import Column
 
 # Rows a second that sensors of motion (inertial ones give at most 8,000), of signals, of rooms, and that others give.
 _MOTION_HZ, _SIGNAL_HZ, _SLOW_HZ, _ANY_HZ = (5.0, 8000.0), (5.0, 50_000.0), (1e-5, 2.0), (1e-5, 20_000.0)
+_MINUTE_S = 60
 # Seconds of a day are hardly ever written in finer steps than this.
 _FINEST_S = 1e-3
 
@@ -71,7 +72,9 @@ def choose_unit(numbers: NDArray[np.float64], name: str, others: Iterable[str], 
     anything = (low, high) == _ANY_HZ
     least = {"s": 0.0, "ms": 1.5, "us": 1e3 if anything else 1.5, "ns": 1e6 if anything else 1.5}
     fit = [u for u in least if low <= 1 / (step * SCALE[u]) <= high and step >= least[u]]
-    fit = [unit for unit in fit if unit != "s" or _is_usual(step)]
+    if "s" in fit and step > _MINUTE_S and (known != np.round(known)).any():
+        fit = ["s"]  # counters of finer units have no fractions in such steps
+    fit = [unit for unit in fit if unit != "s" or _is_usual(step) or fit == ["s"]]
     if "s" in fit and step % 60 == 0 and 1000 % step:
         # Whole minutes, and no whole number of rows in a second. Minutes of an hour and hours of a day are usual.
         if step < 1000 or is_round(step):
@@ -91,7 +94,7 @@ def _is_epoch(largest: float) -> bool:
 
 def _is_usual(step: float) -> bool:
     """Return whether rows come every so many seconds: up to a minute, or whole minutes up to a day."""
-    return step <= 60 or (step % 60 == 0 and step <= 86_400)
+    return step <= _MINUTE_S or (step % _MINUTE_S == 0 and step <= 86_400)
 
 
 def _range_of(names: Iterable[str]) -> tuple[float, float]:

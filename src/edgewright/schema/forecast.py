@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from edgewright.schema.data import TimeUnit
+
 POOL_VERSION = 1
 
 
@@ -148,6 +150,7 @@ class ForecasterSpec(msgspec.Struct, frozen=True, kw_only=True):
         name: of the candidate that was chosen.
         column: whose values it forecasts.
         time: column with the time of a row; empty for none.
+        time_unit: of a time in numbers, as [data] has it.
         step: seconds from row to row; 0 where nobody knows.
         last: epoch seconds (or the counter) of the last row it knows; NaN is never stored, 0 where nobody knows.
         seasons: rows after which things repeat.
@@ -166,6 +169,7 @@ class ForecasterSpec(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     column: str
     time: str = ""
+    time_unit: TimeUnit = "auto"
     step: float = 0.0
     last: float = 0.0
     seasons: tuple[int, ...] = ()

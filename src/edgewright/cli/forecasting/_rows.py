@@ -25,11 +25,13 @@ def coming_rows(spec: ForecasterSpec, source: Path | TextIO, name: str) -> Itera
     Raises:
         InputError: a column that is not there, times that are none or lie beside the forecaster's steps.
     """
+    from edgewright.core.clocks.reader import ClockReader, refuse_missing
+    from edgewright.core.clocks.units import unit_spelled
     from edgewright.core.csv.rows import iter_csv
-    from edgewright.data.clock import read_clock
 
     text = [spec.time] if spec.time else []
     last, number = spec.last, 0
+    clock: ClockReader | None = None
     for chunk in iter_csv(
         source, name=name, time_columns=text, float64_columns=[spec.column], only_columns=[spec.column, *text],
         tell=None if isinstance(source, Path) else BadRows(),
@@ -41,8 +43,11 @@ def coming_rows(spec: ForecasterSpec, source: Path | TextIO, name: str) -> Itera
         lines = chunk.lines
         if spec.time:
             location = lambda row, lines=lines: f"{name} line {int(lines[row])}"  # noqa: E731
-            clock = read_clock(chunk.text[spec.time], column=spec.time, unit="auto", place=location)
-            times = clock.seconds + clock.origin
+            clock = clock or ClockReader(
+                spec.time, unit_spelled(chunk.header.units.get(spec.time, "")) or spec.time_unit
+            )
+            times = clock.seconds(chunk.text[spec.time].tolist())
+            refuse_missing(times, chunk.text[spec.time], spec.time, location)
         for row, value in enumerate(values.tolist()):
             if spec.step:
                 steps = (float(times[row]) - last) / spec.step

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     "--time", default="", metavar="NAME", help="Column with the times; detected by name or values by default."
 )
 @click.option(
+    "--time-unit", default="", metavar="UNIT", help="Unit of a time in numbers: s, ms, us, ns, min, h, or d for days."
+)
+@click.option(
     "--season", default="", metavar="N[,N]", help="Rows after which the series repeats, or none. [default: detected]"
 )
 @click.option(
@@ -64,7 +67,9 @@ def command(data: str, horizon: int, as_json: bool, **options: Any) -> None:  # 
         if path is not None:
             refuse_existing(path, options["force"])
     levels = levels_of(options["levels"])
-    series = read_series(data, column=options["column"], time=options["time"], resample=options["resample"] or 0.0)
+    series = read_series(
+        data, resample=options["resample"] or 0.0, **{key: options[key] for key in ("column", "time", "time_unit")}
+    )
     location = options["pooled"]
     pool = read_pool(location) if location and is_pool(location) else None
     pooled = read_forecaster(location) if location and pool is None else None
@@ -75,7 +80,7 @@ def command(data: str, horizon: int, as_json: bool, **options: Any) -> None:  # 
         seasons, found = _seasons(options["season"], series, horizon)
     whole, missing = filled(series, seasons[-1] if seasons else 1)
     request = ForecastRequest(horizon, seasons, levels)
-    about = About(series.column, series.time, series.step, series.last, missing)
+    about = About(series.column, series.time, series.step, series.last, missing, series.time_unit)
     if pool is not None:
         made = adopt_pool(pool, whole.values, request, about=about)
     elif pooled is not None:

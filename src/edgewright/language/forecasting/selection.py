@@ -24,6 +24,7 @@ from edgewright.language.forecasting.backtest import (
 from edgewright.language.forecasting.baselines import Referee
 from edgewright.language.forecasting.linear import Form, forms_for, mixture
 from edgewright.monitor.forecaster import ForecasterFile, start_state, with_test
+from edgewright.schema.data import TimeUnit
 from edgewright.schema.errors import InputError
 from edgewright.schema.forecast import CandidateScore, ForecasterSpec, LinearModel
 
@@ -61,6 +62,7 @@ class About:
     step: float = 0.0
     last: float = 0.0
     missing: int = 0
+    time_unit: TimeUnit = "auto"
 
 
 def fit_forecaster(

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from edgewright.core.csv.rows import read_csv
-from edgewright.data.clock import find_time_column, read_clock
-from edgewright.data.headers import read_columns, read_opening
+from edgewright.data.clock import read_clock
+from edgewright.data.headers import read_columns
 from edgewright.data.load import guess
 from edgewright.data.sources.parquet import text_of
-from edgewright.schema.data import DataSet
+from edgewright.data.table_proposal import propose_table
+from edgewright.schema.data import DataSet, TimeUnit
 from edgewright.schema.errors import InputError, UnknownNameError
 
 Floats = NDArray[np.float64]
-# Names that mean the time of a row where no --time is given.
 # Share of a step by which a row may lie beside its place, and share of rows that may lie further away.
 _JITTER, _ODD = 0.2, 0.01
 _SHORT, _MOST_ROWS, _LARGEST = 3, 1 << 22, 1e100
@@ -35,6 +36,7 @@ class Series:
         last: epoch seconds (or the counter) of the last row.
         notes: what was found and done, as sentences.
         resampled: seconds of the step onto which uneven rows were averaged without being asked; 0 where none were.
+        time_unit: of a time in numbers, as [data] has it.
     """
 
     values: Floats
@@ -44,32 +46,39 @@ class Series:
     last: float = 0.0
     notes: tuple[str, ...] = ()
     resampled: float = 0.0
+    time_unit: TimeUnit = "auto"
 
 
-def read_series(path: str, *, column: str = "", time: str = "", resample: float | None = 0.0) -> Series:
+def read_series(
+    path: str, *, column: str = "", time: str = "", time_unit: str = "", resample: float | None = 0.0
+) -> Series:
     """Read one column of a CSV or Parquet file.
 
     Args:
         path: the file.
         column: whose values; may be left out where there is one besides the time.
         time: column of the times; found by its name or its values when left out.
+        time_unit: of a time in numbers; by what the file states, its values and what is measured when left out.
         resample: seconds of a step onto which rows are averaged; 0 keeps the file's own, None averages onto the median
             step where rows come unevenly.
 
     Raises:
-        InputError: no such column, more than one where none is named, times that are none, stand still, go back or
-            come at uneven steps without `resample`.
+        InputError: no such column, more than one where none is named, times that are none, of several meanings,
+            stand still, go back or come at uneven steps without `resample`.
     """
     kind = guess(path)["kind"]
     if kind not in ("csv", "parquet") or Path(path).is_dir():
         raise InputError("a CSV or Parquet file", "a folder" if Path(path).is_dir() else f"{kind} data", path)
     name = Path(path).name
     columns = read_columns(Path(path), name, None) if kind == "csv" else _parquet_columns(Path(path), name)
-    time = time or find_time_column(read_opening(Path(path)) if kind == "csv" else dict.fromkeys(columns, ()))
-    column = column or _only([c for c in columns if c != time], name)
     for wanted in (column, time):
         if wanted and wanted not in columns:
             raise UnknownNameError("column", wanted, columns, name)
+    named = {"time": time, "time_unit": time_unit, "ignore": (column,) if column and column != time else ()}
+    table = propose_table(path, named, texts=False).table
+    time = str(table.get("time", ""))
+    unit: Any = table.get("time_unit", "auto")
+    column = column or _only([c for c in columns if c != time], name)
     if column == time:
         raise InputError("a column of values besides the time", repr(column), name)
     reader = _csv if kind == "csv" else _parquet
@@ -80,8 +89,8 @@ def read_series(path: str, *, column: str = "", time: str = "", resample: float 
         raise InputError(f"numbers up to {_LARGEST:g}", got, f"{name} row {far[0] + 1}, column {column}", "Correct it")
     if not time:
         return Series(values, column, notes=("no time column; even steps between rows are assumed",))
-    clock = read_clock(text, column=time, unit="auto", place=lambda row: f"{name} row {row + 1}")
-    series = Series(values, column, time)
+    clock = read_clock(text, column=time, unit=unit, place=lambda row: f"{name} row {row + 1}")
+    series = Series(values, column, time, time_unit=unit)
     if resample:
         return _resampled(series, clock.seconds, clock.origin, resample, name)
     try:
