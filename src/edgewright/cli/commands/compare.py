@@ -18,8 +18,9 @@ def command(runs: tuple[Path, ...], html: Path | None, as_json: bool) -> None:
     """Compare runs (run folders): configuration, data and results.
 
     The first run is the reference. Accuracies come with 95 % intervals. Of runs on the same people or machines the
-    gain has an interval over the groups; of others a note says whether the intervals overlap. Scores of different data
-    or targets are not compared.
+    gain has an interval over the groups. Runs on the same test samples without groups are compared by pairs: McNemar's
+    exact test of classes, a paired bootstrap of amounts. Of others a note says whether the intervals overlap. Scores of
+    different data or targets are not compared.
     """
     from edgewright.cli.lessons import show_blocks
     from edgewright.cli.listeners import Terminal
