@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_digits
 
+from edgewright.core.csv.rows import read_csv
 from edgewright.core.numbered_columns import families
 from edgewright.data.decision import choose_framing
 from edgewright.data.roles import assign_roles
@@ -21,7 +22,10 @@ from edgewright.preprocessing.series import STAGE
 from edgewright.race.pipeline_end import entrants_of
 from edgewright.race.problem import problem_of_training
 from edgewright.schema.data import Column, DataSet, Floats, Recording
-from edgewright.schema.errors import UnknownNameError
+from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.workflows.own_data.document import data_document
+from edgewright.workflows.own_data.proposal import OwnDataRequest, propose
+from edgewright.workflows.own_data.recipes import Recipe
 from stage_examples import run_graph, unfitted
 from support import shared_data
 
@@ -120,6 +124,18 @@ def test_channels_of_a_stream_are_no_series_of_their_own() -> None:
     assert (found.kind, found.window is None) == ("window", False)
 
 
+def test_rows_of_recordings_stay_together_and_a_few_series_a_session_do_not(beats: Floats) -> None:
+    rng = np.random.default_rng(0)
+    for rows, kind in ((30, "recording"), (5, "series")):
+        values = beats[rng.integers(0, 100, 40 * rows)]
+        recordings = tuple(
+            Recording(name=str(n), values=values[n * rows : (n + 1) * rows], target=np.full(rows, "ab"[n % 2]))
+            for n in range(40)
+        )
+        columns = tuple(Column(name=name) for name in names("x", 96))
+        assert choose_framing(DataSet(name="made", columns=columns, recordings=recordings)).kind == kind
+
+
 def test_the_reason_of_rows_says_that_numbered_columns_are_no_series() -> None:
     values = np.random.default_rng(0).normal(size=(100, 30))
     found = choose_framing(dataset(names("feature_", 30, 1), values, np.tile(["a", "b"], 50)))
@@ -137,6 +153,19 @@ def test_every_value_of_a_series_is_an_input_and_none_is_another_part(beats: Flo
     assert set(names("t", 96)) <= set(roles.readings)
     assert (roles.group, roles.session, roles.time) == ("", "", "")
     assert roles.series is not None
+
+
+def test_wavelengths_are_names_of_columns_and_a_row_of_readings_is_none(beats: Floats, tmp_path: Path) -> None:
+    path = tmp_path / "new.csv"
+    for header in (range(900, 1092, 2), range(4000, 3232, -8)):
+        path.write_text("\n".join(",".join(map(str, row)) for row in (list(header), *beats[:3].tolist())) + "\n")
+        rows = read_csv(path, name="new.csv")
+        assert rows.names == tuple(map(str, header))
+        assert rows.values.shape == (3, 96)
+    for row in (beats[0], np.ones(96), np.sort(beats[0]) ** 3):
+        path.write_text("\n".join(",".join(map(str, one)) for one in (row.tolist(), *beats[:3].tolist())) + "\n")
+        with pytest.raises(InputError, match="a header line with column names"):
+            read_csv(path, name="new.csv")
 
 
 def written(path: Path, columns: Sequence[str], values: Floats) -> Path:
@@ -176,3 +205,19 @@ def test_channels_and_a_reading_beside_them_race_as_a_series(beats: Floats, tmp_
     assert stages["slopes"] == ({"kind": "impute"}, series, {"kind": "slopes"}, {"kind": "flatten"})
     assert stages["features_and_kernels"][1] == series
     assert [stage["kind"] for stage in stages["linear"]] == ["impute", "scale"]
+
+
+def test_the_document_of_a_series_has_a_line_a_channel(beats: Floats, tmp_path: Path) -> None:
+    values = beats.copy()
+    values[:, 7] = np.nan
+    path = written(tmp_path / "beats.csv", ["age", *names("x_", 96, 1)], np.c_[np.arange(100) % 60, values])
+    text = path.read_text().replace("nan", "")
+    path.write_text(text)
+    proposal = propose(OwnDataRequest(path=str(path)), recipe_for=lambda found: Recipe("none", "", {}))
+    lines = data_document(proposal, "beats.csv").splitlines()
+    assert "- A decision: each row is a series of 95 values, x_1 to x_96" in lines
+    assert [line for line in lines if "| series of 95 values |" in line]
+    assert [line.split(" | ")[:2] for line in lines if line.startswith("| ")][1:] == [
+        ["| age", "reading"], ["| x_1 to x_96", "series of 95 values"],
+        ["| label", "target"], ["| x_8", "left out: empty"],
+    ]  # fmt: skip

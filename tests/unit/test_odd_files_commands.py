@@ -31,6 +31,9 @@ FILES = (
     ("one_hot_beside_text", 0),
     ("machines_in_text", 0),
     ("row_numbers", 0),
+    ("series_in_columns", 1),
+    ("spectra", 3),
+    ("time_series_archive", 0),
 )
 
 

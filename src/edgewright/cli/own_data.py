@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgewright.cli.options import command_line, option
+from edgewright.core.formatting import some_of
 
 if TYPE_CHECKING:
     from edgewright.schema.data import Labels
     from edgewright.workflows.own_data.proposal import OwnDataRequest, Proposal
+
+# Columns that are listed before the first question.
+_SHOWN = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +154,7 @@ def ask_all(request: OwnDataRequest) -> OwnDataRequest:
         "time": "Which column holds the time ('none' if no column)",
     }
     if columns:
-        click.echo(f"columns: {', '.join(columns)}", err=True)
+        click.echo(f"columns: {some_of(list(columns), _SHOWN)}", err=True)
     for key, question in questions.items() if columns else ():
         parts = {one: getattr(request, one) for one in ("target", "group", "session", "time")}
         default = getattr(assign_roles(columns, parts, request.ignore, few=preview.is_folder), key) or NONE

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from statistics import median
 
+FEWEST_VALUES = 16
+"""Columns that may be values one after the other at least."""
+# No step between numbers is so many times as large as the usual one, or as small.
+_UNEVEN = 3.0
 _NUMBER = re.compile(r"(?:^-)?\d+(?:\.\d+)?")
 MARK = "#"
 """Stands for the number in the name of a family: `t#`."""
+
+
+def are_even(numbers: Sequence[float]) -> bool:
+    """Return whether numbers all rise or all fall, at steps that hardly differ, as those of an axis do."""
+    steps = [after - before for before, after in pairwise(numbers)]
+    usual = median(steps) if steps else 0.0
+    few = len(numbers) < FEWEST_VALUES
+    return not few and usual != 0 and all(1 / _UNEVEN <= step / usual <= _UNEVEN for step in steps)
 
 
 def families(names: Iterable[str]) -> dict[str, dict[float, str]]:

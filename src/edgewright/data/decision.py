@@ -26,6 +26,8 @@ WINDOW_S, WINDOW_ROWS = 2.5, 128
 # Rows without a time are a stream where nine of ten stretches of a label last so many windows, and neighbours are
 # this much alike.
 _STRETCH_ROWS, _ALIKE = 128, 0.3
+# A recording has so many rows; fewer that are a series each are samples of their own.
+_FEW_ROWS = 10
 # Rows that say whether columns are a series.
 _SERIES_ROWS = 1_000
 # A whole recording of at most so many rows is one sample.
@@ -72,8 +74,8 @@ def choose_framing(dataset: DataSet, decision: str = "") -> Framing:
         return Framing("sound", why, sound, task)
     series = _series(dataset)
     drawn = None if series is None else Framing(series.kind, f"each row is {series.told}", None, task)
-    # Channels of a stream may be like their neighbours, too; series of their own are unlike the next one.
-    if series is not None and drawn is not None and (series.kind == SPECTRUM or _likeness(dataset) < _ALIKE):
+    # Channels of a stream or of recordings may be like their neighbours, too.
+    if series is not None and drawn is not None and (series.kind == SPECTRUM or _stand_alone(dataset)):
         return drawn
     if task == "classification" and (whole := _recordings(dataset)) is not None:
         return whole
@@ -85,6 +87,12 @@ def _series(dataset: DataSet) -> ColumnSeries | None:
     """Return the columns that are values one after the other; None where rows are separate readings."""
     names = [column.name for column in dataset.columns]
     return find_series(names, _some_rows(dataset)) if numbered(names) else None
+
+
+def _stand_alone(dataset: DataSet) -> bool:
+    """Return whether a label lasts few rows, and a row is unlike the next one."""
+    runs = stretches(dataset)
+    return (not runs or float(np.median(runs)) < _FEW_ROWS) and _likeness(dataset) < _ALIKE
 
 
 def _some_rows(dataset: DataSet) -> Floats:

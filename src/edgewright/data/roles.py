@@ -192,9 +192,9 @@ def _series(columns: Mapping[str, Labels]) -> ColumnSeries | None:
     """Return the columns that are values one after the other: they are inputs, whatever a few of them look like."""
     found = numbered(list(columns), _MOST_COLUMNS)
     names = [name for family in found.values() for name in family.values()]
-    if not names or any(is_text(columns[name]) for name in names):
-        return None
     some = {name: columns[name][:_SERIES_ROWS] for name in names}
+    if not names or any(is_text(cells) for cells in some.values()):
+        return None
     return find_series(names, np.stack([_numbers(cells) for cells in some.values()], axis=1))
 
 

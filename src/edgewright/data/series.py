@@ -9,16 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.numbered_columns import MARK, families
+from edgewright.core.numbered_columns import FEWEST_VALUES, MARK, are_even, families
 from edgewright.schema.data import Floats
 
 SERIES, SPECTRUM = "series", "spectrum"
 SHARE = 0.9
 """Share of the columns of a row that are a series, where the row is one."""
-# Fewest values of a series.
-_FEWEST_VALUES = 16
-# No step between numbers is so many times as large as the usual one, or as small.
-_UNEVEN = 3.0
 # Values in no order differ from the next by twice their variance in squares on average; those of a series by less than
 # this share of it. Columns in no order, each by its own mean and spread, are as unlike the next as any other; those of
 # a series by less than this share.
@@ -73,11 +69,8 @@ def numbered(names: Sequence[str], share: float = SHARE) -> dict[str, dict[float
             chosen[family] = columns
     numbers = list(next(iter(chosen.values()), {}))
     count = len(chosen) * len(numbers)
-    if len(numbers) < _FEWEST_VALUES or count < share * len(names) or any(map(_PICTURE.search, chosen)):
-        return {}
-    steps = np.diff(numbers)
-    usual = float(np.median(steps))
-    return {} if steps.max() > _UNEVEN * usual or steps.min() * _UNEVEN < usual else chosen
+    most = count >= share * len(names) and not any(map(_PICTURE.search, chosen))
+    return chosen if most and are_even(numbers) else {}
 
 
 def find_series(names: Sequence[str], values: Floats, share: float = SHARE) -> ColumnSeries | None:
@@ -145,7 +138,7 @@ def _are_near(parts: Sequence[NDArray[np.float64]]) -> bool:
     for values in parts:
         spread = np.ma.filled(values.std(axis=0), 0.0)
         alone = ((values - values.mean(axis=0)) / np.where(spread > 0, spread, 1.0))[:, spread > 0]
-        if alone.shape[1] >= _FEWEST_VALUES:
+        if alone.shape[1] >= FEWEST_VALUES:
             any_other = 2 * float(np.mean(alone.var(axis=1, ddof=1)))
             shares.append(float(np.mean(np.diff(alone, axis=1) ** 2)) / any_other if any_other > 0 else 1.0)
     return bool(shares) and float(np.mean(shares)) < _NEARER

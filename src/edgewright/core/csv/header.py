@@ -11,6 +11,7 @@ from edgewright.core.csv.blocks import Block
 from edgewright.core.csv.number_forms import NumberForm
 from edgewright.core.csv.units import is_unit_line, refuse_other_unit, unit_in, unit_of
 from edgewright.core.formatting import some_of
+from edgewright.core.numbered_columns import are_even
 from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
 
@@ -252,9 +253,10 @@ def _sniff(block: Block, name: str, headless: bool) -> str:
 
 def _check(names: tuple[str, ...], name: str, line: int) -> None:
     where = f"{name} line {line}"
-    # pandas writes 0,1,2,... above unnamed columns: these are names, other numbers are a row of values.
-    counted = names == tuple(str(i) for i in range(len(names)))
-    if not counted and any(names) and all(is_number(column) for column in names if column):
+    # pandas writes 0,1,2,... above unnamed columns, a spectrometer wavelengths: other numbers are a row of values.
+    numbers = [float(column) for column in names if is_number(column)]
+    counted = names == tuple(str(i) for i in range(len(names))) or are_even(numbers)
+    if not counted and any(names) and len(numbers) == len([column for column in names if column]):
         raise InputError("a header line with column names", f"numbers ({names[-1]!r})", where, "Add a header line")
     parts = names[0].split()
     if len(names) == 1 and len(parts) > 1 and all(is_number(part) for part in parts):

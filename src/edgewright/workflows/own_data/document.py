@@ -92,14 +92,19 @@ def _columns(found: OwnData) -> list[str]:
     roles = found.roles
     guessed = {name: f"{one.unit} (guess)" for one in guess_units(found.dataset) for name in one.columns}
     rows = []
-    made = made_columns(roles.categories)
-    for index, column in enumerate(found.dataset.columns):
-        if column.name in made:
-            continue
-        values = column_of(found.dataset, index)
+    columns = {column.name: index for index, column in enumerate(found.dataset.columns)}
+    families = {} if roles.series is None else roles.series.channels
+    channels = [tuple(name for name in family if name in columns) for family in families.values()]
+    drawn = {name for channel in channels for name in channel}
+    alone = [(name,) for name in columns if name not in {*drawn, *made_columns(roles.categories)}]
+    for names in (*alone, *filter(None, channels)):
+        values = np.concatenate([column_of(found.dataset, columns[name]) for name in names])
         low, high = (number(float(edge(values))) for edge in (np.nanmin, np.nanmax))
-        unit = column.unit or guessed.get(column.name, "")
-        rows.append((column.name, "reading", unit, low, high))
+        unit = found.dataset.columns[columns[names[0]]].unit or guessed.get(names[0], "")
+        title, meaning = names[0], "reading"
+        if roles.series is not None and names[0] in drawn:
+            title, meaning = f"{names[0]} to {names[-1]}", f"{roles.series.kind} of {len(names):,} values"
+        rows.append((title, meaning, unit, low, high))
     parts = {"target": roles.target, "person or machine": roles.group, "recording": roles.session, "time": roles.time}
     others = [(name, part) for part, name in parts.items() if name]
     others += [(name, f"text of {len(texts)} kinds: {', '.join(texts)}") for name, texts in roles.categories.items()]
