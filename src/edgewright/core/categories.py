@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from edgewright.core.csv.cells import MISSING
+from edgewright.core.csv.cell_words import MISSING_TEXTS
 from edgewright.schema.data import Floats, Labels
 from edgewright.schema.errors import InputError
 
@@ -98,7 +98,7 @@ def one_hot(
         if text in values:
             coded[row] = np.asarray(values) == text
         else:
-            unknown[row] = text.lower() not in MISSING
+            unknown[row] = text.lower() not in MISSING_TEXTS
     for row in np.flatnonzero(unknown[places]).tolist():
         known = ", ".join(repr(value) for value in values)
         shown = repr(str(texts[places[row]])[:40])

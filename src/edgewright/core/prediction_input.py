@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.categories import column_name, fields, one_hot
-from edgewright.core.csv.cells import MISSING
+from edgewright.core.csv.cell_words import MISSING_NUMBERS, is_number
 from edgewright.core.csv.rows import Rows, iter_csv
 from edgewright.core.objects import probability
 from edgewright.core.parts import parts
@@ -165,9 +165,8 @@ def _row(cells: list[str], start: int, places: Mapping[str, tuple[str, ...]], na
 
 
 def _number(cell: str, where: str) -> float:
-    if cell.lower() in MISSING:
+    if cell.lower() in MISSING_NUMBERS:
         return float("nan")
-    try:
-        return float(cell)
-    except ValueError:
-        raise InputError("a number", repr(cell), where) from None
+    if not is_number(cell):
+        raise InputError("a number", repr(cell), where)
+    return float(cell)

@@ -10,12 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from edgewright.core.categories import MARK, made_columns
-from edgewright.core.csv.cells import MISSING as EMPTY
-from edgewright.core.csv.header import is_number
+from edgewright.core.csv.cell_words import MISSING_LABELS, MISSING_TEXTS, is_date, is_number
 from edgewright.core.csv.rows import read_csv
 from edgewright.core.formatting import some_of
 from edgewright.data.headers import read_opening
-from edgewright.data.targets import MISSING
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
 
@@ -23,7 +21,6 @@ from edgewright.schema.errors import InputError
 MOST_CLASSES, REPEATS = 20, 3
 # End of a name that numbers or names things.
 IDENTIFIER = re.compile(r"_(id|nr|no|num|number|name|index)$")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\d{1,2}:\d\d")
 
 
 def lower_name(name: str) -> str:
@@ -36,7 +33,7 @@ def lower_name(name: str) -> str:
 
 def values_of(cells: Labels) -> list[str]:
     """Return the different values of a column, without those that are missing."""
-    return [str(v) for v in np.unique(np.char.strip(cells)) if str(v).lower() not in MISSING]
+    return [str(v) for v in np.unique(np.char.strip(cells)) if str(v).lower() not in MISSING_LABELS]
 
 
 def is_text(cells: Labels) -> bool:
@@ -47,7 +44,7 @@ def is_text(cells: Labels) -> bool:
 
 def few_texts(cells: Labels) -> set[str]:
     """Return the different texts of a column, without cells that are missing where a column is read as categories."""
-    return {str(text) for text in np.unique(np.char.strip(cells)) if str(text).lower() not in EMPTY}
+    return {str(text) for text in np.unique(np.char.strip(cells)) if str(text).lower() not in MISSING_TEXTS}
 
 
 def no_category(name: str, cells: Labels, known: Sequence[str], units: Labels | None) -> str:
@@ -66,12 +63,14 @@ def no_category(name: str, cells: Labels, known: Sequence[str], units: Labels | 
         return f"{shown}: its texts hardly repeat"
     if IDENTIFIER.search(lower_name(name)):
         return f"{shown}: an identifier, by its name"
-    if all(_DATE.match(text) for text in known):
+    if all(map(is_date, known)):
         return f"{shown}: dates or times"
     if MARK in name:
         return f"{shown}: its name has a {MARK!r}"
     pairs = {} if units is None else {text: np.unique(units[cells == text]) for text in np.unique(cells)}
-    alone = [str(text) for text, seen in pairs.items() if len(seen) < 2 and str(text).strip().lower() not in EMPTY]
+    alone = [
+        str(text) for text, seen in pairs.items() if len(seen) < 2 and str(text).strip().lower() not in MISSING_TEXTS
+    ]
     if alone:
         return f"{shown}: {alone[0]} is of one person, machine or recording only, so others cannot show what it means"
     return ""

@@ -13,8 +13,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.csv.cell_words import MISSING_LABELS
 from edgewright.data.headers import read_text
-from edgewright.data.targets import MISSING
 from edgewright.schema.data import Labels, Recording
 from edgewright.schema.errors import InputError, UnknownNameError
 
@@ -233,7 +233,7 @@ def _whole(mark: Mark) -> bool:
 
 
 def _label(mark: Mark) -> str:
-    return "" if mark.label.lower() in MISSING else mark.label
+    return "" if mark.label.lower() in MISSING_LABELS else mark.label
 
 
 def counts_samples(recording: Recording, *, unit: LabelUnit, samples: bool, rate: float | None) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from edgewright.core.categories import MARK, column_name, made_columns, one_hot
 from edgewright.core.clocks.units import WORDS, unit_spelled
-from edgewright.core.csv.cells import MISSING
+from edgewright.core.csv.cell_words import MISSING_TEXTS
 from edgewright.core.csv.units import refuse_other_unit, unit_in
 from edgewright.data.clock import Clock, common_rate, rate_of, read_clock, tidy_rate
 from edgewright.data.contract import SchemaConfig
@@ -113,7 +113,7 @@ def _check_categories(categories: Mapping[str, Sequence[str]], header: Sequence[
         if twice := [value for place, value in enumerate(values) if value in values[:place]]:
             raise InputError("texts that differ", f"{twice[0]!r} twice", where, "Remove one of them")
         for value in values:
-            if value != value.strip() or value.lower() in MISSING:
+            if value != value.strip() or value.lower() in MISSING_TEXTS:
                 raise InputError(
                     "texts without blanks around them that are not a sign of a missing value", repr(value), where,
                     "Cells are read without blanks around them; an empty one, nan, NA and ? are missing",

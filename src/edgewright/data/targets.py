@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.csv.cell_words import MISSING_LABELS
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
 
-MISSING = ("", "nan", "na", "n/a", "null", "?")
 # More whole numbers than this are an amount (a count, an age), not classes, unless the pipeline says otherwise.
 MOST_WHOLE_CLASSES = 20
 
@@ -22,7 +22,7 @@ def read_target(text: NDArray[np.str_]) -> Any:  # noqa: ANN401 - text or float6
         text: shape (rows,); empty, `nan`, `NA`, `n/a`, `null` and `?` count as missing, '' in the labels.
     """
     clean = np.char.strip(text)
-    labels = np.where(np.isin(np.char.lower(clean), MISSING), "", clean)
+    labels = np.where(np.isin(np.char.lower(clean), list(MISSING_LABELS)), "", clean)
     try:
         return np.where(labels == "", "nan", labels).astype(np.float64)
     except ValueError:

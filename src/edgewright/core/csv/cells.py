@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.csv.blocks import Block
+from edgewright.core.csv.cell_words import MISSING_NUMBERS, is_number
 from edgewright.core.csv.header import records
-from edgewright.core.csv.number_forms import MISSING_NUMBERS, PLAIN, NumberForm
+from edgewright.core.csv.number_forms import PLAIN, NumberForm
 from edgewright.schema.errors import InputError
 
-MISSING = frozenset({"", "nan", "na", "?"})
 _NAN = float("nan")
 _LARGEST = float(np.finfo(np.float32).max)
 # Bytes of numbers and of missing ones that NumPy's parser takes, and the line feed.
@@ -248,7 +248,7 @@ def _column(cells: Sequence[str], largest: float, form: NumberForm | None) -> tu
     for row, cell in enumerate(cells):
         plain = cell if form is None else form.plain(cell)
         try:
-            # Python reads 1_000 as a number; no other reader of CSV does.
+            # Not `is_number`, which would read it twice: Python reads 1_000 as a number; no other reader of CSV does.
             number = float(plain) if plain is not None and "_" not in plain else None
         except ValueError:
             number = _NAN if cell.strip().lower() in MISSING_NUMBERS else None
@@ -268,9 +268,7 @@ def _error(cell: str, where: str, form: NumberForm | None) -> InputError:
             where,
             "Write all numbers of the column in that way",
         )
-    try:
-        float(cell.replace("_", "x"))
-    except ValueError:
+    if not is_number(cell):
         decimal = "," in cell and cell.replace(",", ".", 1).replace(".", "", 1).lstrip("+-").isdigit()
         do = "Write decimals with a point" if decimal else "Correct or empty the cell, or read the column as text"
         shown = cell if len(cell) <= 40 else cell[:37] + "..."

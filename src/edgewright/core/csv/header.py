@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from edgewright.core.csv.blocks import Block
+from edgewright.core.csv.cell_words import is_number
 from edgewright.core.csv.number_forms import NumberForm
 from edgewright.core.csv.units import is_unit_line, refuse_other_unit, unit_in, unit_of
 from edgewright.core.formatting import some_of
@@ -265,12 +266,3 @@ def _check(names: tuple[str, ...], name: str, line: int) -> None:
     for index, column in enumerate(names):
         if not column and (index or len(names) == 1):
             raise InputError("a name for every column", f"none for column {index + 1}", where, "Name it")
-
-
-def is_number(text: str) -> bool:
-    """Return whether a cell holds a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -10,14 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from msgspec import UNSET, UnsetType
 
+from edgewright.core.csv.cell_words import MISSING_NUMBERS
 from edgewright.core.csv.units import UNITS, is_one_quantity, is_same_unit
 from edgewright.schema.data import Column, Labels, Numerals
 from edgewright.schema.errors import InputError
 
-MISSING_NUMBERS = frozenset(
-    {"", "nan", "na", "?", "n/a", "#n/a", "#na", "<na>", "null", "none", "nil", "-", "--", "---", "missing", "#value!"}
-)
-"""Spellings of a missing number, in lower case."""
 _THOUSANDS = ("", ",", ".", " ", "\u202f", "\xa0", "'", "\u2019")
 _SPOKEN = {",": "a comma", ".": "a point", "'": "an apostrophe", "\u2019": "an apostrophe"}
 _SUFFIX = re.compile(r"(?<=[\d.,])\s*([^\d\s.,'\u2019+-]\D*)$")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from edgewright.core.csv.cell_words import is_date
 from edgewright.core.csv.formats import formats
 from edgewright.core.csv.number_forms import NumberForm, only_form, plain_cells
 from edgewright.core.csv.rows import open_csv, read_csv
@@ -43,8 +43,6 @@ SUFFIXES = (
     ".txt.gz",
     *sorted(formats().keys() - {".npz", *PARQUET}),
 )
-
-_DATE = re.compile(r"^'\d{4}-\d\d-\d\d")
 
 
 class CsvConfig(TableConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -88,7 +86,7 @@ def read_table(path: Path, config: TableConfig, name: str) -> Table:
     except InputError as error:
         if error.expected == "a number" and error.do.startswith("Correct or empty"):
             column = error.where.rpartition("column ")[2]
-            part = "as time" if _DATE.match(error.got) else "in ignore, or its texts in categories"
+            part = "as time" if is_date(error.got.strip("'")) else "in ignore, or its texts in categories"
             do = f"Correct or empty the cell, or name the column {column!r} {part}"
             raise InputError(error.expected, error.got, error.where, do) from None
         raise

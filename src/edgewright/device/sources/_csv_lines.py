@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from edgewright.core.categories import column_name, one_hot, text_inputs
 from edgewright.core.csv.blocks import Block
+from edgewright.core.csv.cell_words import MISSING_NUMBERS, is_number
 from edgewright.core.csv.cells import Cells, Plan, parse
 from edgewright.core.csv.header import DELIMITERS
-from edgewright.core.csv.number_forms import MISSING_NUMBERS, NumberForm
+from edgewright.core.csv.number_forms import NumberForm
 from edgewright.device.sources import RowSettings
 from edgewright.device.sources._columns import (
     Match,
@@ -364,10 +365,9 @@ def _cells(line: bytes, delimiter: str) -> list[str]:
 
 def _number(cell: str, forms: Sequence[NumberForm]) -> bool:
     """Return whether a cell is a number or missing, as a program writes it or in one of the forms."""
-    try:
-        return not math.isinf(float(cell)) and "_" not in cell
-    except ValueError:
-        return cell.strip().lower() in MISSING_NUMBERS or any(form.plain(cell) is not None for form in forms)
+    if is_number(cell):
+        return not math.isinf(float(cell))
+    return cell.strip().lower() in MISSING_NUMBERS or any(form.plain(cell) is not None for form in forms)
 
 
 def _shown(line: bytes) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.clocks.reader import ClockReader
-from edgewright.core.csv.cells import MISSING
+from edgewright.core.csv.cell_words import MISSING_TEXTS
 
 Seconds = NDArray[np.float64]
 
@@ -48,7 +48,7 @@ class TimeColumn:
         """Return seconds, NaN where a cell is no time; and what is to be told of such cells where they begin."""
         times = self._reader.seconds(text)
         odd = [text[place] for place in np.flatnonzero(np.isnan(times)).tolist()]
-        odd = [cell.strip() for cell in odd if cell.strip().lower() not in MISSING]
+        odd = [cell.strip() for cell in odd if cell.strip().lower() not in MISSING_TEXTS]
         begins, self._odd = bool(odd) and not self._odd, bool(odd)
         if not begins:
             return times, ""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgewright.core.clocks.units import unit_spelled
 from edgewright.core.csv.blocks import blocks
+from edgewright.core.csv.cell_words import is_number
 from edgewright.core.csv.header import opening_of, read_header, records
 from edgewright.core.csv.rows import Rows, iter_csv
 from edgewright.device.sources import RowSettings, Stream, StreamKind
@@ -177,7 +178,7 @@ class Replay(Stream):
         refuse_missing(found, given, file.name)
         special = [given[place] for place in (found.time, found.sequence) if place >= 0]
         as_read = found.time >= 0 and found.time not in found.places and len(row) == cells
-        dates = as_read and not _numeric(row[found.time])
+        dates = as_read and bool(row[found.time]) and not is_number(row[found.time])
         rows = iter_csv(
             file,
             name=file.name,
@@ -265,14 +266,6 @@ def _beginning(file: Path) -> tuple[tuple[str, ...], list[str]]:
     _, cells = next(records(rest, header.delimiter, file.name), (0, [""] * len(header.names)))
     named = [place for place, name in enumerate(header.names) if name]
     return tuple(header.names[place] for place in named), [cells[place] for place in named if place < len(cells)]
-
-
-def _numeric(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return not text
-    return True
 
 
 def _files(path: Path) -> list[Path]:

@@ -13,13 +13,14 @@ from typing import Literal
 import msgspec
 import numpy as np
 
+from edgewright.core.csv.cell_words import MISSING_LABELS
 from edgewright.core.files import sync
 from edgewright.data.audited_labels import marked
 from edgewright.data.headers import read_utf8
 from edgewright.data.load import load_data
 from edgewright.data.synthetic import is_synthetic
 from edgewright.data.table_proposal import propose_table
-from edgewright.data.targets import MISSING, as_text
+from edgewright.data.targets import as_text
 from edgewright.language.labelling.project import Project
 from edgewright.language.labelling.suggestion_round import start
 from edgewright.language.utterances.read import read as read_utterances
@@ -271,4 +272,4 @@ def _names(given: Labels | None, recording: Recording, absent: str | None = None
 def _one(labels: Labels) -> str:
     """Return the label of a window whose rows have one only."""
     first = str(labels[0])
-    return first if first.lower() not in MISSING and bool((labels == first).all()) else ""
+    return first if first.lower() not in MISSING_LABELS and bool((labels == first).all()) else ""

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgewright.core.csv.header import is_number
+from edgewright.core.csv.cell_words import MISSING_NUMBERS, is_number
 from edgewright.data.preview import read_preview
 from edgewright.data.public import public_set
 from edgewright.pipeline.config import read_config, shipped
@@ -15,7 +15,6 @@ from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
 
 _TABLES = (".csv", ".tsv", ".txt", ".csv.gz", ".txt.gz", ".tsv.gz")
-_MISSING = {"", "na", "nan", "null", "none", "?", "-"}
 # Minimum mean number of words per cell for a column of sentences instead of names.
 _SENTENCE = 2.5
 
@@ -83,7 +82,7 @@ def _ending(name: str) -> str:
 
 def _words(cells: list[str]) -> float:
     """Return the mean number of words per cell where most cells are not numbers; 0 otherwise."""
-    lines = [cell for cell in cells if cell.lower() not in _MISSING]
+    lines = [cell for cell in cells if cell.lower() not in MISSING_NUMBERS]
     if not lines or sum(not is_number(cell) for cell in lines) <= len(lines) // 2:
         return 0.0
     return sum(len(cell.split()) for cell in lines) / len(lines)

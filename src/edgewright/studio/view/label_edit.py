@@ -10,9 +10,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.csv.cell_words import MISSING_LABELS
 from edgewright.data.labels import Mark, counts_samples, label_rows, places_of, span_of
 from edgewright.data.sources.folder import FolderConfig, Opened
-from edgewright.data.targets import MISSING
 from edgewright.schema.errors import InputError
 from edgewright.studio.view.label_file import Cells, LabelFile
 from edgewright.studio.view.segments import Stretch
@@ -127,7 +127,7 @@ def _alone(index: int, event: Event, here: Ground) -> list[Problem]:
 def _label_problem(label: str) -> str:
     if not label:
         return "expected a label, got nothing; delete the event to label nothing"
-    if label.lower() in MISSING:
+    if label.lower() in MISSING_LABELS:
         return f"expected a label, got {label!r}, which counts as none"
     if len(label) > LONGEST:
         return f"expected at most {LONGEST} characters, got {len(label):,}"
