@@ -131,7 +131,7 @@ class _Published:
         url: the one file that `data get` downloads, with what is verified of it in `check`.
         files: what is downloaded where it is more than one file.
         file: name of its one file, where it has one: a file of another name is read as this one.
-        marks: patterns of file names that no other data have, without .gz and .xz.
+        marks: names of files that together no other data have, without .gz and .xz; '|' between patterns of one.
     """
 
     title: str

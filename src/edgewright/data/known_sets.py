@@ -59,11 +59,15 @@ def _of_folder(folder: Path) -> str:
     packed = any(is_archive(Path(file)) for file in there)
     for name in names():
         found = public_set(name)
-        if any(fnmatchcase(file, mark) for mark in found.marks for file in there):
+        if found.marks and all(_lies_in(there, mark) for mark in found.marks):
             return name
         if home in (found.folder, name) and (packed or not found.marks):
             return name
     return ""
+
+
+def _lies_in(files: set[str], mark: str) -> bool:
+    return any(fnmatchcase(file, pattern) for pattern in mark.split("|") for file in files)
 
 
 def _is_file(path: Path, name: str, sha256: str, at_home: bool) -> bool:

@@ -64,7 +64,7 @@ SET = PublicSet(
     task="freezing of gait: 2 classes, split by person",
     loader=_load,
     folder="daphnet-fog",
-    marks=("S??R??.txt", "S??R??E?.csv"),
+    marks=("S??R??.txt|S??R??E?.csv",),
     documented=(
         Documented("whole set, 10 people", recordings=17),
         Documented("plain copy, one record", recordings=1, rows=7_040, classes=(("no freeze", 7_040),)),

@@ -157,7 +157,7 @@ SET = PublicSet(
     config=Config,
     loader=_load,
     folder="har-hapt",
-    marks=("acc_exp??_user??.txt", "exp??_user??.csv"),
+    marks=("acc_exp??_user??.txt|exp??_user??.csv", "labels.csv|labels.txt"),
     documented=(
         Documented("whole set, 30 people", recordings=61),
         Documented("plain copy, 21 people", recordings=42, rows=797_484),

@@ -72,7 +72,7 @@ SET = PublicSet(
     config=Config,
     loader=_load,
     folder="m4",
-    marks=("Hourly-train.csv", "Weekly-train.csv"),
+    marks=("Hourly-train.csv|Weekly-train.csv",),
     documented=(
         Documented("whole set, Hourly train", recordings=414),
         Documented("plain copy, Hourly train", recordings=276, rows=235_580),

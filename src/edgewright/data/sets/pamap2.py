@@ -82,7 +82,7 @@ SET = PublicSet(
     task="activities of people from the wrist: up to 18 classes, split by person",
     loader=_load,
     folder="pamap2-excerpt",
-    marks=("subject10?.dat", "pamap2_subject*.parquet"),
+    marks=("subject10?.dat|pamap2_subject*.parquet",),
     documented=(
         Documented("whole set, 9 people", recordings=14),
         Documented(

@@ -60,7 +60,7 @@ SET = PublicSet(
     task="people in and out: counts to be forecast, no labels",
     loader=_load,
     folder="people-counts",
-    marks=("calit2.csv", "CalIt2.data"),
+    marks=("calit2.csv|CalIt2.data",),
     documented=(
         Documented("whole set", recordings=1, rows=5_040),
         Documented("plain copy, 11 weeks", recordings=1, rows=3_696),
