@@ -135,6 +135,18 @@ def test_score_reads_the_columns_that_the_package_names(
     groups = dataset.recordings[0].groups
     assert (groups is None) == (columns is msgspec.UNSET)
     assert groups is None or set(groups.tolist()) == {"ann", "7", "8"}
+    # Its rows come at 50 Hz: an older package does not say that its clock counts milliseconds.
+    time = dataset.recordings[0].time
+    assert (time is None) == (columns is msgspec.UNSET)
+    assert time is None or time[:3].tolist() == pytest.approx([0.0, 0.02, 0.04])
+
+
+def test_score_reads_the_clock_in_the_unit_of_the_package(tmp_path: Path) -> None:
+    path, manifest = tmp_path / "rows.csv", _predictor(msgspec.structs.replace(COLUMNS, time_unit="ms")).manifest
+    path.write_text(_csv({**_table(), "label": np.arange(sum(LENGTHS)).astype(str)}))
+    dataset = read_labelled(manifest, None, ScoreRequest(data=str(path), target="label"), tmp_path)
+    assert dataset.recordings[0].time is not None
+    assert dataset.recordings[0].time[:3].tolist() == pytest.approx([0.0, 0.02, 0.04])
 
 
 def test_windows_of_a_detector_stay_within_a_person_and_a_recording() -> None:

@@ -14,7 +14,7 @@ from edgewright.cli.output import BadRows
 from edgewright.core.clocks.reader import ClockReader, refuse_missing
 from edgewright.core.csv.rows import Rows, iter_csv
 from edgewright.core.predictor import Predictor
-from edgewright.core.recordings import RecordingWindower, Texts, names_of
+from edgewright.core.recordings import RecordingWindower, Texts, columns_of, names_of
 from edgewright.monitor.drift.stream_monitor import DriftWatch
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
@@ -45,7 +45,8 @@ def rows_of(
     # A time that is an input is a number; float32 would round one that counts from 1970.
     wide = {time_column} & set(wanted)
     extra = {*names_of(manifest), time_column} - {"", *wide}
-    clock = ClockReader(time_column)
+    named = columns_of(manifest)
+    clock = ClockReader(time_column, named.time_unit if time_column == named.time else "auto")
     done, tell = watch.rows, BadRows() if path == "-" else None
     for chunk in iter_csv(
         source, name=name, only_columns={*wanted, *extra}, text_columns=extra, time_columns={time_column} & extra,

@@ -13,6 +13,7 @@ import polars as pl
 
 from edgewright.core.catalogue import listing
 from edgewright.core.categories import MARK, text_inputs
+from edgewright.core.clocks.units import SCALE
 from edgewright.core.objects import MAPPED
 from edgewright.core.recordings import columns_of
 from edgewright.data import public
@@ -27,6 +28,8 @@ from edgewright.schema.package import Manifest
 
 # Columns that play a part; a run folder knows their names.
 _PARTS = ("target", "group", "session", "time")
+# Share of a rate by which two of them may differ.
+_SAME_RATE = 0.01
 # Of a pipeline's own table what names columns, which another file may call otherwise.
 _NAMING = {"path", "columns", "ignore", "units", "ranges", "labels", "boxes", "part", "categories", *_PARTS}
 
@@ -126,8 +129,19 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, request: Sc
             raise
         # The columns have the package's names, but what is in them is what the set publishes, such as letters.
         return read_labelled(manifest, config, replace(request, kind=own), spool)
+    if unit := _unit_by_rate(dataset, manifest, table):
+        dataset = load_data({**table, "time_unit": unit}, seed=seed, path=location, where="--data", spool=spool)
     _check_names(dataset, manifest, request, mine)
     return as_trained(dataset, manifest, request)
+
+
+def _unit_by_rate(dataset: DataSet, manifest: Manifest, table: Mapping[str, object]) -> str:
+    """Return the unit in which a clock has the package's rate, where an older package does not say it; else empty."""
+    rate = None if manifest.window is None else manifest.window.rate
+    if not rate or not dataset.rate or not table.get("time") or table.get("time_unit", "auto") != "auto":
+        return ""
+    fit = (unit for unit, scale in SCALE.items() if abs(dataset.rate / scale / rate - 1) <= _SAME_RATE)
+    return "" if abs(dataset.rate / rate - 1) <= _SAME_RATE else next(fit, "")
 
 
 def _check_names(dataset: DataSet, manifest: Manifest, request: ScoreRequest, mine: Mapping[str, Any]) -> None:
@@ -179,7 +193,7 @@ def as_trained(dataset: DataSet, manifest: Manifest, request: ScoreRequest) -> D
         conversion(column, named[place], dataset.name) for column, place in zip(manifest.columns, order, strict=True)
     ]
     rate = None if manifest.window is None else manifest.window.rate
-    if rate and dataset.rate and abs(dataset.rate / rate - 1) > 0.01:
+    if rate and dataset.rate and abs(dataset.rate / rate - 1) > _SAME_RATE:
         raise InputError(
             f"{rate:g} rows a second, as in training", f"{dataset.rate:g}", dataset.name,
             "Resample the rows, or correct their rate with --set rate=VALUE",
@@ -276,7 +290,8 @@ def _named(
         UnknownNameError: a column that was asked for by name.
     """
     named = columns_of(manifest)
-    own = {"group": named.group, "session": named.session, **{key: str(mine[key]) for key in _PARTS if key in mine}}
+    own = {"group": named.group, "session": named.session, "time": named.time}
+    own |= {key: str(mine[key]) for key in _PARTS if key in mine}
     if header is None:
         kept = {key: mine[key] for key in ("columns", "ignore", "categories") if key in mine}
         return {
@@ -309,4 +324,6 @@ def _named(
     for key in _PARTS[1:]:
         if made.get(key) in taken:
             del made[key]  # a column that the model reads plays no other part
+    if "time" in made and "time_unit" in keys and not mine:
+        made["time_unit"] = named.time_unit
     return made
