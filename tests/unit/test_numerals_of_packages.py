@@ -14,6 +14,7 @@ from edgewright.core.package import read_package
 from edgewright.core.prediction_input import answer_rows
 from edgewright.core.predictor import Predictor
 from edgewright.data.load import load_data
+from edgewright.device.agent.plan import Plan, _ask
 from edgewright.device.sources._csv_lines import LineReader
 from edgewright.device.sources.replay import Replay, ReplayConfig
 from edgewright.schema.data import Column, DataSet, Numerals
@@ -91,3 +92,13 @@ def test_a_replay_reads_as_in_the_training(tmp_path: Path) -> None:
     replay.read_as([X])
     assert replay.read(0)[0].values.tolist() == [[1234], [5]]
     replay.close()
+
+
+def test_packages_of_one_agent_write_a_column_alike() -> None:
+    plan = Plan()
+    _ask(plan, ["y [g]", "x [g]"], [Column(name="y", unit="g"), X], "first")
+    _ask(plan, ["y", "x"], [Column(name="y"), Column(name="x")], "rules")
+    assert plan.trained == {"y": Column(name="y", unit="g"), "x": X}
+    other = msgspec.structs.replace(X, numerals=Numerals(decimal=".", thousands=","))
+    with pytest.raises(InputError, match="the numbers of x written as another one requires it, got other ones"):
+        _ask(plan, ["x [g]"], [other], "second")

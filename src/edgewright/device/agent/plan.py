@@ -199,7 +199,7 @@ def _rule(plan: Plan, entry: RuleEntry, settings: AgentSettings) -> None:
 def _ask(plan: Plan, lines: Sequence[str], columns: Sequence[Column], who: str) -> None:
     for name, column in zip(lines, columns, strict=True):
         known = plan.trained.setdefault(column.name, column)
-        if known.numerals is msgspec.UNSET:
+        if known.numerals is msgspec.UNSET and (column.numerals is not msgspec.UNSET or not known.unit):
             plan.trained[column.name] = column
         elif column.numerals not in (msgspec.UNSET, known.numerals):
             raise InputError(f"the numbers of {column.name} written as another one requires it", "other ones", who,
