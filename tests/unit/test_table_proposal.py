@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cli_runner import Cli
@@ -83,6 +84,31 @@ def test_a_clock_of_two_meanings_is_a_question_that_an_option_answers(
     dataset = reading_of(command, file, monkeypatch).dataset
     assert dataset is not None
     assert dataset.rate == 100.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_rows_that_are_judged_alone_may_have_different_rates(kind: str, tmp_path: Path, cli: Cli) -> None:
+    rng = np.random.default_rng(0)
+    lines = {
+        name: [f"{number * step},{name},{a:.3f},{'on' if a + b > 0 else 'off'}" for number, (a, b) in enumerate(column)]
+        for name, step, column in zip("pqrs", (60, 10, 60, 10), rng.normal(size=(4, 80, 2)).tolist(), strict=True)
+    }
+    path, head = tmp_path / "rows.csv", "time_s,session,a,y"
+    if kind == "file":
+        path.write_text("\n".join([head, *(line for part in lines.values() for line in part)]) + "\n")
+    else:
+        path = tmp_path / "rows"
+        path.mkdir()
+        for name, part in lines.items():
+            (path / f"{name}.csv").write_text("\n".join([head, *part]) + "\n")
+    found = look(OwnDataRequest(path=str(path), target="y"))
+    assert (found.framing.kind, found.dataset.rate, found.roles.time) == ("row", None, "time_s")
+    cli("run", path, "--target", "y", "--budget", "1s", "--out", tmp_path / "runs")
+    cli("check", path, "--target", "y", code=int(kind == "file"))  # times of one file fall back between sessions
+    assert "320 rows" in cli.out
+    for words in (("check", path, "--target", "y", "--window", "8"), ("run", path, "--decision", "8 rows")):
+        assert "one sampling rate" in cli(*words, code=2)
 
 
 def test_recordings_of_two_rates_in_one_file_are_refused_by_name(tmp_path: Path) -> None:

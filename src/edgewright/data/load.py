@@ -15,6 +15,7 @@ from edgewright.data.audited_labels import LIMIT_KEY, marked
 from edgewright.data.contract import LABELS_FILE, PublicSet, Source, SourceConfig
 from edgewright.data.folder_files import data_files, is_hidden, is_single
 from edgewright.data.public import folder_of, opened
+from edgewright.data.rates import refuse_mixed_rates
 from edgewright.data.simulated import is_simulated
 from edgewright.data.targets import as_text
 from edgewright.schema.data import DataSet
@@ -29,8 +30,9 @@ _OF_FILES = frozenset({"csv", "folder", "parquet", "wav"})
 
 
 def load_data(
-    table: dict[str, object], *, seed: int, path: str | None = None, where: str = "[data]", spool: Path | None = None
-) -> DataSet:
+    table: dict[str, object], *, seed: int, path: str | None = None, where: str = "[data]", spool: Path | None = None,
+    mixed_rates: bool = False,
+) -> DataSet:  # fmt: skip
     """Load the data set a table describes.
 
     Args:
@@ -40,10 +42,11 @@ def load_data(
         path: file or folder; overrides the table's own.
         where: the file and table, for errors, such as `pipeline.toml [data]`.
         spool: folder for values that are too large to be loaded, where their source can read in parts.
+        mixed_rates: whether recordings may have different sampling rates, as where each row is a sample.
 
     Raises:
         UnknownNameError: for an unknown kind or key.
-        InputError: for a missing path or bad data.
+        InputError: for a missing path, bad data, or recordings of different rates.
     """
     keys = {key: value for key, value in table.items() if key not in (LIMIT_KEY, WITHOUT)}
     kind = keys.pop("kind", None)
@@ -61,6 +64,8 @@ def load_data(
             "Use a pipeline, or --kind where the command has it, that reads files",
         )  # fmt: skip
     dataset = _loaded(part, kind, convert_table(_without_marks(keys), part.config, where), seed, spool)
+    if not mixed_rates:
+        refuse_mixed_rates(dataset)
     if WITHOUT in table:
         dataset = _without(dataset, convert_table({WITHOUT: table[WITHOUT]}, _Without, where).without, where)
     return msgspec.structs.replace(dataset, name=f"{dataset.name} (simulated)") if part.simulated else dataset

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from edgewright.core.csv.formats.arrays import is_table
+from edgewright.core.csv.formats.parquet import text_of
 from edgewright.core.csv.header import Header
 from edgewright.core.csv.number_forms import plain_cells
 from edgewright.core.csv.rows import iter_csv, open_csv
@@ -22,7 +23,6 @@ from edgewright.data.known_sets import has_loader, table_of
 from edgewright.data.labels import name_in
 from edgewright.data.load import guess
 from edgewright.data.roles import GROUPS, SESSIONS
-from edgewright.data.sources import parquet
 from edgewright.data.sources.csv import files_in
 from edgewright.data.sources.folder import reader_of, tables_below
 from edgewright.data.sources.pictures import SMALLEST_SIDE, PicturesConfig
@@ -201,12 +201,12 @@ def _some_rows(file: Path, share: int, texts: dict[str, set[str]], tops: list[He
 def _parquet_rows(file: Path, share: int, texts: dict[str, set[str]]) -> dict[str, Labels]:
     try:
         frame = pl.read_parquet(file, use_pyarrow=False)
-        _collect(texts, {name: parquet.text_of(frame[name].unique()) for name, kind in frame.schema.items()
+        _collect(texts, {name: text_of(frame[name].unique()) for name, kind in frame.schema.items()
                          if kind in (pl.String, pl.Categorical, pl.Enum)})  # fmt: skip
         frame = frame.gather_every(max(1, len(frame) // share))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError("a whole Parquet file", str(error).splitlines()[0][:120], file.name) from error
-    return {column: parquet.text_of(frame[column]) for column in frame.columns}
+    return {column: text_of(frame[column]) for column in frame.columns}
 
 
 # Words before a number that names a person or machine, and a recording, as in the names of columns: `exp01_user03`.

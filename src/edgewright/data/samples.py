@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgewright.core.recordings import GAP
 from edgewright.core.windows import cut as cut_windows
+from edgewright.data.rates import refuse_mixed_rates
 from edgewright.data.row_spool import joined
 from edgewright.data.targets import as_text, labelled, task_of
 from edgewright.schema.config import WindowConfig, WindowTarget
@@ -196,6 +197,7 @@ def _rows(recordings: list[_Rows], dataset: DataSet) -> Samples:
 
 def _windows(recordings: list[_Rows], dataset: DataSet, window: WindowConfig, *, last: bool = False) -> list[_Cut]:
     """Return windows of every recording, as views of its rows."""
+    refuse_mixed_rates(dataset)
     step = window.step or max(1, window.samples // 2)
     found: list[_Cut] = []
     longest = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,12 @@ from edgewright.core.categories import MARK, column_name, made_columns, one_hot
 from edgewright.core.clocks.units import WORDS, unit_spelled
 from edgewright.core.csv.cell_words import MISSING_TEXTS
 from edgewright.core.csv.units import refuse_other_unit, unit_in
-from edgewright.data.clock import Clock, common_rate, rate_of, read_clock, tidy_rate
+from edgewright.data.clock import Clock, read_clock
 from edgewright.data.contract import SchemaConfig
+from edgewright.data.rates import one_rate
 from edgewright.data.targets import as_text, labelled, read_target
 from edgewright.schema.data import Column, DataSet, Floats, Labels, Numerals, Recording, TimeUnit
 from edgewright.schema.errors import InputError, UnknownNameError
-
-# Sessions of one file whose rates differ by more have other sensors or settings; so many are looked at.
-_OTHER_RATE, _LOOKED_AT = 0.5, 200
 
 
 class TableConfig(SchemaConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -261,9 +260,8 @@ def data_set(
         raise InputError("a label in at least one row", "an all-missing target", f"{name}, column {target_name}")
     rate = config.rate
     if rate is None:
-        for recording in recordings:
-            common_rate(_session_rates(recording), _OTHER_RATE)
-        rate = tidy_rate(common_rate([(r.name, rate_of(r.time) if r.time is not None else None) for r in recordings]))
+        with suppress(InputError):  # of different rates, which whoever needs one refuses
+            rate = one_rate(recordings)
     return DataSet(
         name=Path(name).name.split(".")[0] or name,
         columns=schema(names, config, tables),
@@ -273,14 +271,6 @@ def data_set(
         group_name=group_name or config.group,
         origin=config.path,
     )
-
-
-def _session_rates(recording: Recording) -> list[tuple[str, float | None]]:
-    """Return the rate of each session of a recording that has several."""
-    names, times = recording.sessions, recording.time
-    if names is None or times is None:
-        return []
-    return [(str(name), rate_of(times[names == name])) for name in np.unique(names)[:_LOOKED_AT]]
 
 
 def _holds(recordings: Sequence[Recording], index: int) -> bool:

@@ -140,7 +140,7 @@ def check_data(
              "time_unit": time_unit}  # fmt: skip
     proposed = propose_table(path, {**named, "ignore": ignore, "pattern": pattern}, kind).with_numbers()
     columns = proposed.sentence
-    dataset = load_data(proposed.table, seed=seed)
+    dataset = load_data(proposed.table, seed=seed, mixed_rates=True)
     quality = examine(dataset)
     if all(recording.target is None for recording in dataset.recordings):
         return Checked(

@@ -92,7 +92,7 @@ def explain_row(folder: Path, row: int, data: str | None = None) -> Explained:
     index, fitted = fitted_of(judged_of(folder))
     known = remembered(folder)
     config = index.config
-    samples = cut(load_data(config.data, seed=config.seed, path=data or known.place()), config.window)
+    samples = cut(load_data(config.data, seed=config.seed, path=data or known.place(), mixed_rates=True), config.window)
     samples = msgspec.structs.replace(samples, y=encode_target(samples.y, index.task))
     unit, total = unit_of(samples.X), len(samples.X)
     if not 1 <= row <= total:

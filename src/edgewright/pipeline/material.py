@@ -183,7 +183,8 @@ def _read(
     whole = _whole(config)
     if whole and config.data.get("in_parts") == "always":
         raise InputError("rows that can be read in parts", whole, "[data] in_parts", "Omit in_parts")
-    dataset = dataset or load_data(config.data, seed=config.seed, path=data, spool=None if whole else spool)
+    spool = None if whole else spool
+    dataset = dataset or load_data(config.data, seed=config.seed, path=data, spool=spool, mixed_rates=True)
     samples = cut(dataset, config.window)
     task = task_of(samples.y, config.task)
     return dataset, msgspec.structs.replace(samples, y=encode_target(samples.y, task)), task

@@ -86,7 +86,7 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
 
     @classmethod
     def _of(cls, config: PipelineConfig, data: str | None) -> Self:
-        samples = cut(load_data(config.data, seed=config.seed, path=data), config.window)
+        samples = cut(load_data(config.data, seed=config.seed, path=data, mixed_rates=True), config.window)
         task = task_of(samples.y, config.task)
         rows = np.random.default_rng(config.seed).permutation(len(samples.X))[:_PROBE]
         X, y = samples.X[rows], samples.y[rows]

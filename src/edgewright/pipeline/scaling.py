@@ -106,7 +106,7 @@ def _material(config: PipelineConfig, wanted: ScalingConfig, data: str | None) -
     table = dict(config.data)
     if "rows" in table:
         table["rows"] = max(wanted.rows)
-    samples = cut(load_data(table, seed=config.seed, path=data), config.window)
+    samples = cut(load_data(table, seed=config.seed, path=data, mixed_rates=True), config.window)
     window = config.window.samples if config.window else None
     sides = split(samples, config.split, seed=config.seed, window=window)
     generator = np.random.default_rng(config.seed)

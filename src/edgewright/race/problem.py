@@ -104,7 +104,7 @@ def problem_of_pipeline(config: PipelineConfig, data: str | None = None, dataset
     """
     location = data or config.data.get("path")
     records(location if isinstance(location, str) else None, limit_of(config.data))
-    dataset = dataset or load_data(config.data, seed=config.seed, path=data)
+    dataset = dataset or load_data(config.data, seed=config.seed, path=data, mixed_rates=True)
     held_out = tuple(config.split.test_groups)
     if held_out:
         dataset = msgspec.structs.replace(dataset, recordings=tuple(_without(r, held_out) for r in dataset.recordings))

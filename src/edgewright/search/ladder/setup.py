@@ -163,7 +163,7 @@ def problem_and_config(
         left: tuple[str, ...] = ()
     else:
         config, columns = _config(data, table, window, held_out, task, profile, seed)
-        dataset = load_data(config.data, seed=seed)
+        dataset = load_data(config.data, seed=seed, mixed_rates=True)
         window, notes = _framed(dataset, window)
         notes = (*notes, *([columns] if columns else []))
         config = msgspec.structs.replace(config, window=window)

@@ -166,7 +166,7 @@ def look(request: OwnDataRequest) -> OwnData:
         raise InputError("a column to predict", f"none that looks like one in {some_of(list(preview.columns))}",
                          request.path, "Name it with --target COLUMN. Without labels: edgewright detect fit finds "
                          "what is unusual, edgewright forecast what comes next")  # fmt: skip
-    dataset = load_data(table, seed=0)
+    dataset = load_data(table, seed=0, mixed_rates=True)
     found = choose_framing(dataset, request.decision)
     assumed = dataset.rate is None and found.kind == "window"
     quality = examine(dataset)

@@ -94,7 +94,7 @@ def _few(chosen: Chosen, count: int, seed: int) -> Chosen:
 def _tested(config: PipelineConfig, data: str | None, known: Remembered, *, seen: bool) -> Chosen:
     """Return the run's test samples, read from its data again; other data are split alike, and said to be others."""
     path = data or known.place()
-    samples = cut(load_data(config.data, seed=config.seed, path=path), config.window)
+    samples = cut(load_data(config.data, seed=config.seed, path=path, mixed_rates=True), config.window)
     whole = msgspec.structs.replace(samples, y=encode_target(samples.y, task_of(samples.y, config.task)))
     window = config.window.samples if config.window else None
     rows = split(whole, config.split, seed=config.seed, window=window).test
