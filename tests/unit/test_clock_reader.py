@@ -74,6 +74,15 @@ def test_a_cell_that_is_no_time_is_missing_and_the_others_go_on() -> None:
         read_clock(np.array(["1", "2", "soon"]), column="t", unit="s", place=lambda row: f"row {row + 1}")
 
 
+@pytest.mark.parametrize("cells", [["10 ms", "20 ms", "0.03 s"], ["10 ms", "20 ms", "30"], ["10", "20", "30 ms"]])
+def test_a_clock_has_one_unit(cells: list[str]) -> None:
+    with pytest.raises(InputError, match="row 3"):
+        read_clock(np.array(cells), column="t", unit="auto", place=lambda row: f"row {row + 1}")
+    reader = ClockReader("t")
+    assert np.isfinite(reader.seconds(cells[:2])).all()
+    assert np.isnan(reader.seconds(cells[2:])).all()
+
+
 def _manifest() -> Manifest:
     return Manifest(
         name="m", task="classification", columns=(Column(name="x"),), shape=(1, 10),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgewright.core.clocks.reader import ClockReader, refuse_missing
 from edgewright.core.clocks.texts import is_day, is_time_of_day, is_time_text
-from edgewright.core.clocks.units import numbers_and_unit, without_unit
+from edgewright.core.clocks.units import number_and_unit, numbers_and_unit, without_unit
 from edgewright.schema.data import TimeUnit
 from edgewright.schema.errors import InputError
 
@@ -123,7 +124,7 @@ def is_clock(name: str, cells: Sequence[str]) -> bool:
             return False
         return True
     lines = [cell.strip() for cell in cells]
-    right = sum(bool(cell) and (is_time_text(cell) or numbers_and_unit([cell]) is not None) for cell in lines)
+    right = sum(bool(cell) and (is_time_text(cell) or math.isfinite(number_and_unit(cell)[0])) for cell in lines)
     return right > 0 and right >= _TIMES * len(lines)
 
 

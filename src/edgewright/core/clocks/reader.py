@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.clocks.texts import DAY_S, is_time_of_day, seconds_of
-from edgewright.core.clocks.units import SCALE, numbers_and_unit, unit_of_numbers
+from edgewright.core.clocks.units import SCALE, number_and_unit, numbers_and_unit, unit_of_numbers
 from edgewright.schema.data import TimeUnit
 from edgewright.schema.errors import InputError
 
@@ -39,6 +39,7 @@ class ClockReader:
     def __init__(self, column: str, unit: TimeUnit | str = "auto") -> None:
         self._column, self._unit = column, unit
         self._is_text: bool | None = None
+        self._behind: str | None = None
         self._of_day = False
         self._last, self._base, self._largest = float("nan"), 0.0, 0.0
         self._steps: Times = np.empty(0)
@@ -73,15 +74,21 @@ class ClockReader:
             self._begin(lines)
         if self._is_text:
             return self._over_midnight(np.array([_second(cell) for cell in lines], np.float64))
-        if (counted := numbers_and_unit(lines)) is None:
-            each = [numbers_and_unit([cell]) or (np.full(1, np.nan), "") for cell in lines]
-            counted = np.concatenate([number for number, _ in each]), next((unit for _, unit in each if unit), "")
+        counted = numbers_and_unit(lines)
+        if counted is None or (self._behind is not None and counted[1] != self._behind):
+            # A cell with another unit than the first one is no time.
+            each = [number_and_unit(cell) for cell in lines]
+            first = next((unit for number, unit in each if np.isfinite(number)), "")
+            behind = first if self._behind is None else self._behind
+            counted = np.array([number if unit == behind else np.nan for number, unit in each]), behind
+        if np.isfinite(counted[0]).any():
+            self._behind = counted[1]
         return self.of_numbers(*counted)
 
     def _begin(self, lines: Sequence[str]) -> None:
         """Take the kind of the first cell that is a time."""
         for cell in lines:
-            if cell and ((counted := numbers_and_unit([cell])) is not None and np.isfinite(counted[0][0])):
+            if np.isfinite(number_and_unit(cell)[0]):
                 self._is_text = False
                 return
             if np.isfinite(_second(cell)):

@@ -37,6 +37,9 @@ def seconds_of(cell: str) -> float:
         ValueError: the cell is no time.
     """
     cell = cell.strip()
+    if cell[4:5] == "-" and not _ISO_SHORT.fullmatch(cell):
+        moment = datetime.fromisoformat(cell)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     if match := _OF_DAY.fullmatch(cell):
         hours, minutes, seconds = int(match[1]), int(match[2]), float((match[3] or "0").replace(",", "."))
         if hours > 23 or minutes > 59 or seconds >= 61:

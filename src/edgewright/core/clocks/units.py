@@ -56,12 +56,21 @@ def numbers_and_unit(cells: Sequence[str]) -> tuple[NDArray[np.float64], str] | 
     try:
         return np.array([cell or "nan" for cell in lines]).astype(np.float64), ""
     except ValueError:
-        matches = [_BEHIND.fullmatch(cell) for cell in lines]
-    units = {unit_spelled(match[2]) for match in matches if match}
-    if len(units) != 1 or any(cell and not match for cell, match in zip(lines, matches, strict=True)):
+        each = [number_and_unit(cell) for cell in lines if cell]
+    units = {unit for _, unit in each}
+    if len(units) != 1 or any(number != number for number, _ in each):
         return None
-    numbers = [match[1].replace(",", ".") if match else "nan" for match in matches]
-    return np.array(numbers).astype(np.float64), units.pop()
+    numbers = iter(each)
+    return np.array([next(numbers)[0] if cell else np.nan for cell in lines]), units.pop()
+
+
+def number_and_unit(cell: str) -> tuple[float, str]:
+    """Return the number in a cell and the unit behind it, '' for none; NaN where it is no number."""
+    try:
+        return float(cell), ""
+    except ValueError:
+        match = _BEHIND.fullmatch(cell.strip())
+    return (float(match[1].replace(",", ".")), unit_spelled(match[2])) if match else (float("nan"), "")
 
 
 def without_unit(name: str) -> str:
