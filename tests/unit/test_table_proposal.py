@@ -12,6 +12,7 @@ from edgewright.data.load import load_data
 from edgewright.data.table_proposal import ProposedTable, propose_table
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.workflows.own_data.proposal import OwnDataRequest, look
+from edgewright.workflows.tuning.recordings import tune_data
 from odd_files.judge import odd_file
 from odd_files.readers import COMMANDS, Reading, reading_of
 
@@ -115,3 +116,14 @@ def test_recordings_of_two_rates_in_one_file_are_refused_by_name(tmp_path: Path)
     file = odd_file("two_rates", 0, tmp_path)
     with pytest.raises(InputError, match="one sampling rate, got 50 Hz and 100 Hz - at r0 and r1"):
         look(OwnDataRequest(path=str(file.path)))
+
+
+def test_commands_on_labels_and_alarms_say_what_they_understood(tmp_path: Path, cli: Cli) -> None:
+    path = tmp_path / "rows.csv"
+    lines = [f"p{i // 40};{i / 10:.1f};{i * 37 % 101},5;{'on' if i % 40 > 20 else 'off'}" for i in range(400)]
+    path.write_text("\n".join(["session;time_s;a;y", *lines]).replace(".", ",") + "\n")
+    read = "read as a semicolon between cells, decimal comma (time_s, a)"
+    cli("label", "suggest", path, "--target", "y", "--window", "20", "--out", tmp_path / "rows.labelling")
+    assert cli.err.startswith(read) and "columns: session = session; time = time_s" in cli.err
+    (note,) = tune_data(tmp_path / "model.edge", str(path), target="y").notes
+    assert note.startswith(read)

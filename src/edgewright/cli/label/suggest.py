@@ -67,6 +67,8 @@ def command(
         table: dict[str, object] = {"kind": kind, "group": group, "session": session, "time": time, "rate": rate,
                                     "ignore": list(ignore)}  # fmt: skip
         made = read_items(data, text=text, target=target, window=window or 0, rows=rows, table=table)
+        if made.understood:
+            print_ahead(made.understood)
         make(out, data, made, named)
         path = out
     try:

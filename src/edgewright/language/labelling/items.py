@@ -116,7 +116,7 @@ class NewItem(msgspec.Struct, frozen=True):
 
 
 class Read(msgspec.Struct, frozen=True):
-    """What was read: items, and what a window needs to be shown and written again."""
+    """What was read: items, what a window needs to be shown and written again, and how data were read, in a line."""
 
     kind: Kind
     items: list[NewItem]
@@ -124,6 +124,7 @@ class Read(msgspec.Struct, frozen=True):
     units: tuple[str, ...] = ()
     rate: float = 0.0
     window: int = 0
+    understood: str = ""
 
 
 def read_items(
@@ -234,11 +235,12 @@ def _pictures(path: Path) -> Iterator[NewItem]:
 def _recorded(path: Path, target: str, window: int, table: dict[str, object]) -> Read:
     named = {**table, "target": target}
     source = str(named.pop("kind", ""))
-    data = load_data(propose_table(str(path), named, source, texts=False).table, seed=0, where="label")
+    proposed = propose_table(str(path), named, source, texts=False)
+    data = load_data(proposed.table, seed=0, where="label")
     kind: Kind = "windows" if window else "rows"
     names, units = tuple(c.name for c in data.columns), tuple(c.unit for c in data.columns)
     made = list(windows(data, window or 1, labelled=bool(target)))
-    return Read(kind, made, names, units, float(data.rate or 0.0), window or 1)
+    return Read(kind, made, names, units, float(data.rate or 0.0), window or 1, proposed.sentence)
 
 
 def windows(data: DataSet, length: int, *, labelled: bool) -> Iterator[NewItem]:

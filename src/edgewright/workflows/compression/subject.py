@@ -149,6 +149,7 @@ class Subject:
         flow: the samples behind the fitted stages; None for a foreign model.
         model: the fitted network; None for a foreign model.
         data_path: absolute path of the data; empty where they are made up or a public set's own.
+        understood: how data of a foreign model were read, in a line; empty where that goes without saying.
     """
 
     config: PipelineConfig
@@ -157,6 +158,7 @@ class Subject:
     flow: Flow | None = None
     model: Network | None = None
     data_path: str = ""
+    understood: str = ""
 
     @property
     def calibration(self) -> NDArray[np.int64]:
@@ -285,7 +287,8 @@ def open_model(path: Path, data: str | None, target: str, group: str) -> Subject
             "For an imported model set --data FILE --target COLUMN [--group COLUMN]",
         )  # fmt: skip
     shape = graph.inputs[0].shape
-    table: dict[str, Any] = propose_table(data, {"target": target, "group": group}).table
+    proposed = propose_table(data, {"target": target, "group": group})
+    table: dict[str, Any] = proposed.table
     config = PipelineConfig(
         name=re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem).lstrip("_.-")[:64] or "model",
         task="classification" if _columns(graph, path) > 1 else "regression",
@@ -299,7 +302,7 @@ def open_model(path: Path, data: str | None, target: str, group: str) -> Subject
     _refuse_no_validation(material, config.name)
     if config.task == "classification":
         graph = _labelled(graph, material, path)
-    return Subject(config, material, graph, data_path=data_path(config, data))
+    return Subject(config, material, graph, data_path=data_path(config, data), understood=proposed.sentence)
 
 
 def _columns(graph: Graph, path: Path) -> int:

@@ -192,7 +192,11 @@ def _write(
         f"{len(sides.test):,} are evaluated once for the table",
         data_hash=subject.material.sha256,
         data_path=subject.data_path,
-        notes=(*_notes(wanted, rows[0].engine, source), *_power(subject)),
+        notes=(
+            *([subject.understood] if subject.understood else []),
+            *_notes(wanted, rows[0].engine, source),
+            *_power(subject),
+        ),
     )
     write_record(record, folder)
     return record

@@ -236,8 +236,10 @@ def tune_data(
     if config is None or (kind and data is not None):
         if data is None:
             raise InputError("recordings with labels", "a package, which has none", str(file_path), _DO)
-        dataset = load_data(propose_table(data, {"target": target, "group": group}, kind).table, seed=0)
-        return TuneData(dataset, _known(dataset, people), f"all of {dataset.name}", ())
+        proposed = propose_table(data, {"target": target, "group": group}, kind)
+        dataset = load_data(proposed.table, seed=0)
+        notes = (proposed.sentence,) if proposed.sentence else ()
+        return TuneData(dataset, _known(dataset, people), f"all of {dataset.name}", notes)
     own = remembered(file_path)
     table: dict[str, object] = dict(config.data)
     table.update({key: value for key, value in (("target", target), ("group", group)) if value})
