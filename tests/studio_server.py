@@ -19,10 +19,12 @@ START = (
 
 
 @contextmanager
-def started(folder: Path, *options: str, end: bool = True) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def started(
+    folder: Path, *options: str, end: bool = True, python: Path = Path(sys.executable)
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Provide a studio over a folder: its address and process, which is ended as Ctrl-C does."""
     process = subprocess.Popen(
-        [sys.executable, "-u", "-c", START, "studio", str(folder), "--port", "0", "--no-open", *options],
+        [str(python), "-u", "-c", START, "studio", str(folder), "--port", "0", "--no-open", *options],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:

@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+import io
+import os
+import shutil
+import socket
 import subprocess
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
+import httpx
+import numpy as np
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from PIL import Image
 
 from document_blocks import type_page
-from small_pipeline import run_small, write_rows, write_toml
-from wheel_environment import build_wheel, environment_with
+from edgewright.cli.main import EXTRAS
+from edgewright.studio.phone.network import local_addresses
+from fleet_servers import Server, until
+from oidc_issuer import Issuer
+from picture_folder import drawn, trained
+from plant import OpcuaPlant, free_port
+from postgres_database import fresh_database
+from small_pipeline import rows, run_small, write_rows, write_toml
+from studio_server import started
+from support import ROOT
+from wheel_environment import build_wheel, environment_with, linked_environment, requirements_of
 
 pytestmark = pytest.mark.slow
+NAMES = sorted(set(distribution("edgewright").metadata.get_all("Provides-Extra") or ()) - {"dev"})
+Environments = Callable[[str], Path]
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +43,77 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_wheel(tmp_path_factory.mktemp("dist"))
 
 
-def test_train_alone_runs_the_readme_on_own_data(wheel: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def environments(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environments:
+    """Return Python of the environment of an extra."""
+    folder = tmp_path_factory.mktemp("extras")
+    board = environment_with(wheel, folder / "board")
+
+    def environment(extra: str) -> Path:
+        python = folder / extra / "bin" / "python"
+        return python if python.exists() else linked_environment(board, folder / extra, extra)
+
+    return environment
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with rows of three classes, their pipeline and its run."""
+    folder = tmp_path_factory.mktemp("desk")
+    toml = write_toml(folder / "small.toml", write_rows(folder / "rows.csv", rows(("a", "b", "c"))))
+    run_small(toml, folder / "runs", "compression.max_drop=0.9")
+    return folder
+
+
+@pytest.fixture
+def folder(desk: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(desk, tmp_path / "desk")
+
+
+def edgewright(python: Path, folder: Path, *words: object, seconds: float = 300) -> str:
+    """Run a command there and return what it printed."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    done = subprocess.run(
+        [str(python.with_name("edgewright")), *map(str, words)], cwd=folder, env=environment,
+        capture_output=True, text=True, timeout=seconds, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_a_missing_library_of_any_extra_names_an_extra_that_has_it() -> None:
+    own = distribution("edgewright")
+    modules: dict[str, list[str]] = {}
+    for module, packages in packages_distributions().items():
+        for package in packages:
+            modules.setdefault(canonicalize_name(package), []).append(module)
+    base = {canonicalize_name(package.metadata["Name"]) for package in requirements_of(own)}
+    carried = {
+        extra: {canonicalize_name(package.metadata["Name"]) for package in requirements_of(own, extra)}
+        for extra in NAMES
+    }
+    asked = {
+        canonicalize_name(Requirement(line).name) for line in own.requires or () if line.endswith("extra == 'all'")
+    }
+    for name in asked - base:
+        named = {EXTRAS[module] for module in modules[name] if module in EXTRAS}
+        assert named, f"no extra is named where {name} is absent"
+        assert all(name in carried[extra] for extra in named), name
+
+
+def test_all_has_what_every_extra_has() -> None:
+    own = distribution("edgewright")
+    every = {package.metadata["Name"] for package in requirements_of(own, "all")}
+    for extra in NAMES:
+        assert {package.metadata["Name"] for package in requirements_of(own, extra)} <= every, extra
+
+
+def test_every_extra_is_tried_here() -> None:
+    text = Path(__file__).read_text()
+    assert [extra for extra in NAMES if f'"{extra}"' not in text] == []
+
+
+def test_train_runs_the_readme_on_own_data(wheel: Path, tmp_path: Path) -> None:
     python = environment_with(wheel, tmp_path / "venv", "train")
     said = type_page("README.md", tmp_path, seconds=300, python=python)["own-data"]
     assert "wrote pipeline.toml and data.md" in said
@@ -28,18 +122,194 @@ def test_train_alone_runs_the_readme_on_own_data(wheel: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("extra", "words", "printed"),
+    ("extra", "commands", "printed"),
     [
-        ("trace", ["show", "runs/small", "--no-open", "--out", "page.html"], "page page.html"),
-        ("device", ["device", "--help"], "edgewright device status"),
-        ("fleet", ["fleet", "init", "my-fleet"], "edgewright fleet publish"),
+        ("trace", ["show runs/small --no-open --out page.html"], "page page.html"),
+        ("engines", ["predict runs/small --csv rows.csv --engine onnxruntime"], "line 121: "),
+        ("accelerators", ["export runs/small --to ethosu"], "compiled by Vela"),
+        ("accelerators", ["predict runs/small --csv rows.csv --engine openvino"], "line 121: "),
+        ("web", ["export runs/small --to web"], "model.wasm"),
+        ("fpga", ["export runs/small --to verilog"], "wrote exported/Makefile"),
+        ("search", ["search small.toml --trials 1 --out study"], "1 trials on phone-arm64: 1 done"),
+        ("demo", ["demo"], "run folder runs/demo"),
+        ("language", ["language index a.md --out a.index", "language ask batteries? --index a.index"], "Open the lid"),
     ],
+)  # fmt: skip
+def test_an_extra_runs_its_commands(
+    extra: str, commands: list[str], printed: str, environments: Environments, folder: Path
+) -> None:
+    (folder / "a.md").write_text("# Power\n\nOpen the lid and change the batteries.\n")
+    for command in commands:
+        said = edgewright(environments(extra), folder, *command.split())
+    assert printed in said
+
+
+def test_language_trains_slots(environments: Environments, tmp_path: Path) -> None:
+    utterances = ROOT / "docs" / "examples" / "vending-utterances.toml"
+    model = tmp_path / "a.language"
+    edgewright(environments("language"), tmp_path, "language", "train", utterances, "--out", model, "--slots")
+    assert model.is_file()
+
+
+def test_fpga_builds_a_bitstream(environments: Environments, folder: Path) -> None:
+    python = environments("fpga")
+    edgewright(python, folder, "export", "runs/small", "--to", "verilog", "--device", "ice40-up5k", "--out", "fpga")
+    path = {**os.environ, "PATH": f"{python.parent}:{os.environ['PATH']}"}
+    made = subprocess.run(["make", "-C", "fpga"], cwd=folder, env=path, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert list((folder / "fpga").glob("*.bin"))
+
+
+def test_camera_predicts_pictures_of_a_recording(environments: Environments, tmp_path: Path) -> None:
+    run = trained(tmp_path, epochs=1)
+    frames = [io.BytesIO() for _ in range(5)]
+    for number, frame in enumerate(frames):
+        Image.fromarray(drawn("disc", np.random.default_rng(number))).save(frame, "JPEG")
+    (tmp_path / "line.mjpeg").write_bytes(b"".join(frame.getvalue() for frame in frames))
+    words = ["device", "run", run, "--source", "camera:line.mjpeg", "--store", "store", "--json"]
+    assert edgewright(environments("camera"), tmp_path, *words).count('"label"') >= 1
+
+
+def test_industry_records_from_a_plant(environments: Environments, tmp_path: Path) -> None:
+    record = ["device", "record", "--label", "on", "--person", "1", "--seconds", "1", "--rate", "10", "--source"]
+    opcua = OpcuaPlant(free_port(), speed=3.0)
+    try:
+        edgewright(environments("industry"), tmp_path, *record, f"opcua:{opcua.url}?nodes={opcua.nodes}")
+    finally:
+        opcua.stop()
+
+
+LITERT = """
+import sys
+import numpy as np
+from edgewright.core.engines import get
+model = open(sys.argv[1] + "/small.network.tflite", "rb").read()
+answers = get("litert").load(model)(np.zeros((1, 2), np.float32))
+print([answer.shape for answer in answers.values()] == [(1, 3)])
+"""
+DRIVING = """
+import sys
+from pathlib import Path
+from edgewright.jobs.simulation.environment import Environment, read_environment
+environment = Environment(read_environment(Path(sys.argv[1]) / "environment.toml"), "environment.toml")
+environment.reset(1)
+print(len(environment.step(0)[0]) == len(environment.columns))
+"""
+PRIVACY = """
+from edgewright.core.federation.privacy import epsilon_of
+print(epsilon_of(1.0, 10, 1e-5) > 0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("extra", "program"), [("engines", LITERT), ("driving", DRIVING), ("privacy", PRIVACY)], ids=lambda text: text[:8]
 )
-def test_an_extra_runs_its_command(extra: str, words: list[str], printed: str, wheel: Path, tmp_path: Path) -> None:
-    run_small(write_toml(tmp_path / "small.toml", write_rows(tmp_path / "rows.csv")), tmp_path / "runs")
-    command = environment_with(wheel, tmp_path / "venv", extra).with_name("edgewright")
-    done = subprocess.run(
-        [str(command), *words], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
-    assert printed in done.stdout
+def test_an_extra_answers_a_program(extra: str, program: str, environments: Environments, folder: Path) -> None:
+    python = environments(extra)
+    shutil.copy(ROOT / "examples" / "vehicle" / "environment.toml", folder)
+    if extra == "engines":
+        edgewright(python, folder, "export", "runs/small", "--to", "tflite", "--out", ".")
+    command = [str(python), "-c", program, "."]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
+
+
+@pytest.mark.parametrize(("extra", "options"), [("studio", []), ("phone", ["--phone", "--phone-port", "0"])])
+def test_a_studio_shows_its_pages(extra: str, options: list[str], environments: Environments, folder: Path) -> None:
+    python = environments(extra)
+    if options and not local_addresses():
+        options = [*options, "--phone-address", "127.0.0.1"]
+    with started(folder / "runs", *options, python=python) as (address, process):
+        for path in ("/", "/flow", "/compare"):
+            with urllib.request.urlopen(address + path, timeout=30) as page:  # noqa: S310 - of this machine
+                assert page.status == 200
+        if options:
+            assert process.stdout is not None
+            assert any(line.startswith("phone: https://") for line in process.stdout)
+
+
+def test_a_device_enrols_with_a_fleet(environments: Environments, folder: Path) -> None:
+    operator = environments("fleet")
+    edgewright(operator, folder, "fleet", "init", "yard", "--product", "pump")
+    edgewright(operator, folder, "fleet", "publish", "runs/small", "--fleet", "yard")
+    said = edgewright(operator, folder, "fleet", "token", "new", "--fleet", "yard")
+    (folder / "token.txt").write_text(next(word for word in said.split() if word.startswith("ew1.")))
+    with served(operator, folder / "yard") as server:
+        follow = [
+            "device",
+            "run",
+            "--fleet",
+            server.address,
+            "--token-file",
+            "token.txt",
+            "--name",
+            "pump-1",
+            "--store",
+            "one",
+        ]
+        device = subprocess.Popen(
+            [str(environments("device").with_name("edgewright")), *follow, "--source", "csv:rows.csv", "--poll", "1"],
+            cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        try:
+            until(lambda: "pump-1" in edgewright(operator, folder, "fleet", "devices", "--fleet", "yard"))
+        finally:
+            device.terminate()
+            device.communicate(timeout=60)
+
+
+def test_a_fleet_moves_to_postgres(environments: Environments, tmp_path: Path) -> None:
+    python = environments("postgres")
+    edgewright(python, tmp_path, "fleet", "init", "yard")
+    with fresh_database() as address:
+        edgewright(python, tmp_path, "fleet", "database", "yard", "--to", address)
+        with served(python, tmp_path / "yard"):
+            assert "postgresql://" in edgewright(python, tmp_path, "fleet", "database", "yard")
+
+
+def test_an_issuer_names_operators(environments: Environments, tmp_path: Path) -> None:
+    python, issuer = environments("oidc"), Issuer()
+    edgewright(python, tmp_path, "fleet", "init", "yard")
+    with (tmp_path / "yard" / "fleet.toml").open("a") as file:
+        file.write(
+            f'\n[oidc]\nissuer = "{issuer.address}"\naudience = "fleet"\nclaim = "realm_access.roles"\n'
+            '[oidc.roles]\nfleet-operators = "operator"\n'
+        )
+    try:
+        with served(python, tmp_path / "yard") as server:
+            headers = {"authorization": f"Bearer {issuer.token()}"}
+            answer = httpx.get(f"{server.address}/v1/fleet/overview", headers=headers, trust_env=False, timeout=30)
+            assert answer.status_code == 200, answer.text
+    finally:
+        issuer.close()
+
+
+def test_a_cluster_searches(environments: Environments, folder: Path) -> None:
+    python, port = environments("cluster"), free_port()
+    dask, place = str(python.with_name("dask")), f"127.0.0.1:{port}"
+    with ExitStack() as stack:
+        for words in (
+            ["scheduler", "--host", place, "--no-dashboard"],
+            ["worker", place, "--nthreads", "1", "--no-dashboard"],
+        ):
+            process = subprocess.Popen([dask, *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            stack.callback(process.wait, 60)
+            stack.callback(process.terminate)
+        until(lambda: listens(port))
+        words = ["search", "small.toml", "--trials", "1", "--engine", f"dask://{place}", "--out", "study"]
+        assert "1 trials on phone-arm64: 1 done" in edgewright(python, folder, *words)
+
+
+@contextmanager
+def served(python: Path, folder: Path) -> Iterator[Server]:
+    """Provide the server of a fleet that runs in an environment."""
+    server = Server(folder, command=(str(python.with_name("edgewright")),)).wait()
+    try:
+        yield server
+    finally:
+        server.end()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from edgewright.cli.listeners import Quiet
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
 from edgewright.pipeline.stopped_work import FINISHED_EPOCHS, held, stopped_folders
-from edgewright.schema.errors import INTERRUPTED
+from edgewright.schema.errors import INTERRUPTED, OUTPUT_FAILED, CheckFailedError, InputError
 from edgewright.schema.trace import EpochRecord
 from edgewright.training import kept_epochs
 from edgewright.training.kept_epochs import keeping
@@ -125,6 +126,49 @@ def test_a_run_that_was_stopped_goes_on(cli: Cli, small: Path, tmp_path: Path, m
     assert names(runs / "small") == names(whole)
     assert (runs / "small" / "model.onnx").read_bytes() == (whole / "model.onnx").read_bytes()
     assert "a run that was stopped while it trained" in cli(*given, "--resume", code=2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("error", "code", "kept"),
+    [
+        (InputError("a model that passes its test vectors", "others"), 2, 0),
+        (CheckFailedError("the package does not answer as it was trained"), 1, 0),
+        (PermissionError(errno.EACCES, "Permission denied"), OUTPUT_FAILED, 0),
+        (OSError(errno.ENOSPC, "No space left on device"), OUTPUT_FAILED, 1),
+    ],
+)
+def test_a_run_that_fails_behind_its_training_keeps_it_for_a_full_disk_alone(
+    error: Exception, code: int, kept: int, cli: Cli, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    runs = tmp_path / "runs"
+    given = ("run", small, "--out", runs, "--json")
+    with monkeypatch.context() as patch:
+        patch.setattr("edgewright.pipeline.run.deploy", fails)
+        text = cli(*given, code=code)
+    assert len(stopped_folders(runs, "small", FINISHED_EPOCHS)) == kept
+    assert len(names(runs)) == kept
+    assert ("go on with --resume" in text) == bool(kept)
+    if kept:
+        cli(*given, "--resume")
+        assert names(runs) == ["small"]
+
+
+@pytest.mark.slow
+def test_a_failure_while_a_run_goes_on_leaves_what_another_pipeline_keeps(
+    cli: Cli, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ("run", small, "--out", tmp_path / "runs", "--json", "--set", "training.epochs=5")
+    with monkeypatch.context() as patch:
+        stop(patch, 3)
+        cli(*given, code=INTERRUPTED)
+    cli(*given, "--set", 'model.layers=[{kind="dense",units=0}]', code=2)
+    cli(*given, "--resume", "--set", "seed=9", code=2)
+    assert len(stopped_folders(tmp_path / "runs", "small", FINISHED_EPOCHS)) == 1
+    cli(*given, "--resume")
 
 
 @pytest.mark.slow

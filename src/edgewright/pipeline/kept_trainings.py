@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from edgewright.core.files import write_atomic
-from edgewright.pipeline.stopped_work import FINISHED_EPOCHS, KEPT, TRAININGS, held, last_stopped
+from edgewright.pipeline.stopped_work import DISK_FAILED, FINISHED_EPOCHS, KEPT, TRAININGS, held, last_stopped
 from edgewright.schema.errors import InputError
 from edgewright.training.kept_epochs import keeping
 
@@ -26,7 +26,9 @@ def stopped_run(parent: Path, name: str) -> Path:
 
 @contextmanager
 def kept_trainings(work: Path, of: str, *, resumed: bool) -> Iterator[None]:
-    """Keep the trainings of a block.
+    """Keep the trainings of a block that is stopped: by Ctrl-C, a kill or a full disk.
+
+    A block that fails for another reason fails again with the same trainings, so nothing is kept of it.
 
     Args:
         work: folder of the run.
@@ -47,4 +49,9 @@ def kept_trainings(work: Path, of: str, *, resumed: bool) -> Iterator[None]:
         for path in work.iterdir() if resumed else ():
             if path.name not in KEPT:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-        yield
+        try:
+            yield
+        except Exception as error:
+            if getattr(error, "errno", None) not in DISK_FAILED:
+                mark.unlink(missing_ok=True)
+            raise
