@@ -26,7 +26,7 @@ from edgewright.studio.phone.network import local_addresses
 from fleet_servers import Server, until
 from oidc_issuer import Issuer
 from picture_folder import drawn, trained
-from plant import OpcuaPlant, free_port
+from plant import ModbusPlant, OpcuaPlant, free_port
 from postgres_database import fresh_database
 from small_pipeline import rows, run_small, write_rows, write_toml
 from studio_server import started
@@ -151,6 +151,7 @@ def test_language_trains_slots(environments: Environments, tmp_path: Path) -> No
     assert model.is_file()
 
 
+@pytest.mark.heavy  # Yosys is compiled from WebAssembly once a machine: minutes
 def test_fpga_builds_a_bitstream(environments: Environments, folder: Path) -> None:
     python = environments("fpga")
     edgewright(python, folder, "export", "runs/small", "--to", "verilog", "--device", "ice40-up5k", "--out", "fpga")
@@ -171,12 +172,17 @@ def test_camera_predicts_pictures_of_a_recording(environments: Environments, tmp
 
 
 def test_industry_records_from_a_plant(environments: Environments, tmp_path: Path) -> None:
-    record = ["device", "record", "--label", "on", "--person", "1", "--seconds", "1", "--rate", "10", "--source"]
-    opcua = OpcuaPlant(free_port(), speed=3.0)
+    record = ["device", "record", "--label", "on", "--person", "1", "--seconds", "1", "--source"]
+    opcua, modbus = OpcuaPlant(free_port(), speed=3.0), ModbusPlant(port := free_port(), [100, 200])
     try:
-        edgewright(environments("industry"), tmp_path, *record, f"opcua:{opcua.url}?nodes={opcua.nodes}")
+        for source in (
+            f"opcua:{opcua.url}?nodes={opcua.nodes}&rate=10",
+            f"modbus:127.0.0.1:{port}?registers=a@0&rate=10",
+        ):
+            assert " rows, " in edgewright(environments("industry"), tmp_path, *record, source)
     finally:
         opcua.stop()
+        modbus.stop()
 
 
 LITERT = """

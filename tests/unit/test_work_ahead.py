@@ -63,6 +63,40 @@ def test_scalability_is_estimated_near_what_it_took() -> None:
     assert 21 / 2 < scaling_s(config, config.scaling, (230,)) < 21 * 3
 
 
+CONVOLUTIONS = (
+    {"kind": "conv1d", "filters": 32, "kernel": 5, "stride": 2},
+    {"kind": "depthwise_separable", "filters": 48, "kernel": 3},
+    {"kind": "global_average_pool"},
+)
+PICTURES = (
+    {"kind": "conv2d", "filters": 16, "kernel": 3, "stride": 2},
+    {"kind": "inverted_residual", "filters": 24, "stride": 2, "expand": 2},
+    {"kind": "global_average_pool"},
+)
+
+
+@pytest.mark.parametrize(
+    ("layers", "shape", "samples", "epoch_s"),
+    [
+        (({"kind": "dense", "units": 64},) * 2, (5,), 6_917, 0.012),
+        (({"kind": "dense", "units": 64},) * 2, (6,), 11_149, 0.018),
+        (CONVOLUTIONS, (6, 128), 2_479, 0.231),
+        (CONVOLUTIONS, (3, 100), 3_552, 0.199),
+        (CONVOLUTIONS, (40, 48), 364, 0.113),
+        (({"kind": "gru", "units": 24},), (6, 128), 2_479, 1.0),
+        (PICTURES, (3, 32, 32), 320, 0.315),
+    ],
+    ids=["occupancy", "ett", "hapt", "wisdm_watch", "fsdd", "hapt by a GRU", "pictures of mlperf_tiny"],
+)
+def test_an_epoch_is_estimated_within_a_factor_of_two(
+    layers: tuple[dict[str, object], ...], shape: tuple[int, ...], samples: int, epoch_s: float
+) -> None:
+    """CPU seconds of epochs were measured on public sets."""
+    network = architecture(layers, shape, 6)
+    estimated_s = training_s(network, 101 * samples, 64) - training_s(network, samples, 64)
+    assert epoch_s / 2 < estimated_s / 100 < epoch_s * 2
+
+
 def test_growing_sizes_are_told_before_the_first_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     heard = Heard()
 
