@@ -10,11 +10,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from edgewright.core.csv.formats.parquet import text_of
 from edgewright.core.csv.rows import read_csv
 from edgewright.data.clock import read_clock
 from edgewright.data.headers import read_columns
 from edgewright.data.load import guess
-from edgewright.data.sources.parquet import text_of
 from edgewright.data.table_proposal import propose_table
 from edgewright.schema.data import DataSet, TimeUnit
 from edgewright.schema.errors import InputError, UnknownNameError
