@@ -5,16 +5,13 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.csv.formats import Format
 from edgewright.schema.errors import InputError, MissingExtraError
-
-if TYPE_CHECKING:
-    import polars as pl
 
 _ROWS = 1 << 16
 
@@ -35,7 +32,7 @@ def _rows(path: Path, name: str) -> Iterator[Sequence[object]]:
         yield from zip(*(_cells(column) for column in part), strict=True)
 
 
-def _cells(series: pl.Series) -> list[object]:
+def _cells(series: Any) -> list[object]:  # noqa: ANN401 - a series of polars, which a device has not
     if series.dtype.is_numeric():
         return series.to_list()
     if str(series.dtype) == "Boolean":
@@ -43,7 +40,7 @@ def _cells(series: pl.Series) -> list[object]:
     return text_of(series).tolist()  # type: ignore[no-any-return]
 
 
-def text_of(series: pl.Series) -> NDArray[np.str_]:
+def text_of(series: Any) -> NDArray[np.str_]:  # noqa: ANN401 - a series of polars, which a device has not
     """Return a column as text; times as ISO text, durations in seconds, lists by their type, missing values as ''."""
     polars = importlib.import_module("polars")
     if series.dtype.is_nested() or series.dtype in (polars.Binary, polars.Object):
