@@ -34,10 +34,10 @@ def _rows(path: Path, name: str) -> Iterator[Sequence[object]]:
 
 def _cells(series: Any) -> list[object]:  # noqa: ANN401 - a series of polars, which a device has not
     if series.dtype.is_numeric():
-        return series.to_list()
+        return list(series.to_list())
     if str(series.dtype) == "Boolean":
-        return series.cast(int).to_list()
-    return text_of(series).tolist()  # type: ignore[no-any-return]
+        return list(series.cast(int).to_list())
+    return list(text_of(series).tolist())
 
 
 def text_of(series: Any) -> NDArray[np.str_]:  # noqa: ANN401 - a series of polars, which a device has not
