@@ -10,6 +10,7 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.cli.main import run
+from edgewright.export.write import LIST
 from edgewright.nlp.dialogue import event_name, filled, slots_of
 from edgewright.nlp.utterance.parse import Understanding
 from edgewright.schema.language import Parsed, Slot
@@ -133,7 +134,7 @@ def test_a_dialogue_is_drawn_and_written(tmp_path: Path, cli: Cli) -> None:
     assert (tmp_path / "v.svg").read_text().startswith("<svg")
     assert run(["language", "dialogue", "draw", VENDING, "--out", str(tmp_path / "v.png")]) == 2
     assert run(["language", "dialogue", "c", VENDING, "--out", str(tmp_path)]) == 0
-    assert {p.name for p in tmp_path.iterdir()} == {"v.svg", "vending.h", "vending.c"}
+    assert {p.name for p in tmp_path.iterdir()} == {LIST, "v.svg", "vending.h", "vending.c"}
     assert run(["language", "dialogue", "c", VENDING, "--out", str(tmp_path / "a" / "b")]) == 0, "folders are made"
     assert (tmp_path / "a" / "b" / "vending.h").is_file()
     (tmp_path / "v.svg").write_text("mine")
