@@ -105,3 +105,11 @@ def test_times_that_float32_rounded_are_refused(start: float) -> None:
     assert len(to_samples({"x": table[:, 0], "time": gap}, _manifest())) == 10 + 9
     small = {"x": table[:, 0], "time": (gap - start).astype(np.float32)}
     assert len(to_samples(small, _manifest())) == 10 + 9
+
+
+def test_quarters_of_a_second_are_no_days_however_they_are_split() -> None:
+    cells = [f"{40_000 + row / 4:.2f}" for row in range(40)]
+    whole = ClockReader("time").seconds(cells)
+    reader = ClockReader("time")
+    assert np.array_equal(np.concatenate([reader.seconds(cells[:2]), reader.seconds(cells[2:])]), whole)
+    assert whole[1] - whole[0] == 0.25

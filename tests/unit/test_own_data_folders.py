@@ -13,6 +13,7 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.core.riff import wav_bytes
+from edgewright.schema.errors import DataWarning
 from edgewright.workflows.own_data.proposal import OwnDataRequest, look
 from support import shared_data
 
@@ -79,7 +80,8 @@ def test_a_folder_has_data_of_one_kind_and_says_what_it_leaves_out(ending: str, 
         lines = [f"{name}{ending},{name.partition('x')[0]}" for name in names]
         (folder / pattern).write_text("\n".join(["file,label", *lines]) + "\n")
     beside(folder, ending)
-    found = look(OwnDataRequest(path="folder"))
+    with pytest.warns(DataWarning, match="folder: read without"):
+        found = look(OwnDataRequest(path="folder"))
     assert sorted(recording.name for recording in found.dataset.recordings) == sorted(f"{n}{ending}" for n in names)
     left_out = {".csv": "2 files", ".jsonl": "1 file", ".txt": "1 file"}[ending]
     assert found.preview.told([]).startswith(f"without {left_out} of another kind (notes.")

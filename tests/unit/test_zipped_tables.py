@@ -29,6 +29,7 @@ def folder_of_labels(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.filterwarnings("ignore::edgewright.schema.errors.DataWarning")
 def test_a_zip_file_gives_what_its_folder_gives(tmp_path: Path, cli: Cli) -> None:
     folder = folder_of_labels(tmp_path / "both")
     expected = look(OwnDataRequest(path=str(folder)))

@@ -63,8 +63,10 @@ def choose_unit(numbers: NDArray[np.float64], name: str, others: Iterable[str], 
     largest = float(np.abs(known).max()) if len(known) else 0.0
     low, high = _range_of(others)
     if may_be_days(numbers, name) and "dat" not in name.lower():
-        fit = [unit for unit in ("d", "s") if low <= 1 / (step * SCALE[unit]) <= high]
-        fit = [unit for unit in fit or ["d", "s"] if unit == "d" or step >= _FINEST_S]
+        fit = [unit for unit in ("d", "s") if low <= 1 / (step * SCALE[unit]) <= high] or ["d", "s"]
+        # A quarter of a day and of a second have the same digits; hours and minutes of a day have endless ones.
+        ends = bool(np.allclose(known / _FINEST_S, np.round(known / _FINEST_S), rtol=0, atol=1e-3))
+        fit = ["d", "s"] if ends else [unit for unit in fit if unit == "d" or step >= _FINEST_S]
         return UnitChoice(fit[0], tuple(fit[1:]), step)
     if usual == "d" or (largest > MAGNITUDES[-1][0] and _is_epoch(largest)) or step < 1:
         return UnitChoice(usual, step=step)

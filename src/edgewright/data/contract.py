@@ -131,7 +131,7 @@ class _Published:
         url: the one file that `data get` downloads, with what is verified of it in `check`.
         files: what is downloaded where it is more than one file.
         file: name of its one file, where it has one: a file of another name is read as this one.
-        marks: names of files that together no other data have, without .gz and .xz; '|' between patterns of one.
+        marks: files and folders that together no other data have, without .gz and .xz; '|' between patterns of one.
     """
 
     title: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from edgewright.core.csv.formats import formats
 from edgewright.core.formatting import plural, some_of
 from edgewright.data.contract import PARQUET, SINGLE_FILES
+from edgewright.schema.errors import DataWarning
 
 _PACKED = (".gz", ".xz")
 # Spreadsheet programs keep such a file beside one that is open.
@@ -46,6 +48,15 @@ def told_left_out(files: Iterable[Path], data: Sequence[Path]) -> str:
     left = [path.name for path in files if not is_hidden(path) and path.stem.lower() not in _NO_DATA]
     left = [name for name in left if name not in {path.name for path in data}]
     return f"without {plural(len(left), 'file')} of another kind ({some_of(left, 3)})" if left else ""
+
+
+def files_of(files: Iterable[Path], name: str) -> list[Path]:
+    """Return the data of a folder whose recordings are loaded; a warning says which tables beside them are not."""
+    there = list(files)
+    data = data_files(there)
+    if left := told_left_out(there, data):
+        warnings.warn(f"{name}: read {left}", DataWarning, 2)
+    return data
 
 
 def _ending(path: Path) -> str:

@@ -55,8 +55,8 @@ def table_of(path: str) -> dict[str, object]:
 def _of_folder(folder: Path) -> str:
     """Return the set whose files lie in a folder; its name decides where files say nothing."""
     home = folder.resolve().name
-    there = {path.name.removesuffix(".gz").removesuffix(".xz") for path in folder.rglob("*") if path.is_file()}
-    packed = any(is_archive(Path(file)) for file in there)
+    there = {path.name.removesuffix(".gz").removesuffix(".xz") for path in folder.rglob("*")}
+    packed = bool(there) and all(is_archive(Path(file)) for file in there)
     for name in names():
         found = public_set(name)
         if found.marks and all(_lies_in(there, mark) for mark in found.marks):
@@ -66,8 +66,8 @@ def _of_folder(folder: Path) -> str:
     return ""
 
 
-def _lies_in(files: set[str], mark: str) -> bool:
-    return any(fnmatchcase(file, pattern) for pattern in mark.split("|") for file in files)
+def _lies_in(names_there: set[str], mark: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in mark.split("|") for name in names_there)
 
 
 def _is_file(path: Path, name: str, sha256: str, at_home: bool) -> bool:

@@ -83,7 +83,7 @@ def unit_of_numbers(numbers: NDArray[np.float64], name: str) -> str:
     if unit := unit_in_name(name):
         return unit
     largest = float(np.nanmax(np.abs(numbers))) if np.isfinite(numbers).any() else 0.0
-    if may_be_days(numbers, name) and ("dat" in name.lower() or np.nanmax(numbers) - np.nanmin(numbers) >= 1):
+    if "dat" in name.lower() and may_be_days(numbers, name):
         return "d"
     return next((unit for bound, unit in MAGNITUDES if largest > bound), "s")
 

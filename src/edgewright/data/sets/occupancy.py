@@ -64,7 +64,7 @@ SET = PublicSet(
     task="room occupancy: 2 classes, five readings in a row, a row a minute, split by recording",
     loader=_load,
     folder="occupancy",
-    marks=("datatraining.txt",),
+    marks=("datatraining.txt", "datatest.txt"),
     file="datatest.txt",
     documented=(
         Documented("whole set", recordings=3, rows=20_560),

@@ -14,7 +14,7 @@ from edgewright.core.csv.number_forms import NumberForm, only_form, plain_cells
 from edgewright.core.csv.rows import open_csv, read_csv
 from edgewright.data.clock import rate_of
 from edgewright.data.contract import PARQUET, Source, need_path
-from edgewright.data.folder_files import data_files
+from edgewright.data.folder_files import files_of
 from edgewright.data.labels import LabelUnit, marked, read_marks
 from edgewright.data.tabular import (
     Table,
@@ -63,7 +63,8 @@ class CsvConfig(TableConfig, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 def files_in(path: Path) -> list[Path]:
     """Return the CSV files of a folder in the order of their names; without any, the other tables of one kind."""
-    return data_files(sorted(p for p in path.iterdir() if p.is_file() and p.name.lower().endswith(SUFFIXES)))
+    named = sorted(p for p in path.iterdir() if p.is_file() and p.name.lower().endswith(SUFFIXES))
+    return files_of(named, path.name)
 
 
 def read_table(path: Path, config: TableConfig, name: str) -> Table:

@@ -12,7 +12,7 @@ import msgspec
 from edgewright.core.catalogue import find, listing
 from edgewright.data.clock import common_rate, rate_of
 from edgewright.data.contract import LABELS_FILE, Source, need_path
-from edgewright.data.folder_files import data_files
+from edgewright.data.folder_files import data_files, files_of
 from edgewright.data.labels import LabelUnit, Marks, marked, read_marks, read_name, with_meaning
 from edgewright.data.sources.csv import same_columns
 from edgewright.data.tabular import Table, TableConfig, data_set, input_names, read_time, schema, to_recording
@@ -104,7 +104,7 @@ def load(config: FolderConfig, seed: int) -> DataSet:
 def _load(config: FolderConfig, root: Path) -> DataSet:
     """Return the recordings below a folder, which is that of the configuration or what its ZIP file holds."""
     labels = Path(config.labels) if config.labels else root / LABELS_FILE
-    files = data_files(file for file in tables_below(root) if file != labels)
+    files = files_of((file for file in tables_below(root) if file != labels), Path(config.path).name)
     marks = read_marks(labels) if config.labels or (labels.is_file() and not config.target) else None
     if not files:
         raise InputError("at least one CSV, Parquet or WAV file", "none", config.path)
