@@ -40,14 +40,24 @@ def test_a_column_keeps_how_all_its_files_write_numbers(tmp_path: Path) -> None:
     assert mixed[0].numerals is msgspec.UNSET
 
 
-def test_what_can_be_read_in_two_ways_is_read_as_in_the_training() -> None:
+def test_the_form_of_the_training_is_taken_where_the_first_rows_have_it() -> None:
     text = "x;y\n1.234;1\n5;2\n"
     assert read_csv(io.StringIO(text), name="a.csv").values[:, 0].tolist() == [pytest.approx(1.234), 5]
-    assert read_csv(io.StringIO(text), name="a.csv", trained=[X]).values[:, 0].tolist() == [1234, 5]
+    with pytest.raises(InputError, match=r"'1\.234', which is 1\.234 or 1234 - at a\.csv, column x"):
+        read_csv(io.StringIO(text), name="a.csv", trained=[X])
+    shown = read_csv(io.StringIO(text + "2,5;3\n"), name="a.csv", trained=[X])
+    assert shown.values[:, 0].tolist() == [1234, 5, 2.5]
     with pytest.raises(InputError, match=r"in the training \(decimal comma.*got '9.81' - at a.csv line 3"):
-        read_csv(io.StringIO("x;y\n1;1\n9.81;2\n"), name="a.csv", trained=[X])
+        read_csv(io.StringIO("x;y\n1,5;1\n9.81;2\n"), name="a.csv", trained=[X])
     # A comma between cells leaves none for decimals.
     assert read_csv(io.StringIO("x,y\n1.5,1\n"), name="a.csv", trained=[X]).values.tolist() == [[1.5, 1]]
+
+
+@pytest.mark.parametrize("thousands", ["", "."])
+def test_a_plain_file_is_read_by_a_model_of_decimal_commas(thousands: str) -> None:
+    columns = [Column(name="temp", numerals=Numerals(decimal=",", thousands=thousands))]
+    for text in ("temp\ty\n21.500\t1\n1.25\t2\n", "temp;y\n21.500;1\n1.25;2\n"):
+        assert read_csv(io.StringIO(text), name="a.csv", trained=columns).values[:, 0].tolist() == [21.5, 1.25]
 
 
 def test_a_later_number_of_another_form_is_refused_and_in_a_stream_told() -> None:
@@ -66,11 +76,14 @@ def test_a_package_reads_by_the_form_of_its_training(tmp_path: Path) -> None:
     plain = tuple(msgspec.structs.replace(column, numerals=msgspec.UNSET) for column in columns)
     older = Predictor(read_package(package(tmp_path / "older.edge", columns=plain)))
     rows = "level;heat\n" + "1.500;20\n" * 10
-    answers = [next(answer_rows(one, io.StringIO(rows), "a.csv")) for one in (predictor, older)]
-    assert answers[0] == next(answer_rows(older, io.StringIO(rows.replace("1.500", "1500")), "a.csv"))
-    assert answers[1] == next(answer_rows(older, io.StringIO(rows.replace("1.500", "1.5")), "a.csv"))
-    with pytest.raises(InputError, match=r"got '1\.5'"):
-        list(answer_rows(predictor, io.StringIO(rows.replace("1.500", "1.5")), "a.csv"))
+    pointed = rows.replace("1.500", "1.5")
+    answer = next(answer_rows(predictor, io.StringIO(rows.replace("1.500", "1.500,0")), "a.csv"))
+    assert answer == next(answer_rows(older, io.StringIO(rows.replace("1.500", "1500")), "a.csv"))
+    answers = [next(answer_rows(older, io.StringIO(text), "a.csv")) for text in (rows, pointed)]
+    answers.append(next(answer_rows(predictor, io.StringIO(pointed), "a.csv")))
+    assert answers[0] == answers[1] == answers[2]
+    with pytest.raises(InputError, match=r"'1\.500', which is 1\.500 or 1500"):
+        list(answer_rows(predictor, io.StringIO(rows), "a.csv"))
 
 
 @pytest.mark.parametrize("header", [b"x;y\n", b""])
@@ -87,7 +100,7 @@ def test_lines_of_a_device_are_read_as_in_the_training(header: bytes) -> None:
 
 
 def test_a_replay_reads_as_in_the_training(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("time;x\n0;1.234\n1;5\n", encoding="utf-8")
+    (tmp_path / "a.csv").write_text("time;x\n0;1.234,0\n1;5\n", encoding="utf-8")
     replay = Replay(ReplayConfig(path=str(tmp_path / "a.csv")), ("x [g]",))
     replay.read_as([X])
     assert replay.read(0)[0].values.tolist() == [[1234], [5]]

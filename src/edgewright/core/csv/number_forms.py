@@ -122,7 +122,7 @@ def number_forms(columns: Mapping[str, Sequence[str]]) -> dict[str, tuple[Number
 
 
 def only_form(forms: Sequence[NumberForm], cells: Iterable[str], where: str) -> NumberForm:
-    """Return the form of a column that is read as numbers.
+    """Return the form of a column that is read as numbers, the last one where all forms read its cells alike.
 
     Args:
         forms: of the column, at least one.
@@ -137,12 +137,14 @@ def only_form(forms: Sequence[NumberForm], cells: Iterable[str], where: str) -> 
     if units := list(dict.fromkeys(form.unit for form in forms if form.unit))[1:]:
         raise InputError("one unit in a column", " and ".join([forms[0].unit, *units]), where,
                          "Convert the rows of the other unit")  # fmt: skip
-    example = next(cell.strip() for cell in cells if "," in cell)
-    raise InputError(
-        "numbers that are read in one way only",
-        f"{example!r}, which is {' or '.join(form.plain(example) or '' for form in forms)}",
-        where, "Write decimals with a point, and nothing between thousands",
-    )  # fmt: skip
+    for cell in cells:
+        readings = list(dict.fromkeys(number for form in forms if (number := form.plain(cell)) is not None))
+        if len(readings) > 1:
+            raise InputError(
+                "numbers that are read in one way only", f"{cell.strip()!r}, which is {' or '.join(readings)}",
+                where, "Write decimals with a point, and nothing between thousands",
+            )  # fmt: skip
+    return forms[-1]
 
 
 def plain_cells(cells: Labels, forms: Sequence[NumberForm]) -> Labels:

@@ -235,7 +235,8 @@ def _forms(
 ) -> dict[int, NumberForm]:
     """Return the forms of the columns that are read as numbers or times, by place: texts stay as they are.
 
-    A model's column with decimal commas is read as its files were, but where a comma stands between cells.
+    A model's column with decimal commas is read as its files were where the first rows are written so, but where a
+    comma stands between cells.
 
     Raises:
         InputError: numbers with two units, or that can be read in two ways.
@@ -249,12 +250,35 @@ def _forms(
         form = NumberForm.of(known[column]) if column in known else None
         own = column in header.forms and (form is None or form.decimal == PLAIN.decimal)
         if form is not None and form.decimal != plan.delimiter and not own:
-            chosen[place] = form
+            chosen[place] = _as_trained(form, header.forms.get(column, ()), first.get(column, ()), where)
         elif column in header.forms:
             chosen[place] = only_form(header.forms[column], first[column], where)
             unit = header.units.get(column, "")
             refuse_other_unit(column, unit, chosen[place].unit, "as below the header", plan.name)
-    return chosen
+    return {place: form for place, form in chosen.items() if form != PLAIN}
+
+
+def _as_trained(trained: NumberForm, own: Sequence[NumberForm], cells: Sequence[str], where: str) -> NumberForm:
+    """Return the form of a model's column with decimal commas in a file.
+
+    Args:
+        trained: its form in the training.
+        own: what the file says of the column; empty where its numbers are written as a program reads them, or mixed.
+        cells: of its first rows.
+        where: file and column, for errors.
+
+    Raises:
+        InputError: numbers that can be read in two ways, such as 1.013 where points stood between thousands.
+    """
+    pointed = NumberForm(unit=trained.unit)
+    as_trained, as_pointed = ([form.plain(cell) for cell in cells] for form in (trained, pointed))
+    if None not in as_trained:
+        if None in as_pointed or any(form[:2] == trained[:2] for form in own):
+            return trained
+        return only_form((pointed, trained), cells, where)
+    if own:
+        return only_form(own, cells, where)
+    return trained if None in as_pointed else pointed
 
 
 def _coded(rows: Rows, categories: Mapping[str, Sequence[str]], name: str, tell: Callable[[str], None] | None) -> Rows:
