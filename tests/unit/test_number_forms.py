@@ -63,6 +63,24 @@ def test_another_column_shows_what_one_means() -> None:
         read_csv(both, name="a.csv")
 
 
+def test_points_beside_decimal_commas_are_never_taken_for_decimals_silently() -> None:
+    with pytest.raises(InputError, match=r"'1\.034', which is 1\.034 or 1034 - at a\.csv, column b"):
+        read_csv(io.StringIO("a;b\n0,5;1.034\n1,5;950\n"), name="a.csv")
+    german = "a;b\n" + "0,5;950\n" * 1000
+    rows = read_csv(io.StringIO(f"{german}0,5;1.050\n"), name="a.csv")
+    assert rows.values[-1].tolist() == [0.5, 1050]
+    assert rows.header.told(rows.names) == "a semicolon between cells, decimal comma (a)"
+    with pytest.raises(InputError, match=r"got '12\.5' - at a\.csv line 1002, column b"):
+        read_csv(io.StringIO(f"{german}0,5;12.5\n"), name="a.csv")
+    # Where another column has decimal points, points between thousands are not sure.
+    mixed = german.replace("\n", ";0.25\n").replace("b;0.25", "b;c")
+    assert read_csv(io.StringIO(mixed), name="a.csv").values[0].tolist() == [0.5, 950, 0.25]
+    with pytest.raises(InputError, match=r"got '1\.050'"):
+        read_csv(io.StringIO(f"{mixed}0,5;1.050;1\n"), name="a.csv")
+    units = read_csv(io.StringIO("a;b\n" + "0,5;950 g\n" * 1000 + "1,5;1.050 g\n"), name="a.csv")
+    assert (units.values[-1].tolist(), units.header.unit("b")) == ([1.5, 1050], "g")
+
+
 def test_only_what_is_read_as_a_number_is_refused() -> None:
     text = "x;y;z;n\n1,234;0,5;1,234.5;1\n"
     assert read_csv(io.StringIO(text), name="a.csv", ignored_columns=["x"]).names == ("y", "z", "n")

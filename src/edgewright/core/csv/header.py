@@ -75,7 +75,7 @@ class Header:
         for name in dict.fromkeys(self.repeated.values()):
             numbered = [new for new, old in self.repeated.items() if old == name]
             parts.append(f"several columns {name} as {', '.join([name, *numbered])}")
-        for form in dict.fromkeys(read.values()):
+        for form in [form for form in dict.fromkeys(read.values()) if str(form)]:
             names = [name for name, own in read.items() if own == form]
             parts.append(f"{form} ({some_of(names, 3)})")
         return ", ".join(parts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache, partial
 from typing import NamedTuple
 
@@ -80,6 +80,7 @@ class NumberForm(NamedTuple):
 
 
 PLAIN = NumberForm()
+_GERMAN = NumberForm(",", ".")
 
 
 @cache
@@ -113,12 +114,34 @@ def number_forms(columns: Mapping[str, Sequence[str]]) -> dict[str, tuple[Number
         same = tuple(form for form in forms if form.decimal in decimals)
         if len(decimals) == 1 and len({form[:2] for form in same}) == 1:
             fitting[name] = same
-    german = NumberForm(",", ".")
-    for name in [name for name, forms in fitting.items() if forms == (PLAIN,)] if german[:2] in decided else ():
-        # Beside 1.234,5 a column of 1.234 holds thousands, too.
-        if any("." in text for text in numbers[name]) and all(map(german.fits, numbers[name])):
-            fitting[name] = (german,)
+    if "," in decimals:
+        pointed = {name: forms[0] for name, forms in fitting.items() if len(forms) == 1 and forms[0][:2] == PLAIN[:2]}
+        fitting |= _beside_commas({name: numbers[name] for name in pointed}, pointed, decided)
     return {name: forms for name, forms in fitting.items() if forms and forms != (PLAIN,)}
+
+
+def _beside_commas(
+    numbers: Mapping[str, Sequence[str]], forms: Mapping[str, NumberForm], decided: Collection[tuple[str, str]]
+) -> dict[str, tuple[NumberForm, ...]]:
+    """Return the forms of columns that are written as a program reads them, in a file with decimal commas elsewhere.
+
+    Where other columns have points between thousands, so has a column of 1.234; else that is read in two ways. Whole
+    numbers may go on with points between thousands; decimal points may not come behind them.
+
+    Args:
+        numbers: of the first rows, without units, by column.
+        forms: of the columns, with their units.
+        decided: decimal signs and separators of thousands of the other columns.
+    """
+    whole = {name for name, texts in numbers.items() if not any("." in text for text in texts)}
+    thousands = {name for name, texts in numbers.items() if name not in whole and all(map(_GERMAN.fits, texts))}
+    mixed = len(whole) + len(thousands) < len(numbers) or any(decimal == "." for decimal, _ in decided)
+    found = {}
+    for name in [name for name in numbers if name in whole or name in thousands]:
+        other = NumberForm(",", "" if mixed and name in whole else ".", forms[name].unit)
+        sure = name in thousands and not mixed and _GERMAN[:2] in decided
+        found[name] = (other,) if sure else (forms[name], other)
+    return found
 
 
 def only_form(forms: Sequence[NumberForm], cells: Iterable[str], where: str) -> NumberForm:
