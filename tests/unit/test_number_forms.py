@@ -28,6 +28,7 @@ from edgewright.schema.errors import InputError
         (["1,234.5", "12"], NumberForm(".", ","), 1234.5),
         (["1.234,5", "1.234"], NumberForm(",", "."), 1234.5),
         (["1,234,567", "1,234"], NumberForm(".", ","), 1234567),
+        (["1.234.567", "1.234", "12"], NumberForm(",", "."), 1234567),
         (["1 234", "56 789,5"], NumberForm(",", " "), 1234),
         (["1\u202f234", "5"], NumberForm(".", "\u202f"), 1234),
         (["1'234.50", "2"], NumberForm(".", "'"), 1234.5),
@@ -46,7 +47,7 @@ def test_the_form_of_a_column(cells: list[str], form: NumberForm, value: float) 
     "cells",
     [
         ["1.5", "2"], ["1.234", "5.678"], ["12:30", "12:31"], ["2024-05-01"], ["1,23,4"], ["hall 1", "hall 2"],
-        ["5 ms", "6 ms"], ["1-2"], ["", "nan"], ["12 apples"], ["0001,5 x"], ["1.2.3"],
+        ["5 ms", "6 ms"], ["1-2"], ["", "nan"], ["12 apples"], ["1.234.567", "1.5"], ["0001,5 x"], ["1.2.3"],
     ],
 )  # fmt: skip
 def test_other_columns_stay_as_they_are(cells: list[str]) -> None:
@@ -58,6 +59,7 @@ def test_another_column_shows_what_one_means() -> None:
     assert number_forms({"x": ["1,234"], "y": ["1,234.5"]})["x"] == (NumberForm(".", ","),)
     # Points beside decimal commas with points between thousands are between thousands, too.
     assert number_forms({"x": ["1.234", "5.678"], "y": ["1.234,5"]})["x"] == (NumberForm(",", "."),)
+    assert number_forms({"x": ["1.234.567"], "y": ["1.234,5"]})["x"] == (NumberForm(",", "."),)
     both = io.StringIO("x;y;z\n1,234;0,5;1,234.5\n")
     with pytest.raises(InputError, match=r"'1,234', which is 1\.234 or 1234 - at a\.csv, column x"):
         read_csv(both, name="a.csv")

@@ -208,6 +208,7 @@ def _fitting(bare: Sequence[str], units: Sequence[str]) -> tuple[NumberForm, ...
         for unit in different
         for thousands in _THOUSANDS
         for decimal in (".", ",")
-        if decimal != thousands and (not thousands or thousands in signs) and (decimal == "." or "," in signs)
+        if decimal != thousands and (not thousands or thousands in signs)
+        and (decimal == "." or "," in signs or any(text.count(".") > 1 for text in bare))
         and all(NumberForm(decimal, thousands).fits(text) for text in bare)
     )  # fmt: skip
