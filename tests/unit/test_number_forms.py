@@ -48,6 +48,7 @@ def test_the_form_of_a_column(cells: list[str], form: NumberForm, value: float) 
     [
         ["1.5", "2"], ["1.234", "5.678"], ["12:30", "12:31"], ["2024-05-01"], ["1,23,4"], ["hall 1", "hall 2"],
         ["5 ms", "6 ms"], ["1-2"], ["", "nan"], ["12 apples"], ["1.234.567", "1.5"], ["0001,5 x"], ["1.2.3"],
+        ["1K", "2.2K", "500"], ["1A", "8A", "12"],
     ],
 )  # fmt: skip
 def test_other_columns_stay_as_they_are(cells: list[str]) -> None:

@@ -191,6 +191,9 @@ def _units(known: Sequence[str]) -> list[str]:
     units = [unit for unit in behind if unit]
     if not all(unit in _NO_CLOCK for unit in units) or (units and not is_one_quantity(units)):
         return []
+    if "" in behind and any(len(unit) == 1 and unit.isalpha() for unit in units):
+        # One letter behind a few cells is a factor (2.2K) or a place (seat 12A).
+        return []
     return units or [""]
 
 
