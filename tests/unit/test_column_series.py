@@ -105,6 +105,23 @@ def test_features_are_no_series_however_they_are_numbered(beats: Floats) -> None
     assert find_series([*names("x", 96), *names("y", 40), *names("z", 30)], np.tile(beats, 2)[:, :166]) is None
 
 
+@pytest.mark.parametrize("stem", ["T", "t", "time_"])
+def test_independent_sensors_are_no_series_by_their_names(beats: Floats, stem: str) -> None:
+    values: Any = np.random.default_rng(0).normal(size=(200, 20))
+    assert find_series(names(stem, 20), values) is None
+    assert find_series(names(stem, 20), values + 30 * np.random.default_rng(1).normal(size=20)) is None
+    alternating = np.where(np.arange(20) % 2, 1, -1) * np.cumsum(values, axis=1)
+    assert (find_series(names(stem, 20), alternating) is None) == (stem == "T")
+    assert find_series(names(stem, 96), beats) is not None
+
+
+@pytest.mark.parametrize(("groups", "each"), [(5, 6), (3, 10), (2, 15)])
+def test_groups_of_alike_features_are_no_series(groups: int, each: int) -> None:
+    rng = np.random.default_rng(0)
+    values: Any = np.repeat(rng.normal(size=(200, groups)), each, axis=1) + 0.2 * rng.normal(size=(200, groups * each))
+    assert find_series(names("f", groups * each, 1), values) is None
+
+
 def test_missing_values_hide_no_series(beats: Floats) -> None:
     rng = np.random.default_rng(0)
     values: Any = np.where(rng.random(beats.shape) < 0.3, np.nan, beats)

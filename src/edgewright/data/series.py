@@ -19,9 +19,14 @@ SHARE = 0.9
 # this share of it. Columns in no order, each by its own mean and spread, are as unlike the next as any other; those of
 # a series by less than this share.
 _ALIKE, _NEARER = 0.7, 0.9
+# Columns in no order are as unlike the next as any other, to this much more of it; those that alternate are more so.
+_NO_ORDER = 1.1
+# Of a series that is no spectrum, no more than this share of the columns are as unlike the next as any other. Groups of
+# alike features have more: one where each group ends.
+_MOST_CUTS = 0.02
 # So many rows say whether columns are a series.
 _LOOKED_AT = 1_000
-# Names of columns that say so by themselves, where they count up by one from zero: sensors are T1, T2, ...
+# Names of columns that say so where their values do not speak against it: sensors are T1, T2, ...
 _TIMES = {"t", "time"}
 # Words around the number that say an axis of light; where there are none, smaller numbers are no wavelengths in nm.
 _LIGHT = re.compile(
@@ -76,8 +81,8 @@ def numbered(names: Sequence[str], share: float = SHARE) -> dict[str, dict[float
 def find_series(names: Sequence[str], values: Floats, share: float = SHARE) -> ColumnSeries | None:
     """Return the columns that are values one after the other; None where rows are separate readings.
 
-    Numbers in names count where the values say the same: neighbours are alike. `t0`, `t1`, ... are times of themselves,
-    and of wavelengths one of two signs is enough.
+    Numbers in names count where the values say the same: neighbours are alike. `t0`, `t1`, ... are times but where
+    their values are in no order, and of wavelengths one of two signs is enough.
 
     Args:
         names: of the columns.
@@ -88,13 +93,19 @@ def find_series(names: Sequence[str], values: Floats, share: float = SHARE) -> C
     if not channels:
         return None
     kind = SPECTRUM if _is_light(channels) else SERIES
-    if not _are_times(channels):
-        place = {name: index for index, name in enumerate(names)}
-        every = max(1, -(-len(values) // _LOOKED_AT))
-        parts = [_known(values[::every, [place[name] for name in columns.values()]]) for columns in channels.values()]
-        signs = _are_smooth(parts), _are_near(parts)
-        if not (any(signs) if kind == SPECTRUM else all(signs)):
-            return None
+    place = {name: index for index, name in enumerate(names)}
+    every = max(1, -(-len(values) // _LOOKED_AT))
+    parts = [_known(values[::every, [place[name] for name in columns.values()]]) for columns in channels.values()]
+    smooth, steps = _are_smooth(parts), _steps(parts)
+    unlike = float(np.mean([part.mean() for part in steps])) if steps else None
+    if _are_times(channels):
+        is_series = smooth or unlike is None or not _NEARER <= unlike <= _NO_ORDER
+    else:
+        near = unlike is not None and unlike < _NEARER
+        uncut = all(float(np.mean(part >= _NEARER)) <= _MOST_CUTS for part in steps)
+        is_series = smooth or near if kind == SPECTRUM else smooth and near and uncut
+    if not is_series:
+        return None
     return ColumnSeries(kind, {family: tuple(columns.values()) for family, columns in channels.items()})
 
 
@@ -104,7 +115,7 @@ def _known(values: Floats) -> NDArray[np.float64]:
 
 
 def _stem(family: str) -> str:
-    return family.replace(MARK, "").lower().strip("_-. ")
+    return family.replace(MARK, "").strip("_-. ")
 
 
 def _are_times(channels: Mapping[str, Mapping[float, str]]) -> bool:
@@ -117,7 +128,7 @@ def _is_light(channels: Mapping[str, Mapping[float, str]]) -> bool:
     family, columns = next(iter(channels.items()))
     if _LIGHT.search(family.replace(MARK, " ")):
         return True
-    return _stem(family) in _UNNAMED and min(columns) >= _SHORTEST_NM
+    return _stem(family).lower() in _UNNAMED and min(columns) >= _SHORTEST_NM
 
 
 def _are_smooth(parts: Sequence[NDArray[np.float64]]) -> bool:
@@ -132,13 +143,18 @@ def _are_smooth(parts: Sequence[NDArray[np.float64]]) -> bool:
     return len(known) > 0 and bool(np.median(known) < _ALIKE)
 
 
-def _are_near(parts: Sequence[NDArray[np.float64]]) -> bool:
-    """Return whether columns, each by its own mean and spread, are more like the next one than like any other."""
-    shares = []
+def _steps(parts: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """Return how unlike the next one each column is, both by their own mean and spread, as a share of any two columns.
+
+    Returns:
+        Shape (columns - 1,) a part; without constant columns, and none of parts of few others.
+    """
+    shares: list[NDArray[np.float64]] = []
     for values in parts:
         spread = np.ma.filled(values.std(axis=0), 0.0)
         alone = ((values - values.mean(axis=0)) / np.where(spread > 0, spread, 1.0))[:, spread > 0]
         if alone.shape[1] >= FEWEST_VALUES:
             any_other = 2 * float(np.mean(alone.var(axis=1, ddof=1)))
-            shares.append(float(np.mean(np.diff(alone, axis=1) ** 2)) / any_other if any_other > 0 else 1.0)
-    return bool(shares) and float(np.mean(shares)) < _NEARER
+            steps = np.ma.filled(np.mean(np.diff(alone, axis=1) ** 2, axis=0), any_other)
+            shares.append(steps / any_other if any_other > 0 else np.ones_like(steps))
+    return shares
