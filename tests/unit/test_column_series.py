@@ -179,6 +179,9 @@ def test_wavelengths_are_names_of_columns_and_a_row_of_readings_is_none(beats: F
         rows = read_csv(path, name="new.csv")
         assert rows.names == tuple(map(str, header))
         assert rows.values.shape == (3, 96)
+    path.write_text("\n".join(",".join(str(10 * n + k) for n in range(1, 21)) for k in range(3)) + "\n")
+    with pytest.raises(InputError, match="a header line with column names"):
+        read_csv(path, name="new.csv")
     for row in (beats[0], np.ones(96), np.sort(beats[0]) ** 3):
         path.write_text("\n".join(",".join(map(str, one)) for one in (row.tolist(), *beats[:3].tolist())) + "\n")
         with pytest.raises(InputError, match="a header line with column names"):

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from edgewright.core.csv.blocks import Block
-from edgewright.core.csv.cell_words import is_number
+from edgewright.core.csv.cell_words import MISSING_NUMBERS, is_number
 from edgewright.core.csv.number_forms import NumberForm
 from edgewright.core.csv.units import is_unit_line, refuse_other_unit, unit_in, unit_of
 from edgewright.core.formatting import some_of
@@ -143,7 +143,7 @@ def read_header(block: Block, name: str, delimiter: str | None, columns: Sequenc
         raise InputError("a delimiter of one character", repr(delimiter), name, "Take one of , ; | or tab")
     if columns is not None:
         found = delimiter or _sniff(block, name, headless=True)
-        _check(tuple(columns), name, 1)
+        _check(tuple(columns), name, 1, ())
         return Header(tuple(columns), found, encoding=block.encoding), block
     block, found = _without_comments(block, name, delimiter)
     first = _first(block, found, name, 3)
@@ -155,7 +155,7 @@ def read_header(block: Block, name: str, delimiter: str | None, columns: Sequenc
     if first and len(first[0][1]) == len(names) + 1:
         # R writes row numbers without a name for their column.
         names = ("", *names)
-    _check(names, name, line)
+    _check(names, name, line, [cells for _, cells in first])
     unique, units = _numbered(names), {}
     repeated = {new: old for new, old in zip(unique, names, strict=True) if new != old}
     names = unique
@@ -252,11 +252,14 @@ def _sniff(block: Block, name: str, headless: bool) -> str:
     return max(largest, key=lambda d: largest[d]) if largest else ","
 
 
-def _check(names: tuple[str, ...], name: str, line: int) -> None:
+def _check(names: tuple[str, ...], name: str, line: int, below: Sequence[Sequence[str]]) -> None:
     where = f"{name} line {line}"
     # pandas writes 0,1,2,... above unnamed columns, a spectrometer wavelengths: other numbers are a row of values.
     numbers = [float(column) for column in names if is_number(column)]
-    counted = names == tuple(str(i) for i in range(len(names))) or are_even(numbers)
+    counted = names == tuple(str(i) for i in range(len(names))) or (
+        are_even(numbers)
+        and _are_other(numbers, [cell for row in below for column, cell in zip(names, row, strict=False) if column])
+    )
     if not counted and any(names) and len(numbers) == len([column for column in names if column]):
         raise InputError("a header line with column names", f"numbers ({names[-1]!r})", where, "Add a header line")
     parts = names[0].split()
@@ -266,3 +269,13 @@ def _check(names: tuple[str, ...], name: str, line: int) -> None:
     for index, column in enumerate(names):
         if not column and (index or len(names) == 1):
             raise InputError("a name for every column", f"none for column {index + 1}", where, "Name it")
+
+
+def _are_other(numbers: Sequence[float], below: Sequence[str]) -> bool:
+    """Return whether numbers of a first line differ from the cells of the rows below it, as names do from values."""
+    known = [cell for cell in below if cell.strip().lower() not in MISSING_NUMBERS]
+    values = [float(cell) for cell in known if is_number(cell)]
+    if not values or len(values) < len(known):
+        return True
+    kinds = {all(number.is_integer() for number in some) for some in (numbers, values)}
+    return len(kinds) == 2 or max(numbers) < min(values) or min(numbers) > max(values)
