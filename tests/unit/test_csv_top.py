@@ -27,6 +27,7 @@ def names_and_rows(text: str, **keys: object) -> tuple[tuple[str, ...], list[lis
         ("# logger 7\n# x, y\na,b\n1,2\n3,4\n", ("a", "b"), [4, 5]),  # the comment has as many cells as the header
         ("\n# logger 7\n\na;b\n1;2\n3;4\n", ("a", "b"), [5, 6]),
         ("# a,b\n1,2\n3,4\n", ("# a", "b"), [2, 3]),  # as numpy.savetxt writes a header
+        ("# by me\n#a,b,c\ns,C,-\n1,2,3\n3,4,5\n", ("#a", "b", "c"), [4, 5]),
         ("# by me\n# a,b\n1,2\n3,4\n", ("# a", "b"), [3, 4]),
         ("# spectra\n400,402,c\n1,2,3\n3,4,5\n", ("400", "402", "c"), [3, 4]),
         ("a,b\ng,m/s²\n1,2\n3,4\n", ("a", "b"), [3, 4]),
@@ -56,6 +57,14 @@ def test_a_stream_answers_the_first_row_before_the_next_arrives() -> None:
     first = next(iter_csv(stream, name="stdin"))
     assert first.values.tolist() == [[1, 2]]
     assert stream.readline() == "3,4\n"
+
+
+def test_a_comment_above_a_line_of_units_is_the_header() -> None:
+    rows = read_csv(io.StringIO("#time,temp,load,label\ns,C,kg,-\n0,20,5,1\n"), name="rows.csv")
+    assert rows.names == ("#time", "temp", "load", "label")
+    assert rows.header.units == {"#time": "s", "temp": "C", "load": "kg"}
+    # Names that read as units are names where the comment above has no name for each of them.
+    assert names_and_rows("# logger\nm,g\n1,2\n3,4\n")[0] == ("m", "g")
 
 
 def test_units_below_the_header_are_those_of_the_columns(tmp_path: Path) -> None:

@@ -181,7 +181,8 @@ def first_cells(block: Block, header: Header, name: str) -> dict[str, tuple[str,
 def _without_comments(block: Block, name: str, delimiter: str | None) -> tuple[Block, str]:
     """Return the block from its header on, and the delimiter.
 
-    Lines that begin with '#' are comments, but for the last one where it has a name for each cell of a row of numbers.
+    Lines that begin with '#' are comments, but for the last one where it has a name for each cell of a row of numbers,
+    or of a line of units.
     """
     end = _comments(block.data)
     if not block.data[end:].strip():
@@ -189,8 +190,10 @@ def _without_comments(block: Block, name: str, delimiter: str | None) -> tuple[B
     table = replace(block, data=block.data[end:], line=block.line + block.data.count(b"\n", 0, end))
     found = delimiter or _sniff(table, name, headless=False)
     start = block.data[:end].rstrip(b"\n").rfind(b"\n") + 1
-    comment, row = (_first(part, found, name, 1) for part in (Block(block.data[start:end], 1), table))
-    if not comment or not any(is_number(cell) for cell in row[0][1]) or len(comment[0][1]) != len(row[0][1]):
+    comment, rows = (_first(part, found, name, 2) for part in (Block(block.data[start:end], 1), table))
+    above, *below = [cells for _, cells in rows]
+    is_row = any(map(is_number, above)) or (bool(below) and is_unit_line(above, below[0]))
+    if not comment or not is_row or len(comment[0][1]) != len(above):
         return table, found
     return replace(block, data=block.data[start:], line=block.line + block.data.count(b"\n", 0, start)), found
 
