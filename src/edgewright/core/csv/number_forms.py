@@ -136,7 +136,7 @@ def _beside_commas(
     whole = {name for name, texts in numbers.items() if not any("." in text for text in texts)}
     thousands = {name for name, texts in numbers.items() if name not in whole and all(map(_GERMAN.fits, texts))}
     mixed = len(whole) + len(thousands) < len(numbers) or any(decimal == "." for decimal, _ in decided)
-    found = {}
+    found: dict[str, tuple[NumberForm, ...]] = {}
     for name in [name for name in numbers if name in whole or name in thousands]:
         other = NumberForm(",", "" if mixed and name in whole else ".", forms[name].unit)
         sure = name in thousands and not mixed and _GERMAN[:2] in decided
