@@ -167,3 +167,19 @@ def test_amounts_and_windows_are_scored(tmp_path: Path) -> None:
     assert len(model.predict(rows)) < 1600 and model.score(rows) > 0.8
     with pytest.raises(InputError, match="Give rows with the target as a column, without y"):
         model.score(rows, rows["state"])
+
+
+@pytest.mark.slow
+def test_a_longer_label_than_those_of_the_training_is_a_mistake(tmp_path: Path) -> None:
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    y = np.where(X[:, 0] > 0, "high", "low")
+    model = Model(pipeline=Pipeline([("model", Tree())]), out=tmp_path).fit(X, y)
+    assert model.predict(X[y == "low"]).dtype == model.classes_.dtype == np.dtype("<U4")
+    assert model.score(X, y) > 0.9
+    assert model.score(X, np.char.add(y, "_high")) == 0.0
+    assert model.score(X, y[:, None]) == model.score(X, y) == model.score(X, y.astype(object))
+    with pytest.raises(InputError, match="60 labels, one an answer"):
+        model.score(X, np.stack([y, y], axis=1))
+    numbers = Model(pipeline=Pipeline([("model", Tree())]), out=tmp_path).fit(X, (X[:, 0] > 0).astype(int))
+    assert numbers.score(X, (X[:, 0] > 0) + 0.5) == 0.0
+    assert numbers.score(X, np.where(X[:, 0] > 0, "1", "0")) == numbers.score(X, X[:, 0] > 0) > 0.9

@@ -55,6 +55,7 @@ from edgewright.workflows.scoring.workflow import score_package
 
 _FILE = "model.json"
 _NO_COLUMN = "none"
+_NUMBER = bool | int | float
 
 
 class _Stored(msgspec.Struct, frozen=True, kw_only=True):
@@ -225,7 +226,7 @@ class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no typ
             return answers.predictions
         known = dict(zip(self._labels, self._stored.classes, strict=True))
         if self.classes_.dtype.kind == "U":
-            return np.asarray([known.get(label, "") for label in answers.labels.tolist()], np.str_)
+            return np.asarray([known.get(label, "") for label in answers.labels.tolist()], self.classes_.dtype)
         kind = np.dtype(object) if answers.missing.any() else self.classes_.dtype
         return np.asarray([known.get(label) for label in answers.labels.tolist()], kind)
 
@@ -240,7 +241,7 @@ class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no typ
 
         Args:
             data: a file or a frame with the target as a column, cut into windows as for training; with `y`, samples.
-            y: labels or amounts, one an answer.
+            y: labels or amounts, one an answer, shape (n,) or (n, 1).
 
         Raises:
             InputError: there is no target, or another number of labels than of answers.
@@ -248,6 +249,8 @@ class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no typ
         if y is None:
             return self._scored(data)
         answered, truth = self.predict(data), np.asarray(y)
+        if truth.shape[1:] == (1,):
+            truth = truth[:, 0]
         if truth.shape != answered.shape:
             do = "Give rows with the target as a column, without y" if len(answered) < len(truth) else ""
             raise InputError(f"{len(answered)} labels, one an answer", f"shape {truth.shape}", "Model.score", do)
@@ -255,7 +258,9 @@ class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no typ
             there = ~np.isnan(answered)
             return float(r2_score(truth[there], answered[there]))
         there = np.asarray([label not in ("", None) for label in answered.tolist()], np.bool_)
-        return float(np.mean(answered[there] == truth.astype(answered.dtype)[there]))
+        if answered.dtype.kind == "U" or not all(isinstance(label, _NUMBER) for label in truth.tolist()):
+            answered, truth = answered.astype(np.str_), truth.astype(np.str_)
+        return float(np.mean(answered[there] == truth[there]))
 
     def _scored(self, data: Any) -> float:  # noqa: ANN401 - a path or a frame
         with tempfile.TemporaryDirectory(prefix="edgewright-score-") as room:
