@@ -18,6 +18,7 @@ from edgewright.models.linear import Linear
 from edgewright.models.tree import Tree
 from edgewright.preprocessing.fill import Fill
 from edgewright.schema.errors import InputError
+from edgewright.workflows.frames import label_codes
 from edgewright.workflows.model import Model
 from edgewright.workflows.pipeline import Pipeline
 
@@ -183,3 +184,44 @@ def test_a_longer_label_than_those_of_the_training_is_a_mistake(tmp_path: Path) 
     numbers = Model(pipeline=Pipeline([("model", Tree())]), out=tmp_path).fit(X, (X[:, 0] > 0).astype(int))
     assert numbers.score(X, (X[:, 0] > 0) + 0.5) == 0.0
     assert numbers.score(X, np.where(X[:, 0] > 0, "1", "0")) == numbers.score(X, X[:, 0] > 0) > 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "labels", [("01", "02"), ("1.10", "1.1"), ("1e4", "2"), ("NA", "ok"), (" a", "a"), (1e6, 1234567.0), ("1", "2")]
+)
+def test_classes_are_the_values_that_were_given(labels: tuple[object, object], tmp_path: Path) -> None:
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    y = np.asarray(labels)[(X[:, 0] > 0).astype(int)]
+    steps = Pipeline([("model", Tree())])
+    model = Model(pipeline=steps, out=tmp_path).fit(X, y)
+    assert model.classes_.tolist() == sorted(labels, key=str) and model.classes_.dtype == y.dtype
+    assert (model.predict(X) == y).mean() == model.score(X, y) > 0.9
+    assert Model.load(model.result.folder).classes_.tolist() == model.classes_.tolist()
+    for frame in (pl.DataFrame({"a": X[:, 0], "state": y}), pd.DataFrame({"a": X[:, 0], "state": y})):
+        framed = Model("" if labels[0] == "01" else "state", pipeline=steps, window="row", out=tmp_path).fit(frame)
+        assert framed.classes_.tolist() == model.classes_.tolist()
+        assert framed.score(frame) == framed.score(frame[["a"]], y) > 0.9
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, ""])
+def test_a_row_without_a_label_is_refused(missing: object, tmp_path: Path) -> None:
+    for y in (["a", missing, "b", "a"], pd.Series([1, missing, 2, 1], dtype=object)):
+        with pytest.raises(ValueError, match="Input y contains NaN, None or '' in 1 rows"):
+            Model(out=tmp_path).fit(np.zeros((4, 2)), np.asarray(y, dtype=object))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_labels_that_a_file_gives_back_are_written_as_they_are() -> None:
+    for labels in (
+        ["1", "2"],
+        ["none", "1e4"],
+        ["true", "false"],
+        [None, "a, b"],
+        [1, 2],
+        [f"{i}.5" for i in range(30)],
+    ):
+        assert label_codes(labels) == {}
+    assert label_codes(["1,5", "2"]) == {"1,5": "'1,5'", "2": "'2'"}
+    assert label_codes(["NA", "'NA'"]) == {"NA": "'NA'", "'NA'": "\"'NA'\""}
+    assert label_codes([f"{i:02d}" for i in range(30)])["07"] == "'07'"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +15,10 @@ import polars as pl
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, column_or_1d
 
+from edgewright.core.csv.number_forms import number_forms, plain_cells
 from edgewright.core.files import write_atomic
 from edgewright.core.samples import Frame
+from edgewright.data.targets import MOST_WHOLE_CLASSES, as_text, read_target, task_of
 from edgewright.graph.transformer import SampleError, axes_of, column_names
 from edgewright.schema.errors import InputError
 from edgewright.workflows.own_data.proposal import OwnDataRequest
@@ -69,6 +72,57 @@ def write_frame(frame: Any, out: Path, name: str) -> Path:  # noqa: ANN401 - a f
     return path
 
 
+def with_readable_labels(frame: Any, target: str, known: Mapping[Any, str] | None = None) -> Any:  # noqa: ANN401
+    """Return a frame whose text labels a file of it gives back; the same frame where they need no change.
+
+    Args:
+        frame: of Polars or pandas.
+        target: column of the labels; a column of other values stays as it is.
+        known: how labels of a model are written.
+    """
+    if target not in frame.columns:
+        return frame
+    cells = np.asarray(frame[target], dtype=object).tolist()
+    written = {label: text for label, text in (known or {}).items() if isinstance(label, str) and label in cells}
+    codes = label_codes(cells) | written
+    if all(label == code for label, code in codes.items()):
+        return frame
+    return _with_column(frame, target, [codes.get(cell, cell) if isinstance(cell, str) else cell for cell in cells])
+
+
+def label_codes(cells: Iterable[Any]) -> dict[str, str]:
+    """Return how labels are written that a file would not give back: as numbers, a missing word or blanks around them.
+
+    Args:
+        cells: of a column; anything but text and missing values needs no code, nor do many numbers, which are amounts.
+    """
+    there = [cell for cell in cells if not _is_missing(cell)]
+    if not there or not all(isinstance(cell, str) for cell in there):
+        return {}
+    labels = np.unique(np.array(there, np.str_))
+    labels = labels[labels != ""]
+    forms = number_forms({"": labels.tolist()}).get("")
+    read = read_target(labels if forms is None else plain_cells(labels, forms))
+    if read.dtype.kind == "f":
+        padded = any(re.match(r"[+-]?0\d", label) for label in labels.tolist())
+        amounts = len(labels) > MOST_WHOLE_CLASSES and not padded
+        classes = task_of(read) == "classification" and np.array_equal(as_text(read), labels)
+        same = np.full(len(labels), amounts or classes)
+    else:
+        same = (read_target(labels) == labels) & [label.isprintable() for label in labels.tolist()]
+    codes = {label: repr(label) for label in labels[~same].tolist()}
+    # A label that is another one's code.
+    return {label: repr(label) for label in labels.tolist()} if set(codes.values()) & set(labels.tolist()) else codes
+
+
+def _is_missing(cell: Any) -> bool:  # noqa: ANN401 - of any column
+    return cell is None or (not isinstance(cell, str) and str(cell) in {"nan", "<NA>", "NaT"})
+
+
+def _with_column(frame: Any, name: str, cells: Any) -> Any:  # noqa: ANN401 - a frame of Polars or pandas
+    return frame.assign(**{name: cells}) if hasattr(frame, "assign") else frame.with_columns(pl.Series(name, cells))
+
+
 def samples_of(X: Any, *, missing: bool) -> Any:  # noqa: ANN401 - arrays, lists and frames
     """Return a frame whose columns all have names as it is, and anything else as an array of shape (n, columns).
 
@@ -110,7 +164,7 @@ def joined(X: Any, y: Any, target: str) -> Any:  # noqa: ANN401 - arrays and fra
     """Return a frame of samples with their target as one more column.
 
     Raises:
-        SampleError: there is such a column, or another number of labels than of rows.
+        SampleError: there is such a column, another number of labels than of rows, or a row without a label.
     """
     labels, named = column_or_1d(y, warn=True), isinstance(X, Frame)
     if named and target in X.columns:
@@ -119,9 +173,14 @@ def joined(X: Any, y: Any, target: str) -> Any:  # noqa: ANN401 - arrays and fra
         raise SampleError(f"{len(X)} labels, one a row", f"shape {labels.shape}", "Model.fit")
     if len(X) < 2:
         raise SampleError("at least 2 samples", f"{len(X)} sample", "Model.fit")
+    cells = labels.tolist()
+    if missing := sum(_is_missing(cell) or cell == "" for cell in cells):
+        # The words that scikit-learn's tools expect.
+        got = f"Input y contains NaN, None or '' in {missing} rows"
+        raise SampleError("a label for every row", got, "Model.fit", "Leave out rows without one")
     if not named:
-        return pl.DataFrame({**by_name(X, array_names(X.shape[1])), target: labels.tolist()})
-    return X.assign(**{target: labels}) if hasattr(X, "assign") else X.with_columns(pl.Series(target, labels.tolist()))
+        return pl.DataFrame({**by_name(X, array_names(X.shape[1])), target: cells})
+    return _with_column(X, target, cells)
 
 
 def class_values(column: Any, labels: Sequence[str]) -> tuple[bool | int | float | str, ...]:  # noqa: ANN401
@@ -134,8 +193,12 @@ def class_values(column: Any, labels: Sequence[str]) -> tuple[bool | int | float
     if column is None:
         return tuple(labels)
     known: dict[str, Any] = {}
-    for value in {value for value in np.asarray(column).tolist() if value is not None}:
-        for text in (str(value), str(value).lower(), f"{value:g}" if isinstance(value, float) else ""):
+    given = {value for value in np.asarray(column).tolist() if not _is_missing(value)}
+    codes = label_codes(given)
+    known |= {codes.get(value, value): value for value in given if isinstance(value, str)}
+    for value in given - known.keys():
+        number = str(as_text([value])[0]) if isinstance(value, int | float) else ""
+        for text in (str(value), str(value).lower(), number):
             known.setdefault(text, value)
     values = tuple(known.get(label, label) for label in labels)
     kinds = {type(value) for value in values}

@@ -45,10 +45,11 @@ from edgewright.workflows.frames import (
     joined,
     samples_errors,
     samples_of,
+    with_readable_labels,
     write_frame,
 )
 from edgewright.workflows.own_data.document import choices
-from edgewright.workflows.own_data.proposal import OwnDataRequest, propose
+from edgewright.workflows.own_data.proposal import OwnDataRequest, Proposal, propose
 from edgewright.workflows.proof.workflow import prove_place
 from edgewright.workflows.scoring.rows import ScoreRequest
 from edgewright.workflows.scoring.workflow import score_package
@@ -167,8 +168,7 @@ class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no typ
                 group, session, time = (name or _NO_COLUMN for name in (self.group, self.session, self.time))
                 request = replace(request, group=group, session=session, time=time)
         with samples_errors(y is not None):
-            request = at_data(request, data, Path(self.out), where)
-            proposal = propose(request) if self.pipeline is None else self.pipeline.proposal(request)
+            proposal = self._proposal(request, data, where)
             result = run_pipeline(
                 proposal.config, out=self.out, force=self.force, listener=listener, race=proposal.race,
                 command="edgewright.fit" if self.pipeline is None else "Pipeline.run",
@@ -182,6 +182,15 @@ class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no typ
         )  # fmt: skip
         write_atomic(result.folder / _FILE, msgspec.json.encode(stored))
         return self._set(result, stored)
+
+    def _proposal(self, request: OwnDataRequest, data: Any, where: str) -> Proposal:  # noqa: ANN401 - as of `fit`
+        readable = with_readable_labels(data, request.target) if isinstance(data, Frame) else data
+        placed = at_data(request, readable, Path(self.out), where)
+        proposal = propose(placed) if self.pipeline is None else self.pipeline.proposal(placed)
+        target = str(proposal.table["data"].get("target", ""))
+        if request.target or not isinstance(data, Frame) or with_readable_labels(data, target) is data:
+            return proposal
+        return self._proposal(replace(request, target=target), data, where)
 
     def _set(self, result: RunResult, stored: _Stored) -> Self:
         for name in ("classes_", "feature_names_in_"):
@@ -263,12 +272,14 @@ class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no typ
         return float(np.mean(answered[there] == truth[there]))
 
     def _scored(self, data: Any) -> float:  # noqa: ANN401 - a path or a frame
+        self._package()
         with tempfile.TemporaryDirectory(prefix="edgewright-score-") as room:
             if isinstance(data, Frame):
-                data = write_frame(data, Path(room), "rows")
+                known = dict(zip(self._stored.classes, self._labels, strict=True)) if self._stored.classes else {}
+                readable = with_readable_labels(data, self._stored.settings.get("target", ""), known)
+                data = write_frame(readable, Path(room), "rows")
             elif not isinstance(data, str | Path):
                 raise InputError("a path or a frame with the target, or y", type(data).__name__, "Model.score")
-            self._package()
             figures = score_package(self.result.folder, ScoreRequest(data=str(data))).figures
         return figures["accuracy" if "accuracy" in figures else "r2"].value
 
