@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.core.decision import Decider
+from edgewright.core.files import write_atomic
 from edgewright.jobs.catalogue import examples, read_job, shipped_jobs
 from edgewright.jobs.steps import Work
 from edgewright.jobs.steps import replay as replay_step
@@ -21,7 +24,7 @@ from edgewright.jobs.steps.replay import delay
 from edgewright.jobs.workflow import decision_text
 from edgewright.pipeline.stopped_work import FINISHED_STEPS, held, stopped_folders
 from edgewright.schema.device import DecisionSpec
-from edgewright.schema.errors import INTERRUPTED
+from edgewright.schema.errors import INTERRUPTED, OUTPUT_FAILED
 from edgewright.schema.job import Choice, JobFigure, JobRecord, Mark, StepRecord, Stretch, Target, Timeline
 from edgewright.schema.package import WindowSpec
 from edgewright.trace.job_view import bound_text, job_page
@@ -362,6 +365,29 @@ def test_a_job_that_was_stopped_goes_on_behind_its_last_finished_step(
     told, usual = record_of(tmp_path / "desk"), record_of(done)
     assert [(step.name, step.says) for step in told.steps] == [(step.name, step.says) for step in usual.steps]
     assert "a job that was stopped behind a finished step" in cli(*given, "--resume", code=2)
+
+
+def test_a_full_disk_stops_a_job_that_goes_on(
+    cli: Cli, desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(config: object, work: Work) -> StepRecord:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", _no_space)
+            write_atomic(work.out / "rows", b"1")
+        raise AssertionError
+
+    given = ("jobs", "run", desk, "--data", desk / "rows.csv", "--out", tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(replay_step, "STEP", replace(replay_step.STEP, run=full))
+        text = cli(*given, code=OUTPUT_FAILED)
+    assert "got No space left on device" in text and "go on with --resume" in text
+    monkeypatch.setattr(run_step, "STEP", replace(run_step.STEP, run=_never))
+    cli(*given, "--resume")
+    assert [path.name for path in tmp_path.iterdir()] == ["desk"]
+
+
+def _no_space(handle: int) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_stopped_job_does_not_go_on_as_another_one(

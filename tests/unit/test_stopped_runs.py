@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from cli_runner import Cli
 from edgewright.cli.listeners import Quiet
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
-from edgewright.pipeline.stopped_work import FINISHED_EPOCHS, held, stopped_folders
+from edgewright.pipeline.stopped_work import FINISHED_EPOCHS, TRAININGS, held, stopped_folders
 from edgewright.schema.errors import INTERRUPTED, OUTPUT_FAILED, CheckFailedError, InputError
 from edgewright.schema.trace import EpochRecord
 from edgewright.training import kept_epochs
@@ -155,6 +156,28 @@ def test_a_run_that_fails_behind_its_training_keeps_it_for_a_full_disk_alone(
     if kept:
         cli(*given, "--resume")
         assert names(runs) == ["small"]
+
+
+def test_a_disk_that_is_full_while_an_epoch_is_kept_leaves_those_before(
+    cli: Cli, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, flush = tmp_path / "runs", os.fsync
+    given = ("run", small, "--out", runs, "--json", "--set", "training.epochs=5")
+
+    def full(handle: int) -> None:
+        written = list(runs.glob(".small-*.tmp/.trainings/*"))
+        if any(path.name.startswith(".training") for path in written) and len(written) > 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        flush(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        text = cli(*given, code=OUTPUT_FAILED)
+    assert "got No space left on device" in text and "go on with --resume" in text
+    (kept,) = stopped_folders(runs, "small", FINISHED_EPOCHS)
+    assert names(kept / TRAININGS) == ["training-001.npz"]
+    cli(*given, "--resume")
+    assert names(runs) == ["small"]
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 import warnings
@@ -78,7 +77,6 @@ EXTRAS = {
     "pypdf": "language",
     "cleanlab": "language",
 }
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
 
 class _ReaderLeftError(Exception):
@@ -165,8 +163,10 @@ def _run(arguments: list[str]) -> int:
     except OSError as error:
         if error.errno is None:
             raise
+        from edgewright.core.files import DISK_FAILED
+
         _forget_output()
-        wanted = "room to write" if error.errno in _FULL else "a file that can be read and written"
+        wanted = "room to write" if error.errno in DISK_FAILED else "a file that can be read and written"
         return _say(f"expected {wanted}, got {error.strerror} - at {error.filename or 'output'}", OUTPUT_FAILED)
     return code
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,9 @@ from typing import IO, Any
 
 from edgewright.schema.errors import InputError, OutputError
 
+DISK_FAILED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+"""Numbers of errors of a disk that is full or broken: work that they end goes on once the disk takes it."""
+
 
 @contextmanager
 def os_errors(kind: type[InputError] | type[OutputError], expected: str, where: object, do: str = "") -> Iterator[None]:
@@ -18,7 +22,8 @@ def os_errors(kind: type[InputError] | type[OutputError], expected: str, where: 
     try:
         yield
     except OSError as error:
-        raise kind(expected, error.strerror or str(error), str(where), do) from None
+        given = (expected, error.strerror or str(error), str(where), do)
+        raise (OutputError(*given, errno=error.errno) if kind is OutputError else kind(*given)) from None
 
 
 def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> int:
@@ -67,7 +72,7 @@ def write_together(files: Mapping[Path, bytes], mode: int = 0o644) -> None:
         _remove(temporary)
         raise OutputError(
             f"to write {len(files[at])} bytes", error.strerror or str(error), str(at),
-            "Free some space, or choose another folder",
+            "Free some space, or choose another folder", errno=error.errno,
         ) from None  # fmt: skip
     except BaseException:
         # Ctrl-C must not leave half a file either.

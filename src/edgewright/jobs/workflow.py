@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from edgewright.core import catalogue
-from edgewright.core.files import write_atomic
+from edgewright.core.files import DISK_FAILED, write_atomic
 from edgewright.core.toml_tables import convert_table
 from edgewright.jobs.catalogue import TABLE, read_job
 from edgewright.jobs.finished_steps import FinishedSteps
@@ -69,7 +69,7 @@ def run_job(
             try:
                 record: StepRecord = step.run(config, work)
             except EdgewrightError as error:
-                if not records:
+                if not records or getattr(error, "errno", None) in DISK_FAILED:
                     raise
                 # What the steps before took minutes for is kept.
                 record = StepRecord(says=(str(error),), passed=False)

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgewright.pipeline.stopped_work import DISK_FAILED, finish, keeps, work_folders
+from edgewright.core.files import DISK_FAILED
+from edgewright.pipeline.stopped_work import finish, keeps, work_folders
 from edgewright.schema.errors import InputError, OutputError
 
 # Folder of the fit that was judged, in the folder of a run whose package was refitted.
@@ -74,7 +75,7 @@ def new_run_folder(
         finish(work)
         work.chmod(0o755)
         location.final = _publish(work, location.final, parent, name, replace=old is not None)
-    except OSError as error:
+    except (OSError, OutputError) as error:
         if error.errno in DISK_FAILED:
             raise _translate(error, parent, kept=keeps(work)) from None
         raise
@@ -124,10 +125,10 @@ def _publish(work: Path, final: Path, parent: Path, name: str, *, replace: bool)
             return final
 
 
-def _translate(error: OSError, path: Path, *, kept: bool = False) -> InputError | OutputError:
-    reason = error.strerror or str(error)
+def _translate(error: OSError | OutputError, path: Path, *, kept: bool = False) -> InputError | OutputError:
+    reason = error.got if isinstance(error, OutputError) else error.strerror or str(error)
     if error.errno in DISK_FAILED:
         left = "What is finished is kept. Free some space and go on with --resume"
         do = left if kept else "No files were left. Free some space"
-        return OutputError("room to write the run", reason, str(path), do)
+        return OutputError("room to write the run", reason, str(path), do, errno=error.errno)
     return InputError("a folder that can be written", reason, str(path), "Choose another with --out")

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from edgewright.core.files import write_atomic
-from edgewright.pipeline.stopped_work import DISK_FAILED, FINISHED_EPOCHS, KEPT, TRAININGS, held, last_stopped
+from edgewright.core.files import DISK_FAILED, write_atomic
+from edgewright.pipeline.stopped_work import FINISHED_EPOCHS, KEPT, TRAININGS, held, last_stopped
 from edgewright.schema.errors import InputError
 from edgewright.training.kept_epochs import keeping
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import glob
 import shutil
 from collections.abc import Iterator
@@ -20,8 +19,6 @@ FINISHED_STEPS, FINISHED_EPOCHS = "finished-steps.json", "finished-epochs.json"
 """What is finished of a job, and of the trainings of a run; without either a folder is removed when the work ends."""
 TRAININGS = ".trainings"
 """Folder of trainings in a folder of work."""
-DISK_FAILED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
-"""Numbers of errors that end work as Ctrl-C does: it goes on once the disk takes it."""
 _LOCK = ".held"
 KEPT = (FINISHED_STEPS, FINISHED_EPOCHS, TRAININGS, _LOCK)
 """Names of what only stopped work needs."""

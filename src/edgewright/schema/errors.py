@@ -100,6 +100,20 @@ class StoppedError(CheckFailedError):
 
 
 class OutputError(EdgewrightError):
-    """Input or output failed, a full disk for example: exit code 74."""
+    """Input or output failed, a full disk for example: exit code 74.
+
+    Args:
+        expected: as of every error.
+        got: the words of the operating system.
+        where: file or folder.
+        do: what the reader can do about it.
+        errno: number of the operating system's error; None where it is not known.
+    """
 
     exit_code = OUTPUT_FAILED
+
+    def __init__(
+        self, expected: str, got: str = "", where: str = "", do: str = "", *, errno: int | None = None
+    ) -> None:
+        super().__init__(expected, got, where, do)
+        self.errno = errno
