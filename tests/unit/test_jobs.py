@@ -390,6 +390,24 @@ def _no_space(handle: int) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
+def test_a_stopped_job_does_not_go_on_with_other_rows(
+    cli: Cli, desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = tmp_path / "other" / "rows.csv"
+    rows.parent.mkdir()
+    shutil.copy(desk / "rows.csv", rows)
+    given = ("jobs", "run", desk, "--data", rows, "--out", tmp_path)
+    with monkeypatch.context() as patch:
+        _stop_at(patch, replay_step)
+        cli(*given, code=INTERRUPTED)
+    text = rows.read_text()
+    rows.write_text(text[:-2] + ("1" if text[-2] == "0" else "0") + text[-1])
+    assert "the version of Edgewright that were stopped, got another one" in cli(*given, "--resume", code=2)
+    monkeypatch.setattr(run_step, "STEP", replace(run_step.STEP, run=_never))
+    rows.write_text(text)
+    cli(*given, "--resume")
+
+
 def test_a_stopped_job_does_not_go_on_as_another_one(
     cli: Cli, desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,8 +18,8 @@ from edgewright.schema.device import DecisionSpec
 from edgewright.schema.errors import InputError
 from edgewright.schema.job import StepRecord
 
-# Longer files of a job's folder, such as recordings, are known by their name and length.
-_READ_BYTES = 1 << 20
+# Files behind so many bytes, such as recordings, are known by their name, length and time of the last change.
+_READ_BYTES = 256 << 20
 
 
 class _Run(msgspec.Struct, frozen=True):
@@ -103,8 +103,23 @@ class FinishedSteps:
 
 def _made_of(work: Work) -> str:
     digest = hashlib.sha256(f"{version('edgewright')} {work.data and work.data.resolve()}".encode())
-    for path in sorted(path for path in work.folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
-        size = path.stat().st_size
-        digest.update(f"\n{path.relative_to(work.folder).as_posix()} {size} ".encode())
-        digest.update(path.read_bytes() if size <= _READ_BYTES else b"")
+    left = _READ_BYTES
+    for folder in [work.folder] if work.data is None else [work.folder, work.data]:
+        root = folder.resolve()
+        for path in _files(root, work.out.resolve()):
+            status = path.stat()
+            digest.update(f"\n{path.relative_to(root).as_posix()} {status.st_size} ".encode())
+            if status.st_size <= left:
+                left -= status.st_size
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+            else:
+                digest.update(str(status.st_mtime_ns).encode())
     return digest.hexdigest()
+
+
+def _files(folder: Path, out: Path) -> list[Path]:
+    """Return the files of a folder, or a file alone, in order, without what the job writes."""
+    known = [folder] if folder.is_file() else folder.rglob("*")
+    return sorted(
+        path for path in known if path.is_file() and "__pycache__" not in path.parts and out not in path.parents
+    )
