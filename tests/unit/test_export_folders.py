@@ -59,13 +59,13 @@ def test_a_folder_without_a_list_loses_nothing(tmp_path: Path) -> None:
 def test_a_list_cannot_name_files_elsewhere(tmp_path: Path, name: str) -> None:
     out = tmp_path / "out"
     write_files(out, FIRST)
-    (out / LIST).write_text(f'{{"format":1,"files":{{"{name}":""}}}}')
+    (out / LIST).write_text(f'{{"format":2,"exports":{{"":{{"{name}":""}}}}}}')
     with pytest.raises(InputError, match=r"a plain name .*Delete that file"):
         write_files(out, SECOND, force=True)
     assert content(out) == FIRST
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"format":2,"files":{}}', '{"format":1,"files":{},"more":1}'])
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"format":1,"exports":{}}', '{"format":2,"exports":{},"more":1}'])
 def test_a_list_that_cannot_be_read_is_named(tmp_path: Path, text: str) -> None:
     write_files(tmp_path, FIRST)
     (tmp_path / LIST).write_text(text)
@@ -109,7 +109,21 @@ def test_an_export_that_fails_leaves_the_earlier_one_whole(
 
 def test_the_command_says_what_it_removed(tmp_path: Path, cli: Cli) -> None:
     model, out = MODELS / "torch-dense-script.onnx", tmp_path / "out"
-    cli("export", model, "--to", "c99", "--name", "first", "--out", out)
+    for name in ("first", "second"):
+        cli("export", model, "--to", "c99", "--name", name, "--out", out)
+    write_files(out, {"second_old.c": b"1"}, "c99 second")
     text = cli("export", model, "--to", "c99", "--name", "second", "--out", out, "--force")
-    assert f"removed {out / 'first.c'}, {out / 'first.h'}" in text
-    assert {path.name.split(".")[0].split("_")[0] for path in out.iterdir() if path.name != LIST} == {"second"}
+    assert f"removed {out / 'second_old.c'}, written" in text
+    assert {path.name.split(".")[0].split("_")[0] for path in out.iterdir() if path.name != LIST} == {"first", "second"}
+
+
+def test_force_leaves_the_files_of_other_exports(tmp_path: Path) -> None:
+    write_files(tmp_path, {"one.c": b"1", "shared.h": b"s", "one_stream.c": b"2"}, "c99 one")
+    write_files(tmp_path, {"two.c": b"3", "shared.h": b"s", "two_stream.c": b"4"}, "c99 two")
+    written = write_files(tmp_path, {"two.c": b"5"}, "c99 two", force=True)
+    assert written.removed == (tmp_path / "two_stream.c",)
+    assert content(tmp_path) == {"one.c": b"1", "shared.h": b"s", "one_stream.c": b"2", "two.c": b"5"}
+    write_files(tmp_path, {"two.c": b"5", "shared.h": b"t"}, "c99 two", force=True)
+    written = write_files(tmp_path, {"one.c": b"1"}, "c99 one", force=True)
+    assert (written.removed, written.changed) == ((tmp_path / "one_stream.c",), ())
+    assert write_files(tmp_path, {"two.c": b"5"}, "c99 two", force=True).removed == (tmp_path / "shared.h",)

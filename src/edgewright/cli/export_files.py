@@ -26,23 +26,24 @@ _LANGUAGE = "language model"
 
 
 def write_export(
-    out: Path, files: Mapping[str, bytes], record: Mapping[str, Any], *, force: bool, as_json: bool, title: str = "",
-    notes: Sequence[str] = (),
+    out: Path, files: Mapping[str, bytes], export: str, record: Mapping[str, Any], *, force: bool, as_json: bool,
+    title: str = "", notes: Sequence[str] = (),
 ) -> None:  # fmt: skip
     """Write files and list them.
 
     Args:
         out: folder.
         files: bytes by name.
+        export: target and name.
         record: the JSON document; the list of files stands under its key 'files'.
-        force: replace files of these names, and those of earlier exports.
+        force: replace files of these names, and those of earlier exports of this target and name.
         as_json: print the document instead of lines.
         title: first line, under which the files are indented.
         notes: last lines.
     """
     from edgewright.export.write import write_files
 
-    written = write_files(out, dict(files), force=force)
+    written = write_files(out, dict(files), export, force=force)
     if as_json:
         listed = [{"path": str(path), "bytes": len(data)} for path, data in written.files.items()]
         print_json({**record, "files": listed, **earlier_files(written)})
@@ -92,10 +93,11 @@ def export_forecaster(path: Path, target: str, out: Path, *, name: str, force: b
 
     made = read_forecaster(path)
     writer = find_target(target, "forecaster", str(path)).writers["forecaster"]
-    spec, files = made.spec, writer(made, name or path.name.split(".")[0]).files
+    word = name or path.name.split(".")[0]
+    spec, files = made.spec, writer(made, word).files
     title = f"{spec.name} of {spec.column}, {spec.horizon} rows ahead"
     record = {"name": spec.name, "column": spec.column, "target": target, "files": ()}
-    write_export(out, files, record, force=force, as_json=as_json, title=title)
+    write_export(out, files, f"{target} {word}", record, force=force, as_json=as_json, title=title)
 
 
 def export_denoiser(path: Path, target: str, out: Path, *, form: str, name: str, force: bool, as_json: bool) -> None:
@@ -127,7 +129,8 @@ def export_denoiser(path: Path, target: str, out: Path, *, form: str, name: str,
     title = f"{spec.name}: {form or 'int8'}, {spec.rate:g} samples a second of {', '.join(spec.columns)}"
     note = "; ".join(exported.notes)
     record = {"name": spec.name, "target": target, "form": form or "int8", "files": (), "note": note}
-    write_export(out, exported.files, record, force=force, as_json=as_json, title=title, notes=[note])
+    export = f"{target} {word}"
+    write_export(out, exported.files, export, record, force=force, as_json=as_json, title=title, notes=[note])
 
 
 def export_language(
@@ -168,7 +171,7 @@ def export_language(
     intents, note = list(spec.intents), "; ".join(notes)
     record = {"name": spec.name, "target": target, "intents": intents, "files": (), "note": note}
     title = f"{spec.name}: {len(intents)} intents"
-    write_export(out, files, record, force=force, as_json=as_json, title=title, notes=notes)
+    write_export(out, files, f"{target} {word}", record, force=force, as_json=as_json, title=title, notes=notes)
 
 
 def read_for_device(path: Path) -> tuple[LanguageSpec, Arrays]:
@@ -269,4 +272,5 @@ def export_text(path: Path, target: str, option: str, *, name: str, out: Path, f
     files = text_files(spec.kind, arrays, word)
     size = sum(array.nbytes for array in arrays.values())
     record = {"name": spec.name, "target": target, "kind": spec.kind, "bytes": size, "files": ()}
-    write_export(out, files, record, force=force, as_json=as_json, title=f"{spec.name}: {spec.kind}, {size:,} bytes")
+    title = f"{spec.name}: {spec.kind}, {size:,} bytes"
+    write_export(out, files, f"{target} {word}", record, force=force, as_json=as_json, title=title)

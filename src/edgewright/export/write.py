@@ -13,8 +13,8 @@ from edgewright.core.files import write_atomic, write_together
 from edgewright.schema.errors import InputError, OutputError
 
 LIST = ".edgewright-export.json"
-"""File of an export's folder that names the files which exports wrote there, each with its SHA-256."""
-_FORMAT = 1
+"""File of an export's folder that names the files which each export wrote there, each with its SHA-256."""
+_FORMAT = 2
 
 # Bytes; file systems take 255, and the temporary name is longer.
 _LONGEST_NAME = 200
@@ -22,10 +22,10 @@ _NOT_IN_NAMES = frozenset('/\\:*?"<>|')
 
 
 class _Listing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Content of LIST: hash by name."""
+    """Content of LIST: hash by name of a file, by target and name of the export."""
 
     format: int
-    files: dict[str, str]
+    exports: dict[str, dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Written:
 
     Attributes:
         files: bytes by path of all its files.
-        removed: files of earlier exports that this one replaces.
-        changed: files of earlier exports that somebody changed since; they stay.
+        removed: files of earlier exports of the same name and target, which this one replaces.
+        changed: files of those that somebody changed since; they stay.
     """
 
     files: dict[Path, bytes]
@@ -43,13 +43,14 @@ class Written:
     changed: tuple[Path, ...] = ()
 
 
-def write_files(folder: Path, files: dict[str, bytes], *, force: bool = False) -> Written:
+def write_files(folder: Path, files: dict[str, bytes], export: str = "", *, force: bool = False) -> Written:
     """Write files, all of them under other names before the first is renamed.
 
     Args:
         folder: made when it is not there.
         files: bytes by file name; a folder inside stands before a slash.
-        force: replace files of these names, and remove what earlier exports wrote here beside them.
+        export: target and name, which tell it from other exports in the folder.
+        force: replace files of these names, and remove what else earlier exports of this target and name wrote here.
 
     Returns:
         What was written and removed.
@@ -73,24 +74,31 @@ def write_files(folder: Path, files: dict[str, bytes], *, force: bool = False) -
                 raise InputError(
                     "a folder without that file", "one that has it", str(path), "Use --force to replace it"
                 )
-    earlier = _listed(folder)
+    exports = _listed(folder)
+    earlier = exports.get(export, {})
     try:
         for path in (folder / name for name in sorted({"", *(str(Path(name).parent) for name in files)})):
             path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError("to make a folder", error.strerror or str(error), str(error.filename or folder)) from None
     own = {name: _hash(data) for name, data in files.items()}
+    # Exports may share a file, which is now as this one wrote it.
+    others = {
+        key: {name: own.get(name, digest) for name, digest in listed.items()}
+        for key, listed in exports.items() if key != export
+    }  # fmt: skip
     # The list comes first: an export that is killed between two names has all of its files in it.
-    write_together({folder / LIST: _listing(earlier | own), **paths})
+    write_together({folder / LIST: _listing({**others, export: earlier | own}), **paths})
     if not force or earlier.keys() <= own.keys():
         return Written(paths)
-    removed, changed = _remove_earlier(folder, {name: earlier[name] for name in earlier.keys() - own.keys()}, paths)
-    write_atomic(folder / LIST, _listing(own))
+    left = earlier.keys() - set(own).union(*others.values())
+    removed, changed = _remove_earlier(folder, {name: earlier[name] for name in left}, paths)
+    write_atomic(folder / LIST, _listing({**others, export: own}))
     return Written(paths, removed, changed)
 
 
-def _listed(folder: Path) -> dict[str, str]:
-    """Return hashes by name of what earlier exports wrote; empty without a list."""
+def _listed(folder: Path) -> dict[str, dict[str, str]]:
+    """Return hashes by name of what each earlier export wrote; empty without a list."""
     path = folder / LIST
     if not path.is_file():
         return {}
@@ -101,13 +109,13 @@ def _listed(folder: Path) -> dict[str, str]:
         raise InputError("the list of an earlier export", str(error), str(path), do) from None
     if listing.format != _FORMAT:
         raise InputError(f"a list of format {_FORMAT}", f"format {listing.format}", str(path), do)
-    for name in listing.files:
+    for name in {name for files in listing.exports.values() for name in files}:
         _check_name(name, str(path), do)
-    return listing.files
+    return listing.exports
 
 
-def _listing(files: dict[str, str]) -> bytes:
-    return msgspec.json.encode(_Listing(_FORMAT, dict(sorted(files.items()))))
+def _listing(exports: dict[str, dict[str, str]]) -> bytes:
+    return msgspec.json.encode(_Listing(_FORMAT, exports), order="sorted")
 
 
 def _remove_earlier(

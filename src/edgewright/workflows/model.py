@@ -311,7 +311,8 @@ class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no typ
         """
         subject = read_subject(self._package())
         named = replace(subject, name=name or subject.name)
-        return list(write_files(Path(folder), find_target("c99").files(named), force=force).files)
+        files = find_target("c99").files(named)
+        return list(write_files(Path(folder), files, f"c99 {named.name}", force=force).files)
 
     def package(self, path: str | Path) -> Path:
         """Copy the package, which `edgewright.load` opens on a device, to a path and return it.

@@ -144,12 +144,13 @@ class Pipeline(RunnablePipeline):
             folder: made when it is not there.
             to: target, such as 'c99', 'arduino' or 'onnx', as `edgewright export --to`.
             name: of the files.
-            force: replace files of other content, and remove those of earlier exports there.
+            force: replace files of other content, and remove those of earlier exports of this name and target there.
 
         Raises:
             InputError: the pipeline is not fitted, or a file of another content is there.
         """
-        return list(write_files(Path(folder), find_target(to).files(self._subject(name)), force=force).files)
+        files = find_target(to).files(self._subject(name))
+        return list(write_files(Path(folder), files, f"{to} {self._name(name)}", force=force).files)
 
     def prove(self, X: Any, *, device: str = "", rows: int = ROWS) -> ProofRecord:  # noqa: ANN401 - arrays and frames
         """Send samples through this pipeline, its ONNX form and its C code, and compare them stage by stage.

@@ -49,7 +49,7 @@ class ExportOptions:
     )
     name: str = option(help="Name of the files; the model's own by default.")
     out: Path = option(default=Path("exported"), help="Output folder.")
-    force: bool = option(help="Replace existing files, and remove what earlier exports wrote there.")
+    force: bool = option(help="Replace existing files, and remove older ones of this export.")
     as_json: bool = option("--json", help="Print what was written as JSON.")
 
 
@@ -119,7 +119,7 @@ def command(options: ExportOptions) -> None:
     fit = None
     if profile is not None and found is not None:
         fit = estimate(profile, found.found, deadline_us=found.limits.latency_us or 0.0)
-    written = write_files(out, made, force=force)
+    written = write_files(out, made, f"{target} {subject.name}", force=force)
     record = {**_told(subject, target, written.files, fit), "note": chosen.notes(subject)}
     if as_json:
         print_json({**record, **export_files.earlier_files(written)})

@@ -13,7 +13,7 @@ import click
     "--out", type=click.Path(path_type=Path), default=Path("exported"), show_default=True, help="Output folder."
 )
 @click.option("--name", default="", help="Prefix of names in C; the file's own name by default.")
-@click.option("--force", is_flag=True, help="Replace existing files, and remove what earlier exports wrote there.")
+@click.option("--force", is_flag=True, help="Replace existing files, and remove older ones of this export.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def command(file: Path, out: Path, name: str, force: bool, as_json: bool) -> None:
     """Write a detector as portable C99: NAME_detect(&context, row, &anomaly), float32.
@@ -42,4 +42,4 @@ def command(file: Path, out: Path, name: str, force: bool, as_json: bool) -> Non
         window=spec.window,
     )
     data = {name: text.encode() for name, text in linkable(files, word).items()}
-    write_export(out, data, {"kind": spec.kind}, force=force, as_json=as_json)
+    write_export(out, data, f"c99 {word}", {"kind": spec.kind}, force=force, as_json=as_json)

@@ -88,7 +88,7 @@ def draw(dialogue: Path, out: Path | None, force: bool) -> None:
     "--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder for NAME.h and NAME.c."
 )
 @click.option("--name", help="Prefix of all names in C.  [default: the dialogue's name]")
-@click.option("--force", is_flag=True, help="Replace existing files, and remove what earlier exports wrote there.")
+@click.option("--force", is_flag=True, help="Replace existing files, and remove older ones of this export.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def as_c(
     dialogue: Path, model: Path | None, ears: Path | None, out: Path, name: str | None, force: bool, as_json: bool
@@ -106,7 +106,8 @@ def as_c(
     files = dialogue_files(checked, word) if ears is None else hearing_files(checked, *read_for_device(ears), word)
     call = f"{word}_hear(&context, &machine, text, bytes, today, seconds, act, context) takes the text"
     data = {file: text.encode() for file, text in linkable(files, word).items()}
-    write_export(out, data, {"name": word}, force=force, as_json=as_json, notes=[] if ears is None else [call])
+    notes = [] if ears is None else [call]
+    write_export(out, data, f"dialogue {word}", {"name": word}, force=force, as_json=as_json, notes=notes)
 
 
 def _read(dialogue: Path, model: Path | None) -> tuple[CheckedTable, DialogueSummary]:

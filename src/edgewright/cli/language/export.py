@@ -23,7 +23,7 @@ from edgewright.cli.options import completed
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("exported"), show_default=True, help="Output folder."
 )
-@click.option("--force", is_flag=True, help="Replace existing files, and remove what earlier exports wrote there.")
+@click.option("--force", is_flag=True, help="Replace existing files, and remove older ones of this export.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def command(
     model: Path, target: str, form: str, rounding: str | None, name: str, out: Path, force: bool, as_json: bool
