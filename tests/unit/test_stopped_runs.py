@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,27 @@ def test_a_short_training_keeps_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(KeyboardInterrupt):
         trained(tmp_path, 4)
     assert names(tmp_path) == []
+
+
+def test_threads_keep_their_own_trainings(tmp_path: Path) -> None:
+    began: list[Path] = []
+    keeps_both = threading.Barrier(2)
+
+    def work(name: str) -> None:
+        with keeping(tmp_path / name, lambda: None):
+            keeps_both.wait(timeout=60)
+            training = kept_epochs.begin("a training")
+            assert training is not None
+            began.append(training.path)
+            keeps_both.wait(timeout=60)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(began) == [tmp_path / name / "training-001.npz" for name in "ab"]
+    assert kept_epochs.begin("a training") is None
 
 
 def stop(patch: pytest.MonkeyPatch, epoch: int) -> None:

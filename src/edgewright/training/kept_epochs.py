@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -139,19 +140,21 @@ class KeptTraining:
         self.written = now
 
 
-_KEEPERS: list[Keeper] = []
+# Of the thread that trains: another one's trainings are other work.
+_KEEPER: ContextVar[Keeper | None] = ContextVar("keeper", default=None)
 
 
 @contextmanager
 def keeping(folder: Path, mark: Callable[[], object]) -> Iterator[None]:
     """Keep the trainings of a block in a folder, and go on with those that lie there."""
-    _KEEPERS.append(Keeper(folder, mark))
+    token = _KEEPER.set(Keeper(folder, mark))
     try:
         yield
     finally:
-        _KEEPERS.pop()
+        _KEEPER.reset(token)
 
 
 def begin(what: str) -> KeptTraining | None:
     """Return what is kept of a training that begins; None where nobody keeps any."""
-    return _KEEPERS[-1].begin(what) if _KEEPERS else None
+    keeper = _KEEPER.get()
+    return None if keeper is None else keeper.begin(what)
