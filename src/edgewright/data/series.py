@@ -19,8 +19,6 @@ SHARE = 0.9
 # this share of it. Columns in no order, each by its own mean and spread, are as unlike the next as any other; those of
 # a series by less than this share.
 _ALIKE, _NEARER = 0.7, 0.9
-# Columns in no order are as unlike the next as any other, to this much more of it; those that alternate are more so.
-_NO_ORDER = 1.1
 # Of a series that is no spectrum, no more than this share of the columns are as unlike the next as any other. Groups of
 # alike features have more: one where each group ends.
 _MOST_CUTS = 0.02
@@ -81,8 +79,8 @@ def numbered(names: Sequence[str], share: float = SHARE) -> dict[str, dict[float
 def find_series(names: Sequence[str], values: Floats, share: float = SHARE) -> ColumnSeries | None:
     """Return the columns that are values one after the other; None where rows are separate readings.
 
-    Numbers in names count where the values say the same: neighbours are alike. `t0`, `t1`, ... are times but where
-    their values are in no order, and of wavelengths one of two signs is enough.
+    Numbers in names count where the values say the same: neighbours are alike. `t0`, `t1`, ... are times by their
+    names, and of wavelengths one of two signs is enough.
 
     Args:
         names: of the columns.
@@ -99,7 +97,7 @@ def find_series(names: Sequence[str], values: Floats, share: float = SHARE) -> C
     smooth, steps = _are_smooth(parts), _steps(parts)
     unlike = float(np.mean([part.mean() for part in steps])) if steps else None
     if _are_times(channels):
-        is_series = smooth or unlike is None or not _NEARER <= unlike <= _NO_ORDER
+        is_series = True
     else:
         near = unlike is not None and unlike < _NEARER
         uncut = all(float(np.mean(part >= _NEARER)) <= _MOST_CUTS for part in steps)
