@@ -86,13 +86,18 @@ def read_preview(path: str, *, named: bool = True) -> Preview:
     """
     table, place = _table(path, named), Path(path)
     if has_loader(str(table["kind"])):
-        return Preview(table, note=f"the public set {table['kind']}, by its loader")
+        return preview_of_set(table)
     if table["kind"] == "folder":
         with folder_of(place, reader_of) as folder:
             preview = _beside(_previewed(table, folder), folder)
             return replace(preview, table={**preview.table, "path": path})
     preview = _previewed(table, place)
     return _beside(preview, place) if place.is_dir() and table["kind"] in (*_TABLES, "wav") else preview
+
+
+def preview_of_set(table: dict[str, object]) -> Preview:
+    """Return a preview of a public set, whose loader knows its columns."""
+    return Preview(table, note=f"the public set {table['kind']}, by its loader")
 
 
 def _beside(preview: Preview, folder: Path) -> Preview:
@@ -137,11 +142,9 @@ def _picture_size(place: Path) -> dict[str, int]:
 def _table(path: str, named: bool) -> dict[str, object]:
     """Return the table that reads a path; arrays that are columns are read as CSV."""
     place = Path(path)
-    if not named and has_loader(str((table := table_of(path))["kind"])):
-        return table
     if place.suffix.lower() == ".npz" and is_table(place):
         return {"kind": "csv", "path": path}
-    return guess(path)
+    return guess(path) if named else table_of(path)
 
 
 def _files(place: Path, kind: str) -> list[Path]:

@@ -10,7 +10,7 @@ from edgewright.data.categories import is_text, values_of
 from edgewright.data.clock import refuse_split_clock
 from edgewright.data.known_sets import has_loader, table_of
 from edgewright.data.load import guess
-from edgewright.data.preview import Preview, read_preview
+from edgewright.data.preview import Preview, preview_of_set, read_preview
 from edgewright.data.roles import NAMED, NAMED_IGNORED, NONE, Roles, assign_roles, find_target
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
@@ -107,7 +107,7 @@ def propose_table(
     if not kind:
         table = guess(path) if given else table_of(path)
     if not kind and has_loader(str(table["kind"])):
-        return ProposedTable(table, read_preview(path, named=False))
+        return ProposedTable(table, preview_of_set(table))
     if table["kind"] not in _TABLES or not Path(path).exists():
         return ProposedTable({**table, **given})
     preview = read_preview(path)

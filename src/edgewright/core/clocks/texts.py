@@ -37,9 +37,9 @@ def seconds_of(cell: str) -> float:
         ValueError: the cell is no time.
     """
     cell = cell.strip()
-    if cell[4:5] == "-" and not _ISO_SHORT.fullmatch(cell):
-        moment = datetime.fromisoformat(cell)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    if cell[4:5] == "-":
+        short = _ISO_SHORT.fullmatch(cell)
+        return seconds_of(short[1]) + seconds_of(short[2]) if short else _seconds_of_iso(cell)
     if match := _OF_DAY.fullmatch(cell):
         hours, minutes, seconds = int(match[1]), int(match[2]), float((match[3] or "0").replace(",", "."))
         if hours > 23 or minutes > 59 or seconds >= 61:
@@ -49,7 +49,9 @@ def seconds_of(cell: str) -> float:
         year = int(match[3]) + (2000 if len(match[3]) == 2 else 0)
         midnight = datetime(year, int(match[2]), int(match[1]), tzinfo=UTC).timestamp()
         return midnight + (seconds_of(match[4]) if match[4] else 0.0)
-    if match := _ISO_SHORT.fullmatch(cell):
-        return seconds_of(match[1]) + seconds_of(match[2])
+    return _seconds_of_iso(cell)
+
+
+def _seconds_of_iso(cell: str) -> float:
     moment = datetime.fromisoformat(cell)
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
