@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+import os
 import re
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
@@ -17,7 +23,8 @@ from edgewright.features.statistics import Statistics
 from edgewright.models.linear import Linear
 from edgewright.models.tree import Tree
 from edgewright.preprocessing.fill import Fill
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import CheckFailedError, InputError
+from edgewright.workflows import run_folder
 from edgewright.workflows.frames import label_codes
 from edgewright.workflows.model import Model
 from edgewright.workflows.pipeline import Pipeline
@@ -131,6 +138,72 @@ def test_what_is_saved_is_loaded(model: Model, tmp_path: Path) -> None:
         Model.load(tmp_path / "none")
     with pytest.raises(NotFittedError):
         Model().predict(new)
+
+
+def small(out: Path, sign: int) -> tuple[Model, NDArray[np.float64], NDArray[np.str_]]:
+    """Return a tree that was fitted on 60 samples, and these."""
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    y = np.where(sign * X[:, 0] > 0, "high", "low")
+    return Model(pipeline=Pipeline([("model", Tree())]), out=out, force=True).fit(X, y), X, y
+
+
+def readings(model: Model, X: NDArray[np.float64], place: Path) -> list[Callable[[], object]]:
+    """Return everything that reads the run folder of a model."""
+    frame = pl.DataFrame({**{f"x{column}": X[:, column] for column in range(3)}, "target": ["high", "low"] * 30})
+    return [
+        lambda: model.predict(X), lambda: model.predict_proba(X), lambda: model.score(frame), model.prove,
+        lambda: model.score(X, ["high", "low"] * 30), lambda: model.to_c(place / "c"),
+        lambda: model.package(place / "m.edge"), lambda: model.save(place / "saved"),
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_model_refuses_the_folder_of_another_fit(tmp_path: Path) -> None:
+    first, X, y = small(tmp_path / "runs", 1)
+    before, kept = first.predict(X), copy.deepcopy(first)
+    again, _, _ = small(tmp_path / "runs", 1)
+    assert (again.predict(X) == before).all() and (first.predict(X) == before).all()
+    second, _, other = small(tmp_path / "runs", -1)
+    assert second.result.folder == first.result.folder and second.score(X, other) > 0.9
+    for model in (first, kept, copy.deepcopy(first)):
+        for reading in readings(model, X, tmp_path):
+            with pytest.raises(
+                InputError, match=r"expected the .* of this model.*another.*Fit again with another name"
+            ):
+                reading()
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+    shutil.rmtree(second.result.folder)
+    for reading in readings(second, X, tmp_path):
+        with pytest.raises(InputError, match=r"of this model, got no such .*Put the run folder back"):
+            reading()
+    assert first.fit(X, y).score(X, y) > 0.9
+
+
+@pytest.mark.slow
+def test_a_model_reads_its_package_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, X, y = small(tmp_path, 1)
+    reads: list[Path] = []
+
+    def read(path: Path, *_: str, **__: str) -> bytes:
+        reads.append(path)
+        return path.read_bytes()
+
+    monkeypatch.setattr(run_folder, "read_file", read)
+    assert len({model.score(X, y) for _ in range(5)}) == 1 and len(reads) == 1
+    os.utime(str(model.result.package))
+    assert (copy.deepcopy(model).predict(X) == model.predict(X)).all() and len(reads) == 3
+
+
+@pytest.mark.slow
+def test_a_run_without_a_package_is_kept_apart_too(tmp_path: Path) -> None:
+    model, X, _ = small(tmp_path / "runs", 1)
+    small(tmp_path / "runs", -1)
+    model._result = replace(model.result, package=None, refused="too large")
+    refused = copy.deepcopy(model)
+    with pytest.raises(CheckFailedError, match="no package: too large"):
+        refused.predict(X)
+    with pytest.raises(InputError, match="the run of this model, got another run"):
+        refused.save(tmp_path / "saved")
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from pathlib import Path
 from edgewright.core.engines import MANY_ROWS
 from edgewright.core.files import write_atomic
 from edgewright.core.native_modules import cache_folder, find_module, model_key
-from edgewright.core.package import read_package
+from edgewright.core.package import Package, read_package
 from edgewright.core.predictor import Predictor, package_path
 from edgewright.export._extension.build import can_build, is_zig
 from edgewright.schema.errors import CheckFailedError, EdgewrightError, OutputError
@@ -65,7 +65,13 @@ def load(path: str | Path, *, form: str | None = None, engine: str | None = None
         InputError: damaged, altered, or of a newer format.
         CheckFailedError: the test vectors give other answers here.
     """
-    package = read_package(package_path(path))
+    return open_package(read_package(package_path(path)), form=form, engine=engine, rows=rows)
+
+
+def open_package(
+    package: Package, *, form: str | None = None, engine: str | None = None, rows: float = MANY_ROWS
+) -> Predictor:
+    """Return the predictor of a package that was read; arguments and errors as of `load`."""
     if engine is None:
         ensure_extension(package.model(form or package.manifest.default))
     return Predictor(package, form=form, engine=engine, rows=rows)

@@ -22,18 +22,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from edgewright.core.categories import fields
 from edgewright.core.files import write_atomic
-from edgewright.core.package import read_package
 from edgewright.core.predictor import Answers, package_path
 from edgewright.core.samples import Frame
-from edgewright.export.answering import load
 from edgewright.export.contract import find_target
-from edgewright.export.subject import read_subject
+from edgewright.export.subject import package_subject
 from edgewright.export.write import write_files
 from edgewright.graph.transformer import SampleError
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.run import RunResult, run_pipeline
 from edgewright.schema.data import Floats
-from edgewright.schema.errors import CheckFailedError, InputError
+from edgewright.schema.errors import InputError
 from edgewright.schema.proof import ProofRecord
 from edgewright.trace.brief import brief
 from edgewright.trace.record import PAGE_FILE, read_trace
@@ -51,6 +49,7 @@ from edgewright.workflows.frames import (
 from edgewright.workflows.own_data.document import choices
 from edgewright.workflows.own_data.proposal import OwnDataRequest, Proposal, propose
 from edgewright.workflows.proof.workflow import prove_place
+from edgewright.workflows.run_folder import RunFolder
 from edgewright.workflows.scoring.rows import ScoreRequest
 from edgewright.workflows.scoring.workflow import score_package
 
@@ -75,13 +74,6 @@ class _Stored(msgspec.Struct, frozen=True, kw_only=True):
     choices: tuple[str, ...]
     classes: tuple[bool | int | float | str, ...] = ()
     columns: tuple[str, ...] = ()
-
-
-def _labels(result: RunResult) -> tuple[str, ...]:
-    """Return the labels of the package in their order; of the evaluation where there is no package."""
-    if result.package is not None:
-        return read_package(result.package).manifest.labels
-    return () if result.trace.evaluation is None else result.trace.evaluation.labels
 
 
 def _tells_classes(model: Model) -> bool:
@@ -176,12 +168,14 @@ class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no typ
         target = str(proposal.table["data"].get("target", ""))
         given = data[target] if isinstance(data, Frame) and target in data.columns else None
         settings = {key: value for key, value in self.get_params(deep=False).items() if key not in _OF_A_RUN}
+        run = RunFolder(result)
         stored = _Stored(
             settings={**settings, "ignore": list(self.ignore), "target": target}, steps=self.pipeline is not None,
-            choices=tuple(choices(proposal)), classes=class_values(given, _labels(result)), columns=columns,
+            choices=tuple(choices(proposal)), classes=class_values(given, run.labels()), columns=columns,
         )  # fmt: skip
-        write_atomic(result.folder / _FILE, msgspec.json.encode(stored))
-        return self._set(result, stored)
+        with run.unchanged() as folder:
+            write_atomic(folder / _FILE, msgspec.json.encode(stored))
+        return self._set(run, stored)
 
     def _proposal(self, request: OwnDataRequest, data: Any, where: str) -> Proposal:  # noqa: ANN401 - as of `fit`
         readable = with_readable_labels(data, request.target) if isinstance(data, Frame) else data
@@ -192,18 +186,18 @@ class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no typ
             return proposal
         return self._proposal(replace(request, target=target), data, where)
 
-    def _set(self, result: RunResult, stored: _Stored) -> Self:
+    def _set(self, run: RunFolder, stored: _Stored) -> Self:
         for name in ("classes_", "feature_names_in_"):
             self.__dict__.pop(name, None)
-        self._result, self._stored = result, stored
-        self.task_, self._labels = result.trace.task, _labels(result)
+        self._result, self._run, self._stored = run.result, run, stored
+        self.task_, self._labels = run.result.trace.task, run.labels()
         if stored.classes:
             self._order = np.argsort(np.asarray(stored.classes), kind="stable")
             self.classes_ = np.asarray(stored.classes)[self._order]
         if stored.columns:
             self.n_features_in_ = len(stored.columns)
-        elif result.package is not None:
-            names = fields([column.name for column in read_package(result.package).manifest.columns])
+        elif run.result.package is not None:
+            names = fields([column.name for column in run.package().manifest.columns])
             self.feature_names_in_ = np.asarray(list(names), dtype=object)
             self.n_features_in_ = len(names)
         return self
@@ -215,14 +209,14 @@ class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no typ
             data: samples, or a frame whose columns are taken by name and cut into windows where the model takes them.
 
         Raises:
-            InputError: a column is missing, or the samples have another shape.
+            InputError: a column is missing, the samples have another shape, or another run took the folder's place.
             CheckFailedError: the run made no package.
         """
-        package, columns = self._package(), self._stored.columns
+        predictor, columns = self._folder.predictor(), self._stored.columns
         if columns and not isinstance(data, Mapping):
             data = self._samples(data)
             data = data if isinstance(data, Frame) else by_name(data, columns)
-        return load(package).predict(data)
+        return predictor.predict(data)
 
     def predict(self, data: Any) -> NDArray[Any]:  # noqa: ANN401 - arrays, lists, frames and rows
         """Return a label or an amount for each sample, shape (n,).
@@ -253,7 +247,7 @@ class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no typ
             y: labels or amounts, one an answer, shape (n,) or (n, 1).
 
         Raises:
-            InputError: there is no target, or another number of labels than of answers.
+            InputError: there is no target, another number of labels than of answers, or another run in the folder.
         """
         if y is None:
             return self._scored(data)
@@ -272,15 +266,15 @@ class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no typ
         return float(np.mean(answered[there] == truth[there]))
 
     def _scored(self, data: Any) -> float:  # noqa: ANN401 - a path or a frame
-        self._package()
-        with tempfile.TemporaryDirectory(prefix="edgewright-score-") as room:
+        self._folder.package()
+        with tempfile.TemporaryDirectory(prefix="edgewright-score-") as room, self._folder.unchanged() as folder:
             if isinstance(data, Frame):
                 known = dict(zip(self._stored.classes, self._labels, strict=True)) if self._stored.classes else {}
                 readable = with_readable_labels(data, self._stored.settings.get("target", ""), known)
                 data = write_frame(readable, Path(room), "rows")
             elif not isinstance(data, str | Path):
                 raise InputError("a path or a frame with the target, or y", type(data).__name__, "Model.score")
-            figures = score_package(self.result.folder, ScoreRequest(data=str(data))).figures
+            figures = score_package(folder, ScoreRequest(data=str(data))).figures
         return figures["accuracy" if "accuracy" in figures else "r2"].value
 
     def explain(self) -> str:
@@ -299,17 +293,21 @@ class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no typ
 
         Args:
             device: profile of a processor that is emulated as one more form; empty for none.
+
+        Raises:
+            InputError: another run took the place of this one in its folder.
         """
-        return prove_place(str(self.result.folder), device=device)
+        with self._folder.unchanged() as folder:
+            return prove_place(str(folder), device=device)
 
     def to_c(self, folder: str | Path, *, name: str = "", force: bool = False) -> list[Path]:
         """Write the whole pipeline as C99 into a folder and return the paths of the files.
 
         Raises:
-            InputError: a file of another content is there, and `force` is not given.
+            InputError: a file of another content is there, and `force` is not given, or the run folder is another's.
             CheckFailedError: the run made no package.
         """
-        subject = read_subject(self._package())
+        subject = package_subject(self._folder.package())
         named = replace(subject, name=name or subject.name)
         files = find_target("c99").files(named)
         return list(write_files(Path(folder), files, f"c99 {named.name}", force=force).files)
@@ -318,23 +316,26 @@ class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no typ
         """Copy the package, which `edgewright.load` opens on a device, to a path and return it.
 
         Raises:
+            InputError: another run took the place of this one in its folder.
             CheckFailedError: the run made no package.
         """
-        write_atomic(Path(path), self._package().read_bytes())
+        write_atomic(Path(path), self._folder.package_bytes())
         return Path(path)
 
     def save(self, folder: str | Path) -> Path:
         """Copy the run folder, from which `Model.load` makes this model again, and return its path.
 
         Raises:
-            InputError: there is such a file or folder.
+            InputError: there is such a file or folder, or another run took the place of this one in its folder.
         """
         path = Path(folder)
         if path.exists():
             raise InputError("a new folder", "one that exists", str(path), "Choose another name")
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as room:
-            shutil.copytree(self.result.folder, Path(room) / path.name).rename(path)
+            with self._folder.unchanged() as folder:
+                copy = shutil.copytree(folder, Path(room) / path.name)
+            copy.rename(path)
         return path
 
     @classmethod
@@ -342,26 +343,28 @@ class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no typ
         """Return the fitted model of a folder that `save` wrote, or of any run folder.
 
         Raises:
-            InputError: no run is there.
+            InputError: no run is there, or its package is another than the record says.
         """
         path = Path(folder)
         trace = read_trace(path / "trace.json")
         packages, page = list(path.glob("*.edge")), path / PAGE_FILE
         package = package_path(path) if packages else None
-        result = RunResult(path, trace, package, "" if packages else trace.verdict, page if page.is_file() else None)
+        run = RunFolder(
+            RunResult(path, trace, package, "" if packages else trace.verdict, page if page.is_file() else None)
+        )
         if (path / _FILE).is_file():
             stored = msgspec.json.decode((path / _FILE).read_bytes(), type=_Stored)
         else:
             data: Any = trace.config.get("data", {})
             names = ("target", "group", "session", "time")
             settings = {name: data[name] for name in names if isinstance(data.get(name), str)}
-            stored = _Stored(settings=settings, steps=True, choices=(), classes=_labels(result))
+            stored = _Stored(settings=settings, steps=True, choices=(), classes=run.labels())
         made = cls(**{**stored.settings, "ignore": tuple(stored.settings.get("ignore", ()))}, name=trace.name)
         if stored.steps:
             from edgewright.workflows.pipeline import Pipeline  # noqa: PLC0415 - it imports this module
 
             made.pipeline = Pipeline.load(path)
-        return made._set(result, stored)
+        return made._set(run, stored)
 
     @property
     def result(self) -> RunResult:
@@ -372,10 +375,18 @@ class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no typ
     def _samples(self, X: Any) -> Any:  # noqa: ANN401 - arrays, lists and frames
         return samples_of(X, missing=self.__sklearn_tags__().input_tags.allow_nan)
 
-    def _package(self) -> Path:
-        if self.result.package is None:
-            raise CheckFailedError(f"no package: {self.result.refused}")
-        return self.result.package
+    @property
+    def _folder(self) -> RunFolder:
+        check_is_fitted(self, "_result")
+        return self._run
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name != "_run"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "_result" in state:
+            self._run = RunFolder(self._result)
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
         return (
