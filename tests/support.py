@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,12 @@ def left_out(reason: str) -> None:
     if require_all():
         pytest.fail(f"required but absent: {reason}")
     pytest.skip(f"left out: {reason}")
+
+
+def ended_process() -> int:
+    """Return the number of a process that has ended."""
+    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    return int(done.stdout)
 
 
 def check_settings(config: type[msgspec.Struct]) -> None:

@@ -6,13 +6,19 @@ import errno
 import os
 import subprocess
 import sys
+import time
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from edgewright.pipeline import folder as folders
 from edgewright.pipeline.folder import free_name, new_run_folder
+from edgewright.pipeline.stopped_work import FINISHED_EPOCHS, last_stopped, remove_stopped, stopped_folders
 from edgewright.schema.errors import InputError, OutputError
 from small_pipeline import names
+from support import ended_process
 
 
 def fill(parent: Path, text: str, *, force: bool = False) -> Path:
@@ -93,12 +99,10 @@ def test_finished_folders_are_readable_by_others(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
-    )
-    dead = tmp_path / f".pump-{done.stdout.strip()}-abc.tmp"
+    ended = ended_process()
+    dead = tmp_path / f".pump-{ended}-abc.tmp"
     alive = tmp_path / f".pump-{os.getpid()}-abc.tmp"
-    other = tmp_path / f".pump-2-{done.stdout.strip()}-abc.tmp"
+    other = tmp_path / f".pump-2-{ended}-abc.tmp"
     for folder in (dead, alive, other):
         folder.mkdir()
     with new_run_folder(tmp_path, "pump") as location:
@@ -107,3 +111,86 @@ def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
     assert alive.exists()
     assert other.exists()
     assert (tmp_path / "pump" / "file").exists()
+
+
+def stopped(parent: Path) -> Path:
+    """Return a folder that a killed run of the name 'pump' left with finished epochs."""
+    folder = parent / f".pump-{ended_process()}-abc.tmp"
+    folder.mkdir()
+    (folder / FINISHED_EPOCHS).write_text("")
+    return folder
+
+
+def test_a_run_that_goes_on_is_not_swept_while_it_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, publish = stopped(tmp_path), folders._publish
+
+    def with_another(*given: Any, **named: Any) -> Path:  # noqa: ANN401 - as of the original
+        with pytest.raises(KeyboardInterrupt), monkeypatch.context() as patch:
+            patch.setattr(folders, "_publish", publish)
+            with new_run_folder(tmp_path, "pump"):
+                raise KeyboardInterrupt
+        return publish(*given, **named)
+
+    monkeypatch.setattr(folders, "_publish", with_another)
+    with new_run_folder(tmp_path, "pump", stopped=folder) as location:
+        (location.work / "file").write_text("x")
+    assert (tmp_path / "pump" / "file").read_text() == "x"
+    assert names(tmp_path) == ["pump"]
+
+
+GO_ON = """
+import sys
+from pathlib import Path
+from edgewright.pipeline.folder import new_run_folder
+from edgewright.schema.errors import InputError
+parent, stopped = map(Path, sys.argv[1:])
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    with new_run_folder(parent, "pump", stopped=stopped) as location:
+        sys.stdin.readline()
+    print(location.final.name)
+except InputError as error:
+    print(error)
+"""
+
+
+def test_of_processes_that_go_on_at_once_one_does(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", GO_ON, str(tmp_path), str(stopped(tmp_path))]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with ExitStack() as until_done:
+        processes = [until_done.enter_context(subprocess.Popen(command, **pipes)) for _ in range(4)]
+        assert {process.stdout.readline() for process in processes if process.stdout} == {"ready\n"}
+        for process in processes:
+            assert process.stdin
+            process.stdin.write("\n")
+            process.stdin.flush()
+        # The one that goes on waits for its second line.
+        deadline = time.monotonic() + 60
+        while sum(process.poll() is None for process in processes) > 1 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert stopped_folders(tmp_path, "pump", FINISHED_EPOCHS) == []
+        with pytest.raises(InputError, match=r"expected a run, got one that another process goes on with .*Wait"):
+            last_stopped(tmp_path, "pump", FINISHED_EPOCHS, "a run")
+        remove_stopped(tmp_path, "pump", FINISHED_EPOCHS)
+        said = sorted(process.communicate("\n" if process.poll() is None else None)[0] for process in processes)
+    assert said.pop() == "pump\n"
+    assert all("got one that another process goes on with" in line and "leave out --resume" in line for line in said)
+    assert names(tmp_path) == ["pump"]
+
+
+def test_a_disk_that_fails_while_a_run_is_flushed_leaves_what_it_keeps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OutputError, match="go on with --resume"):
+        patch.setattr(os, "fsync", full)
+        with new_run_folder(tmp_path, "pump", stopped=stopped(tmp_path)) as location:
+            (location.work / "file").write_text("x")
+    with new_run_folder(tmp_path, "pump", stopped=last_stopped(tmp_path, "pump", FINISHED_EPOCHS, "a run")):
+        pass
+    assert names(tmp_path) == ["pump"]

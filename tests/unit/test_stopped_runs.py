@@ -141,7 +141,7 @@ def test_a_run_that_was_stopped_goes_on(cli: Cli, small: Path, tmp_path: Path, m
     (kept,) = stopped_folders(runs, "small", FINISHED_EPOCHS)
     (kept / "model.onnx").write_text("half")
     with held(kept):
-        assert "a run that was stopped while it trained" in cli(*given, "--resume", code=2)
+        assert "got one that another process goes on with" in cli(*given, "--resume", code=2)
     other = "the version of Edgewright that were stopped, got another one"
     assert other in cli(*given, "--resume", "--set", "seed=2", code=2)
     cli(*given, "--resume")

@@ -34,6 +34,7 @@ class _Finished(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         made_of: the version, the job's files and its data.
+        out: the folder, under its name by then.
         steps: records, in the order of the job.
         runs: by name of their step.
         changes: of the keys of later pipelines.
@@ -42,12 +43,13 @@ class _Finished(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     made_of: str
+    out: str
     steps: tuple[StepRecord, ...]
     runs: dict[str, _Run]
     changes: tuple[str, ...]
     data: str | None
     files: tuple[str, ...]
-    layout: Literal[1] = 1
+    layout: Literal[2] = 2
 
 
 class FinishedSteps:
@@ -65,6 +67,7 @@ class FinishedSteps:
         work = self._work
         finished = _Finished(
             made_of=self._made_of,
+            out=str(work.out),
             steps=tuple(records),
             runs={name: _Run(ran.config, str(ran.folder), ran.data, ran.decision) for name, ran in work.runs.items()},
             changes=work.changes,
@@ -95,9 +98,16 @@ class FinishedSteps:
         for path in sorted(work.out.rglob("*"), reverse=True):
             if path.relative_to(work.out).as_posix() not in known:
                 path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
-        work.runs |= {n: Ran(run.config, Path(run.folder), run.data, run.decision) for n, run in finished.runs.items()}
+
+        def now(path: str) -> Path:
+            known = Path(path)
+            return work.out / known.relative_to(finished.out) if known.is_relative_to(finished.out) else known
+
+        for name, run in finished.runs.items():
+            data = None if run.data is None else str(now(run.data))
+            work.runs[name] = Ran(run.config, now(run.folder), data, run.decision)
         work.changes = finished.changes
-        work.data = None if finished.data is None else Path(finished.data)
+        work.data = None if finished.data is None else now(finished.data)
         return list(finished.steps)
 
 

@@ -18,7 +18,7 @@ from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.pipeline.duration_estimate import tell_ahead
 from edgewright.pipeline.folder import new_run_folder
 from edgewright.pipeline.listener import Listener
-from edgewright.pipeline.stopped_work import FINISHED_STEPS, held, last_stopped, remove_stopped
+from edgewright.pipeline.stopped_work import FINISHED_STEPS, last_stopped, remove_stopped
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.job import JobRecord, JobSpec, StepRecord
 from edgewright.schema.trace_flow import encode_record
@@ -60,7 +60,7 @@ def run_job(
     tell_ahead(listener.ahead, f"The job {folder.name}", spec.minutes * 60)
     expected = "a job that was stopped behind a finished step"
     stopped = last_stopped(out, folder.name, FINISHED_STEPS, expected) if resume else None
-    with new_run_folder(out, folder.name, force=force, stopped=stopped) as made, held(made.work, "job"):
+    with new_run_folder(out, folder.name, force=force, stopped=stopped) as made:
         work = Work(folder, made.work, data, listener)
         finished = FinishedSteps(work)
         records = finished.take() if stopped else []

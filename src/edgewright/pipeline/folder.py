@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgewright.core.files import DISK_FAILED
-from edgewright.pipeline.stopped_work import finish, keeps, work_folders
+from edgewright.core.files import DISK_FAILED, sync
+from edgewright.pipeline.stopped_work import finish, held, keeps, work_folders
 from edgewright.schema.errors import InputError, OutputError
 
 # Folder of the fit that was judged, in the folder of a run whose package was refitted.
@@ -62,26 +62,49 @@ def new_run_folder(
         InputError: the parent is a file or may not be written.
         OutputError: the disk is full or failed.
     """
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        _sweep(parent, name)
-        work = stopped or Path(tempfile.mkdtemp(prefix=f".{name}-{os.getpid()}-", suffix=".tmp", dir=parent))
-    except OSError as error:
-        raise _translate(error, parent) from None
-    old = replaces or (parent / name if force else None)
-    location = Place(work, old or free_name(parent, name))
-    try:
+    with work_folder(parent, name, stopped) as work:
+        old = replaces or (parent / name if force else None)
+        location = Place(work, old or free_name(parent, name))
         yield location
+        # Until all of it is on the disk, what stopped work needs stays.
+        _flush(work)
         finish(work)
         work.chmod(0o755)
         location.final = _publish(work, location.final, parent, name, replace=old is not None)
-    except (OSError, OutputError) as error:
-        if error.errno in DISK_FAILED:
-            raise _translate(error, parent, kept=keeps(work)) from None
-        raise
-    finally:
-        if work.exists() and not keeps(work):
-            shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def work_folder(parent: Path, name: str, stopped: Path | None = None) -> Iterator[Path]:
+    """Provide a folder of work that nobody else goes on with; it is removed behind the block unless it keeps something.
+
+    Args:
+        parent: folder of runs; made when absent.
+        name: of the work.
+        stopped: folder to go on in; a new one when None.
+
+    Yields:
+        The folder.
+
+    Raises:
+        InputError: the parent is a file or may not be written, or another process goes on in the folder.
+        OutputError: the disk is full or failed.
+    """
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        _sweep(parent, name)
+        begun = stopped or Path(tempfile.mkdtemp(prefix=f".{name}-{os.getpid()}-", suffix=".tmp", dir=parent))
+    except OSError as error:
+        raise _translate(error, parent) from None
+    with held(begun) as work:
+        try:
+            yield work
+        except (OSError, OutputError) as error:
+            if error.errno in DISK_FAILED:
+                raise _translate(error, parent, kept=keeps(work)) from None
+            raise
+        finally:
+            if work.exists() and not keeps(work):
+                shutil.rmtree(work, ignore_errors=True)
 
 
 def _sweep(parent: Path, name: str) -> None:
@@ -101,12 +124,14 @@ def _alive(process: int) -> bool:
     return True
 
 
-def _publish(work: Path, final: Path, parent: Path, name: str, *, replace: bool) -> Path:
-    """Rename the finished folder and give its name; an old one is removed only after the new one stands."""
+def _flush(work: Path) -> None:
     for path in sorted(work.rglob("*")):
         if path.is_file():
-            with path.open("rb") as handle:
-                os.fsync(handle.fileno())
+            sync(path)
+
+
+def _publish(work: Path, final: Path, parent: Path, name: str, *, replace: bool) -> Path:
+    """Rename the finished folder and give its name; an old one is removed only after the new one stands."""
     if replace and final.exists():
         aside = Path(tempfile.mkdtemp(prefix=f".{name}-", suffix=".old", dir=parent))
         final.rename(aside / "old")

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from edgewright.core.files import DISK_FAILED, write_atomic
-from edgewright.pipeline.stopped_work import FINISHED_EPOCHS, KEPT, TRAININGS, held, last_stopped
+from edgewright.pipeline.stopped_work import FINISHED_EPOCHS, KEPT, TRAININGS, last_stopped
 from edgewright.schema.errors import InputError
 from edgewright.training.kept_epochs import keeping
 
@@ -36,7 +36,7 @@ def kept_trainings(work: Path, of: str, *, resumed: bool) -> Iterator[None]:
         resumed: whether the run goes on in a folder of a stopped one.
 
     Raises:
-        InputError: another run was stopped, or somebody else goes on with it.
+        InputError: another run was stopped.
     """
     mark, made_of = work / FINISHED_EPOCHS, hashlib.sha256(f"{version('edgewright')} {of}".encode()).hexdigest()
     if resumed and mark.read_text() != made_of:
@@ -45,7 +45,7 @@ def kept_trainings(work: Path, of: str, *, resumed: bool) -> Iterator[None]:
             "Leave out --resume to begin again",
         )  # fmt: skip
     (work / TRAININGS).mkdir(exist_ok=True)
-    with held(work), keeping(work / TRAININGS, lambda: mark.exists() or write_atomic(mark, made_of.encode())):
+    with keeping(work / TRAININGS, lambda: mark.exists() or write_atomic(mark, made_of.encode())):
         for path in work.iterdir() if resumed else ():
             if path.name not in KEPT:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -1,11 +1,12 @@
-"""A folder of work that was stopped keeps what is finished, and the work goes on in it, under the same path."""
+"""A folder of work that was stopped keeps what is finished, and one process goes on in it."""
 
 from __future__ import annotations
 
 import glob
+import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from edgewright.schema.errors import InputError
@@ -32,8 +33,13 @@ def stopped_folders(parent: Path, name: str, finished: str) -> list[Path]:
         name: of the job or run.
         finished: `FINISHED_STEPS` or `FINISHED_EPOCHS`.
     """
-    found = [path for path, _ in work_folders(parent, name) if (path / finished).is_file() and not _busy(path)]
-    return sorted(found, key=lambda path: (path / finished).stat().st_mtime_ns)
+    times: dict[Path, int] = {}
+    for path, _ in work_folders(parent, name):
+        with suppress(FileNotFoundError, NotADirectoryError):  # nothing of this kind, or another process went on
+            changed = (path / finished).stat().st_mtime_ns
+            if not _busy(path):
+                times[path] = changed
+    return sorted(times, key=times.__getitem__)
 
 
 def last_stopped(parent: Path, name: str, finished: str, expected: str) -> Path:
@@ -42,16 +48,20 @@ def last_stopped(parent: Path, name: str, finished: str, expected: str) -> Path:
     Raises:
         InputError: there is none; `expected` says what there should be.
     """
-    found = stopped_folders(parent, name, finished)
-    if not found:
+    folders = stopped_folders(parent, name, finished)
+    if not folders:
+        if any((path / finished).is_file() for path, _ in work_folders(parent, name)):
+            raise _of_another(f"{name} in {parent}", expected)
         raise InputError(expected, "none", f"{name} in {parent}", "Leave out --resume")
-    return found[-1]
+    return folders[-1]
 
 
 def remove_stopped(parent: Path, name: str, finished: str) -> None:
     """Remove what stopped work of a name has kept, once one of that name is whole."""
     for path in stopped_folders(parent, name, finished):
-        shutil.rmtree(path, ignore_errors=True)
+        with suppress(FileNotFoundError), _locked(path) as mine:
+            if mine:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def keeps(work: Path) -> bool:
@@ -69,20 +79,30 @@ def work_folders(parent: Path, name: str) -> Iterator[tuple[Path, int]]:
 
 
 @contextmanager
-def held(work: Path, what: str = "run") -> Iterator[None]:
-    """Keep others from going on with a folder of work.
+def held(work: Path) -> Iterator[Path]:
+    """Keep others from going on with a folder of work, and give it the number of this process.
 
     Args:
         work: the folder.
-        what: 'run' or 'job', for the error.
+
+    Yields:
+        The folder under its new name: that of a process that has ended is anybody's to remove.
 
     Raises:
-        InputError: somebody does.
+        InputError: another process goes on with it.
     """
-    with _locked(work) as mine:
+    begun, _, rest = work.name.rsplit("-", 2)
+    own = work.with_name(f"{begun}-{os.getpid()}-{rest}")
+    with ExitStack() as until_done:
+        try:
+            mine = until_done.enter_context(_locked(work))
+            if mine:
+                work.rename(own)
+        except FileNotFoundError:
+            mine = False
         if not mine:
-            raise InputError(f"a {what} that nobody goes on with", "one that another process does", str(work))
-        yield
+            raise _of_another(str(work))
+        yield own
 
 
 def finish(work: Path) -> None:
@@ -93,9 +113,9 @@ def finish(work: Path) -> None:
 
 
 @contextmanager
-def _locked(work: Path) -> Iterator[bool]:
+def _locked(work: Path, how: str = "ab") -> Iterator[bool]:
     """Lock a folder of work; false where somebody has."""
-    with (work / _LOCK).open("ab") as file:
+    with (work / _LOCK).open(how) if fcntl is not None else nullcontext() as file:
         try:
             if fcntl is not None:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -106,5 +126,14 @@ def _locked(work: Path) -> Iterator[bool]:
 
 
 def _busy(work: Path) -> bool:
-    with _locked(work) as mine:
-        return not mine
+    # A look makes no file: the folder may get its name at this moment.
+    try:
+        with _locked(work, "rb+") as mine:
+            return not mine
+    except FileNotFoundError:
+        return False
+
+
+def _of_another(where: str, expected: str = "stopped work that nobody goes on with") -> InputError:
+    do = "Wait until that ends, or leave out --resume to begin again"
+    return InputError(expected, "one that another process goes on with", where, do)
