@@ -130,6 +130,10 @@ def stop(patch: pytest.MonkeyPatch, epoch: int) -> None:
     patch.setattr(Quiet, "cancelled", cancelled)
 
 
+def read(*_: object, **__: object) -> None:
+    raise AssertionError("the data are read")
+
+
 def test_a_run_that_was_stopped_goes_on(cli: Cli, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = tmp_path / "runs"
     given = ("run", small, "--out", runs, "--json", "--set", "training.epochs=5")
@@ -143,7 +147,14 @@ def test_a_run_that_was_stopped_goes_on(cli: Cli, small: Path, tmp_path: Path, m
     with held(kept):
         assert "got one that another process goes on with" in cli(*given, "--resume", code=2)
     other = "the version of Edgewright that were stopped, got another one"
-    assert other in cli(*given, "--resume", "--set", "seed=2", code=2)
+    with monkeypatch.context() as patch:
+        patch.setattr("edgewright.pipeline.run.prepare", read)
+        assert other in cli(*given, "--resume", "--set", "seed=2", code=2)
+    rows = small.parent / "rows.csv"
+    text = rows.read_text()
+    rows.write_text(text.replace("1", "2", 1))
+    assert other in cli(*given, "--resume", code=2)
+    rows.write_text(text)
     cli(*given, "--resume")
     assert names(runs) == ["small"]
     assert names(runs / "small") == names(whole)
@@ -227,6 +238,9 @@ def test_a_compression_that_was_stopped_goes_on(
         stop(patch, 6)
         text = cli(*given, "--out", tmp_path / "made", code=INTERRUPTED)
     assert "what was trained is kept" in text
+    with monkeypatch.context() as patch:
+        patch.setattr("edgewright.workflows.compression.workflow.open_run", read)
+        assert "got another one" in cli(*given, "--out", tmp_path / "made", "--resume", "--epochs", 5, code=2)
     cli(*given, "--out", tmp_path / "made", "--resume")
     assert names(tmp_path / "made") == names(tmp_path / "whole")
     for file in (tmp_path / "whole").glob("*.onnx"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,35 +15,41 @@ from edgewright.schema.errors import InputError
 from edgewright.training.kept_epochs import keeping
 
 
-def stopped_run(parent: Path, name: str) -> Path:
-    """Return the folder of the run of a name that was stopped last.
+def stopped_run(parent: Path, name: str, of: str) -> Path:
+    """Return the folder of the run of a name that was stopped last, before its data are read.
+
+    Args:
+        parent: folder of runs.
+        name: of the run.
+        of: as `kept_trainings` takes it.
 
     Raises:
-        InputError: none was.
+        InputError: none was, or another one.
     """
-    return last_stopped(parent, name, FINISHED_EPOCHS, "a run that was stopped while it trained")
+    work = last_stopped(parent, name, FINISHED_EPOCHS, "a run that was stopped while it trained")
+    with suppress(FileNotFoundError):  # another process goes on with it, which `held` says
+        _refuse_others((work / FINISHED_EPOCHS).read_text().partition("\n")[0], _settings(of), work)
+    return work
 
 
 @contextmanager
-def kept_trainings(work: Path, of: str, *, resumed: bool) -> Iterator[None]:
+def kept_trainings(work: Path, of: str, on: str, *, resumed: bool) -> Iterator[None]:
     """Keep the trainings of a block that is stopped: by Ctrl-C, a kill or a full disk.
 
     A block that fails for another reason fails again with the same trainings, so nothing is kept of it.
 
     Args:
         work: folder of the run.
-        of: what is trained on what, in a text that another run does not have.
+        of: what is trained, in a text that another run does not have and that is known without the data.
+        on: the same of the data.
         resumed: whether the run goes on in a folder of a stopped one.
 
     Raises:
         InputError: another run was stopped.
     """
-    mark, made_of = work / FINISHED_EPOCHS, hashlib.sha256(f"{version('edgewright')} {of}".encode()).hexdigest()
-    if resumed and mark.read_text() != made_of:
-        raise InputError(
-            "the pipeline, the data and the version of Edgewright that were stopped", "another one", str(work),
-            "Leave out --resume to begin again",
-        )  # fmt: skip
+    mark, made_of = work / FINISHED_EPOCHS, f"{_settings(of)}\n{on}"
+    if resumed:
+        _refuse_others(mark.read_text(), made_of, work)
     (work / TRAININGS).mkdir(exist_ok=True)
     with keeping(work / TRAININGS, lambda: mark.exists() or write_atomic(mark, made_of.encode())):
         for path in work.iterdir() if resumed else ():
@@ -55,3 +61,15 @@ def kept_trainings(work: Path, of: str, *, resumed: bool) -> Iterator[None]:
             if getattr(error, "errno", None) not in DISK_FAILED:
                 mark.unlink(missing_ok=True)
             raise
+
+
+def _settings(of: str) -> str:
+    return hashlib.sha256(f"{version('edgewright')} {of}".encode()).hexdigest()
+
+
+def _refuse_others(stopped: str, made_of: str, work: Path) -> None:
+    if stopped != made_of:
+        raise InputError(
+            "the pipeline, the data and the version of Edgewright that were stopped", "another one", str(work),
+            "Leave out --resume to begin again",
+        )  # fmt: skip

@@ -138,7 +138,8 @@ def run_pipeline(
     started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     plan = resolve(config)
     job = Job(plan, listener or Listener(), crossed=crossed)
-    stopped = stopped_run(Path(out), config.name) if resume else None
+    of = config_hash(config)
+    stopped = stopped_run(Path(out), config.name, of) if resume else None
     with (
         new_run_folder(Path(out), config.name, force=force, replaces=replaces, stopped=stopped) as location,
         ExitStack() as until_done,
@@ -147,8 +148,7 @@ def run_pipeline(
         job.listener.start(config.name, plan.title, config.device.profile)
         with job.listener.doing("Reading data"):
             material = prepare(config, data, spool=folder)
-        of = f"{config_hash(config)} {material.sha256}"
-        until_done.enter_context(kept_trainings(folder, of, resumed=resume))
+        until_done.enter_context(kept_trainings(folder, of, material.sha256, resumed=resume))
         _refuse_leaks(job, material)
         job.card(material.card)
         began = time.perf_counter()

@@ -83,15 +83,15 @@ def compress(
         load_profile(wanted.device)
     hears = listener or Listener()
     file_path, path = Path(out), Path(source)
-    stopped = stopped_run(file_path.parent, file_path.name) if resume else None
+    stopped = stopped_run(file_path.parent, file_path.name, str(wanted.told)) if resume else None
     with (
         new_run_folder(file_path.parent, file_path.name, force=force, stopped=stopped) as made,
         ExitStack() as until_done,
     ):
         with hears.doing("Reading data"):
             subject = _for_device(_open(path, data, target, group), wanted.device)
-        of = f"{wanted.told} {config_hash(subject.config)} {subject.material.sha256}"
-        until_done.enter_context(kept_trainings(made.work, of, resumed=resume))
+        on = f"{config_hash(subject.config)} {subject.material.sha256}"
+        until_done.enter_context(kept_trainings(made.work, str(wanted.told), on, resumed=resume))
         maker = Maker(subject, wanted, hears)
         forms = list(maker.forms())
         with hears.doing("Judging forms", len(forms)) as advance:
