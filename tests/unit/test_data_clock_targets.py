@@ -11,7 +11,15 @@ import pytest
 from numpy.typing import NDArray
 
 from edgewright.data.clock import common_rate, find_time_column, rate_of, read_clock, tidy_rate
-from edgewright.data.targets import as_text, class_codes, class_names, encode_target, read_target, task_of
+from edgewright.data.targets import (
+    as_text,
+    class_codes,
+    class_names,
+    encode_target,
+    read_target,
+    task_of,
+    written_labels,
+)
 from edgewright.language.forecasting.series import read_series
 from edgewright.pipeline.check import check_data
 from edgewright.schema.data import TimeUnit
@@ -36,6 +44,14 @@ def test_times_become_relative_seconds(text: list[str], column: str, unit: TimeU
     clock = read_clock(np.array(text), column=column, unit=unit, place=str)
     assert clock.seconds.dtype == np.float64
     np.testing.assert_allclose(clock.seconds, seconds, atol=2e-7)
+
+
+def test_labels_that_look_like_numbers_are_text_where_they_are_named() -> None:
+    cells = np.array(["01", " a", "NA", "?", "2 "])
+    assert read_target(cells, ["01", " a", "NA"]).tolist() == ["01", " a", "NA", "", "2"]
+    assert read_target(np.array(["1", "nan"]), ["01"]).dtype == np.float64
+    texts = {"01": "'01'", "a'b": '"a\'b"', "": "''"}
+    assert written_labels([*texts.values(), "ok", "'", "'a' 'b'", '"01"', "'a'.b"]) == texts
 
 
 def test_rate_ignores_gaps_jitter_and_coarse_clocks() -> None:

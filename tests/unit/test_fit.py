@@ -272,9 +272,16 @@ def test_classes_are_the_values_that_were_given(labels: tuple[object, object], t
     assert (model.predict(X) == y).mean() == model.score(X, y) > 0.9
     assert Model.load(model.result.folder).classes_.tolist() == model.classes_.tolist()
     for frame in (pl.DataFrame({"a": X[:, 0], "state": y}), pd.DataFrame({"a": X[:, 0], "state": y})):
-        framed = Model("" if labels[0] == "01" else "state", pipeline=steps, window="row", out=tmp_path).fit(frame)
+        target = "" if isinstance(labels[0], str) else "state"
+        framed = Model(target, pipeline=steps, window="row", out=tmp_path).fit(frame)
         assert framed.classes_.tolist() == model.classes_.tolist()
         assert framed.score(frame) == framed.score(frame[["a"]], y) > 0.9
+    rows = pl.DataFrame({"a": X[:, 0], "state": y})
+    rows.write_parquet(tmp_path / "rows.parquet")
+    assert framed.score(tmp_path / "rows.parquet") == framed.score(frame)
+    if labels[0] != " a":  # cells of a CSV file are read without blanks around them
+        rows.write_csv(tmp_path / "rows.csv")
+        assert framed.score(tmp_path / "rows.csv") == framed.score(frame)
 
 
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA, ""])

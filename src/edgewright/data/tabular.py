@@ -37,6 +37,8 @@ class TableConfig(SchemaConfig, frozen=True, kw_only=True, forbid_unknown_fields
         ignore: columns that are left out.
         categories: text columns that are read as numbers, with all their texts, such as {Type = ["H", "L", "M"]}: a
             column Type=H is 1 in the rows with the text H and 0 elsewhere; an empty cell is missing in all of them.
+        text_labels: labels of the target that are text as they stand, such as ["01", "NA"]; read as a number or as
+            missing otherwise.
     """
 
     target: str = ""
@@ -47,6 +49,7 @@ class TableConfig(SchemaConfig, frozen=True, kw_only=True, forbid_unknown_fields
     columns: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     categories: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    text_labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -196,7 +199,7 @@ def to_recording(table: Table, config: TableConfig, clock: Clock | None = None) 
     order = [table.names.index(name) for name in input_names(config, table.names)]
     values = np.ascontiguousarray(table.values[:, order], dtype=np.float32)
     refuse_infinite(values, [table.names[i] for i in order], table.place)
-    target: Any = read_target(table.text[config.target]) if config.target else None
+    target: Any = read_target(table.text[config.target], config.text_labels) if config.target else None
     if target is not None and target.dtype.kind == "f" and np.isinf(target).any():
         bad = int(np.flatnonzero(np.isinf(target))[0])
         raise InputError("a finite number", "an infinite value", f"{table.place(bad)}, column {config.target}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -15,18 +18,31 @@ from edgewright.schema.errors import InputError
 MOST_WHOLE_CLASSES = 20
 
 
-def read_target(text: NDArray[np.str_]) -> Any:  # noqa: ANN401 - text or float64
+def read_target(text: NDArray[np.str_], text_labels: Sequence[str] = ()) -> Any:  # noqa: ANN401 - text or float64
     """Return a column of text as a target: float64 with NaN where missing if every value is a number, else labels.
 
     Args:
         text: shape (rows,); empty, `nan`, `NA`, `n/a`, `null` and `?` count as missing, '' in the labels.
+        text_labels: labels that are text as they are, such as `01` and `NA`.
     """
     clean = np.char.strip(text)
     labels = np.where(np.isin(np.char.lower(clean), list(MISSING_LABELS)), "", clean)
+    if text_labels and (kept := np.isin(text, text_labels)).any():
+        return np.where(kept, text, labels)
     try:
         return np.where(labels == "", "nan", labels).astype(np.float64)
     except ValueError:
         return labels
+
+
+def written_labels(labels: Sequence[str]) -> dict[str, str]:
+    """Return the text of each label that is written as Python text, `'01'` for 01, and how it is written."""
+    texts: dict[str, str] = {}
+    for label in labels:
+        with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+            text = ast.literal_eval(label) if label[:1] in ("'", '"') else None
+            texts |= {text: label} if isinstance(text, str) and repr(text) == label else {}
+    return texts
 
 
 def as_text(y: Any) -> Labels:  # noqa: ANN401 - text or numbers

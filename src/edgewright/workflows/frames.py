@@ -90,6 +90,15 @@ def with_readable_labels(frame: Any, target: str, known: Mapping[Any, str] | Non
     return _with_column(frame, target, [codes.get(cell, cell) if isinstance(cell, str) else cell for cell in cells])
 
 
+def with_readable_texts(frame: Any) -> Any:  # noqa: ANN401 - a frame of Polars or pandas
+    """Return a frame each of whose columns of few texts a file of it gives back; the same where none needs a change."""
+    for name in frame.columns:
+        texts = {cell for cell in np.asarray(frame[name], dtype=object).tolist() if isinstance(cell, str)}
+        if 0 < len(texts) <= MOST_WHOLE_CLASSES:
+            frame = with_readable_labels(frame, name)
+    return frame
+
+
 def label_codes(cells: Iterable[Any]) -> dict[str, str]:
     """Return how labels are written that a file would not give back: as numbers, a missing word or blanks around them.
 

@@ -44,6 +44,7 @@ from edgewright.workflows.frames import (
     samples_errors,
     samples_of,
     with_readable_labels,
+    with_readable_texts,
     write_frame,
 )
 from edgewright.workflows.own_data.document import choices
@@ -179,12 +180,22 @@ class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no typ
 
     def _proposal(self, request: OwnDataRequest, data: Any, where: str) -> Proposal:  # noqa: ANN401 - as of `fit`
         readable = with_readable_labels(data, request.target) if isinstance(data, Frame) else data
-        placed = at_data(request, readable, Path(self.out), where)
-        proposal = propose(placed) if self.pipeline is None else self.pipeline.proposal(placed)
+        try:
+            proposal = self._proposed(request, readable, where)
+        except InputError:
+            texts = with_readable_texts(data) if isinstance(data, Frame) else data
+            if request.target or texts is data:
+                raise
+            # A label such as NA makes a column look constant to who reads the file.
+            proposal = self._proposed(request, texts, where)
         target = str(proposal.table["data"].get("target", ""))
         if request.target or not isinstance(data, Frame) or with_readable_labels(data, target) is data:
             return proposal
         return self._proposal(replace(request, target=target), data, where)
+
+    def _proposed(self, request: OwnDataRequest, data: Any, where: str) -> Proposal:  # noqa: ANN401 - as of `fit`
+        placed = at_data(request, data, Path(self.out), where)
+        return propose(placed) if self.pipeline is None else self.pipeline.proposal(placed)
 
     def _set(self, run: RunFolder, stored: _Stored) -> Self:
         for name in ("classes_", "feature_names_in_"):

@@ -93,7 +93,8 @@ def read_table(path: Path, config: TableConfig, name: str) -> Table:
         raise
     text_cells, numbers = rows.text, [*rows.names, config.time]
     if config.target in rows.header.forms:
-        cells = _target(text_cells[config.target], rows.header.forms[config.target], f"{name}, column {config.target}")
+        forms, where = rows.header.forms[config.target], f"{name}, column {config.target}"
+        cells = _target(text_cells[config.target], forms, config.text_labels, where)
         numbers += [] if cells is text_cells[config.target] else [config.target]
         text_cells = {**text_cells, config.target: cells}
     table = Table(
@@ -108,14 +109,14 @@ def read_table(path: Path, config: TableConfig, name: str) -> Table:
     return with_categories(table, config)
 
 
-def _target(cells: Labels, forms: Sequence[NumberForm], where: str) -> Labels:
+def _target(cells: Labels, forms: Sequence[NumberForm], text_labels: Sequence[str], where: str) -> Labels:
     """Return the cells of a target as a program writes numbers where all of them are; else as they are.
 
     Raises:
         InputError: numbers with two units, or that can be read in two ways.
     """
     plain = plain_cells(cells, forms)
-    if read_target(plain).dtype.kind != "f":
+    if read_target(plain).dtype.kind != "f" or set(text_labels) & set(cells.tolist()):
         return cells
     only_form(forms, cells.tolist(), where)
     return plain

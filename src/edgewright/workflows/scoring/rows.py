@@ -20,7 +20,7 @@ from edgewright.data import public
 from edgewright.data.headers import read_columns
 from edgewright.data.load import find_kind, guess, load_data
 from edgewright.data.matching import check_names, conversion, find_labels, find_name, find_names, renamed
-from edgewright.data.targets import as_text
+from edgewright.data.targets import as_text, written_labels
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -118,6 +118,9 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, request: Sc
     if "columns" in keys:
         header = None if table["kind"] == own == "folder" else _header(request.data)
         table.update(_named(manifest, mine, request, keys, header))
+    texts = written_labels(manifest.labels)
+    if texts and "text_labels" in keys:
+        table["text_labels"] = [*texts]
     table.update(request.settings)
     if manifest.task == "detection" and not table.get("boxes"):
         raise InputError("a file with the boxes around objects", "none", "--data", "Pass it: --set boxes=FILE")
@@ -227,7 +230,8 @@ def _labels(dataset: DataSet, manifest: Manifest, request: ScoreRequest) -> dict
     if not there - {""}:
         raise InputError("labelled rows", "none", dataset.name, "Set the column of labels with --target COLUMN")
     where = f"{dataset.name}, {dataset.target_name or 'labels'}"
-    return find_labels(manifest.labels, sorted(there), request.names, where)
+    names = {**written_labels(manifest.labels), **request.names}
+    return find_labels(manifest.labels, sorted(there), names, where)
 
 
 def _target(recording: Recording, manifest: Manifest, labels: Mapping[str, str], where: str) -> Any:  # noqa: ANN401
