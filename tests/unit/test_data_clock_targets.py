@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgewright.data.clock import common_rate, find_time_column, rate_of, read_clock, tidy_rate
+from edgewright.core.clocks.rates import rate_of
+from edgewright.data.clock import common_rate, find_time_column, read_clock, tidy_rate
 from edgewright.data.targets import (
     as_text,
     class_codes,

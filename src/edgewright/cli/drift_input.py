@@ -14,7 +14,7 @@ from edgewright.cli.output import BadRows
 from edgewright.core.clocks.reader import ClockReader, refuse_missing
 from edgewright.core.csv.rows import Rows, iter_csv
 from edgewright.core.predictor import Predictor
-from edgewright.core.recordings import RecordingWindower, Texts, columns_of, names_of
+from edgewright.core.recordings import Boundaries, RecordingWindower, Texts, columns_of, names_of
 from edgewright.monitor.drift.stream_monitor import DriftWatch
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
@@ -36,7 +36,7 @@ def rows_of(
         watch: which knows how many rows there were before.
 
     Raises:
-        InputError: a column that is not there, or a time that is none.
+        InputError: a column that is not there, a time that is none, or rows at another rate than in training.
     """
     wanted = [column.name for column in manifest.columns]
     source = sys.stdin if path == "-" else Path(path)
@@ -47,6 +47,7 @@ def rows_of(
     extra = {*names_of(manifest), time_column} - {"", *wide}
     named = columns_of(manifest)
     clock = ClockReader(time_column, named.time_unit if time_column == named.time else "auto")
+    boundaries = Boundaries(named)
     done, tell = watch.rows, BadRows() if path == "-" else None
     for chunk in iter_csv(
         source, name=name, only_columns={*wanted, *extra}, text_columns=extra, time_columns={time_column} & extra,
@@ -56,6 +57,7 @@ def rows_of(
         if absent:
             raise InputError(f"the columns {', '.join(wanted)}", f"no {', '.join(absent)}", name,
                              "Add column names in the header")  # fmt: skip
+        boundaries.starts(chunk.text, len(chunk), chunk)
         values = chunk.matrix(wanted)
         times = (done + np.arange(len(chunk))) / (watch.rate or 1.0)
         yield values, _times(clock, chunk, time_column, name) if time_column else times, chunk.text

@@ -69,7 +69,7 @@ def answer_rows(
             such a cell is an error.
 
     Raises:
-        InputError: no such columns, too few rows, or a cell that is no number.
+        InputError: no such columns, too few rows, rows at another rate than in training, or a cell that is no number.
     """
     manifest = predictor.manifest
     wanted = [column.name for column in manifest.columns]
@@ -99,7 +99,7 @@ def _windows(chunks: Iterable[Rows], predictor: Predictor) -> Iterator[tuple[NDA
         return
     windower = RecordingWindower(predictor.manifest, spec)
     for chunk in chunks:
-        windows = list(windower.push(rows_of(chunk, predictor.manifest.columns), chunk.text))
+        windows = list(windower.push(rows_of(chunk, predictor.manifest.columns), chunk.text, chunk))
         if windows:
             yield np.stack([window for window, _ in windows]), [f"row {row + 1}" for _, row in windows]
     for window, row in windower.finish():

@@ -9,14 +9,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.clocks.rates import GAP, RateGuard
 from edgewright.core.clocks.reader import ClockReader
+from edgewright.core.clocks.units import unit_spelled
+from edgewright.core.csv.rows import Rows
 from edgewright.core.windows import Windower, cut
 from edgewright.schema.data import Floats
 from edgewright.schema.package import Manifest, RecordingColumns, WindowSpec
 
 Texts = Mapping[str, NDArray[np.str_]]
-# A step in time longer than this many usual steps is a gap that no window crosses; less is jitter or a lost row.
-GAP = 5.0
 # Steps that say what is usual.
 _STEPS = 1000
 
@@ -42,6 +43,11 @@ def columns_of(manifest: Manifest) -> RecordingColumns:
     return RecordingColumns() if manifest.recordings is msgspec.UNSET else manifest.recordings
 
 
+def rate_in_training(manifest: Manifest) -> float | None:
+    """Return the rows a second of a package's windows; None for rows that are judged alone."""
+    return None if manifest.window is None else manifest.window.rate
+
+
 class Boundaries:
     """Rows at which a recording, a person or a stretch without a gap begins, block by block.
 
@@ -50,52 +56,79 @@ class Boundaries:
     """
 
     def __init__(self, columns: RecordingColumns) -> None:
-        self._columns = columns
+        self._columns, self._named = columns, [name for name in (columns.group, columns.session) if name]
         self._last: dict[str, str] = {}
         self._steps: NDArray[np.float64] = np.empty(0)
         self._time = float("nan")
         self._clock = ClockReader(columns.time, columns.time_unit)
+        self._guard = RateGuard(columns.rate, columns.time)
 
-    def starts(self, cells: Texts, rows: int) -> list[int]:
-        """Return the rows of a block that begin anew; the first of all rows is none of them."""
+    def starts(self, cells: Texts, rows: int, file: Rows | None = None) -> list[int]:
+        """Return the rows of a block that begin anew; the first of all rows is none of them.
+
+        Args:
+            cells: of the columns that say so, those that there are.
+            rows: how many.
+            file: the block as it was read, which may state the unit of times; None where there is no file.
+
+        Raises:
+            InputError: a recording whose rows come at another rate than those of the training.
+        """
         change = np.zeros(rows, np.bool_)
-        for name in (self._columns.group, self._columns.session):
+        if file is not None and self._guard.where != file.name:
+            self._guard.where, unit = file.name, unit_spelled(file.header.units.get(self._columns.time, ""))
+            self._clock = ClockReader(self._columns.time, unit or self._columns.time_unit)
+        for name in self._named:
             if rows and name in cells:
                 before = np.array([self._last.get(name, cells[name][0])])
                 change |= cells[name] != np.concatenate([before, cells[name][:-1]])
                 self._last[name] = str(cells[name][-1])
         if rows and self._columns.time in cells:
-            change |= self._gaps(cells[self._columns.time], change)
+            change |= self._gaps(cells, change)
         return [int(row) for row in np.flatnonzero(change)]
 
-    def _gaps(self, cells: NDArray[np.str_], change: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def _gaps(self, cells: Texts, change: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Where time jumps; nowhere while fewer than two steps are known, or where cells are no times."""
-        times = self._clock.ticks(cells.tolist())
+        times = self._clock.ticks(cells[self._columns.time].tolist())
         # A cell without a time takes the one before it: the step over it is not lost.
         last = np.maximum.accumulate(np.where(np.isfinite(times), np.arange(len(times)), -1))
         filled = np.where(last >= 0, times[last], self._time)
         steps = np.diff(filled, prepend=self._time)
         self._time = float(filled[-1])
-        known = steps[np.isfinite(times) & np.isfinite(steps) & ~change]
+        measured = np.isfinite(times) & np.isfinite(steps) & ~change
+        for begin, end in pairwise([0, *np.flatnonzero(change), len(times)] if self._columns.rate else ()):
+            if change[begin]:
+                self._guard.begin()
+            names = [f"{name} {str(cells[name][begin])!r}" for name in self._named if name in cells]
+            self._guard.push(steps[begin:end][measured[begin:end]] * self._clock.scale, names)
+        known = steps[measured]
         if len(self._steps) < _STEPS:
             self._steps = np.concatenate([self._steps, known])[:_STEPS]
         usual = float(np.median(self._steps)) if len(self._steps) > 1 else 0.0
-        return steps > GAP * usual if usual > 0 else np.zeros(len(cells), np.bool_)
+        return steps > GAP * usual if usual > 0 else np.zeros(len(times), np.bool_)
 
 
-def stretches(columns: RecordingColumns, cells: Texts, rows: int) -> list[tuple[int, int]]:
-    """Return the first row and the end of each recording, person and stretch without a gap in rows."""
-    return list(pairwise([0, *Boundaries(columns).starts(cells, rows), rows]))
+def stretches(columns: RecordingColumns, cells: Texts, rows: int, file: Rows | None = None) -> list[tuple[int, int]]:
+    """Return the first row and the end of each recording, person and stretch without a gap in rows.
+
+    Raises:
+        InputError: a recording whose rows come at another rate than those of the training.
+    """
+    return list(pairwise([0, *Boundaries(columns).starts(cells, rows, file), rows]))
 
 
 def windows_of(
-    values: Floats, columns: RecordingColumns, window: WindowSpec, cells: Texts
+    values: Floats, columns: RecordingColumns, window: WindowSpec, cells: Texts, file: Rows | None = None
 ) -> tuple[Floats, list[tuple[int, int]]]:
-    """Return the windows of rows, shape (n, channels, samples); the first row of each, and that of its recording."""
+    """Return the windows of rows, shape (n, channels, samples); the first row of each, and that of its recording.
+
+    Raises:
+        InputError: a recording whose rows come at another rate than those of the training.
+    """
     windows: list[Floats] = [np.empty((0, values.shape[1], window.samples), np.float32)]
     first: list[tuple[int, int]] = []
     pad = window.pad and not window.fill_start and bool(names_in(columns))
-    for begin, end in stretches(columns, cells, len(values)):
+    for begin, end in stretches(columns, cells, len(values), file):
         rows = padded(values[begin:end], window.samples) if pad and end > begin else values[begin:end]
         part, starts = cut(rows, window.samples, window.step, fill_start=window.fill_start)
         windows.append(part)
@@ -131,14 +164,18 @@ class RecordingWindower:
             Windower(spec.samples, spec.step, self._channels, fill_start=spec.fill_start), row, 0
         )  # fmt: skip
 
-    def push(self, values: Floats, cells: Texts) -> Iterator[tuple[Floats, int]]:
+    def push(self, values: Floats, cells: Texts, file: Rows | None = None) -> Iterator[tuple[Floats, int]]:
         """Yield the windows that rows complete, and the row of all rows that each begins with, or ends with if filled.
 
         Args:
             values: shape (rows, channels).
             cells: of the columns of `names_of`, those that there are.
+            file: the rows as they were read; None where there is no file.
+
+        Raises:
+            InputError: a recording whose rows come at another rate than those of the training.
         """
-        starts = self._boundaries.starts(cells, len(values))
+        starts = self._boundaries.starts(cells, len(values), file)
         for begin, end in pairwise([0, *starts, len(values)]):
             if begin in starts:
                 yield from self.finish()

@@ -41,7 +41,7 @@ def to_samples(X: Any, manifest: Manifest) -> Floats:  # noqa: ANN401 - arrays, 
         manifest: of the package.
 
     Raises:
-        InputError: for another shape, a missing column, or a text that the model does not know.
+        InputError: for another shape, a missing column, rows at another rate, or a text that the model does not know.
     """
     named = _named(X, manifest)
     if named is None:
@@ -49,7 +49,8 @@ def to_samples(X: Any, manifest: Manifest) -> Floats:  # noqa: ANN401 - arrays, 
     elif manifest.window is None:
         samples = named
     else:
-        samples = windows_of(named, columns_of(manifest), manifest.window, _cells(X, manifest))[0]
+        file = X if isinstance(X, Rows) else None
+        samples = windows_of(named, columns_of(manifest), manifest.window, _cells(X, manifest), file)[0]
         if not len(samples):
             raise manifest.window.too_few(f"{len(named)} rows")
     return np.ascontiguousarray(samples)

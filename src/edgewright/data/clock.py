@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.clocks.rates import rate_of
 from edgewright.core.clocks.reader import ClockReader, refuse_missing
 from edgewright.core.clocks.texts import is_day, is_time_of_day, is_time_text
 from edgewright.core.clocks.units import number_and_unit, numbers_and_unit, without_unit
@@ -149,33 +150,10 @@ def read_clock(text: NDArray[np.str_], *, column: str, unit: TimeUnit, place: Ca
     return Clock(seconds=(ticks - origin) * reader.scale, origin=origin * reader.scale, unit=reader.scale)
 
 
-def rate_of(time: NDArray[np.float64]) -> float | None:
-    """Sample a second, from the steps that are near the median: a gap or a late row does not move it.
-
-    Where a clock is so coarse that a tenth of its steps are zero, the whole span counts instead. None for fewer than
-    two rows or a clock that stands still.
-    """
-    if len(time) < 2:
-        return None
-    steps = np.diff(time)
-    step = float(np.median(steps))
-    if step <= 0 or np.mean(steps == 0) > 0.1:
-        step = float(time.max() - time.min()) / (len(time) - 1)
-    else:
-        near = steps[(steps >= 0.5 * step) & (steps <= 1.5 * step)]
-        step = float(near.mean()) if len(near) else step
-    return 1.0 / step if step > 0 else None
-
-
 def measured_rate(times: Iterable[NDArray[np.float64] | None]) -> float | None:
     """Sample a second by the times of recordings: the median of their rates; None where none carries a time."""
     rates = [rate for time in times if time is not None and (rate := rate_of(time)) is not None]
     return tidy_rate(float(np.median(rates))) if rates else None
-
-
-def pace(rate: float) -> str:
-    """Return a rate in words: rows a second, or seconds from one row to the next."""
-    return f"a row every {1 / rate:.4g} s" if rate < 1 else f"{rate:.4g} rows a second"
 
 
 def common_rate(rates: Sequence[tuple[str, float | None]], tolerance: float = 0.02) -> float | None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
+from edgewright.core.clocks.rates import pace
 from edgewright.core.formatting import plural
 from edgewright.data.checks_columns import target_of
-from edgewright.data.clock import pace
 from edgewright.data.framing import sound_window, stretches
 from edgewright.data.rates import lowest_rate, refuse_mixed_rates
 from edgewright.data.series import SPECTRUM, ColumnSeries, find_series, numbered

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 
+from edgewright.core.clocks.rates import GAP, pace
 from edgewright.core.formatting import duration_text
-from edgewright.core.recordings import GAP
 from edgewright.data.checks_columns import (
     balance,
     column_of,
@@ -24,7 +24,7 @@ from edgewright.data.checks_columns import (
     stuck,
     target_of,
 )
-from edgewright.data.clock import measured_rate, pace
+from edgewright.data.clock import measured_rate
 from edgewright.data.findings import Finding, Quality, Severity, percent, worst_first
 from edgewright.data.targets import as_text, class_names, labelled, task_of
 from edgewright.schema.data import DataSet, Recording

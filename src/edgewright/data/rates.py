@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edgewright.data.clock import common_rate, rate_of, tidy_rate
+from edgewright.core.clocks.rates import is_other_rate, rate_of
+from edgewright.data.clock import common_rate, tidy_rate
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.errors import InputError
 
-# Sessions of one file whose rates differ by more have other sensors or settings; so many are looked at.
-_OTHER_RATE, _LOOKED_AT = 0.5, 200
+# Sessions of one file whose rates differ by more have other sensors or settings; so many are looked at. With the two
+# percent by which files may differ, a session that trains is within what `predict` takes.
+_OTHER_RATE, _LOOKED_AT = 0.07, 200
 
 
 def one_rate(recordings: Sequence[Recording]) -> float | None:
@@ -21,7 +24,9 @@ def one_rate(recordings: Sequence[Recording]) -> float | None:
         InputError: naming two recordings, or sessions of one, whose rates differ.
     """
     for recording in recordings:
-        common_rate(list(_session_rates(recording)), _OTHER_RATE)
+        rate, sessions = None if recording.time is None else rate_of(recording.time), list(_session_times(recording))
+        if rate is not None and any(is_other_rate(time, rate, _OTHER_RATE) for _, time in sessions):
+            common_rate([(name, rate_of(time)) for name, time in sessions], 0.0)
     return tidy_rate(common_rate([(r.name, rate_of(r.time) if r.time is not None else None) for r in recordings]))
 
 
@@ -41,13 +46,13 @@ def lowest_rate(dataset: DataSet) -> float | None:
         refuse_mixed_rates(dataset)
     except InputError:
         whole = [(r.name, rate_of(r.time) if r.time is not None else None) for r in dataset.recordings]
-        apart = [pair for recording in dataset.recordings for pair in _session_rates(recording)]
+        apart = [(name, rate_of(time)) for recording in dataset.recordings for name, time in _session_times(recording)]
         return min(rate for _, rate in [*whole, *apart] if rate is not None)
     return None
 
 
-def _session_rates(recording: Recording) -> Iterator[tuple[str, float | None]]:
-    """Yield the rate of each session of a recording that has several."""
+def _session_times(recording: Recording) -> Iterator[tuple[str, NDArray[np.float64]]]:
+    """Yield the times of each session of a recording that has several."""
     names, times = recording.sessions, recording.time
     if names is not None and times is not None:
-        yield from ((str(name), rate_of(times[names == name])) for name in np.unique(names)[:_LOOKED_AT])
+        yield from ((str(name), times[names == name]) for name in np.unique(names)[:_LOOKED_AT])

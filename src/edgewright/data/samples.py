@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.recordings import GAP
+from edgewright.core.clocks.rates import GAP
 from edgewright.core.windows import cut as cut_windows
 from edgewright.data.rates import refuse_mixed_rates
 from edgewright.data.row_spool import joined

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.recordings import GAP
+from edgewright.core.clocks.rates import GAP
 from edgewright.monitor.detector_file import DetectorFile
 from edgewright.monitor.detectors import kind
 from edgewright.schema.data import Floats

@@ -177,7 +177,7 @@ def _write(
         },
         seed=config.seed,
         adapt=None if isinstance(config.adapt, msgspec.UnsetType) else config.adapt,
-        recordings=recording_columns(config),
+        recordings=recording_columns(config, material.samples.rate),
     )
 
 

@@ -10,10 +10,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from edgewright.core.clocks.rates import refuse_other_rate
 from edgewright.core.csv.rows import Rows, read_csv
 from edgewright.core.formatting import number
 from edgewright.core.input_ranges import outside
-from edgewright.core.recordings import names_in, windows_of
+from edgewright.core.package import read_package
+from edgewright.core.predictor import package_path
+from edgewright.core.recordings import columns_of, names_in, rate_in_training, windows_of
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut, unit_of
 from edgewright.data.targets import encode_target
@@ -26,6 +29,7 @@ from edgewright.pipeline.provenance import remembered
 from edgewright.pipeline.store import StoredPipeline, load_fitted
 from edgewright.schema.data import Column, Floats, Samples
 from edgewright.schema.errors import InputError
+from edgewright.schema.package import Manifest, RecordingColumns
 from edgewright.schema.trace import Explained
 
 CSV_MOST = 10
@@ -87,12 +91,16 @@ def explain_row(folder: Path, row: int, data: str | None = None) -> Explained:
         data: where the data lie now; as the run remembers it when None.
 
     Raises:
-        InputError: no such row, no fitted pipeline, or data that cannot be read.
+        InputError: no such row, no fitted pipeline, or data that cannot be read or have another rate.
     """
     index, fitted = fitted_of(judged_of(folder))
     known = remembered(folder)
     config = index.config
-    samples = cut(load_data(config.data, seed=config.seed, path=data or known.place(), mixed_rates=True), config.window)
+    dataset = load_data(config.data, seed=config.seed, path=data or known.place(), mixed_rates=True)
+    manifest = _manifest(folder) if data else None
+    if manifest is not None:
+        refuse_other_rate(rate_in_training(manifest), dataset.rate, dataset.name)
+    samples = cut(dataset, config.window)
     samples = msgspec.structs.replace(samples, y=encode_target(samples.y, index.task))
     unit, total = unit_of(samples.X), len(samples.X)
     if not 1 <= row <= total:
@@ -118,19 +126,21 @@ def explain_csv(folder: Path, csv: Path, maximum: int = CSV_MOST) -> tuple[tuple
         The traced predictions, and how many rows or windows the file holds.
 
     Raises:
-        InputError: columns that are not there, cells that are no numbers, or fewer rows than a window.
+        InputError: columns that are not there, cells that are no numbers, rows at another rate than in training, or
+            fewer rows than a window.
     """
     index, fitted = fitted_of(folder)
     if not csv.is_file():
         raise InputError("a CSV file", "no such file", str(csv), "Check the path")
     names = [column.name for column in fitted.columns]
-    parts = recording_columns(index.config)
+    manifest = _manifest(folder)
+    parts = recording_columns(index.config, None) if manifest is None else columns_of(manifest)
     extra = names_in(parts)
     rows = read_csv(
         csv, name=csv.name, only_columns=[*names, *extra], text_columns=extra, time_columns=[parts.time],
         trained=fitted.columns,
     )  # fmt: skip
-    X, places = _samples(rows, names, index, csv.name)
+    X, places = _samples(rows, names, index, parts)
     unknown = _unlabelled(X, fitted.columns, csv.name)
     explaineds = tuple(_told(fitted, unknown, i, f"{csv.name} {places[i]}", ()) for i in range(min(maximum, len(X))))
     return explaineds, len(X)
@@ -202,8 +212,18 @@ def _outside(sample: Floats, columns: tuple[Column, ...]) -> tuple[str, ...]:
     return tuple(records)
 
 
-def _samples(rows: Rows, names: list[str], index: StoredPipeline, file: str) -> tuple[Floats, list[str]]:
+def _manifest(folder: Path) -> Manifest | None:
+    """Return what the package of a run says of itself; None where the run was refused."""
+    if not any(folder.glob("*.edge")):
+        return None
+    return read_package(package_path(folder)).manifest
+
+
+def _samples(
+    rows: Rows, names: list[str], index: StoredPipeline, columns: RecordingColumns
+) -> tuple[Floats, list[str]]:
     """Return rows or windows of a file, and the place of each."""
+    file = rows.name
     absent = [name for name in names if name not in rows.names]
     if absent:
         raise InputError(
@@ -216,7 +236,7 @@ def _samples(rows: Rows, names: list[str], index: StoredPipeline, file: str) -> 
             raise InputError("at least one row", "none", file)
         return values, [f"line {line}" for line in rows.lines]
     spec = window_spec(window, None)
-    windows, starts = windows_of(values, recording_columns(index.config), spec, rows.text)
+    windows, starts = windows_of(values, columns, spec, rows.text, rows)
     if not len(windows):
         raise spec.too_few(f"{len(values):,} rows", file)
     return windows, [f"rows {max(start, begin) + 1:,} to {start + window.samples:,}" for start, begin in starts]

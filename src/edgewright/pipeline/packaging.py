@@ -270,12 +270,14 @@ def window_spec(window: WindowConfig, rate: float | None) -> WindowSpec:
     )  # fmt: skip
 
 
-def recording_columns(config: PipelineConfig) -> RecordingColumns:
-    """Return the columns of `[data]` that say which rows belong together."""
-    unit: Any = config.data.get("time_unit", "auto") if config.data.get("time") else "auto"
+def recording_columns(config: PipelineConfig, rate: float | None) -> RecordingColumns:
+    """Return the columns of `[data]` that say which rows belong together, and the rate of windows by their times."""
+    timed = bool(config.data.get("time"))
+    unit: Any = config.data.get("time_unit", "auto") if timed else "auto"
     return RecordingColumns(
-        **{key: str(config.data.get(key, "")) for key in ("group", "session", "time")}, time_unit=unit
-    )
+        **{key: str(config.data.get(key, "")) for key in ("group", "session", "time")}, time_unit=unit,
+        rate=rate if timed and config.window is not None and config.data.get("rate") is None else None,
+    )  # fmt: skip
 
 
 def build_package(

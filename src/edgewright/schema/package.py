@@ -42,12 +42,14 @@ class RecordingColumns(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     Attributes:
         group, session, time: names of the columns.
         time_unit: of a time in numbers, as `[data]` has it.
+        rate: rows a second by the times in training; None where `[data]` sets it, and in older packages.
     """
 
     group: str = ""
     session: str = ""
     time: str = ""
     time_unit: TimeUnit = "auto"
+    rate: float | None = None
 
 
 class PictureSpec(msgspec.Struct, frozen=True, kw_only=True):

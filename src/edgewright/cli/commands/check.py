@@ -73,7 +73,7 @@ def _studio_line(options: CheckOptions) -> str:
 
 
 def _lines(found: Checked) -> list[str]:
-    from edgewright.data.clock import pace
+    from edgewright.core.clocks.rates import pace
     from edgewright.data.findings import by_column
 
     quality = found.quality

@@ -40,20 +40,25 @@ def judged(detector: DetectorFile, source: Path | TextIO, name: str) -> Iterator
     """One answer a row or window, as JSON knows it.
 
     Raises:
-        InputError: a column that is not there, or a time that is none.
+        InputError: a column that is not there, a time that is none, or rows at another rate than those it learnt from.
     """
     import numpy as np
 
+    from edgewright.core.clocks.rates import RateGuard
     from edgewright.core.clocks.reader import ClockReader, refuse_missing
     from edgewright.core.clocks.units import unit_spelled
     from edgewright.core.csv.rows import iter_csv
     from edgewright.monitor.detector_stream import Watch
+    from edgewright.monitor.detectors import kind
 
     spec = detector.spec
     wanted = [column.name for column in spec.columns]
     text = [spec.time] if spec.time else []
     watch, lines, seen = Watch(detector), [0], 0
     clock: ClockReader | None = None
+    # Rows that are judged alone may come at any rate.
+    alone = spec.window is None and kind(spec.kind).windows
+    guard, last = RateGuard(None if alone else spec.rate, spec.time, name), math.nan
     tell = None if isinstance(source, Path) else BadRows()
     for chunk in iter_csv(
         source, name=name, time_columns=text, only_columns=[*wanted, *text], tell=tell, trained=spec.columns
@@ -69,6 +74,8 @@ def judged(detector: DetectorFile, source: Path | TextIO, name: str) -> Iterator
             )
             time = clock.seconds(chunk.text[spec.time].tolist())
             refuse_missing(time, chunk.text[spec.time], spec.time, location)
+            guard.push(np.diff(time, prepend=last))
+            last = float(time[-1]) if len(time) else last
         else:
             time = np.arange(seen, seen + len(values)) / spec.rate if spec.rate else np.full(len(values), np.nan)
         lines = list(chunk.lines)

@@ -84,7 +84,7 @@ def _stretches(path: Path, manifest: Manifest, column: str) -> Iterator[tuple[st
         raise InputError("a number in every cell", "a missing or infinite one", f"{path.name} line {line}",
                          "Examples must be complete: remove such rows")  # fmt: skip
     labels = np.char.strip(rows.text[column]) if column else np.full(len(values), "")
-    begins = {start for start, _ in stretches(columns_of(manifest), rows.text, len(values))}
+    begins = {start for start, _ in stretches(columns_of(manifest), rows.text, len(values), rows)}
     starts = sorted({*begins, *(np.flatnonzero(labels[1:] != labels[:-1]) + 1).tolist()})
     whole = 0
     for start, end in zip(starts, [*starts[1:], len(values)], strict=True):

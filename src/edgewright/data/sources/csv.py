@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from edgewright.core.clocks.rates import rate_of
 from edgewright.core.csv.cell_words import is_date
 from edgewright.core.csv.formats import formats
 from edgewright.core.csv.number_forms import NumberForm, only_form, plain_cells
 from edgewright.core.csv.rows import open_csv, read_csv
-from edgewright.data.clock import rate_of
 from edgewright.data.contract import PARQUET, Source, need_path
 from edgewright.data.folder_files import files_of
 from edgewright.data.labels import LabelUnit, marked, read_marks

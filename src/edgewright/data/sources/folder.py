@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from edgewright.core.catalogue import find, listing
-from edgewright.data.clock import common_rate, rate_of
+from edgewright.core.clocks.rates import rate_of
+from edgewright.data.clock import common_rate
 from edgewright.data.contract import LABELS_FILE, Source, need_path
 from edgewright.data.folder_files import data_files, files_of
 from edgewright.data.labels import LabelUnit, Marks, marked, read_marks, read_name, with_meaning

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from edgewright.core.recordings import GAP
+from edgewright.core.clocks.rates import GAP
 from edgewright.core.snapshot import Part, go_on, prepared, state_of
 from edgewright.device.agent.checkpoint import SavedState, decoded, encoded, goes_on, seal
 from edgewright.device.timeline import TimelineConfig

@@ -250,7 +250,7 @@ def _package(subject: Subject, config: PipelineConfig, form: CompressForm, path:
             "result": result,
         },
         seed=config.seed,
-        recordings=recording_columns(config),
+        recordings=recording_columns(config, material.samples.rate),
     )
 
 

@@ -12,11 +12,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.clocks.rates import GAP, refuse_other_rate
 from edgewright.core.clocks.units import unit_spelled
 from edgewright.core.csv.rows import iter_csv
 from edgewright.core.package import read_package
 from edgewright.core.predictor import package_path
-from edgewright.core.recordings import GAP
+from edgewright.core.recordings import rate_in_training
 from edgewright.core.windows import cut
 from edgewright.data.clock import read_clock
 from edgewright.data.load import find_kind, guess, load_data
@@ -124,11 +125,13 @@ def read_watched(
         time_unit: of a time in numbers; by its name, values and what is measured when empty.
 
     Raises:
-        InputError: rows that cannot be read, a column that is not there, or a package instead of rows.
+        InputError: rows that cannot be read, a column that is not there, another rate than that of the package, or
+            a package instead of rows.
     """
     dataset, spec, unit = _opened(data, kind, target, (time, time_unit), ignore, columns)
     if package:
         manifest = read_package(package_path(package)).manifest
+        refuse_other_rate(rate_in_training(manifest), dataset.rate, dataset.name)
         columns = columns or tuple(column.name for column in manifest.columns)
         # A detector judges windows of rows that came, without copies.
         spec = manifest.window and msgspec.structs.replace(manifest.window, fill_start=False)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from edgewright.core.categories import column_name, made_columns
+from edgewright.core.clocks.rates import pace
 from edgewright.core.formatting import number, plural, some_of
 from edgewright.data.checks_columns import column_of
-from edgewright.data.clock import pace
 from edgewright.data.findings import by_column
 from edgewright.data.roles import UNNAMED
 from edgewright.pipeline.toml_text import key_text, value_text

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.archive import from_npy
+from edgewright.core.clocks.rates import refuse_other_rate
 from edgewright.core.csv.rows import read_csv
 from edgewright.core.package import Package
-from edgewright.core.recordings import names_of, times_of
+from edgewright.core.recordings import names_of, rate_in_training, times_of
 from edgewright.core.samples import to_samples
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
@@ -20,7 +21,7 @@ from edgewright.data.splits import split
 from edgewright.data.targets import encode_target, task_of
 from edgewright.pipeline.folder import judged_of
 from edgewright.pipeline.material import sha256
-from edgewright.pipeline.provenance import Remembered, remembered
+from edgewright.pipeline.provenance import remembered
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
@@ -69,7 +70,7 @@ def choose_rows(subject: Subject, path: Path, data: str | None, count: int, seed
     config = None if subject.pipeline is None else subject.pipeline.config
     if config is not None:
         try:
-            return _few(_tested(config, data, remembered(path), seen=judged_of(path) != path), count, seed)
+            return _few(_tested(subject, config, data, path), count, seed)
         except InputError as error:
             if data is not None or subject.manifest is None:
                 raise
@@ -91,10 +92,14 @@ def _few(chosen: Chosen, count: int, seed: int) -> Chosen:
     return replace(chosen, samples=chosen.samples[kept], origins=tuple(chosen.origins[i] for i in kept), source=source)
 
 
-def _tested(config: PipelineConfig, data: str | None, known: Remembered, *, seen: bool) -> Chosen:
+def _tested(subject: Subject, config: PipelineConfig, data: str | None, run: Path) -> Chosen:
     """Return the run's test samples, read from its data again; other data are split alike, and said to be others."""
+    known = remembered(run)
     path = data or known.place()
-    samples = cut(load_data(config.data, seed=config.seed, path=path, mixed_rates=True), config.window)
+    dataset = load_data(config.data, seed=config.seed, path=path, mixed_rates=True)
+    if subject.manifest is not None:
+        refuse_other_rate(rate_in_training(subject.manifest), dataset.rate, dataset.name)
+    samples = cut(dataset, config.window)
     whole = msgspec.structs.replace(samples, y=encode_target(samples.y, task_of(samples.y, config.task)))
     window = config.window.samples if config.window else None
     rows = split(whole, config.split, seed=config.seed, window=window).test
@@ -104,7 +109,7 @@ def _tested(config: PipelineConfig, data: str | None, known: Remembered, *, seen
         source = f"test samples of {path or config.data.get('kind')}"
         since = "are not those of the run" if data else "have changed since the run"
         notes = (f"these data {since}; the samples differ from those of its test",)
-    if seen:
+    if judged_of(run) != run:
         notes += ("the package was also fitted on these samples: forms are compared, accuracy is not measured",)
     origins = tuple(f"test sample {i}" for i in range(len(rows)))
     return Chosen(np.ascontiguousarray(samples.X[rows], np.float32), origins, source, notes)

@@ -13,9 +13,10 @@ import polars as pl
 
 from edgewright.core.catalogue import listing
 from edgewright.core.categories import MARK, text_inputs
+from edgewright.core.clocks.rates import differs, refuse_other_rate
 from edgewright.core.clocks.units import SCALE
 from edgewright.core.objects import MAPPED
-from edgewright.core.recordings import columns_of
+from edgewright.core.recordings import columns_of, rate_in_training
 from edgewright.data import public
 from edgewright.data.headers import read_columns
 from edgewright.data.load import find_kind, guess, load_data
@@ -28,8 +29,6 @@ from edgewright.schema.package import Manifest
 
 # Columns that play a part; a run folder knows their names.
 _PARTS = ("target", "group", "session", "time")
-# Share of a rate by which two of them may differ.
-_SAME_RATE = 0.01
 # Of a pipeline's own table what names columns, which another file may call otherwise.
 _NAMING = {"path", "columns", "ignore", "units", "ranges", "labels", "boxes", "part", "categories", *_PARTS}
 
@@ -140,11 +139,11 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, request: Sc
 
 def _unit_by_rate(dataset: DataSet, manifest: Manifest, table: Mapping[str, object]) -> str:
     """Return the unit in which a clock has the package's rate, where an older package does not say it; else empty."""
-    rate = None if manifest.window is None else manifest.window.rate
+    rate = rate_in_training(manifest)
     if not rate or not dataset.rate or not table.get("time") or table.get("time_unit", "auto") != "auto":
         return ""
-    fit = (unit for unit, scale in SCALE.items() if abs(dataset.rate / scale / rate - 1) <= _SAME_RATE)
-    return "" if abs(dataset.rate / rate - 1) <= _SAME_RATE else next(fit, "")
+    fit = (unit for unit, scale in SCALE.items() if not differs(rate, dataset.rate / scale))
+    return next(fit, "") if differs(rate, dataset.rate) else ""
 
 
 def _check_names(dataset: DataSet, manifest: Manifest, request: ScoreRequest, mine: Mapping[str, Any]) -> None:
@@ -195,12 +194,7 @@ def as_trained(dataset: DataSet, manifest: Manifest, request: ScoreRequest) -> D
     factors = [
         conversion(column, named[place], dataset.name) for column, place in zip(manifest.columns, order, strict=True)
     ]
-    rate = None if manifest.window is None else manifest.window.rate
-    if rate and dataset.rate and abs(dataset.rate / rate - 1) > _SAME_RATE:
-        raise InputError(
-            f"{rate:g} rows a second, as in training", f"{dataset.rate:g}", dataset.name,
-            "Resample the rows, or correct their rate with --set rate=VALUE",
-        )  # fmt: skip
+    refuse_other_rate(rate_in_training(manifest), dataset.rate, dataset.name)
     labels = _labels(dataset, manifest, request) if manifest.task == "classification" else {}
     same = order == list(range(len(there))) and all(one == (1.0, 0.0) for one in factors)
     recordings = tuple(

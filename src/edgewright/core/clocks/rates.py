@@ -1,0 +1,131 @@
+"""Rows a second by their times, and rows that come at another rate than a model was trained with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.schema.errors import InputError
+
+Times = NDArray[np.float64]
+GAP = 5.0
+"""A step in time longer than this many usual steps is a gap that no window crosses; less is jitter or a lost row."""
+TOLERANCE = 0.1
+"""Relative difference of two rates that is the drift of a clock, as on a device."""
+# Share of steps that are as long as usual in rows of which many were lost.
+_USUAL = 0.1
+# Steps that tell the rate of a recording that goes on, of one that is there, and those that are looked at.
+_FEWEST, _FEW, _STEPS = 20, 5, 1000
+# Share of a whole number by which a ratio of rates may differ from it.
+_WHOLE = 0.05
+
+
+def rate_of(time: Times) -> float | None:
+    """Return rows a second, from the steps that are near the median: a gap or a late row does not move it.
+
+    Where a clock is so coarse that a tenth of its steps are zero, the whole span counts instead, without its gaps.
+    None for fewer than two rows or a clock that stands still.
+    """
+    steps = np.diff(time)
+    return _rate_of_steps(steps[steps > 0], int((steps == 0).sum()))
+
+
+def _rate_of_steps(steps: Times, standing: int) -> float | None:
+    """Return rows a second by steps above 0 and the number of those that are 0."""
+    if not len(steps):
+        return None
+    step = float(np.median(steps))
+    if standing > 0.1 * (len(steps) + standing):
+        moved = steps[steps <= GAP * step]
+        return (len(moved) + standing) / float(moved.sum())
+    near = steps[(steps >= 0.5 * step) & (steps <= 1.5 * step)]
+    return 1.0 / (float(near.mean()) if len(near) else step)
+
+
+def is_other_rate(time: Times, rate: float, tolerance: float) -> bool:
+    """Return whether rows come at another rate, as at least five of their steps show."""
+    steps = np.diff(time)
+    moved = steps[steps > 0]
+    return len(moved) >= _FEW and _other_rate(moved, int((steps == 0).sum()), rate, tolerance) is not None
+
+
+def _other_rate(steps: Times, standing: int, rate: float, tolerance: float = TOLERANCE) -> float | None:
+    """Return the rate of steps above 0 and of so many that are 0, where it is another one than `rate`.
+
+    Rows that were lost one by one leave steps of the right length between them, and are no other rate.
+    """
+    found = _rate_of_steps(steps, standing)
+    if found is None or abs(found / rate - 1) <= tolerance:
+        return None
+    return found if np.mean(np.abs(steps * rate - 1) <= tolerance) < _USUAL else None
+
+
+def pace(rate: float) -> str:
+    """Return a rate in words: rows a second, or seconds from one row to the next."""
+    return f"a row every {1 / rate:.4g} s" if rate < 1 else f"{rate:.4g} rows a second"
+
+
+def differs(rate: float, other: float) -> bool:
+    """Return whether a rate is another one, and no drift of a clock."""
+    return abs(other / rate - 1) > TOLERANCE
+
+
+def refuse_other_rate(rate: float | None, found: float | None, where: str) -> None:
+    """Refuse rows at another rate than in training, where both are known.
+
+    Raises:
+        InputError: naming both.
+    """
+    if rate and found and differs(rate, found):
+        raise other_rate(rate, found, where)
+
+
+def other_rate(rate: float, found: float, where: str, by: str = "") -> InputError:
+    """Return the error for rows at another rate than in training; `by` is the column that says so."""
+    faster = round(found / rate)
+    do = "Resample the rows"
+    if faster > 1 and abs(found / rate / faster - 1) <= _WHOLE:
+        do = f"Average every {faster} rows into one"
+    do += f", or train on recordings of {pace(found)}"
+    do += f". If the times are wrong, remove the column {by!r}" if by else ""
+    return InputError(f"{pace(rate)}, as in training", pace(found) + (f" by {by!r}" if by else ""), where, do)
+
+
+class RateGuard:
+    """Refuses recordings whose rows come at another rate than those of the training, as soon as their steps show it.
+
+    Args:
+        rate: rows a second in training; None where its times did not say it: then nothing is refused.
+        column: with the times.
+        where: the rows come from, for messages.
+    """
+
+    def __init__(self, rate: float | None, column: str, where: str = "") -> None:
+        self._rate, self._column, self.where = rate, column, where
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin a recording."""
+        self._steps: Times = np.empty(0)
+        self._standing = 0
+
+    def push(self, steps: Times, names: Sequence[str] = ()) -> None:
+        """Take steps of the recording in seconds; those that go back tell nothing.
+
+        Args:
+            steps: shape (rows,).
+            names: of the recording.
+
+        Raises:
+            InputError: rows at another rate.
+        """
+        if self._rate is None or len(self._steps) >= _STEPS:
+            return
+        self._steps = np.concatenate([self._steps, steps[steps > 0]])[:_STEPS]
+        self._standing += int((steps == 0).sum())
+        found = _other_rate(self._steps, self._standing, self._rate) if len(self._steps) >= _FEWEST else None
+        if found is not None:
+            where = ", ".join([self.where, *names] if self.where else names)
+            raise other_rate(self._rate, found, where, self._column)

@@ -1,0 +1,289 @@
+"""Rows at another rate than a package was trained with are refused, and what real recorders write is not."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from cli_runner import Cli
+from edgewright.cli.main import run as command
+from edgewright.core.clocks.rates import RateGuard, rate_of
+from edgewright.core.neighbours.examples import read_samples
+from edgewright.core.package import package_bytes, parse_package, read_package
+from edgewright.core.prediction_input import answer_rows
+from edgewright.core.predictor import Predictor
+from edgewright.core.samples import to_samples
+from edgewright.data.rates import one_rate
+from edgewright.schema.data import Recording
+from edgewright.schema.errors import InputError
+from edgewright.schema.package import RecordingColumns
+from runtime_example import window_parts
+from small_pipeline import run_small
+
+COLUMNS = RecordingColumns(session="take", time="t", rate=50.0)
+Times = NDArray[np.float64]
+
+
+def _predictor(columns: RecordingColumns | msgspec.UnsetType = COLUMNS) -> Predictor:
+    manifest, files = window_parts()
+    return Predictor(parse_package(package_bytes(msgspec.structs.replace(manifest, recordings=columns), files), "p"))
+
+
+def _csv(*takes: Times, header: str = "take,t,x,y") -> str:
+    rows = [f"{number},{t:.6f},{np.sin(t):.4f},1" for number, times in enumerate(takes) for t in times]
+    return "\n".join([header, *rows]) + "\n"
+
+
+def _even(rate: float, rows: int = 60) -> Times:
+    return np.arange(rows) / rate
+
+
+def _answers(text: str, columns: RecordingColumns | msgspec.UnsetType = COLUMNS) -> int:
+    return len(list(answer_rows(_predictor(columns), io.StringIO(text), "new.csv")))
+
+
+@pytest.mark.parametrize(
+    ("rate", "got", "do"),
+    [
+        (100, "100 rows a second by 't'", "Average every 2 rows into one, or"),
+        (25, "25 rows a second by 't'", "Resample the rows, or train on recordings of 25 rows a second"),
+        (60, "60 rows a second by 't'", "Resample the rows, or"),
+        (0.05, "a row every 20 s by 't'", "If the times are wrong, remove the column 't'"),
+    ],
+)
+def test_rows_at_another_rate_are_refused_before_any_answer(rate: float, got: str, do: str) -> None:
+    answers = answer_rows(_predictor(), io.StringIO(_csv(_even(rate))), "new.csv")
+    with pytest.raises(InputError) as error:
+        next(answers)
+    assert error.value.expected == "50 rows a second, as in training"
+    assert error.value.got == got
+    assert error.value.where == "new.csv, take '0'"
+    assert do in error.value.do
+
+
+def test_the_recording_at_another_rate_is_named() -> None:
+    with pytest.raises(InputError, match=r"new\.csv, take '1'"):
+        _answers(_csv(_even(50), _even(100), _even(50)))
+
+
+def test_arrays_frames_and_examples_are_refused_alike(tmp_path: Path) -> None:
+    path, manifest = tmp_path / "new.csv", _predictor().manifest
+    path.write_text(_csv(_even(100)))
+    with pytest.raises(InputError, match="100 rows a second by 't'"):
+        read_samples(path, manifest)
+    frame = {"t": _even(100), "x": np.ones(60), "y": np.ones(60)}
+    with pytest.raises(InputError, match="100 rows a second by 't'"):
+        to_samples(frame, manifest)
+    assert len(to_samples({**frame, "t": _even(50)}, manifest))
+
+
+def _jittered() -> Times:
+    return np.sort(_even(50, 2000) + np.random.default_rng(1).normal(0, 0.004, 2000))
+
+
+def _lossy() -> Times:
+    return _even(50, 2000)[np.random.default_rng(2).random(2000) < 0.6]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        _even(52),
+        _even(47.5, 2000),
+        _jittered(),
+        _lossy(),
+        np.round(_even(50, 2000), 2),
+        np.floor(_even(50, 3000)),
+        np.concatenate([_even(50, 30), 100 + _even(50, 30), 900 + _even(50, 30)]),
+        np.concatenate([_even(50, 30), _even(50, 30)]),
+        _even(100, 15),
+    ],
+    ids=["another_sensor", "drift", "jitter", "lost_rows", "hundredths", "seconds", "gaps", "again", "too_few"],
+)
+def test_what_recorders_write_is_answered(times: Times) -> None:
+    assert _answers(_csv(times)) > 0
+
+
+@pytest.mark.parametrize("rate", [25, 100])
+@pytest.mark.parametrize("written", ["seconds", "jitter", "lost_rows"])
+def test_another_rate_shows_in_coarse_and_shaken_times(rate: float, written: str) -> None:
+    times, generator = _even(rate, 3000), np.random.default_rng(3)
+    if written == "seconds":
+        times = np.floor(times)
+    elif written == "jitter":
+        times = np.sort(times + generator.normal(0, 0.1 / rate, len(times)))
+    else:
+        times = times[generator.random(len(times)) < 0.95]
+    with pytest.raises(InputError, match="50 rows a second, as in training"):
+        _answers(_csv(times))
+
+
+def test_packages_whose_times_say_no_rate_take_any() -> None:
+    columns = (msgspec.UNSET, RecordingColumns(session="take", time="t"), RecordingColumns(rate=50.0))
+    assert [_answers(_csv(_even(100)), one) for one in columns] == [_answers(_csv(_even(50)))] * 3
+    assert _answers(_csv(_even(100)).replace("take,t", "take,u"))  # a file without times
+
+
+def test_a_line_of_units_below_the_header_counts() -> None:
+    text = _csv(1000 * _even(50), header="take,t,x,y\n,ms,g,g")
+    assert _answers(text) == _answers(_csv(_even(50)))
+    with pytest.raises(InputError, match="100 rows a second"):
+        _answers(_csv(1000 * _even(100), header="take,t,x,y\n,ms,g,g"))
+
+
+@pytest.mark.parametrize("block", [1, 7, 500])
+def test_a_stream_is_refused_once_its_steps_show_the_rate(block: int) -> None:
+    guard, steps, taken = RateGuard(50.0, "t"), np.diff(_even(100, 400)), 0
+    with pytest.raises(InputError):
+        for at in range(0, len(steps), block):
+            guard.push(steps[at : at + block])
+            taken += block
+    assert taken < 20 + block
+
+
+def test_a_session_that_trains_is_one_that_is_answered() -> None:
+    generator = np.random.default_rng(5)
+    trained = refused = 0
+    for _ in range(200):
+        takes = [_even(rate, 200) for rate in generator.uniform(45, 55, 3)]
+        sessions = np.repeat(["0", "1", "2"], 200)
+        one = Recording(name="r", values=np.zeros((600, 1), np.float32), sessions=sessions, time=np.concatenate(takes))
+        try:
+            rate = one_rate([one])
+        except InputError:
+            refused += 1
+            continue
+        trained += 1
+        for file in (0.98, 1.0, 1.02):  # as far as files of a folder may differ
+            columns = msgspec.structs.replace(COLUMNS, rate=file * (rate or 0))
+            assert _answers(_csv(*takes), columns)
+    assert min(trained, refused) > 20
+
+
+def test_gaps_and_sessions_do_not_move_the_rate_of_coarse_times() -> None:
+    seconds = np.floor(_even(10, 300))
+    assert rate_of(seconds) == pytest.approx(10, rel=0.04)
+    assert rate_of(np.concatenate([seconds, 500 + seconds])) == pytest.approx(10, rel=0.04)
+    assert rate_of(np.concatenate([seconds, seconds])) == pytest.approx(10, rel=0.04)
+
+
+def _file(path: Path, rate: float, seconds: float = 40.0, header: str = "t,take,x,y,label") -> Path:
+    """Write two people who stand and shake a sensor in turn."""
+    generator, time = np.random.default_rng(7), _even(rate, int(rate * seconds))
+    rows = [header]
+    for take in range(6):
+        shakes = (time // 5 + take).astype(int) % 2 == 1
+        x = np.where(shakes, np.sin(20 * time), 0) + generator.normal(0, 0.1, len(time))
+        y = generator.normal(0, 1, len(time))
+        rows += [
+            f"{100 * take + t:.3f},s{take},{a:.4f},{b:.4f},{'shake' if s else 'rest'}"
+            for t, a, b, s in zip(time, x, y, shakes, strict=True)
+        ]
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+TOML = """\
+name = "shaken"
+seed = 3
+refit = false
+
+[data]
+kind = "csv"
+path = "{path}"
+target = "label"
+session = "take"
+time = "t"
+{more}
+
+[window]
+samples = 50
+step = 25
+
+[[stages]]
+kind = "statistics"
+
+[[stages]]
+kind = "scale"
+
+[[model.layers]]
+kind = "dense"
+units = 8
+
+[training]
+epochs = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("rates")
+    toml = folder / "shaken.toml"
+    toml.write_text(TOML.format(path=_file(folder / "at_50.csv", 50), more=""))
+    _file(folder / "at_100.csv", 100)
+    result = run_small(toml, folder / "runs")
+    return Path(result.folder)
+
+
+COMMANDS = (
+    ("predict", "{run}", "--csv", "{file}"),
+    ("trace", "{run}", "--csv", "{file}"),
+    ("trace", "{run}", "--row", "1", "--data", "{file}"),
+    ("prove", "{run}", "--data", "{file}", "--rows", "20"),
+    ("score", "{run}", "--data", "{file}"),
+    ("drift", "{run}", "--csv", "{file}"),
+    ("drift", "{run}", "--csv", "{file}", "--confidence"),
+    (
+        "detect",
+        "fit",
+        "{file}",
+        "--package",
+        "{run}",
+        "--time",
+        "t",
+        "--detector",
+        "pca",
+        "--out",
+        "new.detector",
+        "--force",
+    ),
+    ("detect", "run", "at_50.detector", "--csv", "{file}"),
+    ("detect", "run", "past.detector", "--csv", "{file}"),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: "_".join(words[:2]).replace("{run}", "").strip("_"))
+def test_commands_refuse_another_rate_and_take_the_one_of_the_training(
+    words: tuple[str, ...], run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = run.parent.parent
+    files = {name: data / f"{name}.csv" for name in ("at_50", "at_100")}
+    if words[:2] == ("detect", "run"):
+        kind, window = ("own_past", ()) if "past" in words[2] else ("pca", ("--window", "50"))
+        fit = ("--detector", kind, "--time", "t", "--ignore", "take", "--ignore", "label", "--out", words[2])
+        cli("detect", "fit", files["at_50"], *fit, *window)
+    arguments = {name: [word.format(run=run, file=file) for word in words] for name, file in files.items()}
+    assert command(arguments["at_50"]) in (0, 1)
+    error = cli(*arguments["at_100"], code=2)
+    assert "expected 50 rows a second, as in training, got 100 rows a second" in error
+    assert "at_100" in error
+    assert "Average every 2 rows into one, or train on recordings of 100 rows a second" in error
+
+
+@pytest.mark.slow
+def test_a_rate_that_was_set_says_nothing_of_the_times(run: Path, tmp_path: Path, cli: Cli) -> None:
+    data = run.parent.parent
+    toml = tmp_path / "set.toml"
+    toml.write_text(TOML.format(path=data / "at_100.csv", more="rate = 50.0"))
+    made = Path(run_small(toml, tmp_path / "runs").folder)
+    (package,) = made.glob("*.edge")
+    assert read_package(package).manifest.recordings == RecordingColumns(session="take", time="t")
+    for name in ("at_50", "at_100"):
+        cli("predict", made, "--csv", data / f"{name}.csv")
