@@ -89,6 +89,16 @@ def test_a_file_takes_its_own_name(tmp_path: Path) -> None:
     assert "Target: state" in found.explain()
 
 
+@pytest.mark.parametrize("names", [["a", "a", "state"], ["a", "state", "state"]])
+def test_columns_of_one_name_are_refused(names: list[str], tmp_path: Path) -> None:
+    frame = pd.DataFrame([[1.0, 2.0, 3.0]] * 4, columns=names)
+    with pytest.raises(InputError, match=f"columns with different names, got '{names[1]}' 2 times"):
+        ew.fit(frame, target="state", out=tmp_path)
+    with pytest.raises(ValueError, match="'a' 2 times"):
+        Model(out=tmp_path).fit(pd.DataFrame(np.eye(4)[:, :2], columns=["a", "a"]), [0, 1, 0, 1])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a path, or a frame"):
         ew.fit([1, 2, 3], out=tmp_path)

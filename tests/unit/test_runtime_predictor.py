@@ -106,6 +106,7 @@ def test_missing_values_of_frames_are_nan(predictor: Predictor) -> None:
         (pl.DataFrame({"c0": [1.0], "b": [2.0]}), "got c0, b. Add c1, c2"),
         (pd.DataFrame({f"c{i}": ["x"] for i in range(10)}), "numbers.* - at column c0"),
         ({f"c{i}": [1.0] * (1 + i) for i in range(10)}, "columns of one length"),
+        (pd.DataFrame([[1.0] * 12], columns=[f"c{i}" for i in (*range(10), 4, 4)]), "names, got 'c4' 3 times. Rename"),
     ],
 )
 def test_samples_the_model_cannot_take_are_refused(predictor: Predictor, given: object, message: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -64,7 +65,10 @@ def _named(X: Any, manifest: Manifest) -> Floats | None:  # noqa: ANN401
     if isinstance(X, Mapping):
         columns = _by_name(list(X), lambda name: X[name], names)
     elif isinstance(X, Frame):
-        columns = _by_name(list(X.columns), lambda name: X[name].to_numpy(), names)
+        there = list(X.columns)
+        used = {*names, *text_inputs(names, there), *names_of(manifest)}
+        refuse_repeated([name for name in there if name in used])
+        columns = _by_name(there, lambda name: X[name].to_numpy(), names)
     else:
         return None
     if len({column.shape for column in columns}) > 1 or columns[0].ndim != 1:
@@ -148,6 +152,17 @@ def require_columns(there: Any, names: list[str], where: str = "") -> None:  # n
     if missing:
         have = ", ".join(map(str, there)) or "none"
         raise InputError(f"the columns {', '.join(names)}", have, where, f"Add {', '.join(missing)}")
+
+
+def refuse_repeated(names: Iterable[Any], where: str = "") -> None:
+    """Refuse columns of which several have one name; `where` they are, for messages.
+
+    Raises:
+        InputError: naming them.
+    """
+    repeated = [f"{name!r} {count} times" for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise InputError("columns with different names", ", ".join(repeated), where, "Rename or drop the others")
 
 
 def _float32(values: Any, where: str) -> Floats:  # noqa: ANN401

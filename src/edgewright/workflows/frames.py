@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_array, column_or_1d
 
 from edgewright.core.csv.number_forms import number_forms, plain_cells
 from edgewright.core.files import write_atomic
-from edgewright.core.samples import Frame
+from edgewright.core.samples import Frame, refuse_repeated
 from edgewright.data.targets import MOST_WHOLE_CLASSES, as_text, read_target, task_of
 from edgewright.graph.transformer import SampleError, axes_of, column_names
 from edgewright.schema.errors import InputError
@@ -63,7 +63,12 @@ def samples_errors(samples: bool) -> Iterator[None]:
 
 
 def write_frame(frame: Any, out: Path, name: str) -> Path:  # noqa: ANN401 - a frame of Polars or pandas
-    """Write a frame to CSV; its name has the content's hash, so no other run's data is replaced."""
+    """Write a frame to CSV; its name has the content's hash, so no other run's data is replaced.
+
+    Raises:
+        InputError: columns of one name.
+    """
+    refuse_repeated(frame.columns, "the frame")
     text: str = frame.write_csv() if hasattr(frame, "write_csv") else frame.to_csv(index=False)
     content = text.encode()
     path = out / f"{name}-{hashlib.sha256(content).hexdigest()[:12]}.csv"
