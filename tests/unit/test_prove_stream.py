@@ -256,6 +256,21 @@ def test_the_stream_of_a_firmware_folder_is_proven_as_it_lies(package: Package, 
     assert not gone.passed and gone.failed == (f"{folder}/activity_stream.c",)
 
 
+def packaged(graph: Graph, small: Graph, rows: NDArray[np.float32], folder: Path) -> Package:
+    """Return a package of rows whose answers are those of the integer form."""
+    manifest, files = parts(
+        graph, forms={"float": "model.onnx", "int8": "model.int8.onnx"}, default="int8", labels=graph.labels,
+        tolerance={"float": 1e-5, "int8": 0.08}, columns=tuple(Column(name=f"c{i}") for i in range(rows.shape[1])),
+        shape=rows.shape[1:], thresholds={},
+    )  # fmt: skip
+    vectors = vector_files(
+        rows[:8],
+        {form: compile_graph(one)(rows[:8])["probabilities"] for form, one in (("float", graph), ("int8", small))},
+    )
+    write_package(folder / "a.edge", manifest, {**files, "model.int8.onnx": to_onnx(small), **vectors})
+    return parse_package((folder / "a.edge").read_bytes(), "a.edge")
+
+
 @pytest.mark.slow
 def test_integers_of_a_stream_round_as_in_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     need_compiler()
@@ -274,18 +289,58 @@ def test_integers_of_a_stream_round_as_in_c(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(engines, "choose", other)
     graph, rows = classifier(), numbers(400, 10, seed=7)
     small = quantise(graph, rows)
-    manifest, files = parts(
-        graph, forms={"float": "model.onnx", "int8": "model.int8.onnx"}, default="int8",
-        tolerance={"float": 1e-5, "int8": 0.08}, columns=tuple(Column(name=f"c{i}") for i in range(10)), thresholds={},
-    )  # fmt: skip
-    vectors = vector_files(
-        rows[:8],
-        {form: compile_graph(one)(rows[:8])["probabilities"] for form, one in (("float", graph), ("int8", small))},
-    )
-    write_package(tmp_path / "a.edge", manifest, {**files, "model.int8.onnx": to_onnx(small), **vectors})
-    package = parse_package((tmp_path / "a.edge").read_bytes(), "a.edge")
+    package = packaged(graph, small, rows, tmp_path)
     subject = subject_of("a", {"float": graph, "int8": small}, package=package)
     record = stream_proof(subject, "a.edge", Chosen(rows, tuple(f"row {i}" for i in range(400)), "rows"))
     assert record is not None and record.passed
     answers = next(stage for stage in record.pairs[0].stages if stage.stage == ANSWERS)
     assert answers.samples >= 400 and answers.largest < 1e-6
+
+
+def steep(width: int = 2) -> Graph:
+    """Return a network in which one step of the first input moves an answer by a third."""
+    builder = Builder("activity", (width,), labels=("low", "high"))
+    value = builder.op("Mul", builder.input, builder.number(0.5))
+    builder.stage("Normalise", value)
+    builder.boundary(value)
+    edge, limit = np.eye(width, 1, dtype=np.float32), np.array([-0.9], np.float32)
+    sums, bias = np.array([[-100.0, 100.0]], np.float32), np.array([5.0, -5.0], np.float32)
+    value = builder.op("Relu", builder.op("Gemm", value, builder.constant(edge), builder.constant(limit)))
+    value = builder.op("Gemm", value, builder.constant(sums), builder.constant(bias))
+    builder.stage("Network", value)
+    probabilities = builder.op("Softmax", value, axis=-1)
+    label = builder.op("ArgMax", probabilities, axis=1, keepdims=0)
+    confidence = builder.op("ReduceMax", probabilities, builder.integers(1), keepdims=0)
+    return builder.finish(
+        {
+            "label": (label, "int64", ()),
+            "probabilities": (probabilities, "float32", (2,)),
+            "confidence": (confidence, "float32", ()),
+        }
+    )
+
+
+@pytest.mark.parametrize(("factor", "passes"), [("1.000001f", True), ("1.001f", False)])
+def test_inputs_on_the_edge_of_a_step_are_compared_from_their_bytes_on(
+    factor: str, passes: bool, tmp_path: Path
+) -> None:
+    graph, rows = steep(), np.random.default_rng(3).uniform(-2, 2, (400, 2)).astype(np.float32)
+    small = quantise(graph, rows)
+    package = packaged(graph, small, rows, tmp_path)
+    subject = subject_of("a", {"float": graph, "int8": small}, package=package)
+    assert subject.network is not None
+    grid = subject.network.values[subject.network.input]
+    # Halves are rounded away from zero: just below one, where the answer is steepest.
+    edge = np.float32(2 * (np.floor(0.95 / grid.scale) + 0.5) * grid.scale)
+    rows[50:400:50, 0] = np.nextafter(edge, np.float32(0))
+
+    def change(files: Files) -> Files:
+        name = "activity.c"
+        assert " * 0.5f" in files[name], files[name]
+        return {**files, name: files[name].replace(" * 0.5f", f" * 0.5f * {factor}")}
+
+    chosen = Chosen(rows, tuple(f"row {i}" for i in range(400)), "rows")
+    record = stream_proof(subject, "a.edge", chosen, change)
+    assert record is not None
+    assert record.passed == passes, (record.breaks, record.notes)
+    assert any("7 answers lie on the edge of a step" in note for note in record.notes) == passes, record.notes

@@ -112,7 +112,7 @@ class CStream:
         self._classes, self._detectors = classes, len(detectors)
         text = _stream_driver(header, name, detectors, classes, self.fields)
         defines = [f"-D{prefix.upper()}_DETECT_TAPS" for prefix in detectors]
-        with compiled({**files, "probe.c": text}, compiler, defines) as path:
+        with compiled({**files, "probe.c": text}, compiler, [f"-D{name.upper()}_TAPS", *defines]) as path:
             self.model = CModel(path, files[f"{name}.h"], name)
             self._run = ctypes.CDLL(str(path)).probe_stream
 

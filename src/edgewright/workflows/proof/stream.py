@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +25,7 @@ from edgewright.device.agent.stream_decisions import StreamAnswer
 from edgewright.monitor.detector_file import parse_detector
 from edgewright.proof import tolerance
 from edgewright.proof.form import Stages
+from edgewright.proof.stage import distance
 from edgewright.proof.stream import Rule, StreamForm, StreamSubject, prove_stream
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
@@ -33,6 +35,7 @@ from edgewright.workflows.proof.forms import Subject
 from edgewright.workflows.proof.provers import Change, Files, compilers
 from edgewright.workflows.proof.provers._anomalies import anomalies, detector_names, detector_rules, watched, with_tie
 from edgewright.workflows.proof.rows import Chosen
+from edgewright.workflows.proof.step_edges import answers_of_bytes
 from edgewright.workflows.proof.stream_rows import (
     CompiledPredictor,
     alarm_rows,
@@ -107,7 +110,7 @@ class _Proof:
         self.codes = [made, *self._shipped(subject, exported)]
         self.detectors = [parse_detector(exported.detectors[w.name], w.name) for w in self.watchers]
         self.absent = [AbsentForm(name=f"detector {name}", reason=why) for name, why in written.refused.items()]
-        self.network = subject.network
+        self.subject = subject
         self.own = _defined(self.package)
         window = self.manifest.window
         rates = [window.rate if window else None, *(file.spec.rate for file in self.detectors)]
@@ -153,10 +156,9 @@ class _Proof:
             rules=rules,
             names=names,
             shape=(len(self.manifest.columns),),
-            notes=self.notes,
             absent=tuple(self.absent),
         )
-        return prove_stream(about, forms)
+        return msgspec.structs.replace(prove_stream(about, forms), notes=self.notes)
 
     def _form(self, code: _Code, name: str, command: str, note: str) -> StreamForm:
         return StreamForm(f"{code.name} by {name}", lambda: self._both(code, self._stream(code, command)), note)
@@ -177,13 +179,18 @@ class _Proof:
         own_numbers = self.own if code.numbers == self.own.form else _defined(self.package, code.numbers)
         cuts = cut_rows(rows, self.manifest)
         places = np.array([int(np.searchsorted(rows.times, cut.times[0])) for cut in cuts], np.int64)
-        samples = np.concatenate([cut.samples for cut in cuts]) if cuts else np.zeros((0, *self.manifest.shape))
+        empty = np.zeros((0, *self.manifest.shape), np.float32)
+        samples = np.concatenate([cut.samples for cut in cuts]) if cuts else empty
         theirs = CompiledPredictor(own_numbers, stream.model)
         numbers = [predictor.predict(samples) for predictor in (own_numbers, theirs)] if cuts else []
         expected: Stages = {}
         found: Stages = {}
-        for stages, answers in zip((expected, found), numbers, strict=False):
-            stages[ANSWERS] = _spread(len(rows.values), places, _numbers(answers))
+        if numbers:
+            compiled = _numbers(numbers[1])
+            given = self._rounded_alike(code, stream, samples, _numbers(numbers[0]), compiled)
+            expected[ANSWERS], found[ANSWERS] = (
+                _spread(len(rows.values), places, values) for values in (given, compiled)
+            )
         for number, watcher in enumerate(self.watchers):
             scores = record.scores[:, number]
             judged = watched(self.detectors[number], rows.values[:, watcher.places], rows.times, scores)
@@ -204,6 +211,22 @@ class _Proof:
         expected[EVENTS] = events
         found[EVENTS] = _listed(len(rows.values), fields, theirs_told)
         return expected, found
+
+    def _rounded_alike(
+        self, code: _Code, stream: Any, samples: Floats, own: Floats, other: Floats  # noqa: ANN401 - `CStream`
+    ) -> Floats:  # fmt: skip
+        """Return Python's answers, where inputs on the edge of a step move one too far those of the bytes of C."""
+        beyond = (distance(own, other) > self.allowed).any(axis=1)
+        if code.numbers != "int8" or not beyond.any():
+            return own
+        stages = stream.model.predict(samples[beyond]).stages
+        answers, moved = answers_of_bytes(self.subject, stages, samples[beyond], own[beyond])
+        if moved.any():
+            note = f"{code.name}: inputs of {moved.sum()} answers lie on the edge of a step; compared from its bytes on"
+            self.notes = tuple(dict.fromkeys((*self.notes, note)))
+        own = own.copy()
+        own[beyond] = answers
+        return own
 
     def _decided(
         self, cuts: Sequence[SampleBatch], places: NDArray[np.int64], answers: Answers | None, fields: tuple[str, ...],
@@ -233,15 +256,16 @@ class _Proof:
         return means, _listed(n, fields, records)
 
     def _rules(self) -> tuple[dict[str, Rule], dict[str, tuple[str, ...]]]:
-        labels = self.manifest.labels
+        labels, network = self.manifest.labels, self.subject.network
         allowed = tolerance.PROBABILITY
         if self.own.form != "float":
-            scale = 0.0 if self.network is None else self.network.values[self.network.output].scale
+            scale = 0.0 if network is None else network.values[network.output].scale
             # Two steps of the raw output, where the logistic function is steepest.
             allowed = max(self.manifest.tolerance["int8"], scale / 2)
         words = tolerance.CHANCE if self.own.form == "float" else tolerance.ENDS.format(allowed)
         unit = 1.0 if labels else _range(self.own.predict(self.chosen.samples[:_RANGED]))
-        rules = {ANSWERS: Rule(words, relative=0.0 if labels else 1e-5, absolute=allowed * unit)}
+        self.allowed = allowed * unit
+        rules = {ANSWERS: Rule(words, relative=0.0 if labels else 1e-5, absolute=self.allowed)}
         names = {ANSWERS: labels, MEANS: labels}
         for watcher, file in zip(self.watchers, self.detectors, strict=True):
             rules |= detector_rules(watcher.name, file.spec.threshold.value)

@@ -35,12 +35,12 @@ def run_reference(graph: Graph, network: IntegerNetwork, ranges: Ranges) -> Run:
         stages = preprocessing(graph)
         made = renamed(compile_graph(graph, tuple(stages.values()))(samples), stages) if stages else {}
         integers = to_integers(network.values[network.input], boundary_value(graph, samples))
-        return {RANGE: flagged(samples, ranges), **made, **_network_stages(graph, network, integers, samples)}
+        return {RANGE: flagged(samples, ranges), **made, **network_stages(graph, network, integers, samples)}
 
     return run
 
 
-def _network_stages(graph: Graph, network: IntegerNetwork, integers: NDArray[np.int8], samples: Samples) -> Stages:
+def network_stages(graph: Graph, network: IntegerNetwork, integers: NDArray[np.int8], samples: Samples) -> Stages:
     """Return bytes at the boundary, every layer, and what the graph makes of the raw output."""
     values = run_values(network, integers)
     forms = shapes(graph, network_values(graph, network))
