@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.recordings import GAP
+from edgewright.core.clocks.rates import GAP
 from edgewright.schema.data import DataSet, Recording, Samples
 from edgewright.studio.view.data_cache import Opened
 
