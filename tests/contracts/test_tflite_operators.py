@@ -89,6 +89,8 @@ CASES: dict[str, tuple[Inputs, dict[str, Any]]] = {
     "ReduceProd": (lambda b: (one(b, *X), b.integers(2)), {"keepdims": 0}),
     "ArgMax": (lambda b: (b.op("Floor", one(b, *X)),), {"axis": 2, "keepdims": 0}),
     "ArgMin": (lambda b: (b.op("Floor", one(b, *X)),), {"axis": -1, "keepdims": 1}),
+    "ArgMax of two": (lambda b: (b.op("Floor", one(b, 3, 2, 5)),), {"axis": 2, "keepdims": 0}),
+    "ArgMin of two": (lambda b: (b.op("Floor", one(b, 15, 2)),), {"axis": -1, "keepdims": 1}),
     "Softmax": (x, {"axis": -1}),
     "Transpose": (x, {"perm": (0, 2, 3, 1)}),
     "Transpose reversed": (lambda b: (b.op("Reshape", one(b, *X), b.integers(4, 15, 1)),), {}),

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from cli_runner import Cli
+from edgewright.compression.int8 import quantise
 from edgewright.core.executor import compile_graph
-from edgewright.export import vela
+from edgewright.export import tflite_whole, vela
 from edgewright.export.contract import Subject
+from edgewright.export.targets import tflite
+from edgewright.export.targets.ethosu import TARGET
 from edgewright.export.targets.tflite import to_tflite, whole_file
 from edgewright.export.tflite_labels import integer_labels
 from edgewright.graph.builder import Builder
@@ -19,11 +22,12 @@ from edgewright.graph.extract import float_network, integer_network
 from edgewright.graph.from_tflite_file import parse_tflite
 from edgewright.graph.mask import masked_label, masked_value
 from edgewright.graph.onnx_writer import to_onnx
+from edgewright.models.network import NetworkClassifier
 from edgewright.models.outputs import finish_outputs
 from edgewright.schema.errors import InputError, MissingExtraError
 from edgewright.schema.graph import Graph
 from integer_layers import need_tflm
-from integer_networks import ROWS, samples_of, small, trained
+from integer_networks import KINDS_OF_ROWS, ROWS, samples_of, small, trained
 from support import left_out
 from tflite_files import Engine, answers
 
@@ -98,6 +102,41 @@ def test_floats_stay_on_the_cpu_and_an_argmax_of_floats_is_refused_with_the_reas
     with pytest.raises(InputError, match="ARGMAX 'label'") as caught:
         vela.compile_vela(whole_file(Subject("logistic", trained("logistic"))))
     assert "\n" not in str(caught.value)
+
+
+def two_classes() -> Graph:
+    """Return an int8 network of two classes, which has one sigmoid output."""
+    model = NetworkClassifier(({"kind": "dense", "units": 8},), epochs=3).fit(ROWS, KINDS_OF_ROWS > 0)
+    builder = Builder("two", ROWS.shape[1:], labels=("no", "yes"))
+    value = model.to_graph(builder, builder.input)
+    builder.stage("model", value)
+    return quantise(builder.finish(model.outputs(builder, value)), ROWS[:150])
+
+
+@pytest.mark.slow
+def test_a_pipeline_of_two_classes_compiles(compiler: None) -> None:
+    files = TARGET.files(Subject("two", two_classes()))
+    assert set(files) == {"two.ethos-u55-128.tflite", "two.network.ethos-u55-128.tflite"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["litert", "xnnpack", "tflm"])
+def test_labels_of_two_classes_are_those_of_probabilities(engine: Engine) -> None:
+    need_tflm()
+    graph = two_classes()
+    got, _inside = answers(graph, integer_network(graph, "litert"), ROWS[:100], engine)
+    np.testing.assert_array_equal(got["label"].reshape(-1), got["probabilities"].argmax(axis=1))
+
+
+@pytest.mark.slow
+def test_a_file_that_vela_refuses_is_left_out_and_named(compiler: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tflite_whole, "integer_labels", lambda *_: frozenset())
+    subject = Subject("logistic", small("logistic"))
+    assert set(TARGET.files(subject)) == {"logistic.network.ethos-u55-128.tflite"}
+    assert "logistic.tflite is not written: expected operators that Vela maps" in TARGET.note(subject)
+    monkeypatch.setattr(tflite, "_network_file", tflite.whole_file)
+    with pytest.raises(InputError, match=r"expected operators that Vela maps .* --to tflite$"):
+        TARGET.files(subject)
 
 
 def test_another_configuration_or_no_vela_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

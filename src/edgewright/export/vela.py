@@ -144,7 +144,10 @@ def _run(room: Path, configuration: str) -> None:
         raise InputError(f"Vela to end within {_SECONDS} s", "it is still running", configuration) from None
     if done.returncode or not (room / "model_vela.tflite").exists():
         lines = _reasons([*done.stdout.splitlines(), *done.stderr.splitlines()])
-        raise InputError("a .tflite that Vela compiles", lines, configuration)
+        raise InputError(
+            "operators that Vela maps to an Ethos-U or leaves to the CPU", lines, f"Vela, {configuration}",
+            "Change the layer that it names, or run the int8 network on the CPU: edgewright export --to tflite",
+        )  # fmt: skip
 
 
 def _reasons(lines: Sequence[str]) -> str:

@@ -7,31 +7,44 @@ from functools import cache
 from edgewright.export import vela
 from edgewright.export.contract import Subject, Target, need_int8
 from edgewright.export.targets import tflite
+from edgewright.schema.errors import InputError, MissingExtraError
 
 compiled = cache(vela.compile_vela)
 
 
 def _files(subject: Subject) -> dict[str, bytes]:
-    """Compile what the target tflite writes.
+    """Compile what the target tflite writes; a file that Vela refuses is left out where it takes the other one.
 
     Raises:
-        InputError: for floats, which the NPU does not take, or a file that Vela refuses.
+        InputError: for floats, which the NPU does not take, or files that Vela refuses.
         MissingExtraError: Vela is not installed.
     """
-    made: dict[str, bytes] = {}
-    for name, report in _reports(subject).items():
-        made[name.removesuffix(".tflite") + f".{vela.DEFAULT}.tflite"] = report.model
-    return made
+    reports, refused = _compiled(subject)
+    if not reports:
+        raise next(iter(refused.values()))
+    return {name.removesuffix(".tflite") + f".{vela.DEFAULT}.tflite": one.model for name, one in reports.items()}
 
 
-def _reports(subject: Subject) -> dict[str, vela.VelaReport]:
+def _compiled(subject: Subject) -> tuple[dict[str, vela.VelaReport], dict[str, InputError]]:
+    """Return what Vela made of the files, and why it refuses others, by their names."""
     need_int8(subject, "of which an Ethos-U runs nothing")
-    return {name: compiled(content) for name, content in tflite.TARGET.files(subject).items()}
+    reports: dict[str, vela.VelaReport] = {}
+    refused: dict[str, InputError] = {}
+    for name, content in tflite.TARGET.files(subject).items():
+        try:
+            reports[name] = compiled(content)
+        except MissingExtraError:
+            raise
+        except InputError as error:
+            refused[name] = error
+    return reports, refused
 
 
 def _note(subject: Subject) -> str:
-    reports = "; ".join(f"{name}: {report}" for name, report in _reports(subject).items())
-    return f"{reports}; {vela.NOT_RUN}"
+    reports, refused = _compiled(subject)
+    notes = [f"{name}: {report}" for name, report in reports.items()]
+    notes += [f"{name} is not written: {error}" for name, error in refused.items()]
+    return f"{'; '.join(notes)}; {vela.NOT_RUN}"
 
 
 TARGET = Target(

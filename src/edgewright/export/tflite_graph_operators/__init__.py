@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 
 from edgewright.core import catalogue
 from edgewright.core.operators import where
@@ -26,6 +27,17 @@ def reshaped(site: Site, tensor: int, shape: tuple[int, ...], to: tuple[int, ...
 
 
 Shape = tuple[int, ...]
+_TYPES = {
+    "float32": schema.TensorType.FLOAT32,
+    "int32": schema.TensorType.INT32,
+    "bool": schema.TensorType.BOOL,
+}
+
+
+def cast_to(site: Site, value: int, shape: Shape, kind: str, before: str = "") -> int:
+    """CAST to a type, from the other of float32 and int32 where it is not said."""
+    before = before or ("int32" if kind == "float32" else "float32")
+    return site.step("CAST", value, shape=shape, kind=kind, inDataType=_TYPES[before], outDataType=_TYPES[kind])
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgewright.core.operators._attributes import integer, number
 from edgewright.core.operators._error_function import FAR, LIMIT, NEAR, SPLIT
-from edgewright.export.tflite_graph_operators import Site, reshaped, says
+from edgewright.export.tflite_graph_operators import Site, cast_to, kind_of, reshaped, says
 from edgewright.schema.errors import InputError
 
 
@@ -63,12 +63,23 @@ def _polynomial(site: Site, coefficients: tuple[float, ...], x: int) -> int:
 
 @says("ArgMax", "ArgMin")
 def place_of_extreme(site: Site) -> None:
-    """ARG_MAX or ARG_MIN as int32, the first of equals."""
+    """ARG_MAX or ARG_MIN as int32, the first of equals; of two values a comparison, for which Vela refuses no file."""
     node, rank = site.node, site.source().ndim
     if integer(node, "select_last_index", 0):
         raise InputError("the first of equal values", "the last", site.where)
     axis = integer(node, "axis", 0) % rank
-    bare = tuple(n for i, n in enumerate(site.source().shape) if i != axis)
+    shape = site.source().shape
+    bare = tuple(n for i, n in enumerate(shape) if i != axis)
+    if shape[axis] == 2:
+        begins = [site.numbers(*(k if i == axis else 0 for i in range(rank))) for k in (0, 1)]
+        part = tuple(1 if i == axis else n for i, n in enumerate(shape))
+        kind = kind_of(site.source())
+        first, second = (
+            site.step("SLICE", site.tensor(), begin, site.numbers(*part), shape=part, kind=kind) for begin in begins
+        )
+        wins = site.step("GREATER" if node.op == "ArgMax" else "LESS", second, first, shape=part, kind="bool")
+        site.finish(reshaped(site, cast_to(site, wins, part, "int32", "bool"), part))
+        return
     made = site.step(
         "ARG_MAX" if node.op == "ArgMax" else "ARG_MIN",
         site.tensor(),

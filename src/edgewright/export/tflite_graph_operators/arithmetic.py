@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
-from edgewright.export.tflite_graph_operators import Shape, Site, kind_of, says
+from edgewright.export.tflite_graph_operators import Site, cast_to, kind_of, says
 from edgewright.schema.errors import InputError
 
 # Operators of the inputs as they stand: two, or one.
@@ -36,11 +35,6 @@ _PLAIN = {
     "Tanh": "TANH",
     # One or the other of two truths is that they differ.
     "Xor": "NOT_EQUAL",
-}
-_TYPES = {
-    "float32": schema.TensorType.FLOAT32,
-    "int32": schema.TensorType.INT32,
-    "bool": schema.TensorType.BOOL,
 }
 
 
@@ -81,9 +75,9 @@ def choose(site: Site) -> None:
     parts = [site.tensor(1), site.tensor(2)]
     whole = site.kind == "int32"
     if whole:
-        parts = [_cast(site, part, site.source(1 + i).shape, "float32") for i, part in enumerate(parts)]
+        parts = [cast_to(site, part, site.source(1 + i).shape, "float32") for i, part in enumerate(parts)]
     made = site.step("SELECT_V2", site.tensor(0), *parts, kind="float32" if whole else "")
-    site.finish(_cast(site, made, site.shape, "int32") if whole else made)
+    site.finish(cast_to(site, made, site.shape, "int32") if whole else made)
 
 
 @says("Cast")
@@ -93,13 +87,7 @@ def cast(site: Site) -> None:
     if before == site.kind:
         site.finish(value)
         return
-    site.finish(_cast(site, value, site.shape, site.kind, before))
-
-
-def _cast(site: Site, value: int, shape: Shape, kind: str, before: str = "") -> int:
-    """CAST to a type, from the other of float32 and int32 where it is not said."""
-    before = before or ("int32" if kind == "float32" else "float32")
-    return site.step("CAST", value, shape=shape, kind=kind, inDataType=_TYPES[before], outDataType=_TYPES[kind])
+    site.finish(cast_to(site, value, site.shape, site.kind, before))
 
 
 _SQUARE = 2
