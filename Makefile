@@ -145,7 +145,6 @@ bench-predict: install
 
 bench-page: install
 	$(BIN)/python -m benchmarks.page
-	$(BIN)/python -m benchmarks.studio
 
 bench-device: install
 	$(BIN)/python -m benchmarks.device

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.numbers
 
 ENGINES = tuple(engine for engine in engines.known() if engine.available())
 # Engines of hardware and systems that a machine may lack; all others are installed where tests run.
-HARDWARE = {"coreml", "cuda", "nnapi", "openvino_provider", "tensorrt", "xnnpack"}
+HARDWARE = {"cuda", "tensorrt", "xnnpack"}
 # Those that run any ONNX model; the others need a file of another kind, or one that was compiled of the model.
 ANY = tuple(engine for engine in ENGINES if engine.suits(to_onnx(classifier())))
 

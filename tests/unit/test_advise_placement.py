@@ -93,7 +93,7 @@ def test_the_cheapest_that_can_is_advised_with_its_margin() -> None:
     assert best.name == "device"
     # 2.584 J of cells, a share of 2.32 USD of the gateway and a third of a cent of data.
     assert why == (
-        "it meets every need at the lowest cost: 1.45 USD per device and year; the gateway costs 4.21 USD, "
+        "it meets every need at the lowest cost: 1.4 USD per device and year; the gateway costs 4.2 USD, "
         "2.9 times as much"
     )
     slow = setting(cell_price=20.0)

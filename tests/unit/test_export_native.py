@@ -41,9 +41,8 @@ from support import left_out
 
 STAND_IN = Path(__file__).parents[1] / "python_stand_in.c"
 ENTRY = "PyInit_edgewright_model"
-# Numbers of processors in ELF, Mach-O and PE files.
+# Numbers of processors in ELF and PE files.
 ELF = {"linux-x86_64": 62, "linux-aarch64": 183, "linux-armv7l": 40, "linux-riscv64": 243}
-MACH_O = {"macos-arm64": 0x0100000C, "macos-x86_64": 0x01000007}
 PE = {"windows-amd64": 0x8664}
 # Emulator, and where Debian puts the loader and the C library of another processor.
 EMULATED = {
@@ -79,14 +78,6 @@ def test_a_module_is_of_the_kind_of_its_system(system: str) -> None:
         assert content[:4] == b"\x7fELF"
         assert struct.unpack_from("<H", content, 18) == (ELF[system],)
         assert elf_exports(content) == {ENTRY}
-    elif system in MACH_O:
-        magic, kind = struct.unpack_from("<II", content)
-        assert (magic, kind) == (0xFEEDFACF, MACH_O[system])
-        exports, commands, oldest = mach_o(content)
-        assert exports - {"__mh_dylib_header", "___dso_handle"} == {f"_{ENTRY}"}
-        assert oldest == 13, "what the table of the exported README says"
-        # Processors of Apple run nothing that is not signed.
-        assert system != "macos-arm64" or 0x1D in commands
     else:
         (start,) = struct.unpack_from("<I", content, 0x3C)
         assert content[start : start + 4] == b"PE\0\0"
@@ -109,26 +100,6 @@ def elf_exports(content: bytes) -> set[str]:
     """Return the names that a shared object gives others."""
     rows = (line.split() for line in said(["readelf", "-W", "--dyn-syms"], content).splitlines())
     return {words[7] for words in rows if len(words) == 8 and words[4] == "GLOBAL" and words[6] != "UND"}
-
-
-def mach_o(content: bytes) -> tuple[set[str], set[int], int]:
-    """Return the names that a library of macOS gives others, its load commands, and the oldest system it runs on."""
-    (count,) = struct.unpack_from("<I", content, 16)
-    place, commands, exports, oldest = 32, set(), set(), 0
-    for _ in range(count):
-        command, size = struct.unpack_from("<II", content, place)
-        commands.add(command)
-        if command == 0x32:
-            oldest = struct.unpack_from("<I", content, place + 12)[0] >> 16
-        if command == 2:
-            symbols, number, texts, _ = struct.unpack_from("<IIII", content, place + 8)
-            for index in range(number):
-                text, kind = struct.unpack_from("<IB", content, symbols + 16 * index)
-                # External, defined in a section, and not private.
-                if kind & 0x1F == 0x0F:
-                    exports.add(content[texts + text :].split(b"\0", 1)[0].decode())
-        place += size
-    return exports, commands, oldest
 
 
 @pytest.fixture(scope="session")
@@ -205,7 +176,7 @@ def test_the_module_of_this_system_runs_in_this_python(name: str, tmp_path: Path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("system", ["windows-amd64", "macos-arm64", "linux-riscv64"])
+@pytest.mark.parametrize("system", ["windows-amd64", "linux-riscv64"])
 def test_functions_of_mathematics_are_linked(system: str) -> None:
     """Each of them by its name: Windows has only those that are listed."""
     made = Builder("functions", (6,))

@@ -15,11 +15,10 @@ from edgewright.schema.errors import MissingExtraError, UnknownNameError
 
 # Products and sums stay apart, so that a system's answers are those of the others but for its mathematical library.
 _FLAGS = (*FLAGS, "-ffp-contract=off", "-s", "-DEDGEWRIGHT_STABLE")
-# The first link for macOS makes parts of its library, which takes minutes.
+# The first link for a system makes parts of its library, which takes minutes.
 _SECONDS = 550.0
 _AT_ONCE = 2
 _PE = "i386:x86-64"
-_LATER = "-Wl,-undefined,dynamic_lookup"
 
 
 @dataclass(frozen=True)
@@ -52,8 +51,6 @@ SYSTEMS = {
         frozenset({"neon", "vfpv4"}),
     ),
     "linux-riscv64": System(("-target", "riscv64-linux-gnu.2.28"), f"{_GLIBC}, RV64GC"),
-    "macos-arm64": System(("-target", "aarch64-macos.13.0", _LATER), "macOS 13 or newer"),
-    "macos-x86_64": System(("-target", "x86_64-macos.13.0", "-mcpu=x86_64_v2", _LATER), "macOS 13 or newer", _X86),
     "windows-amd64": System(
         ("-target", "x86_64-windows-gnu", "-mcpu=x86_64_v2"), "64-bit Windows 10 or newer, SSE4.2", _X86, ".pyd"
     ),

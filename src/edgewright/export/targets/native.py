@@ -82,6 +82,6 @@ def _note(_subject: Subject) -> str:
 
 
 TARGET = Target(
-    description="Python modules for Linux (x86-64, arm64, armhf, riscv64), macOS and Windows, without their compilers",
+    description="Python modules for Linux (x86-64, arm64, armhf, riscv64) and Windows, without their compilers",
     files=_files, note=_note, networks=False,
 )  # fmt: skip

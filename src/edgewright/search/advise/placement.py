@@ -329,7 +329,5 @@ def count(value: float) -> str:
 
 
 def dollars(value: float) -> str:
-    """Format an amount of US dollars."""
-    if value < 0.005:
-        return f"{value:.1g} USD" if value else "0 USD"
-    return f"{value:,.2f} USD" if value < 100 else f"{value:,.0f} USD"
+    """Format an amount of US dollars with two digits: the figures behind it are assumptions."""
+    return f"{float(f'{value:.2g}'):,.15g} USD"
