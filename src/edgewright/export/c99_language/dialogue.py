@@ -17,151 +17,21 @@ from collections.abc import Mapping
 
 from edgewright.core.state_machine.guards import Tree
 from edgewright.core.state_machine.validation import CheckedTable, Row
+from edgewright.export._c_parts import filled, parts
 from edgewright.export._c_text import identifier, literal, template_comment
-from edgewright.export.c99_language._dialogue_machine import BEGIN, SOURCE
 from edgewright.nlp.dialogue import BLANK, CONFIDENCE, START
 from edgewright.schema.errors import InputError
 from edgewright.schema.state_table import EVERY, TIMEOUT
 
-_FUNCTIONS = {
-    "known": """\
-static @_value @_known(const @_machine *m, int slot) {
-    @_value made = {m->kinds[slot], m->numbers[slot], m->words[slot]};
-    if (made.kind == 1 && made.number != made.number) {
-        made.kind = 0;
-    }
-    return made;
-}""",
-    "number": """\
-static @_value @_number(double number) {
-    const @_value made = {1, number, ""};
-    return made;
-}""",
-    "word": """\
-static @_value @_word(const char *word) {
-    const @_value made = {2, 0.0, word};
-    return made;
-}""",
-    "size": """\
-static @_value @_size(@_value v) {
-    if (v.kind == 2) {
-        v.kind = 0;
-    }
-    v.number = v.number < 0.0 ? -v.number : v.number;
-    return v;
-}""",
-    "true": """\
-static int @_true(@_value v) {
-    return v.kind == 0 ? 2 : v.kind == 1 ? v.number != 0.0 : v.word[0] != '\\0';
-}""",
-    "not": """\
-static int @_not(int a) {
-    return a == 2 ? 2 : !a;
-}""",
-    "and": """\
-static int @_and(int a, int b) {
-    return a == 0 || b == 0 ? 0 : a == 2 || b == 2 ? 2 : 1;
-}""",
-    "or": """\
-static int @_or(int a, int b) {
-    return a == 1 || b == 1 ? 1 : a == 2 || b == 2 ? 2 : 0;
-}""",
-    "compare": """\
-static int @_compare(int sign, @_value a, @_value b) {
-    if (a.kind == 0 || b.kind == 0) {
-        return 2;
-    }
-    if (a.kind == 2 || b.kind == 2) {
-        const int same = a.kind == b.kind && strcmp(a.word, b.word) == 0;
-        return sign == 4 ? same : sign == 5 ? !same : 2;
-    }
-    switch (sign) {
-    case 0: return a.number < b.number;
-    case 1: return a.number <= b.number;
-    case 2: return a.number > b.number;
-    case 3: return a.number >= b.number;
-    case 4: return !(a.number < b.number) && !(a.number > b.number);
-    default: return a.number < b.number || a.number > b.number;
-    }
-}""",
-}
+C = parts(__file__, "dialogue.c")
+_HELPERS = ("known", "number", "word", "size", "true", "not", "and", "or", "compare")
 
 
 def helpers(guards: str) -> str:
     """Return functions that the guards call, and no other: a compiler warns of what nobody calls."""
     needed = {"known"} if "_known(" in guards else set()
-    needed |= {name for name in _FUNCTIONS if f"@_{name}(" in guards}
-    return "\n\n".join(text for name, text in _FUNCTIONS.items() if name in needed)
-
-
-HEADER = """\
-/* The dialogue {name}: a state table with intents as events. Made by `edgewright language dialogue c`. */
-#ifndef @@_H
-#define @@_H
-
-#include <stddef.h>
-
-#ifdef __cplusplus
-extern "C" {{
-#endif
-
-#define @@_STATES {n_states}
-#define @@_EVENTS {n_events}
-#define @@_SLOTS {n_slots}
-/* Bytes of a word that a slot holds, with the one that ends it; a longer one leaves its slot unknown. */
-#define @@_WORD {word}
-
-{states}
-
-/* Event 0 is every event that no step names, an utterance out of scope among them where no step names it. */
-{events}
-
-{slots}
-
-/* Kinds of what is done; a slot that is forgotten is not told. */
-#define @@_DO_SAY 0
-#define @@_DO_EVENT 1
-#define @@_DO_ALARM 2
-#define @@_DO_COMMAND 3
-#define @@_DO_FORGET 4
-
-typedef struct {{
-    int state;
-    double since; /* seconds at which the state was entered */
-    double now;
-    int begun;
-    unsigned char kinds[@@_SLOTS]; /* 0 unknown, 1 a number, 2 a word */
-    double numbers[@@_SLOTS];
-    char words[@@_SLOTS][@@_WORD];
-}} @_machine;
-
-/* A slot that was heard: its number, and a word, or a number where `word` is a null pointer. */
-typedef struct {{
-    int slot;
-    double number;
-    const char *word;
-}} @_slot;
-
-/* Called for each thing that is done: its kind, its text, and the number of the step in the table, from 0. */
-typedef void (*@_act)(void *context, const @_machine *m, int kind, const char *text, int step);
-
-void @_init(@_machine *m);
-/* Each gives the number of steps that were taken. Time is in seconds and never goes back. */
-int @_begin(@_machine *m, double time, @_act act, void *context);
-int @_push(@_machine *m, int event, const @_slot *slots, int count, double time, @_act act, void *context);
-int @_tick(@_machine *m, double time, @_act act, void *context);
-/* Seconds at which something happens without a word; below zero where nothing will. */
-double @_due(const @_machine *m);
-int @_over(const @_machine *m);
-/* Writes `text` with its slots into `out`, cut to `size` bytes with the one that ends it; gives the whole length. */
-size_t @_render(const @_machine *m, const char *text, char *out, size_t size);
-
-#ifdef __cplusplus
-}}
-#endif
-
-#endif
-"""
+    needed |= {name for name in _HELPERS if f"@_{name}(" in guards}
+    return "\n\n".join(C[name] for name in _HELPERS if name in needed)
 
 
 WORD = 64
@@ -238,7 +108,8 @@ class _Writer:
             "\n".join(f"#define {self.constant(kind, name)} {number}" for name, number in names.items())
             for kind, names in (("STATE", self.states), ("EVENT", self.events), ("SLOT", self.slots))
         ]
-        return HEADER.format(
+        return filled(
+            parts(__file__, "dialogue.h")["header"],
             name=template_comment(self.table.name), states=lists[0], events=lists[1], slots=lists[2],
             n_states=len(self.states), n_events=len(self.events), n_slots=len(self.slots), word=WORD,
         )  # fmt: skip
@@ -266,8 +137,9 @@ class _Writer:
             firsts.append(len(rows))
         final = ", ".join("1" if state in self.table.final else "0" for state in self.table.states)
         begins = START in self.events and (self.table.initial, START) in self.checked.rows
-        begin = BEGIN if begins else "    return @_tick(m, time, act, context);"
-        return SOURCE.format(
+        begin = "@_push(m, @@_START, 0, 0, time, act, context)" if begins else "@_tick(m, time, act, context)"
+        return filled(
+            C["machine"],
             rows=",\n    ".join(rows), firsts=", ".join(map(str, firsts)), timeouts=", ".join(timeouts), final=final,
             actions=",\n    ".join(actions) or "{0, -1, 0}", initial=self.states[self.table.initial],
             guards="\n".join(guards) or "    case -2: return 0;", begin=begin, helpers=helpers("\n".join(guards)),

@@ -1,57 +1,36 @@
-"""NAME.h and NAME.c of slots: what is marked in the text, and what is told of it."""
+/* What is marked in a text, and the slots that are found there; `slots.py` writes the names. */
+#include "gazetteer.c"
+void @_tag(@_context *context, const char *intent);
+#define $names "drink", "city", "number"
+#define $rules 4
+#define $rule_names 0, 1, 2, 2
+#define $labels 5
+#define $label_names 0, 1, 1, 2, 2
+#define $goes_on 0, 0, 1, 0, 1
+#define $tokens 64
+#define $fill_lists
+#define $tag
+#define $list
+#define $marks
 
-from __future__ import annotations
-
-HEADER = """\
-
-#define @@_SLOTS %(slots)d
-/* Slots of an utterance at most: the first of the text. */
-#define @@_MOST_SLOTS %(most)d
-/* `today` if unknown: "tomorrow" and names of weekdays then stay words. */
-#define @@_NO_DATE INT32_MIN
-/* What found a slot. */
-#define @@_TAGGER 0
-#define @@_GAZETTEER 1
-#define @@_RULE 2
-/* What its value is: the words themselves, `number` (of a duration: seconds), or `word`. */
-#define @@_SAID 0
-#define @@_NUMBER 1
-#define @@_WORD 2
-
-typedef struct {
-    int32_t name;      /* place in @_slot_names */
-    uint16_t begin;    /* bytes of the text, the end not included */
-    uint16_t end;
-    uint8_t by;
-    uint8_t kind;
-    char word[12];     /* a clock time, a date or a day */
-    const char *entry; /* what an entry of a gazetteer stands for; a null pointer without one */
-    double number;
-} @_slot;
-
-extern const char *const @_slot_names[@@_SLOTS];
-
-/* Slots of an utterance with an intent in scope: how many, or below zero why it is none (-@@_TOO_LONG, -@@_NOT_UTF8).
- * `today` counts days from 1970-01-01, or is @@_NO_DATE. */
-int32_t @_find_slots(@_context *context, const char *text, size_t bytes, int32_t intent, int32_t today,
-                     @_slot slots[@@_MOST_SLOTS]);
-"""
-STATE = """\
+/* block state */
 const char *const @_slot_names[@@_SLOTS] = {
-%(names)s
+$names
 };
-static const uint8_t @_rule_names[%(rules)d] = {%(rule_names)s};
+static const uint8_t @_rule_names[$rules] = {$rule_names};
 /* Marks of a code point: the rule that begins there, and what begins there or covers it. */
-enum { @_RULES = 7, @_RULED = 8, @_LISTS = 16, @_TAGS = 32, @_TAGGED = 64, @_LISTED = 128 };"""
-TOKENS = """\
+enum { @_RULES = 7, @_RULED = 8, @_LISTS = 16, @_TAGS = 32, @_TAGGED = 64, @_LISTED = 128 };
+
+/* block tokens */
 /* Of each label: the slot's name plus one, and whether it goes on with one. */
-static const uint8_t @_label_names[%(labels)d] = {
-%(label_names)s
+static const uint8_t @_label_names[$labels] = {
+$label_names
 };
-static const uint8_t @_goes_on[%(labels)d] = {
-%(goes_on)s
-};"""
-MARK = """\
+static const uint8_t @_goes_on[$labels] = {
+$goes_on
+};
+
+/* block mark */
 static void @_cover(@_context *context, uint32_t at, uint32_t end, int mark) {
     for (; at < end; ++at) {
         context->marks[at] = (uint8_t)(context->marks[at] | mark);
@@ -71,7 +50,7 @@ static int @_begins_word(@_context *context, uint32_t at) {
 
 static void @_mark_rules(@_context *context, int32_t today) {
     @_slot slot;
-    for (int rule = 1; rule <= %(rules)d; ++rule) {
+    for (int rule = 1; rule <= $rules; ++rule) {
         for (uint32_t at = 0u; at < context->length;) {
             int known = 0;
             const uint32_t end = @_begins_word(context, at) ? @_rule(context, rule, at, today, &slot, &known) : 0u;
@@ -82,11 +61,12 @@ static void @_mark_rules(@_context *context, int32_t today) {
             at = end != 0u ? end : at + 1u;
         }
     }
-}"""
-MARK_TAGS = """\
+}
+
+/* block mark_tags */
 static void @_mark_tags(@_context *context, int32_t intent) {
     uint32_t at = 0u;
-    for (context->tokens = 0; context->tokens < %(tokens)d; ++context->tokens) {
+    for (context->tokens = 0; context->tokens < $tokens; ++context->tokens) {
         uint32_t end = 0u;
         at = @_token(context, at, &end);
         if (at >= context->length) {
@@ -129,28 +109,19 @@ static int32_t @_tag_at(@_context *context, uint32_t at, uint32_t *end) {
 }
 
 static void @_fill_tag(@_context *context, @_slot *slot, uint32_t at, uint32_t end, int32_t today) {
-%(fill_lists)s    int known = 0;
+$fill_lists    int known = 0;
     const int rule = context->marks[at] & @_RULES;
     @_slot value;
     value.number = 0.0;
-    value.word[0] = '\\0';
+    value.word[0] = '\0';
     if (rule != 0 && @_rule(context, rule, at, today, &value, &known) == end) {
         slot->kind = value.kind;
         slot->number = value.kind == @@_NUMBER ? value.number : 0.0;
         memcpy(slot->word, value.word, value.kind == @@_WORD ? sizeof slot->word : 0u);
     }
-}"""
-FILL_LISTS = """\
-    for (uint32_t i = at; i < end; ++i) {
-        uint32_t last = 0u;
-        const int32_t entry = (context->marks[i] & @_LISTS) != 0 ? @_entry_at(context, i, &last) : -1;
-        if (entry >= 0 && (int32_t)@_entries[entry].slot == slot->name && last <= end) {
-            slot->entry = @_entries[entry].value;
-            return;
-        }
-    }
-"""
-MARK_LISTS = """\
+}
+
+/* block mark_lists */
 static void @_mark_lists(@_context *context) {
     uint32_t end = 0u;
     for (uint32_t at = @_token(context, 0u, &end); at < context->length; at = @_token(context, end, &end)) {
@@ -161,14 +132,15 @@ static void @_mark_lists(@_context *context) {
             }
         }
     }
-}"""
-FIND = """\
+}
+
+/* block find */
 /* The slot that begins at `at`, and its end; 0 for none. */
 static uint32_t @_slot_at(@_context *context, uint32_t at, int32_t today, @_slot *slot) {
     uint32_t end = 0u;
     memset(slot, 0, sizeof *slot);
     slot->entry = 0;
-%(tag)s%(list)s    const int rule = context->marks[at] & @_RULES;
+$tag$list    const int rule = context->marks[at] & @_RULES;
     if (rule != 0) {
         int known = 0;
         slot->name = @_rule_names[rule - 1];
@@ -189,7 +161,7 @@ int32_t @_find_slots(@_context *context, const char *text, size_t bytes, int32_t
     }
     memset(context->marks, 0, sizeof context->marks);
     @_mark_rules(context, today);
-%(marks)s    for (uint32_t at = 0u; at < context->length && count < @@_MOST_SLOTS;) {
+$marks    for (uint32_t at = 0u; at < context->length && count < @@_MOST_SLOTS;) {
         const uint32_t end = @_slot_at(context, at, today, &slots[count]);
         const uint32_t last = end != 0u ? end : at + 1u;
         const uint32_t begin = byte;
@@ -204,16 +176,37 @@ int32_t @_find_slots(@_context *context, const char *text, size_t bytes, int32_t
         }
     }
     return count;
-}"""
-TAG = """\
+}
+
+/* alone */
+void @_fill(@_context *context, @_slot *slot, uint32_t at, uint32_t end);
+void @_fill(@_context *context, @_slot *slot, uint32_t at, uint32_t end) {
+
+/* lines fill_lists */
+    for (uint32_t i = at; i < end; ++i) {
+        uint32_t last = 0u;
+        const int32_t entry = (context->marks[i] & @_LISTS) != 0 ? @_entry_at(context, i, &last) : -1;
+        if (entry >= 0 && (int32_t)@_entries[entry].slot == slot->name && last <= end) {
+            slot->entry = @_entries[entry].value;
+            return;
+        }
+    }
+
+/* alone */
+}
+uint32_t @_from_mark(@_context *context, @_slot *slot, uint32_t at, int32_t today);
+uint32_t @_from_mark(@_context *context, @_slot *slot, uint32_t at, int32_t today) {
+    uint32_t end = 0u;
+
+/* lines tag */
     if ((context->marks[at] & @_TAGS) != 0) {
         slot->name = @_tag_at(context, at, &end);
         slot->by = @@_TAGGER;
         @_fill_tag(context, slot, at, end, today);
         return end;
     }
-"""
-LIST = """\
+
+/* lines list */
     if ((context->marks[at] & @_LISTS) != 0 && (context->marks[at] & @_LISTED) != 0) {
         const int32_t entry = @_entry_at(context, at, &end);
         slot->name = (int32_t)@_entries[entry].slot;
@@ -221,4 +214,7 @@ LIST = """\
         slot->entry = @_entries[entry].value;
         return end;
     }
-"""
+
+/* alone */
+    return end;
+}

@@ -1,0 +1,66 @@
+"""C that stands in files beside the modules that write its tables: each compiles alone, without a warning."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import string
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from edgewright.export._c_parts import filled, parts
+from support import ROOT, left_out
+
+EXPORT = ROOT / "src" / "edgewright" / "export"
+FILES = sorted(path for path in EXPORT.rglob("*.[ch]") if re.search(r"^/\* (block|lines) ", path.read_text(), re.M))
+WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"]
+# The writer takes of a file what a model needs.
+UNUSED = ["-Wno-unused-function", "-Wno-unused-const-variable"]
+_HOLE = re.compile(r"^#define \$(\w+)(?: ((?:.*\\\n)*.*))?\n", re.MULTILINE)
+
+
+def alone(text: str) -> str:
+    """Return a file with its own values in the holes, and a prefix."""
+    values = {hole: value.replace("\\\n", "\n") for hole, value in _HOLE.findall(text)}
+    return string.Template(_HOLE.sub("", text)).substitute(values).replace("@@", "EW").replace("@", "ew")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    named = tmp_path_factory.mktemp("fixed")
+    for path in FILES:
+        (named / path.relative_to(EXPORT)).parent.mkdir(exist_ok=True)
+        (named / path.relative_to(EXPORT)).write_text(text := alone(path.read_text()))
+        # What is written is included by its written name.
+        for header in re.findall(r'^#include "(ew.*)"', text, re.M):
+            (named / path.relative_to(EXPORT)).with_name(header).touch()
+    return named
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("path", [path for path in FILES if path.suffix == ".c"], ids=lambda path: path.stem)
+def test_a_file_compiles_alone_without_a_warning(path: Path, compiler: str, folder: Path) -> None:
+    if shutil.which(compiler) is None:
+        left_out(f"{compiler} is absent")
+    source = folder / path.relative_to(EXPORT)
+    command = [compiler, "-std=c99", *WARNINGS, *UNUSED, "-fsyntax-only", source.name]
+    said = subprocess.run(command, cwd=source.parent, capture_output=True, text=True, check=False)
+    assert not said.returncode, said.stderr
+
+
+def test_parts_are_what_stands_between_the_marks(tmp_path: Path) -> None:
+    first, second = "/* block first */\nint @_a = $n;\n\nint b;", "/* lines second */\nint d;\n"
+    (tmp_path / "x.c").write_text("\n\n".join(["#define $n 3", first, "/* alone */\nint c;", second]))
+    named = parts(str(tmp_path / "x.py"), "x.c")
+    assert named == {"first": "int @_a = $n;\n\nint b;", "second": "int d;\n"}
+    assert filled(named["first"], n=7) == "int @_a = 7;\n\nint b;"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_part_has_a_module_that_writes_it(path: Path) -> None:
+    modules = "".join(module.read_text() for module in path.parent.glob("*.py"))
+    assert f'"{path.name}"' in modules
+    for name in parts(str(path), path.name):
+        assert re.search(rf'"{name}"', modules), name
