@@ -61,12 +61,17 @@ ALONE := echo "once more, alone:" && $(BIN)/pytest $(REMEMBER) -rA --last-failed
 unit: install
 	$(BIN)/pytest $(ALL) -m "not slow and not heavy" -n 2 || { $(ALONE) -m "not slow and not heavy"; }
 
-# DRAW of the slow and of the heavy tests run, drawn by the commit: the next commit draws others.
+# DRAW of the slow and of the heavy tests run: half of them near the code that changed SINCE a commit or a time, the others
+# drawn by the commit, so that the next commit draws others.
 DRAW := 1
+SINCE := 4 hours ago
+AFFECTED := $(VENV)/.affected
 slow faults: export EDGEWRIGHT_DRAW = $(DRAW) $(shell git rev-parse HEAD 2>/dev/null)
+slow faults: export EDGEWRIGHT_AFFECTED = $(AFFECTED)
 
 # Many of these wait for a browser, a server or an emulator: three at once keep two cores busy.
 slow: install
+	$(BIN)/python tools/affected.py "$(SINCE)" > $(AFFECTED)
 	@echo "slow tests: $$EDGEWRIGHT_DRAW"
 	$(BIN)/pytest $(ALL) -m "slow and not heavy" -n 3 || { $(ALONE) -m "slow and not heavy"; }
 
@@ -202,6 +207,7 @@ SHARE := 1
 # Faults at full length: simulated fleets, agents that are killed again and again; then power cuts and kills: every state
 # that they may leave of a device's store, opened again.
 faults: install
+	$(BIN)/python tools/affected.py "$(SINCE)" > $(AFFECTED)
 	@echo "heavy tests: $$EDGEWRIGHT_DRAW"
 	$(BIN)/pytest $(ALL) -m heavy -n 3 || { $(ALONE) -m heavy; }
 	$(BIN)/python -m benchmarks.faults --share $(SHARE)

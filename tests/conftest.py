@@ -18,6 +18,7 @@ import pytest
 from cli_runner import Cli
 from compiler_cache import share_compiled
 from edgewright.schema.trace import Trace
+from support import ROOT
 
 if TYPE_CHECKING:
     from edgewright.fleet.server.control_plane import Plane
@@ -44,16 +45,29 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Draw slow and heavy tests by their names: EDGEWRIGHT_DRAW is a share and a text, like '0.4 c0ffee'."""
+    """Draw slow and heavy tests: EDGEWRIGHT_DRAW is a share and a text by which they are drawn, like '0.4 c0ffee'.
+
+    Half of the share goes to tests near changed code, the nearest first, where EDGEWRIGHT_AFFECTED is a file of
+    `tools/affected.py`; the text draws among those that are equally near, and the rest.
+    """
     share, _, seed = os.environ.get("EDGEWRIGHT_DRAW", "1").partition(" ")
-    left = {
-        item for item in items
-        if (item.get_closest_marker("slow") or item.get_closest_marker("heavy"))
-        and zlib.crc32(f"{seed} {item.nodeid}".encode()) >= float(share) * 2**32
-    }  # fmt: skip
+    slow = [item for item in items if item.get_closest_marker("slow") or item.get_closest_marker("heavy")]
+    far = _distances(os.environ.get("EDGEWRIGHT_AFFECTED", ""))
+    lots = {item: zlib.crc32(f"{seed} {item.nodeid}".encode()) for item in slow}
+    wanted = round(float(share) * len(slow))
+    affected = sorted((item for item in slow if item.path in far), key=lambda item: (far[item.path], lots[item]))
+    taken = affected[: -(-wanted // 2)]
+    others = sorted(lots.keys() - set(taken), key=lots.__getitem__)
+    left = set(others[wanted - len(taken) :])
     if left:
         config.hook.pytest_deselected(items=list(left))
         items[:] = [item for item in items if item not in left]
+
+
+def _distances(file: str) -> dict[Path, int]:
+    """Return how far tests are from changed code, as `tools/affected.py` prints it."""
+    lines = Path(file).read_text("utf-8").splitlines() if file else []
+    return {ROOT / path: int(distance) for distance, _, path in (line.partition(" ") for line in lines)}
 
 
 @dataclass(frozen=True)
