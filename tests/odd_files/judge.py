@@ -16,7 +16,6 @@ from edgewright.schema.errors import InputError
 from edgewright.workflows.own_data.proposal import OwnDataRequest, Proposal, propose
 from edgewright.workflows.own_data.recipes import Recipe
 from odd_files import cells, clocks, containers, layouts, roles, texts
-from odd_files.not_yet import NOT_YET, Lack
 from odd_files.shape import SEEDS, SHAPES, Draw, OddFile, Truth
 
 FAMILIES = (clocks, cells, texts, containers, layouts, roles)
@@ -31,12 +30,6 @@ class Outcome:
 
     kind: str
     why: str = ""
-
-
-def expected(name: str, seed: int) -> str:
-    """Return what comes of a file today."""
-    lack = NOT_YET.get(name, Lack(""))
-    return REFUSED if seed in lack.refused else WRONG if seed in lack.wrong else RIGHT
 
 
 def odd_file(name: str, seed: int, folder: Path) -> OddFile:

@@ -12,6 +12,7 @@ import pytest
 
 from edgewright.cli.main import run
 from edgewright.data import load
+from edgewright.data.resampling import at_one_rate
 from edgewright.data.targets import as_text
 from edgewright.schema.data import DataSet
 from odd_files.shape import OddFile
@@ -74,7 +75,7 @@ def reading_of(command: str, file: OddFile, monkeypatch: pytest.MonkeyPatch) -> 
     read = load._loaded
 
     def first(*arguments: Any) -> DataSet:  # noqa: ANN401 - those of the function that it replaces
-        raise _SeenError(read(*arguments))
+        raise _SeenError(at_one_rate(read(*arguments)))
 
     named = [] if file.path.is_dir() else list(TARGET)
     words = [word for word in COMMANDS[command] if word not in TARGET or word in named]

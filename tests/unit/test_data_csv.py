@@ -19,7 +19,7 @@ from edgewright.core.csv.units import unit_in
 from edgewright.data.load import load_data
 from edgewright.data.preview import read_preview
 from edgewright.schema.data import DataSet
-from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.schema.errors import DataWarning, EdgewrightError, InputError
 
 
 def _load(path: Path, text: str | None = None, **keys: object) -> DataSet:
@@ -122,11 +122,13 @@ def test_a_folder_is_read_file_by_file(tmp_path: Path) -> None:
         _load(tmp_path, target="y")
 
 
-def test_mixed_rates_name_both_files(tmp_path: Path) -> None:
+def test_files_of_two_rates_are_averaged_to_the_lower(tmp_path: Path) -> None:
     for name, step in (("slow.csv", 0.02), ("fast.csv", 0.01)):
         (tmp_path / name).write_text("t,a\n" + "".join(f"{i * step:.3f},{i}\n" for i in range(20)))
-    with pytest.raises(InputError, match=r"got 50 Hz and 100 Hz - at slow\.csv and fast\.csv"):
-        _load(tmp_path, time="t")
+    with pytest.warns(DataWarning, match="faster recordings are averaged to 50 rows a second"):
+        dataset = _load(tmp_path, time="t")
+    assert dataset.rate == 50
+    assert [len(recording.values) for recording in dataset.recordings] == [10, 20]
     assert _load(tmp_path, time="t", rate=50).rate == 50
 
 

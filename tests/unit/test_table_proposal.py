@@ -10,7 +10,7 @@ import pytest
 from cli_runner import Cli
 from edgewright.data.load import load_data
 from edgewright.data.table_proposal import ProposedTable, propose_table
-from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.schema.errors import UnknownNameError
 from edgewright.workflows.own_data.proposal import OwnDataRequest, look
 from edgewright.workflows.tuning.recordings import tune_data
 from odd_files.judge import odd_file
@@ -108,14 +108,8 @@ def test_rows_that_are_judged_alone_may_have_different_rates(kind: str, tmp_path
     cli("run", path, "--target", "y", "--budget", "1s", "--out", tmp_path / "runs")
     cli("check", path, "--target", "y", code=int(kind == "file"))  # times of one file fall back between sessions
     assert "320 rows" in cli.out
-    for words in (("check", path, "--target", "y", "--window", "8"), ("run", path, "--decision", "8 rows")):
-        assert "one sampling rate" in cli(*words, code=2)
-
-
-def test_recordings_of_two_rates_in_one_file_are_refused_by_name(tmp_path: Path) -> None:
-    file = odd_file("two_rates", 0, tmp_path)
-    with pytest.raises(InputError, match="one sampling rate, got 50 Hz and 100 Hz - at r0 and r1"):
-        look(OwnDataRequest(path=str(file.path)))
+    cli("check", path, "--target", "y", "--window", "8", code=2)  # labels change from row to row
+    assert "faster recordings are averaged to a row every 60 s (resample = 0.0166667 in [data])" in cli.err
 
 
 def test_commands_on_labels_and_alarms_say_what_they_understood(tmp_path: Path, cli: Cli) -> None:

@@ -13,7 +13,8 @@ from edgewright.core.clocks.rates import pace
 from edgewright.core.formatting import plural
 from edgewright.data.checks_columns import target_of
 from edgewright.data.framing import sound_window, stretches
-from edgewright.data.rates import lowest_rate, refuse_mixed_rates
+from edgewright.data.rates import lowest_rate
+from edgewright.data.resampling import resampled
 from edgewright.data.series import SPECTRUM, ColumnSeries, find_series, numbered
 from edgewright.data.targets import labelled, task_of
 from edgewright.schema.config import WindowConfig
@@ -60,14 +61,11 @@ def choose_framing(dataset: DataSet, decision: str = "") -> Framing:
         decision: as a person says it: 'row', 'recording', '2 s' or '100 rows'; empty to choose.
 
     Raises:
-        InputError: no labels, a decision that cannot be made from these data, or windows at
-            different rates.
+        InputError: no labels, or a decision that cannot be made from these data.
     """
     if (rate := lowest_rate(dataset)) is not None:
         framing = choose_framing(msgspec.structs.replace(dataset, rate=rate), decision)
-        if framing.window is not None:
-            refuse_mixed_rates(dataset)
-        return framing
+        return framing if framing.window is None else choose_framing(resampled(dataset, rate), decision)
     y = target_of(dataset)
     if y is None:
         raise InputError("labelled rows", "none", dataset.name, "Name the column to predict with --target")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -15,7 +15,8 @@ from edgewright.data.audited_labels import LIMIT_KEY, marked
 from edgewright.data.contract import LABELS_FILE, PublicSet, Source, SourceConfig
 from edgewright.data.folder_files import data_files, is_hidden, is_single
 from edgewright.data.public import folder_of, opened
-from edgewright.data.rates import refuse_mixed_rates
+from edgewright.data.resampling import KEY as RESAMPLE
+from edgewright.data.resampling import at_one_rate, resampled
 from edgewright.data.simulated import is_simulated
 from edgewright.data.targets import as_text
 from edgewright.schema.data import DataSet
@@ -36,19 +37,20 @@ def load_data(
     """Load the data set a table describes.
 
     Args:
-        table: `kind` and the keys of that source or public set; `without` names labels that are left out;
-            `label_errors` is for who trains on them.
+        table: `kind` and the keys of that source or public set; `without` names labels that are left out; recordings of
+            more rows a second than `resample` are averaged to it; `label_errors` is for who trains on them.
         seed: of what a source makes up itself.
         path: file or folder; overrides the table's own.
         where: the file and table, for errors, such as `pipeline.toml [data]`.
         spool: folder for values that are too large to be loaded, where their source can read in parts.
-        mixed_rates: whether recordings may have different sampling rates, as where each row is a sample.
+        mixed_rates: whether recordings may have different sampling rates, as where each row is a sample; else they
+            are averaged to the lowest.
 
     Raises:
         UnknownNameError: for an unknown kind or key.
-        InputError: for a missing path, bad data, or recordings of different rates.
+        InputError: for a missing path, bad data, or recordings of fewer rows a second than `resample`.
     """
-    keys = {key: value for key, value in table.items() if key not in (LIMIT_KEY, WITHOUT)}
+    keys = {key: value for key, value in table.items() if key not in (LIMIT_KEY, WITHOUT, RESAMPLE)}
     kind = keys.pop("kind", None)
     if kind is None and path is not None:
         kind = guess(path)["kind"]
@@ -63,9 +65,12 @@ def load_data(
             f"no data with the kind {kind!r}, which generates its own rows", repr(keys["path"]), where,
             "Use a pipeline, or --kind where the command has it, that reads files",
         )  # fmt: skip
+    spool = None if RESAMPLE in table else spool
     dataset = _loaded(part, kind, convert_table(_without_marks(keys), part.config, where), seed, spool)
-    if not mixed_rates:
-        refuse_mixed_rates(dataset)
+    if RESAMPLE in table:
+        dataset = resampled(dataset, convert_table({RESAMPLE: table[RESAMPLE]}, _Resample, where).resample)
+    elif not mixed_rates:
+        dataset = at_one_rate(dataset)
     if WITHOUT in table:
         dataset = _without(dataset, convert_table({WITHOUT: table[WITHOUT]}, _Without, where).without, where)
     return msgspec.structs.replace(dataset, name=f"{dataset.name} (simulated)") if part.simulated else dataset
@@ -75,6 +80,12 @@ class _Without(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Labels that are left out."""
 
     without: tuple[str, ...]
+
+
+class _Resample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Rows a second."""
+
+    resample: Annotated[float, msgspec.Meta(gt=0.0)]
 
 
 def _without(dataset: DataSet, labels: tuple[str, ...], where: str) -> DataSet:

@@ -1,4 +1,4 @@
-"""Sampling rates of recordings: one that they share, or several, which windows refuse and rows may have."""
+"""Sampling rates of recordings: one that they share, or several."""
 
 from __future__ import annotations
 
@@ -8,51 +8,50 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.clocks.rates import is_other_rate, rate_of
-from edgewright.data.clock import common_rate, tidy_rate
+from edgewright.data.clock import tidy_rate
 from edgewright.schema.data import DataSet, Recording
-from edgewright.schema.errors import InputError
 
-# Sessions of one file whose rates differ by more have other sensors or settings; so many are looked at. With the two
-# percent by which files may differ, a session that trains is within what `predict` takes.
-_OTHER_RATE, _LOOKED_AT = 0.07, 200
+OTHER_RATE = 0.07
+"""Recordings whose rates differ by more have other sensors or settings. Less than what `predict` takes: a file that
+trains is one that is answered."""
+# Sessions of a file that are looked at.
+_LOOKED_AT = 200
 
 
 def one_rate(recordings: Sequence[Recording]) -> float | None:
-    """Return the rate that recordings share by their times; None where none carries times.
-
-    Raises:
-        InputError: naming two recordings, or sessions of one, whose rates differ.
-    """
-    for recording in recordings:
-        rate, sessions = None if recording.time is None else rate_of(recording.time), list(_session_times(recording))
-        if rate is not None and any(is_other_rate(time, rate, _OTHER_RATE) for _, time in sessions):
-            common_rate([(name, rate_of(time)) for name, time in sessions], 0.0)
-    return tidy_rate(common_rate([(r.name, rate_of(r.time) if r.time is not None else None) for r in recordings]))
-
-
-def refuse_mixed_rates(dataset: DataSet) -> None:
-    """Refuse recordings whose rates differ, where no rate is given; a public set knows its own rates.
-
-    Raises:
-        InputError: naming two of them.
-    """
-    if dataset.rate is None and not dataset.citation:
-        one_rate(dataset.recordings)
+    """Return the rate that recordings share by their times; None where they have several, or carry no times."""
+    rates = [rate for r in recordings if r.time is not None and (rate := rate_of(r.time)) is not None]
+    if not rates:
+        return None
+    middle = float(np.median(rates))
+    if any(is_other_rate(time, middle, OTHER_RATE) for time in _times(recordings)):
+        return None
+    return tidy_rate(middle)
 
 
 def lowest_rate(dataset: DataSet) -> float | None:
-    """Return the lowest rate of recordings whose rates differ; None where they share one, or none is known."""
-    try:
-        refuse_mixed_rates(dataset)
-    except InputError:
-        whole = [(r.name, rate_of(r.time) if r.time is not None else None) for r in dataset.recordings]
-        apart = [(name, rate_of(time)) for recording in dataset.recordings for name, time in _session_times(recording)]
-        return min(rate for _, rate in [*whole, *apart] if rate is not None)
-    return None
+    """Return the lowest of several rates of recordings; None where they share one, where it is given, or is unknown.
+
+    Rows that were lost one by one are no lower rate.
+    """
+    if dataset.rate is not None or dataset.citation or one_rate(dataset.recordings) is not None:
+        return None
+    rates = [(rate, time) for time in _times(dataset.recordings) if (rate := rate_of(time)) is not None]
+    if not rates:
+        return None
+    fastest = max(rate for rate, _ in rates)
+    slower = [rate for rate, time in rates if is_other_rate(time, fastest, OTHER_RATE)]
+    lowest = min(slower, default=fastest)
+    return tidy_rate(float(np.median([rate for rate in slower if rate <= lowest * (1 + OTHER_RATE)] or [fastest])))
 
 
-def _session_times(recording: Recording) -> Iterator[tuple[str, NDArray[np.float64]]]:
-    """Yield the times of each session of a recording that has several."""
-    names, times = recording.sessions, recording.time
-    if names is not None and times is not None:
-        yield from ((str(name), times[names == name]) for name in np.unique(names)[:_LOOKED_AT])
+def _times(recordings: Sequence[Recording]) -> Iterator[NDArray[np.float64]]:
+    """Yield the times of recordings, or of the sessions of one that has several."""
+    for recording in recordings:
+        names, times = recording.sessions, recording.time
+        if times is None:
+            continue
+        if names is None:
+            yield times
+        else:
+            yield from (times[names == name] for name in np.unique(names)[:_LOOKED_AT])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgewright.core.clocks.rates import GAP
 from edgewright.core.windows import cut as cut_windows
-from edgewright.data.rates import refuse_mixed_rates
+from edgewright.data.resampling import at_one_rate
 from edgewright.data.row_spool import joined
 from edgewright.data.targets import as_text, labelled, task_of
 from edgewright.schema.config import WindowConfig, WindowTarget
@@ -70,13 +70,15 @@ def cut(dataset: DataSet, window: WindowConfig | None) -> Samples:
 
     Args:
         dataset: with a target.
-        window: None takes each labelled row as a sample. Within 'label', windows lie inside stretches of one label,
-            session and person, shorter stretches are left out; within 'recording' they lie inside a session and take
-            the label most of their labelled rows have. Of amounts, `window.target` says which is the window's.
+        window: None takes each labelled row as a sample. Windows have the lowest of several sampling rates. Within
+            'label', they lie inside stretches of one label, session and person, shorter stretches are left out; within
+            'recording' they lie inside a session and take the label most of their labelled rows have. Of amounts,
+            `window.target` says which is the window's.
 
     Raises:
         InputError: for unlabelled data, no stretch as long as a window, or a target that never changes.
     """
+    dataset = dataset if window is None else at_one_rate(dataset)
     recordings = _prepared(dataset)
     samples = _rows(recordings, dataset) if window is None else _filled(_windows(recordings, dataset, window), dataset)
     if bool((samples.y == samples.y[0]).all()):
@@ -101,6 +103,7 @@ def cut_in_parts(
     Raises:
         InputError: for unlabelled data, or no stretch as long as a window.
     """
+    dataset = dataset if window is None else at_one_rate(dataset)
     recordings = _prepared(dataset)
     if window is not None:
         found = _windows(recordings, dataset, window, last=last)
@@ -197,7 +200,6 @@ def _rows(recordings: list[_Rows], dataset: DataSet) -> Samples:
 
 def _windows(recordings: list[_Rows], dataset: DataSet, window: WindowConfig, *, last: bool = False) -> list[_Cut]:
     """Return windows of every recording, as views of its rows."""
-    refuse_mixed_rates(dataset)
     step = window.step or max(1, window.samples // 2)
     found: list[_Cut] = []
     longest = 0

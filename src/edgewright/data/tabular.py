@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -248,7 +247,7 @@ def data_set(
         tables: whose units and numerals the columns have.
 
     Raises:
-        InputError: for no recordings, a column without any value, no labelled row, mixed sampling rates, or a unit that
+        InputError: for no recordings, a column without any value, no labelled row, or a unit that
             contradicts the configuration or another file.
     """
     if not recordings:
@@ -261,15 +260,11 @@ def data_set(
     recordings = _one_kind_of_target(recordings)
     if recordings[0].target is not None and not any(bool(labelled(r.target).any()) for r in recordings):
         raise InputError("a label in at least one row", "an all-missing target", f"{name}, column {target_name}")
-    rate = config.rate
-    if rate is None:
-        with suppress(InputError):  # of different rates, which whoever needs one refuses
-            rate = one_rate(recordings)
     return DataSet(
         name=Path(name).name.split(".")[0] or name,
         columns=schema(names, config, tables),
         recordings=tuple(recordings),
-        rate=rate,
+        rate=one_rate(recordings) if config.rate is None else config.rate,
         target_name=target_name or config.target,
         group_name=group_name or config.group,
         origin=config.path,

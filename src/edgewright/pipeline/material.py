@@ -19,6 +19,9 @@ from edgewright.data.centres import TARGET as OBJECTS
 from edgewright.data.centres import read_centres
 from edgewright.data.goods import is_odd, split_goods
 from edgewright.data.load import load_data
+from edgewright.data.rates import lowest_rate
+from edgewright.data.resampling import KEY as RESAMPLE
+from edgewright.data.resampling import at_one_rate, resampled_text
 from edgewright.data.row_spool import SpooledRows, in_file
 from edgewright.data.samples import cut
 from edgewright.data.splits import split
@@ -116,7 +119,7 @@ def prepare(
     location = data or config.data.get("path")
     labels = records(location, limit_of(config.data)) if dataset is None and isinstance(location, str) else ()
     read = measured(lambda: _read(config, data, dataset, spool))
-    dataset, samples, task = read.value
+    dataset, samples, task, resample = read.value
     _check_objects(config, dataset, task)
     if task == "classification" and len(np.unique(samples.y)) < 2:
         raise InputError(
@@ -148,6 +151,7 @@ def prepare(
             _told(sides),
             *map(told, labels),
             *_spooled_told(samples),
+            *([] if resample is None else [resampled_text(resample)]),
             *_left_out(config, dataset, samples),
         ),
     )
@@ -162,7 +166,7 @@ def cut_and_split(config: PipelineConfig, dataset: DataSet) -> tuple[Samples, Sp
     Raises:
         InputError: whatever is wrong with the data, with its place.
     """
-    _, samples, task = _read(config, None, dataset, None)
+    _, samples, task, _ = _read(config, None, dataset, None)
     return samples, _sides(config, samples, task)
 
 
@@ -179,15 +183,19 @@ def _sides(config: PipelineConfig, samples: Samples, task: str) -> Split:
 
 def _read(
     config: PipelineConfig, data: str | None, dataset: DataSet | None, spool: Path | None
-) -> tuple[DataSet, Samples, str]:
+) -> tuple[DataSet, Samples, str, float | None]:
+    """Return recordings, their samples, the task, and the rate that recordings of several were averaged to."""
     whole = _whole(config)
     if whole and config.data.get("in_parts") == "always":
         raise InputError("rows that can be read in parts", whole, "[data] in_parts", "Omit in_parts")
     spool = None if whole else spool
     dataset = dataset or load_data(config.data, seed=config.seed, path=data, spool=spool, mixed_rates=True)
+    resample: Any = config.data.get(RESAMPLE)
+    if config.window is not None and (lowest := lowest_rate(dataset)) is not None:
+        dataset, resample = at_one_rate(dataset), lowest
     samples = cut(dataset, config.window)
     task = task_of(samples.y, config.task)
-    return dataset, msgspec.structs.replace(samples, y=encode_target(samples.y, task)), task
+    return dataset, msgspec.structs.replace(samples, y=encode_target(samples.y, task)), task, resample
 
 
 def _check_objects(config: PipelineConfig, dataset: DataSet, task: str) -> None:

@@ -296,7 +296,7 @@ class PipelineConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         need: share of right answers (R² of an amount) below which the verdict is 'not ready'.
         data: where rows come from; `kind` is a file of `data/sources` or of `data/sets`. Data with labels by a machine
             are refused unless an audit holds their error rate at `label_errors` (0.05) or below. `without` lists labels
-            that are left out.
+            that are left out; recordings of more rows a second than `resample` are averaged to it.
         window: leave out for a table of rows.
         split: training, validation and test samples.
         stages: in order, each a table with its `kind`, a file of `preprocessing` or `features`, and an optional

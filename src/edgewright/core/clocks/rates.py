@@ -14,8 +14,8 @@ GAP = 5.0
 """A step in time longer than this many usual steps is a gap that no window crosses; less is jitter or a lost row."""
 TOLERANCE = 0.1
 """Relative difference of two rates that is the drift of a clock, as on a device."""
-# Share of steps that are as long as usual in rows of which many were lost.
-_USUAL = 0.1
+# Share of steps that are as long as usual in rows of which many were lost, or which came in bursts.
+_USUAL, _USUAL_FASTER = 0.1, 0.3
 # Steps that tell the rate of a recording that goes on, of one that is there, and those that are looked at.
 _FEWEST, _FEW, _STEPS = 20, 5, 1000
 # Share of a whole number by which a ratio of rates may differ from it.
@@ -54,12 +54,13 @@ def is_other_rate(time: Times, rate: float, tolerance: float) -> bool:
 def _other_rate(steps: Times, standing: int, rate: float, tolerance: float = TOLERANCE) -> float | None:
     """Return the rate of steps above 0 and of so many that are 0, where it is another one than `rate`.
 
-    Rows that were lost one by one leave steps of the right length between them, and are no other rate.
+    Rows that were lost one by one leave steps of the right length between them, and are no lower rate.
     """
     found = _rate_of_steps(steps, standing)
     if found is None or abs(found / rate - 1) <= tolerance:
         return None
-    return found if np.mean(np.abs(steps * rate - 1) <= tolerance) < _USUAL else None
+    usual = _USUAL if found < rate else _USUAL_FASTER
+    return found if np.mean(np.abs(steps * rate - 1) <= tolerance) < usual else None
 
 
 def pace(rate: float) -> str:
@@ -88,6 +89,8 @@ def other_rate(rate: float, found: float, where: str, by: str = "") -> InputErro
     do = "Resample the rows"
     if faster > 1 and abs(found / rate / faster - 1) <= _WHOLE:
         do = f"Average every {faster} rows into one"
+    if not by and found > rate:
+        do += f" (resample = {rate:g} in [data], or score --set resample={rate:g})"
     do += f", or train on recordings of {pace(found)}"
     do += f". If the times are wrong, remove the column {by!r}" if by else ""
     return InputError(f"{pace(rate)}, as in training", pace(found) + (f" by {by!r}" if by else ""), where, do)

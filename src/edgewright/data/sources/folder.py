@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -119,9 +118,8 @@ def _load(config: FolderConfig, root: Path) -> DataSet:
         _recording(table, config, marks, alone=len(files) == 1, rate=rate)
         for table, (_, rate) in zip(tables, rates, strict=True)
     ]
-    if config.rate is None and any(rate is not None for _, rate in rates):
-        with suppress(InputError) if config.time else nullcontext():  # rates of times may differ, stated ones not
-            config = msgspec.structs.replace(config, rate=common_rate(rates))
+    if config.rate is None and not config.time:  # rates of times may differ, stated ones not
+        config = msgspec.structs.replace(config, rate=common_rate(rates))
     target = config.target or ("label" if any(r.target is not None for r in recordings) else "")
     group = config.group or ("group" if all(r.groups is not None for r in recordings) else "")
     return data_set(

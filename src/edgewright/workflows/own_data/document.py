@@ -13,6 +13,7 @@ from edgewright.core.clocks.rates import pace
 from edgewright.core.formatting import number, plural, some_of
 from edgewright.data.checks_columns import column_of
 from edgewright.data.findings import by_column
+from edgewright.data.resampling import resampled_text
 from edgewright.data.roles import UNNAMED
 from edgewright.pipeline.toml_text import key_text, value_text
 from edgewright.trace.blocks_markdown import table_lines
@@ -61,6 +62,8 @@ def choices(proposal: Proposal) -> list[str]:
     lines += [f"Column {name} is left out: {why}" for name, why in found.roles.ignored.items()]
     if found.assumed_rate:
         lines.append(f"Rate: {ASSUMED_HZ:g} rows a second ASSUMED, because no column says when a row was measured")
+    if found.resample is not None:
+        lines.append(f"Rate: {pace(found.resample)}, because {resampled_text(found.resample)}")
     wrong = [one for one in found.quality.findings if one.kind in ("unit", "mixed-units") and one.severity != "note"]
     lines += [f"Unit: {one.sentence}" for one in wrong]
     warned = {one.column for one in wrong}
@@ -180,6 +183,7 @@ _NOTES = {
     "ignore": "data.md says why",
     "height": "pictures are not scaled up",
     "pattern": "what the parts of file names mean",
+    "resample": "recordings of more rows a second are averaged to so many",
     "rate": f"ASSUMED {ASSUMED_HZ:g} rows a second, no column says the time; correct it if you know it",
 }
 

@@ -19,6 +19,9 @@ from edgewright.data.framing import stretches
 from edgewright.data.load import load_data
 from edgewright.data.preview import Preview, read_preview
 from edgewright.data.quality import examine
+from edgewright.data.rates import lowest_rate
+from edgewright.data.resampling import KEY as RESAMPLE
+from edgewright.data.resampling import resampled
 from edgewright.data.roles import Roles, assign_roles
 from edgewright.data.table_proposal import PARTS, data_table
 from edgewright.pipeline.config import checked
@@ -104,6 +107,7 @@ class OwnData:
         quality: what `edgewright check` finds in the data.
         assumed_rate: no column says when a row was measured.
         groups: number of people or machines.
+        resample: rows a second that recordings of several rates are averaged to; None where they have one.
     """
 
     preview: Preview
@@ -113,6 +117,7 @@ class OwnData:
     quality: Quality
     assumed_rate: bool
     groups: int
+    resample: float | None = None
 
     @property
     def few(self) -> bool:
@@ -168,11 +173,14 @@ def look(request: OwnDataRequest) -> OwnData:
                          "what is unusual, edgewright forecast what comes next")  # fmt: skip
     dataset = load_data(table, seed=0, mixed_rates=True)
     found = choose_framing(dataset, request.decision)
-    assumed = dataset.rate is None and found.kind == "window"
     quality = examine(dataset)
+    resample = lowest_rate(dataset) if found.window is not None else None
+    if resample is not None:
+        dataset = resampled(dataset, resample)
+    assumed = dataset.rate is None and found.kind == "window"
     if assumed:
         dataset = msgspec.structs.replace(dataset, rate=ASSUMED_HZ)
-    return OwnData(preview, roles, dataset, found, quality, assumed, len(dataset.groups))
+    return OwnData(preview, roles, dataset, found, quality, assumed, len(dataset.groups), resample)
 
 
 def propose(
@@ -300,6 +308,8 @@ def _base(request: OwnDataRequest, found: OwnData) -> dict[str, Any]:
     data = data_table(found.preview, found.roles)
     if found.assumed_rate:
         data["rate"] = ASSUMED_HZ
+    if found.resample is not None:
+        data[RESAMPLE] = found.resample
     base: dict[str, Any] = {"name": request.name or name_of(request.path), "data": data}
     if request.need is not None:
         base["need"] = request.need

@@ -21,6 +21,7 @@ from edgewright.data import public
 from edgewright.data.headers import read_columns
 from edgewright.data.load import find_kind, guess, load_data
 from edgewright.data.matching import check_names, conversion, find_labels, find_name, find_names, renamed
+from edgewright.data.resampling import KEY as RESAMPLE
 from edgewright.data.targets import as_text, written_labels
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import DataSet, Recording
@@ -120,19 +121,22 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, request: Sc
     texts = written_labels(manifest.labels)
     if texts and "text_labels" in keys:
         table["text_labels"] = [*texts]
+    if RESAMPLE in loader:
+        table[RESAMPLE] = loader[RESAMPLE]
     table.update(request.settings)
     if manifest.task == "detection" and not table.get("boxes"):
         raise InputError("a file with the boxes around objects", "none", "--data", "Pass it: --set boxes=FILE")
-    seed = 0 if config is None else config.seed
+    seed, alone = 0 if config is None else config.seed, manifest.window is None
     try:
-        dataset = load_data(table, seed=seed, path=location, where="--data", spool=spool)
+        dataset = load_data(table, seed=seed, path=location, where="--data", spool=spool, mixed_rates=alone)
     except InputError:
         if kind or own not in public.names():
             raise
         # The columns have the package's names, but what is in them is what the set publishes, such as letters.
         return read_labelled(manifest, config, replace(request, kind=own), spool)
     if unit := _unit_by_rate(dataset, manifest, table):
-        dataset = load_data({**table, "time_unit": unit}, seed=seed, path=location, where="--data", spool=spool)
+        table["time_unit"] = unit
+        dataset = load_data(table, seed=seed, path=location, where="--data", spool=spool, mixed_rates=alone)
     _check_names(dataset, manifest, request, mine)
     return as_trained(dataset, manifest, request)
 

@@ -1,0 +1,135 @@
+"""Recordings of several sampling rates become recordings of one: rows that come faster are averaged."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.clocks.rates import GAP, is_other_rate, pace, rate_of
+from edgewright.data.rates import OTHER_RATE, lowest_rate
+from edgewright.data.targets import labelled
+from edgewright.schema.data import DataSet, Recording
+from edgewright.schema.errors import DataWarning, InputError
+
+KEY = "resample"
+"""Key of [data]: rows a second that recordings of more are averaged to."""
+_Rows = NDArray[np.int64]
+
+
+def at_one_rate(dataset: DataSet) -> DataSet:
+    """Return recordings of one rate; where theirs differ, all have the lowest, and a warning says so.
+
+    A rate that is given counts for all of them, and a public set knows its own.
+    """
+    rate = lowest_rate(dataset)
+    if rate is None:
+        return dataset
+    warnings.warn(f"{dataset.name}: {resampled_text(rate)} ({KEY} = {rate:g} in [data])", DataWarning, 2)
+    return resampled(dataset, rate)
+
+
+def resampled_text(rate: float) -> str:
+    """Return what happened to recordings, in a sentence without its end."""
+    return f"faster recordings are averaged to {pace(rate)}"
+
+
+def resampled(dataset: DataSet, rate: float) -> DataSet:
+    """Return recordings at a rate: rows that come faster are averaged over each step, others stay as they are.
+
+    Values and amounts are means of what is there, a label is that of most labelled rows. Averages cross no recording,
+    person or gap.
+
+    Args:
+        dataset: whose rows carry times.
+        rate: rows a second.
+
+    Raises:
+        InputError: recordings without times, or with fewer rows a second.
+    """
+    recordings = tuple(_recording(recording, rate, dataset.name) for recording in dataset.recordings)
+    return msgspec.structs.replace(dataset, recordings=recordings, rate=rate)
+
+
+def _recording(recording: Recording, rate: float, where: str) -> Recording:
+    """Return one recording at a rate."""
+    if recording.time is None:
+        do = f"Name the column of times: time in [data]. Or leave {KEY} out"
+        raise InputError("times of rows, to average them", "none", f"{where}, {recording.name}", do)
+    times = np.asarray(recording.time, np.float64)
+    # The step of its recording that each row lies in, counted through; below 0 for a row that stays as it is.
+    steps, begins = np.full(len(times), -1, np.int64), np.zeros(len(times))
+    order: list[_Rows] = []
+    for name, rows in _sessions(recording):
+        order.append(rows)
+        own = rate_of(times[rows])
+        if own is None or not is_other_rate(times[rows], rate, OTHER_RATE):
+            continue
+        if own < rate:
+            raise InputError(f"recordings of at least {pace(rate)}, as {KEY} in [data] says", pace(own),
+                             f"{where}, {name}", f"Lower {KEY}, or leave the recording out")  # fmt: skip
+        for stretch in _stretches(times, rows):
+            begins[stretch] = times[stretch[0]]
+            # Half a step of the recording off, so that no row lies where two steps meet.
+            steps[stretch] = np.floor((times[stretch] - times[stretch[0]]) * rate + 0.5 * rate / own)
+    if (steps < 0).all():
+        return recording
+    chosen = np.concatenate(order)
+    steps, begins = steps[chosen], begins[chosen]
+    new = np.append(True, (steps[1:] != steps[:-1]) | (begins[1:] != begins[:-1]) | (steps[1:] < 0))
+    new[np.cumsum([0, *map(len, order[:-1])])] = True
+    first = np.flatnonzero(new)
+    taken = chosen[first]
+    return msgspec.structs.replace(
+        recording,
+        values=_means(np.asarray(recording.values[:])[chosen], first).astype(np.float32),
+        target=None if recording.target is None else _targets(np.asarray(recording.target)[chosen], new, first),
+        groups=None if recording.groups is None else recording.groups[taken],
+        sessions=None if recording.sessions is None else recording.sessions[taken],
+        time=np.where(steps[first] < 0, times[taken], begins[first] + steps[first] / rate),
+    )
+
+
+def _sessions(recording: Recording) -> Iterator[tuple[str, _Rows]]:
+    """Yield the name and the rows of each session of each person, in the order in which they begin."""
+    keys = [names for names in (recording.groups, recording.sessions) if names is not None]
+    if not keys:
+        yield recording.name, np.arange(len(recording.values))
+        return
+    codes = np.stack([np.unique(names, return_inverse=True)[1] for names in keys], axis=1)
+    _, begins, inverse = np.unique(codes, axis=0, return_index=True, return_inverse=True)
+    rows = np.split(np.argsort(inverse, kind="stable"), np.cumsum(np.bincount(inverse.ravel()))[:-1])
+    for place in np.argsort(begins):
+        yield str(keys[-1][begins[place]]), rows[place]
+
+
+def _stretches(times: NDArray[np.float64], rows: _Rows) -> list[_Rows]:
+    """Return the rows of a session in stretches whose times neither jump nor fall back."""
+    steps = np.diff(times[rows])
+    usual = float(np.median(steps[steps > 0]))
+    return np.split(rows, np.flatnonzero((steps < 0) | (steps > GAP * usual)) + 1)
+
+
+def _means(values: NDArray[Any], first: _Rows) -> NDArray[np.float64]:
+    """Return means of the values that are there, of the rows from each first one on; NaN where there is none."""
+    there = np.isfinite(values)
+    count = np.add.reduceat(there, first, axis=0, dtype=np.int64)
+    total = np.add.reduceat(np.where(there, values, 0.0), first, axis=0, dtype=np.float64)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _targets(target: NDArray[Any], new: NDArray[np.bool_], first: _Rows) -> NDArray[Any]:
+    """Return the label that most labelled rows of each step have, that of its first row among equals; or means."""
+    if target.dtype.kind == "f":
+        return _means(target, first)
+    place = np.cumsum(new) - 1
+    names, codes = np.unique(target, return_inverse=True)
+    pairs, counts = np.unique(place * len(names) + codes, return_counts=True)
+    of, code = np.divmod(pairs, len(names))
+    weight = (2 * counts + (code == codes[first][of])) * labelled(names)[code]
+    best = np.lexsort((weight, of))[np.append(np.flatnonzero(np.diff(of)), len(of) - 1)]
+    return np.asarray(names[code[best]])

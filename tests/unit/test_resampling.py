@@ -1,0 +1,181 @@
+"""Recordings of several sampling rates are averaged to the lowest, and every command says so."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from cli_runner import Cli
+from edgewright.data.load import load_data
+from edgewright.data.rates import lowest_rate, one_rate
+from edgewright.data.resampling import at_one_rate, resampled
+from edgewright.data.samples import cut
+from edgewright.schema.config import WindowConfig
+from edgewright.schema.data import Column, DataSet, Recording
+from edgewright.schema.errors import DataWarning, InputError
+from odd_files.judge import odd_file
+
+Array = NDArray[np.float64]
+
+
+def _dataset(*recordings: Recording, rate: float | None = None) -> DataSet:
+    return DataSet(name="d", columns=(Column(name="x"),), recordings=recordings, target_name="y", rate=rate)
+
+
+def _recording(time: Array, values: Array | None = None, **more: object) -> Recording:
+    x = np.sin(time) if values is None else values
+    return Recording(name="r", values=x.astype(np.float32)[:, None], time=time, **more)  # type: ignore[arg-type]
+
+
+def _even(rate: float, rows: int = 100) -> Array:
+    return np.arange(rows) / rate
+
+
+@pytest.mark.parametrize(("fast", "slow", "parts"), [(100.0, 50.0, 2), (100.0, 25.0, 4), (1 / 10, 1 / 60, 6)])
+def test_each_step_is_the_mean_of_its_rows(fast: float, slow: float, parts: int) -> None:
+    values = np.random.default_rng(0).normal(size=60 * parts)
+    one = resampled(_dataset(_recording(_even(fast, 60 * parts), values)), slow).recordings[0]
+    np.testing.assert_allclose(one.values[:, 0], values.reshape(-1, parts).mean(1), rtol=1e-5, atol=1e-6)
+    assert one.time is not None
+    np.testing.assert_allclose(one.time, _even(slow, 60))
+
+
+def test_a_ratio_that_is_no_whole_number_keeps_how_long_it_lasted() -> None:
+    one = resampled(_dataset(_recording(_even(104, 1040))), 50).recordings[0]
+    assert len(one.values) == pytest.approx(500, abs=1)
+    assert one.time is not None
+    np.testing.assert_allclose(one.values[:, 0], np.sin(one.time + 0.5 / 50 - 0.5 / 104), atol=0.01)
+
+
+def test_missing_values_labels_and_amounts() -> None:
+    values = np.array([1, 3, np.nan, 5, np.nan, np.nan, 7, 7, 1, 1, 1, 1.0])
+    labels = np.array(["a", "a", "b", "a", "", "b", "", "", "", "", "", "a"])
+    whole = _recording(_even(100, 12), values, target=labels)
+    one = resampled(_dataset(whole), 50).recordings[0]
+    np.testing.assert_array_equal(one.values[:, 0], np.array([2, 5, np.nan, 7, 1, 1], np.float32))
+    assert one.target.tolist() == ["a", "b", "b", "", "", "a"]
+    amounts = msgspec.structs.replace(whole, target=np.where(np.isnan(values), np.nan, 2 * values))
+    np.testing.assert_array_equal(resampled(_dataset(amounts), 50).recordings[0].target, [4, 10, np.nan, 14, 2, 2])
+
+
+def test_a_label_is_that_of_most_rows() -> None:
+    labels = np.array(["b", "a", "a", "a", "b", "b", "b", "a"])
+    one = resampled(_dataset(_recording(_even(100, 8), target=labels)), 25).recordings[0]
+    assert one.target.tolist() == ["a", "b"]
+
+
+def test_averages_cross_no_recording_person_or_gap() -> None:
+    parts = [_even(100, 21), _even(100, 19), 5 + _even(100, 11), _even(100, 9)]
+    lengths = [len(part) for part in parts]
+    sessions = np.repeat(["1", "2", "2", "2"], lengths)  # a gap, and a clock that begins again
+    values = np.repeat(np.arange(4.0), lengths)
+    groups = np.repeat(["ann"], sum(lengths))
+    one = resampled(_dataset(_recording(np.concatenate(parts), values, sessions=sessions, groups=groups)), 50)
+    (got,) = one.recordings
+    assert got.values[:, 0].tolist() == [0.0] * 11 + [1.0] * 10 + [2.0] * 6 + [3.0] * 5
+    assert got.sessions is not None
+    assert got.sessions.tolist() == ["1"] * 11 + ["2"] * 21
+
+
+def test_machines_whose_rows_alternate_are_averaged_apart() -> None:
+    time = np.repeat(_even(100, 40), 2)
+    groups = np.tile(["m0", "m1"], 40)
+    one = resampled(_dataset(_recording(time, (groups == "m1").astype(float), groups=groups)), 50).recordings[0]
+    assert one.groups is not None
+    assert one.groups.tolist() == ["m0"] * 20 + ["m1"] * 20
+    assert one.values[:, 0].tolist() == [0.0] * 20 + [1.0] * 20
+
+
+def test_lost_rows_and_jitter_leave_the_clock_right() -> None:
+    generator = np.random.default_rng(4)
+    time = _even(100, 2000) + generator.normal(0, 0.001, 2000)
+    kept = np.sort(time[generator.random(2000) < 0.9])
+    one = resampled(_dataset(_recording(kept)), 50).recordings[0]
+    assert one.time is not None
+    assert one.time[-1] - one.time[0] == pytest.approx(kept[-1] - kept[0], abs=0.03)
+    np.testing.assert_allclose(one.values[:, 0], np.sin(one.time), atol=0.03)
+
+
+def test_recordings_of_the_rate_stay_as_they_are_and_slower_ones_are_refused() -> None:
+    usual, drifting = _recording(_even(50)), _recording(_even(51.5))
+    got = resampled(_dataset(usual, drifting, _recording(_even(100))), 50)
+    assert got.recordings[:2] == (usual, drifting)
+    assert got.rate == 50
+    with pytest.raises(InputError, match=r"at least 50 rows a second.*got 25 rows a second - at d, r. Lower resample"):
+        resampled(_dataset(usual, _recording(_even(25))), 50)
+    with pytest.raises(InputError, match="times of rows, to average them, got none - at d, r"):
+        resampled(_dataset(Recording(name="r", values=np.zeros((9, 1), np.float32))), 50)
+
+
+def test_the_lowest_rate_is_none_of_a_lossy_recorder_or_of_a_few_rows() -> None:
+    generator = np.random.default_rng(5)
+    lossy = _even(100, 3000)[generator.random(3000) < 0.5]
+    few = _recording(np.array([0.0, 7.0, 15.0]))
+    same = _dataset(_recording(_even(100)), _recording(lossy), few)
+    assert one_rate(same.recordings) == 100
+    assert lowest_rate(same) is None
+    mixed = _dataset(*same.recordings, _recording(_even(49.5)), _recording(_even(50.5)))
+    assert one_rate(mixed.recordings) is None
+    assert lowest_rate(mixed) == pytest.approx(50, rel=0.01)
+    with pytest.warns(DataWarning, match="d: faster recordings are averaged to 50 rows a second .resample = 50 in"):
+        assert at_one_rate(mixed).rate == lowest_rate(mixed)
+    assert at_one_rate(msgspec.structs.replace(mixed, rate=100.0)).recordings == mixed.recordings
+
+
+def test_windows_of_two_rates_are_windows_of_the_lowest() -> None:
+    time = (_even(50, 200), _even(100, 400))
+    parts = [_recording(t, target=np.where(t < 2, "a", "b")) for t in time]
+    with pytest.warns(DataWarning):
+        samples = cut(_dataset(*parts), WindowConfig(samples=25, step=25))
+    assert samples.rate == 50
+    assert len(samples.X) == 16
+    np.testing.assert_allclose(samples.X[:8], samples.X[8:], atol=0.011)
+
+
+@pytest.mark.parametrize("value", ["'fifty'", "0", "-5"])
+def test_a_wrong_value_is_named(value: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("t,x\n0,1\n1,2\n")
+    table = {"kind": "csv", "path": str(path), "time": "t", **tomllib.loads(f"resample = {value}")}
+    with pytest.raises(InputError, match="resample"):
+        load_data(table, seed=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_file_of_two_rates_from_init_to_predict(
+    folder: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = odd_file("two_rates", 1, tmp_path)
+    slow, fast = file.truth.rate_hz or (0.0, 0.0)
+    data = file.path
+    if folder:
+        head, *lines = file.path.read_text().splitlines()
+        data = tmp_path / "recordings"
+        data.mkdir()
+        place = head.split(",").index(file.truth.session)
+        for name in ("r0", "r1", "r2", "r3", "r4", "r5"):
+            own = [line for line in lines if line.split(",")[place] == name]
+            (data / f"{name}.csv").write_text("\n".join([head, *own]) + "\n")
+    cli("init", data, "--yes", "--budget", "1s", "--out", "first")
+    told = f"faster recordings are averaged to {slow:g} rows a second"
+    assert f"Rate: {slow:g} rows a second, because {told}" in cli.err
+    table = tomllib.loads(Path("first/pipeline.toml").read_text())["data"]
+    assert table["resample"] == slow
+    cli("run", "first/pipeline.toml", "--out", "runs")
+    (run,) = Path("runs").iterdir()
+    trace = (run / "trace.json").read_text()
+    assert told in trace
+    cli("score", run, "--data", data)
+    cli("prove", run, "--rows", "20")
+    cli("trace", run, "--row", "1")
+    error = cli("predict", run, "--csv", data / "r1.csv" if folder else data, code=2)
+    assert f"expected {slow:g} rows a second, as in training, got {fast:g} rows a second by" in error
+    if folder:
+        cli("predict", run, "--csv", data / "r0.csv")
