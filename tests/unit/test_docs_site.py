@@ -10,6 +10,7 @@ from support import ROOT
 CONFIG = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
 # What tools/site_hooks.py adds.
 ELSEWHERE = {"index.md", "contributing.md", "changelog.md"}
+DECISIONS = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
 
 
 def test_navigation_names_every_page_once() -> None:
@@ -33,6 +34,11 @@ def test_the_lock_has_what_the_group_names() -> None:
         re.findall(r"^([\w.-]+)==", (ROOT / "requirements-site.lock").read_text(encoding="utf-8"), re.MULTILINE)
     )
     assert {re.split(r"[<>=]", one)[0] for one in group} <= locked
+
+
+def test_a_decision_record_has_at_most_400_words() -> None:
+    words = {path.name: len(path.read_text(encoding="utf-8").split()) for path in DECISIONS}
+    assert {name: count for name, count in words.items() if count > 400} == {}
 
 
 def test_readme_stays_short() -> None:
