@@ -18,34 +18,7 @@ from edgewright.fleet.server.database.group_commit import Committer
 from edgewright.fleet.server.database.tables import audit, devices, metadata, tokens
 from edgewright.fleet.server.database.upgrade import upgrade_file
 from edgewright.schema.errors import InputError
-
-ADDED = {
-    "devices": (
-        "status",
-        "tagged_at",
-        "retries",
-        "retry_release",
-        "retry_after",
-        "signed",
-        "transport_faults",
-        "transport_fault",
-    ),
-    "operators": ("expires",),
-    "vitals": ("processor",),
-    "reports": ("processor",),
-}
-"""Columns that came after the first revision."""
-
-
-def first_revision(connection: sa.Connection) -> None:
-    """Take a database back to the tables of revision 0005."""
-    for table, columns in ADDED.items():
-        for column in columns:
-            connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
-    connection.exec_driver_sql("DROP INDEX ix_reports_device_at")
-    for table in ("diagnoses", "federations", "federation_members", "federation_groups", "retention_clock"):
-        connection.exec_driver_sql(f"DROP TABLE {table}")
-    connection.execute(sa.text("UPDATE alembic_version SET version_num = '0005'"))
+from first_revision import first_revision
 
 
 def test_an_empty_database_gets_the_tables_that_the_code_names(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgewright.core.measures import columns, measures
 from edgewright.fleet.protocol.plans.gates import (
     Vote,
     distance,
@@ -16,7 +17,6 @@ from edgewright.fleet.protocol.plans.gates import (
     quantile,
     share_bounds,
     together,
-    value,
     weigh,
 )
 from edgewright.schema.fleet_plan import Gate
@@ -161,18 +161,24 @@ def test_the_strictest_word_counts() -> None:
     assert [together(gate_seens[:n]) for n in (0, 1, 2, 3)] == ["pass", "pass", "hold", "fail"]
 
 
+def value(name: str, vitals: Vitals) -> float | None:
+    return measures()[name].value(columns(vitals))
+
+
 def test_measures_are_rates_and_shares() -> None:
     vitals = Vitals(
         seconds=3600.0, windows=200, unsure=20, alarms=1, anomalies=2, crashes=3, latency=(0.1, 0.2), memory=5,
         drifting=("x",), channels=4, processor=900.0,
     )  # fmt: skip
-    names = ("alarms", "anomalies", "unsure", "latency", "processor")
+    names = ("alarms", "anomalies", "unsure", "latency", "processor", "drift", "crashes")
     assert {name: value(name, vitals) for name in names} == {
-        "alarms": 24.0, "anomalies": 48.0, "unsure": 0.1, "latency": 0.2, "processor": 0.25,
+        "alarms": 24.0, "anomalies": 48.0, "unsure": 0.1, "latency": 0.2, "processor": 0.25, "drift": 0.25,
+        "crashes": 72.0,
     }  # fmt: skip
     assert value("processor", Vitals(seconds=60.0)) is None  # an agent that does not measure it
     assert value("alarms", Vitals()) is None
     assert value("memory", Vitals()) is None
+    assert value("failed", vitals) is None
     assert distance({"a": 1, "b": 1}, {"a": 2}) == 0.5
     assert distance({}, {"a": 2}) is None
     assert failed("reverted", "crash") is True

@@ -12,15 +12,8 @@ Percent = Annotated[float, msgspec.Meta(ge=0.0, le=100.0)]
 Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=1e9)]
 Hex = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
 State = Literal["running", "paused", "aborted", "finished"]
-Measure = Literal[
-    "failed", "crashes", "latency", "memory", "unsure", "drift", "alarms", "anomalies", "silent", "classes",
-    "firmware", "processor",
-]  # fmt: skip
-"""What a gate looks at, over one report's time: 'failed' trials that went back; crashes, and restarts after a power
-loss or by a watchdog, a day; p99 latency in seconds; resident bytes; share of unsure answers; share of channels that
-drift; alarms a day; anomalies a day; 'silent' devices that acknowledged an intent and said nothing since; distance
-between the class shares before and after (0 to 1); 'firmware': of the devices with boards, those of which a board needs
-other firmware for the release; 'processor': share of a processor that the model's process uses while rows arrive."""
+Measure = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z_]{0,62}$")]
+"""What a gate looks at: a file of `core.measures` of the control plane. Devices obey plans with gates of newer ones."""
 
 
 class Signed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

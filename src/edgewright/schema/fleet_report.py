@@ -72,6 +72,7 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
         processor: seconds of a processor that the process used in `seconds`; 0 if the agent does not measure it.
         drifting: channels that drift now, of `channels`.
         classes: answers by label.
+        measured: readings of measures with a column of their own, by column (`core.measures`); absent where none is.
     """
 
     seconds: float = 0.0
@@ -86,6 +87,7 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     drifting: Annotated[tuple[str, ...], msgspec.Meta(max_length=1000)] = ()
     channels: int = 0
     classes: dict[str, int] = msgspec.field(default_factory=dict)
+    measured: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

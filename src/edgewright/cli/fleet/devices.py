@@ -15,6 +15,7 @@ from edgewright.cli.fleet._api_options import ApiOptions, print_json, seconds, w
 from edgewright.cli.fleet._table import show, table
 from edgewright.cli.options import argument, declare, option
 from edgewright.core.formatting import elapsed_text
+from edgewright.core.measures import columns, measures
 from edgewright.schema.boards import WORDS, BoardSeen
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_api import DeviceHistory, DevicePage, DeviceSeen
@@ -249,10 +250,16 @@ def vitals_text(of: Vitals) -> str:
     unsure = f"{100 * of.unsure / of.windows:.1f} % unsure" if of.windows else "no windows"
     drift = f"{len(of.drifting)} of {of.channels} channels drift"
     named = f" ({', '.join(of.drifting[:5])})" if of.drifting else ""
-    processor = f"{100 * of.processor / of.seconds:.2g} % of a processor, " if of.processor and of.seconds else ""
+    read = {name: one for name, one in measures().items() if one.read and name != "memory"}
+    own = "".join(
+        f"{'' if name in one.unit else f'{name} '}"
+        f"{f'{100 * value:.2g} %' if one.is_fraction else f'{value:.4g}'}{one.unit}, "
+        for name, one in read.items()
+        if (value := one.value(columns(of))) is not None
+    )
     return (
         f"{of.windows:,} windows in {elapsed_text(of.seconds)}, {unsure}, p99 {1000 * of.latency[1]:.3g} ms, "
-        f"{of.memory / 1e6:.0f} MB, {processor}{drift}{named}, {of.alarms} alarms, {of.crashes} crashes"
+        f"{of.memory / 1e6:.0f} MB, {own}{drift}{named}, {of.alarms} alarms, {of.crashes} crashes"
     )
 
 

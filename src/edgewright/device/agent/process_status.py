@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from edgewright.core.measures import measures
+from edgewright.core.measures.memory import resident
 from edgewright.device.agent.batch_prediction import Answered, Answerer
 from edgewright.device.agent.commands import Commands
 from edgewright.device.agent.plan import Plan
@@ -76,6 +78,7 @@ class Report(msgspec.Struct, kw_only=True):
 
 _ARRIVING = 10.0  # seconds without a row that still count as time with rows
 _LABELS, _CHANNELS = 100, 200
+_READ = {one.column: (one.total, one.read) for one in measures().values() if one.read}
 
 
 class VitalsReporter:
@@ -95,8 +98,8 @@ class VitalsReporter:
         self._kinds: Counter[str] = Counter()
         self._classes: Counter[str] = Counter()
         self._drifting: set[str] = set()
-        self._unsure = self._memory = 0
-        self._seconds = self._processor = self._used = 0.0
+        self._unsure, self._seconds = 0, 0.0
+        self._amounts, self._readings = dict.fromkeys(_READ, 0.0), dict.fromkeys(_READ, 0.0)
         self._rows = self._last = self._said = -1e9
 
     def answered(self, found: Sequence[Answered]) -> None:
@@ -130,19 +133,27 @@ class VitalsReporter:
             return
         if rows:
             self._rows = now
-        used = time.process_time()
-        if now - self._rows < _ARRIVING and self._last > 0.0:
+        counting = now - self._rows < _ARRIVING and self._last > 0.0
+        if counting:
             self._seconds += min(now - self._last, _ARRIVING)
-            self._processor += used - self._used
-        self._last, self._used = now, used
-        if now - self._said < self._every:
+        due = now - self._said >= self._every
+        for name, (total, read) in _READ.items():
+            if total == "sum":  # of the process, such as its processor time
+                before, self._readings[name] = self._readings[name], read()
+                self._amounts[name] += counting * (self._readings[name] - before)
+            elif due:
+                self._amounts[name] = max(self._amounts[name], read()) if total == "max" else read()
+        self._last = now
+        if not due:
             return
-        self._said, self._memory = now, max(self._memory, resident())
+        self._said = now
+        amounts = {name: round(amount, 3) for name, amount in self._amounts.items() if math.isfinite(amount)}
         vitals = Vitals(
             seconds=round(self._seconds, 3), windows=windows, unsure=self._unsure, alarms=self._kinds["alarm"],
             anomalies=self._kinds["anomaly"], latency=(latency.quantile(0.5), latency.quantile(0.99)),
-            memory=self._memory, processor=round(self._processor, 3), drifting=tuple(sorted(self._drifting)),
-            channels=self._channels, classes=dict(self._classes.most_common(_LABELS)),
+            memory=int(amounts.pop("memory", 0)), processor=amounts.pop("processor", 0.0),
+            drifting=tuple(sorted(self._drifting)), channels=self._channels,
+            classes=dict(self._classes.most_common(_LABELS)), measured=amounts or msgspec.UNSET,
         )  # fmt: skip
         self._supervisor.say(f"X_VITALS={msgspec.json.encode(vitals).decode()}")
 
@@ -230,15 +241,6 @@ class StatusReporter:
 
 def _health(what: str, text: str, amount: float = 0.0) -> Event:
     return health_event(Health(time=0.0, what=what, text=text, amount=amount))
-
-
-def resident() -> int:
-    """Return bytes of this process in memory; 0 where the kernel does not say."""
-    try:
-        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - read every minute
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return 0
 
 
 def free_bytes(folder: str) -> int | None:

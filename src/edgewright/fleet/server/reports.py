@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
+from edgewright.core.measures import columns
 from edgewright.fleet.server import diagnoses
 from edgewright.fleet.server.api.endpoint import RefusedError
 from edgewright.fleet.server.database.engine import update_rows, write_rows
-from edgewright.fleet.server.database.tables import COUNTS, Words, devices, items, outcomes, reports, vitals, written
+from edgewright.fleet.server.database.tables import Words, devices, items, outcomes, reports, vitals, written
 from edgewright.fleet.server.device_access import FORKED, quarantine, shut_out
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.fleet_report import Acknowledged, DiagnosisRequest, Outcome, Report, Vitals
@@ -63,12 +64,7 @@ def arrived(
     """
     said = report.vitals or Vitals()
     numbers = [report.sequence, report.counter, report.floor, report.stage << 23, report.clock]
-    numbers += [
-        report.signed,
-        said.seconds,
-        said.processor,
-        *said.latency,
-    ]  # PostgreSQL cannot sum numbers close to the largest float
+    numbers += [report.signed, *columns(said).values()]  # PostgreSQL cannot sum numbers close to the largest float
     numbers += [n for outcome in report.outcomes for n in (outcome.number, outcome.counter)]
     counts = (said.windows, said.unsure, said.alarms, said.anomalies, said.crashes, said.memory, said.channels << 10)
     try:
@@ -193,8 +189,7 @@ _CHANGED = (
 )  # fmt: skip
 _VALUES = itemgetter(*_CHANGED[1:])
 _WORDS = Words()
-_COUNTED = (*COUNTS, "latency_p50", "latency_p99", "drifting", "detail")
-_COUNTS = attrgetter(*COUNTS)
+_COUNTED = (*columns(Vitals()), "detail")
 _VITALS = ("device", "at", "counter", *_COUNTED)
 _HISTORY = (
     "device", "at", "clock", "sequence", "digest", "counter", "floor", "phase", "plan", "stage", "model", *_COUNTED,
@@ -238,7 +233,7 @@ def _counted(vitals: Vitals | None) -> tuple[Any, ...]:
     vitals = vitals or Vitals()
     detail = msgspec.json.encode({"drifting": vitals.drifting, "classes": vitals.classes})
     shown = detail.decode() if len(detail) <= _DETAIL else "{}"
-    return *_COUNTS(vitals), *vitals.latency, len(vitals.drifting), shown
+    return *columns(vitals).values(), shown
 
 
 def _outcome(one: ReceivedReport, outcome: Outcome) -> tuple[Any, ...]:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from edgewright.core.measures import columns, meaning, measures
 from edgewright.schema.boards import WORDS
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_api import DeviceHistory, ReportSeen
@@ -17,7 +18,7 @@ from edgewright.schema.fleet_watch import Events, Whereabouts
 from edgewright.studio.frame import render, told
 from edgewright.studio.pages import Page
 from edgewright.studio.view.fleet import fleet_page, line
-from edgewright.trace.charts import draw
+from edgewright.trace.charts import WRITERS, draw
 from edgewright.trace.view_blocks import Chart
 
 if TYPE_CHECKING:
@@ -46,15 +47,12 @@ def _answer(request: Request, api: ApiClient) -> Response:
 
 def lines(reports: tuple[ReportSeen, ...]) -> list[tuple[Chart, str, str]]:
     """Return what is drawn over the reports that came with vitals; they come newest first."""
-    known = [(one.at, one.vitals) for one in reversed(reports) if one.vitals is not None]
-    figures = {
-        "p99 latency": ("s", [(at, v.latency[1]) for at, v in known]),
-        "Unsure answers": ("share", [(at, v.unsure / v.windows) for at, v in known if v.windows]),
-        "Drift, share of channels": ("share", [(at, len(v.drifting) / v.channels) for at, v in known if v.channels]),
-        "Memory": ("B", [(at, float(v.memory)) for at, v in known]),
-        "Alarms in a report": ("", [(at, float(v.alarms)) for at, v in known]),
-    }
-    drawn = [line(name, values, unit) for name, (unit, values) in figures.items()]
+    known = [(one.at, columns(one.vitals)) for one in reversed(reports) if one.vitals is not None]
+    drawn = []
+    for name, measure in measures().items():
+        values = [(at, value) for at, numbers in known if (value := measure.value(numbers)) is not None]
+        unit = "share" if measure.is_fraction else measure.unit.strip()
+        drawn.append(line(meaning(name), values, unit if unit in WRITERS else ""))
     return [one for one in drawn if one is not None]
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
-from edgewright.fleet.protocol.layout import DAY
+from edgewright.core.measures import measures
 from edgewright.schema.fleet_plan import Gate
-from edgewright.schema.fleet_report import Vitals
 from edgewright.schema.fleet_watch import GateSeen
 
 SURE = 1.6449
@@ -107,15 +106,6 @@ SPOILT = ("refused", "damaged")
 """Outcome of older agents for wrong bytes: a fault of the way to a device or of its disk, which the device retries."""
 
 
-def value(measure: str, vitals: Vitals) -> float | None:
-    """Return a device's value of a measure; None if the report does not contain it.
-
-    Rates are per day of running with input rows; shares are of answers or of channels.
-    """
-    formula = _FORMULAS.get(measure)
-    return formula(vitals) if formula else None
-
-
 def distance(before: Mapping[str, float], after: Mapping[str, float]) -> float | None:
     """Return the total variation distance between two class distributions, 0 to 1; None if one has no answers."""
     all_before, all_after = sum(before.values()), sum(after.values())
@@ -133,27 +123,9 @@ def failed(what: str, because: str) -> bool | None:
     return True if counts else None
 
 
-def _a_day(count: Callable[[Vitals], int]) -> Callable[[Vitals], float | None]:
-    return lambda vitals: count(vitals) * DAY / vitals.seconds if vitals.seconds > 0 else None
-
-
-_FORMULAS: dict[str, Callable[[Vitals], float | None]] = {
-    "alarms": _a_day(lambda vitals: vitals.alarms),
-    "anomalies": _a_day(lambda vitals: vitals.anomalies),
-    "latency": lambda vitals: vitals.latency[1] if vitals.windows else None,
-    "memory": lambda vitals: float(vitals.memory) if vitals.memory else None,
-    "unsure": lambda vitals: vitals.unsure / vitals.windows if vitals.windows else None,
-    "processor": lambda vitals: vitals.processor / vitals.seconds if vitals.processor and vitals.seconds else None,
-}
-
-
 Said = Literal["pass", "hold", "fail"]
-SHARES = ("failed", "silent", "firmware")
+SHARES = tuple(name for name, one in measures().items() if one.share)
 """Measures that are a share of the devices; the gate compares a quantile of all others."""
-UNITS = {
-    "crashes": " a day", "latency": " s", "memory": " B", "alarms": " a day", "anomalies": " a day",
-    "processor": " of a processor",
-}  # fmt: skip
 
 
 def judge(
@@ -232,7 +204,7 @@ def _alone(gate: Gate, heard: int, others: tuple[int, int], value: tuple[float, 
 
 def _say(gate: Gate, verdict: Said, value: tuple[float, float, float], allowed: float, heard: int) -> str:
     """Return the sentence that explains a result."""
-    unit = UNITS.get(gate.measure, "")
+    unit = measures()[gate.measure].unit
     if gate.measure in SHARES:
         what = f"{gate.measure}: {value[0]:.1%} of {heard} devices (95 % bounds: {value[1]:.1%} to {value[2]:.1%})"
         limit = f"{allowed:.1%}"

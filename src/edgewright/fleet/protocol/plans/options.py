@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from edgewright.core.measures import measures
 from edgewright.fleet.protocol.layout import DAY
 from edgewright.fleet.protocol.plans.detection import (
     BY_SIZE,
@@ -28,17 +29,10 @@ _LATER = (10, 50, 100)
 """Percent of the stages after the first one of a default plan."""
 DEFAULT_SILENCE = 1800.0
 """Seconds until a device counts as silent; less than the dwell, so that a dead device counts as failed in its stage."""
-DEFAULT_GATES = (
-    Gate(measure="failed", limit=0.3),
-    Gate(measure="classes", limit=0.5),
-    Gate(measure="unsure", limit=0.1, ratio=2.0),
-    Gate(measure="drift", limit=0.2, ratio=2.0),
-    Gate(measure="alarms", limit=5.0, ratio=3.0),
-    Gate(measure="anomalies", limit=5.0, ratio=3.0),
-    Gate(measure="crashes", limit=2.0, ratio=3.0),
-    Gate(measure="latency", limit=0.1, ratio=3.0),
-    Gate(measure="memory", limit=32e6, ratio=2.0),
-    Gate(measure="processor", limit=0.05, ratio=3.0),
+DEFAULT_GATES = tuple(
+    Gate(measure=name, limit=one.default[0], ratio=one.default[1])
+    for name, one in sorted(measures().items(), key=lambda item: item[1].rank)
+    if one.default
 )
 """At most 30 % of the devices may fail, so that 20 % of devices with false reports cannot stop a good release. Other
 measures are compared with devices on the old release at the same time, so a fleet's normal values need not be known."""

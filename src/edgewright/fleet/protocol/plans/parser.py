@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import get_args
 
 import msgspec
 
+from edgewright.core.measures import measures
 from edgewright.fleet.protocol.plans.decision import listed
 from edgewright.fleet.protocol.plans.formatting import percent
 from edgewright.fleet.protocol.plans.windows import parse
 from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.fleet_plan import Cohort, Gate, Measure, Stage, Window
+from edgewright.schema.fleet_plan import Cohort, Gate, Stage, Window
 
 CHOSEN = "chosen"
 """Name of the cohort that the command line creates."""
@@ -67,12 +67,12 @@ def gate(text: str, quorum: int = 5) -> Gate:
         InputError: the text has another form.
         UnknownNameError: the measure does not exist.
     """
-    found = re.fullmatch(rf"([a-z]+)\s*<=\s*(x?){_NUMBER}\s*(%|ms|s|MB|kB|B)?", text.strip())
+    found = re.fullmatch(rf"([a-z_]+)\s*<=\s*(x?){_NUMBER}\s*(%|ms|s|MB|kB|B)?", text.strip())
     if found is None:
         raise InputError("a gate such as alarms<=5, failed<=30%, latency<=x2", repr(text), "--gate")
     name, ratio, number, unit = found.groups()
-    if name not in get_args(Measure):
-        raise UnknownNameError("measure", name, get_args(Measure), "--gate")
+    if name not in measures():
+        raise UnknownNameError("measure", name, tuple(measures()), "--gate")
     if ratio and unit:
         raise InputError("a ratio without a unit, such as latency<=x2", repr(text), "--gate")
     scale = {"%": 0.01, "ms": 0.001, "MB": 1e6, "kB": 1e3}.get(unit or "", 1.0)

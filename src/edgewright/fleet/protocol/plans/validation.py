@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from edgewright.core.measures import measures
 from edgewright.fleet.protocol.layout import LONGEST, RELEASES
 from edgewright.fleet.protocol.plans.decision import earliest
 from edgewright.fleet.protocol.plans.formatting import day, lasting, percent
@@ -115,6 +116,8 @@ def _stages(plan: Plan) -> Iterator[tuple[str, str, str]]:
 
 def _gate(plan: Plan, gate: Gate) -> Iterator[tuple[str, str, str]]:
     where = f"gate {gate.measure}"
+    if gate.measure not in measures():
+        yield f"a measure that this version knows: {', '.join(measures())}", repr(gate.measure), where
     if gate.limit < 0.0:
         yield "a limit of 0 or more", f"{gate.limit:g}", where
     if gate.measure in SHARES and gate.limit >= 1.0 and not gate.ratio:

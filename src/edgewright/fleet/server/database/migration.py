@@ -11,6 +11,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 
+from edgewright.core.measures import added
 from edgewright.fleet.server.database import postgres
 from edgewright.fleet.server.database.tables import heads, metadata
 from edgewright.schema.errors import InputError
@@ -43,6 +44,11 @@ def prepare(engine: sa.Engine, where: str) -> None:
             connection.execute(sa.insert(heads).values(name="online", serial=0))
             settings.attributes["connection"] = connection
             command.stamp(settings, "head")
+        elif lacking := set(added()) - {column["name"] for column in sa.inspect(connection).get_columns("reports")}:
+            raise InputError(
+                "a column for each measure", f"none for {', '.join(sorted(lacking))}", where,
+                "Write its migration: python tools/make_migration.py. Then: edgewright fleet migrate DIR",
+            )  # fmt: skip
 
 
 def is_empty(connection: sa.Connection, where: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 import sqlalchemy as sa
 
+from edgewright.core.measures import added
 from edgewright.schema.boards import BoardSeen
 
 
@@ -112,10 +113,6 @@ tokens = sa.Table(
 )
 
 
-COUNTS = ("seconds", "windows", "unsure", "alarms", "anomalies", "crashes", "memory", "channels", "processor")
-"""Columns with the same names as fields of `schema.fleet_report.Vitals`."""
-
-
 def _counted() -> list[sa.Column[object]]:
     """Return the columns of `schema.fleet_report.Vitals`, which two tables share."""
     return [
@@ -131,7 +128,7 @@ def _counted() -> list[sa.Column[object]]:
         sa.Column("drifting", sa.Integer, nullable=False, default=0),  # number of drifting channels
         sa.Column("channels", sa.Integer, nullable=False, default=0),
         sa.Column("detail", sa.Text, nullable=False, default="{}"),  # JSON: drifting channels, classes
-        sa.Column("processor", sa.Double, nullable=False, server_default="0"),
+        *(sa.Column(name, sa.Double, nullable=False, server_default="0") for name in ("processor", *added())),
     ]
 
 

@@ -9,18 +9,18 @@ silent, no gate can fail, and evaluation is unnecessary. The check can have fals
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from edgewright.fleet.protocol.layout import DAY
+from edgewright.core.measures import measures
 from edgewright.fleet.protocol.plans.gates import FAILED, NOT_THE_MODEL
 from edgewright.fleet.server.database.tables import devices, intents, outcomes, reports
 from edgewright.fleet.server.rollouts.offered import not_spoilt
 from edgewright.fleet.server.rollouts.rows import next_due, standing_of
-from edgewright.schema.fleet_plan import Plan
+from edgewright.schema.fleet_plan import Gate, Plan
 
 FEW = 1000
 """Up to this many permitted devices, the gates are evaluated more often than needed, so that results stay current."""
@@ -38,16 +38,7 @@ _OVERLAP = 120.0
 """Overlap in seconds of two checks: reports may be written out of order."""
 _ENDS = ("confirmed", *FAILED)
 _R = reports.c
-_BEYOND: dict[str, Callable[[float], sa.ColumnElement[bool]]] = {
-    "crashes": lambda limit: _R.crashes * DAY > limit * _R.seconds,
-    "alarms": lambda limit: _R.alarms * DAY > limit * _R.seconds,
-    "anomalies": lambda limit: _R.anomalies * DAY > limit * _R.seconds,
-    "latency": lambda limit: _R.latency_p99 > limit,
-    "memory": lambda limit: _R.memory > limit,
-    "unsure": lambda limit: _R.unsure > limit * _R.windows,
-    "drift": lambda limit: _R.drifting > limit * _R.channels,
-    "processor": lambda limit: _R.processor > limit * _R.seconds,
-}  # fmt: skip
+_REPORTED = {name: one for name, one in measures().items() if one.column}
 
 
 @dataclass
@@ -124,7 +115,7 @@ class DirtyCheck:
         self, connection: sa.Connection, plan: Plan, last: _Last, now: float, listening: float, every: float
     ) -> bool:
         return (
-            any(gate.measure not in (*_GLANCED, *_SLOW) and gate.measure not in _BEYOND for gate in plan.gates)
+            any(gate.measure not in (*_GLANCED, *_SLOW) and gate.measure not in _REPORTED for gate in plan.gates)
             or self._beyond(connection, plan, last, now)
             or _any_failed(connection, plan)
             or (now - listening > plan.silence and _any_silent(connection, plan, now, every))
@@ -132,7 +123,7 @@ class DirtyCheck:
 
     def _beyond(self, connection: sa.Connection, plan: Plan, last: _Last, now: float) -> bool:
         """Return whether a report in the window exceeds a limit; reads only reports since the last check."""
-        conditions = [_BEYOND[gate.measure](gate.limit) for gate in plan.gates if gate.measure in _BEYOND]
+        conditions = [_exceeded(gate) for gate in plan.gates if gate.measure in _REPORTED]
         if not conditions:
             return False
         query = sa.select(sa.func.max(_R.at)).where(
@@ -142,6 +133,12 @@ class DirtyCheck:
         last.beyond = max(last.beyond, connection.execute(query).scalar_one() or -1.0)
         last.read = now
         return last.beyond >= now - self._window
+
+
+def _exceeded(gate: Gate) -> sa.ColumnElement[bool]:
+    """Return whether a report alone exceeds a limit."""
+    one = _REPORTED[gate.measure]
+    return _R[one.column] * one.scale > (gate.limit * _R[one.over] if one.over else gate.limit)
 
 
 def _outdated(plan: Plan, row: Mapping[str, Any], last: _Last) -> float:

@@ -10,15 +10,18 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.fleet.protocol.layout import DAY
-from edgewright.fleet.protocol.plans.gates import SHARES, Vote, distance, value
+from edgewright.core.measures import DAY, measures
+from edgewright.fleet.protocol.plans.gates import SHARES, Vote, distance
 from edgewright.fleet.server.database.tables import boards_of, devices, outcomes, reports
 from edgewright.fleet.server.rollouts.offered import LOOK, OfferedDevice, RolloutTimes, counting, waits_for_boards
 from edgewright.schema.fleet_plan import Plan
-from edgewright.schema.fleet_report import Vitals
 
 _BATCH = (devices.c.id, devices.c.batch, devices.c.enrolled_at)
-_SUMS = ("seconds", "windows", "unsure", "alarms", "anomalies", "drifting", "channels", "processor")
+_TOTALS = {
+    **{one.over: sa.func.sum for one in measures().values() if one.over},
+    **{one.column: getattr(sa.func, one.total) for one in measures().values() if one.column},
+}
+"""Function of SQL that puts a column of several reports together."""
 _SHARE = 0.9
 """Of the time between two reports: a process that ran for less was started between them."""
 _HOUR = 3600.0
@@ -44,7 +47,7 @@ class GateVotes:
     ) -> None:
         self._connection, self._plan, self._times, self._offered = connection, plan, times, offered
         self._since = max(times.began, times.now - LOOK)
-        self._vitals: dict[str, list[tuple[Any, Vitals]]] = {}
+        self._totals: dict[str, list[tuple[Any, dict[str, float]]]] = {}
         self._crashes: dict[str, dict[str, float]] = {}
 
     def new(self, measure: str) -> list[Vote]:
@@ -74,20 +77,18 @@ class GateVotes:
 
     def _measured(self, measure: str, which: str) -> list[Vote]:
         rows = self._reported(which)
-        if measure == "drift":  # a sum over reports, which channel names do not allow
-            return [_vote(row, row.drifting / row.channels) for row, _ in rows if row.channels]
         if measure == "crashes":
             if which not in self._crashes:
                 self._crashes[which] = self._crash_rates(which)
             return [_vote(row, self._crashes[which].get(row.id, 0.0)) for row, _ in rows]
-        found = ((row, value(measure, vitals)) for row, vitals in rows)
+        found = ((row, measures()[measure].value(totals)) for row, totals in rows)
         return [_vote(row, number) for row, number in found if number is not None]
 
-    def _reported(self, which: str) -> list[tuple[Any, Vitals]]:
-        """Yield each device's row and the totals of its reports."""
-        if which not in self._vitals:
-            self._vitals[which] = list(self._summed(which))
-        return self._vitals[which]
+    def _reported(self, which: str) -> list[tuple[Any, dict[str, float]]]:
+        """Return each device's row and the totals of its reports by column."""
+        if which not in self._totals:
+            self._totals[which] = list(self._summed(which))
+        return self._totals[which]
 
     def _chosen(self, which: str) -> list[sa.ColumnElement[bool]]:
         """Return the conditions for the reports of devices with the new release, or an older one now or before."""
@@ -101,26 +102,16 @@ class GateVotes:
             conditions = [r.counter < number, r.at >= self._since]
         return [*conditions, r.device.in_(old.order_by(d.id).limit(_COMPARED))]
 
-    def _summed(self, which: str) -> Iterable[tuple[Any, Vitals]]:
-        r, total = reports.c, sa.func.sum
+    def _summed(self, which: str) -> Iterable[tuple[Any, dict[str, float]]]:
+        r = reports.c
         query = (
-            sa.select(
-                *_BATCH, *(total(r[name]).label(name) for name in _SUMS),
-                sa.func.avg(r.latency_p99).label("p99"), sa.func.max(r.memory).label("memory"),
-            )
+            sa.select(*_BATCH, *(total(r[name]).label(name) for name, total in _TOTALS.items()))
             .join(devices, devices.c.id == r.device)
             .where(*self._chosen(which), r.model, *counting(self._plan))
             .group_by(*_BATCH)
-        )  # fmt: skip
+        )
         for row in self._connection.execute(query):
-            yield (
-                row,
-                Vitals(
-                    seconds=row.seconds, windows=int(row.windows), unsure=int(row.unsure), alarms=int(row.alarms),
-                    anomalies=int(row.anomalies), latency=(0.0, row.p99),
-                    memory=int(row.memory), processor=row.processor,
-                ),
-            )  # fmt: skip
+            yield row, {name: float(row._mapping[name]) for name in _TOTALS}
 
     def _crash_rates(self, which: str) -> dict[str, float]:
         """Return the crashes a day of devices that had two or more in the reports of the window.

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import msgspec
 import sqlalchemy as sa
 
+from edgewright.core.measures import measures
 from edgewright.fleet.protocol.layout import DAY
 from edgewright.fleet.protocol.plans.detection import BY_SIZE, beyond_chance, quorum, tolerated, watched_s
 from edgewright.fleet.protocol.plans.formatting import lasting
@@ -60,6 +61,9 @@ class _Stage:
         return gates if self._times.finished else (*gates, self._health())
 
     def _gate(self, gate: Gate) -> GateSeen:
+        if gate.measure not in measures():
+            why = f"{gate.measure}: this server does not know the measure; update Edgewright on it"
+            return GateSeen(measure=gate.measure, said="hold", needed=gate.quorum, why=why)
         new = self._votes.new(gate.measure)
         needed = gate.quorum
         if len(new) < needed:

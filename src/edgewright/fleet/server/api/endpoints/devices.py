@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 import sqlalchemy as sa
 
+from edgewright.core.measures import COUNTS, added
 from edgewright.fleet.protocol.plans.formatting import lasting
 from edgewright.fleet.server.api.endpoint import DEVICE_ID, Call, Endpoint
-from edgewright.fleet.server.database.tables import COUNTS, boards_of, devices, items, outcomes, reports, vitals
+from edgewright.fleet.server.database.tables import boards_of, devices, items, outcomes, reports, vitals
 from edgewright.fleet.server.device_access import enrolled
 from edgewright.fleet.server.monitoring.lag import Lag, lag_of
 from edgewright.fleet.server.retention import backlog
@@ -189,8 +190,9 @@ def _phase(row: Any) -> str:  # noqa: ANN401 - a row of devices
 def counted(row: Any, prefix: str = "") -> Vitals:  # noqa: ANN401 - a row with the columns of vitals
     """Return vitals from their columns."""
     detail = msgspec.json.decode(row[f"{prefix}detail"])
+    measured = {name: row[prefix + name] for name in added() if row[prefix + name]}
     return Vitals(
-        **{name: row[prefix + name] for name in COUNTS},
+        **{name: row[prefix + name] for name in COUNTS}, measured=measured or msgspec.UNSET,
         latency=(row[f"{prefix}latency_p50"], row[f"{prefix}latency_p99"]),
         drifting=tuple(detail.get("drifting", ())), classes=detail.get("classes", {}),
     )  # fmt: skip

