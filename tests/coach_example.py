@@ -12,10 +12,10 @@ from edgewright.core.integer.rounding import marked
 from edgewright.core.riff import wav_bytes
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.language.pronunciation.coach import CoachFile, with_test
-from edgewright.language.pronunciation.network import PhoneNetwork, graph_of
 from edgewright.language.pronunciation.phones import OUTPUTS, PHONES
 from edgewright.language.pronunciation.sound import MELS
 from edgewright.language.pronunciation.speech import RATE, say
+from edgewright.language.pronunciation.training import PhoneNetwork, graph_of
 from edgewright.models.denoiser import DenoiserConfig
 from edgewright.schema.coach import COACH_VERSION, CoachLearnt, CoachSpec
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from edgewright.cli.main import main
 from edgewright.fleet.server.publishing import publisher
-from edgewright.fleet.server.rollouts import steps
+from edgewright.fleet.server.rollouts import transitions
 
 _ACT, _, _MOMENT = os.environ.get("FALL", "").partition(":")
 _now = [""]
@@ -24,7 +24,7 @@ def _fall(moment: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-_asked, _commit, _publish = steps.signing_request, steps.commit, publisher.Publisher.publish
+_asked, _commit, _publish = transitions.signing_request, transitions.commit, publisher.Publisher.publish
 _write = vars(publisher)["write_again"]
 
 
@@ -52,7 +52,7 @@ def write(path: Path, data: bytes) -> None:
     _write(path, data)
 
 
-steps.signing_request, steps.commit = asked, commit
+transitions.signing_request, transitions.commit = asked, commit
 publisher.Publisher.publish = publish  # type: ignore[method-assign]
 vars(publisher)["write_again"] = write
 

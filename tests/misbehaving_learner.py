@@ -24,7 +24,7 @@ from edgewright.workflows.adaptation.local_fleet import ATTACKS, Examples
 
 MISBEHAVES = "EDGEWRIGHT_TEST_MISBEHAVES"
 _AGENT = (
-    "from edgewright.fleet.device import federation_worker as w; w._MODULE = 'misbehaving_learner'; w._AGAIN_S = 0.5; "
+    "from edgewright.fleet.device import runner as w; w._MODULE = 'misbehaving_learner'; w._AGAIN_S = 0.5; "
     "from edgewright.cli.main import main; main()"
 )
 

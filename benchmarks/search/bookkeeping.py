@@ -19,8 +19,8 @@ from optuna.storages.journal import JournalFileBackend
 
 from benchmarks.table import markdown, verdict
 from edgewright.pipeline.config import read_config
+from edgewright.search.architecture.coordinator import propose
 from edgewright.search.architecture.estimates import Estimate
-from edgewright.search.architecture.proposals import propose
 from edgewright.search.architecture.space import Space, space_of
 from edgewright.search.architecture.study import Identity, create, open_study
 from edgewright.search.architecture.trial import FoldError, Tried

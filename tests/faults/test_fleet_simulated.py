@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.device.trial import TrialVerdict
+from edgewright.fleet.device.model_supervisor import TrialVerdict
 from edgewright.fleet.protocol.plans.options import PlanOptions
 from edgewright.fleet.server.database.engine import write_rows
 from edgewright.fleet.server.database.tables import outcomes

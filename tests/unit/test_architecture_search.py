@@ -21,8 +21,8 @@ from edgewright.pipeline.config import parse, read_config
 from edgewright.schema.budget import parse_budget
 from edgewright.schema.config import SearchConfig
 from edgewright.schema.errors import InputError
+from edgewright.search.architecture.coordinator import propose
 from edgewright.search.architecture.estimates import Estimate
-from edgewright.search.architecture.proposals import propose
 from edgewright.search.architecture.report import (
     budget_violations,
     described,

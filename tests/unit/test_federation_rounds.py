@@ -23,10 +23,9 @@ from edgewright.core.federation.layer import (
     local_change,
     parse_layer,
 )
-from edgewright.core.federation.noise import noised
 from edgewright.core.federation.privacy import epsilon_of
 from edgewright.core.federation.rotation import rotated_length
-from edgewright.core.federation.rounds import deviation_of, new_groups, next_layer
+from edgewright.core.federation.rounds import deviation_of, new_groups, next_layer, noised
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
 from edgewright.schema.errors import InputError

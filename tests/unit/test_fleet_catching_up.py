@@ -12,8 +12,7 @@ from edgewright.fleet.protocol.layout import plan_target
 from edgewright.fleet.repository.public_files import read_target
 from edgewright.fleet.server.database import audit_chain
 from edgewright.fleet.server.database.tables import audit, rollouts
-from edgewright.fleet.server.rollouts.steps import missed
-from edgewright.fleet.server.rollouts.transitions import Rollouts
+from edgewright.fleet.server.rollouts.transitions import Rollouts, missed
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Standing
 from rollout_example import HOUR, Example

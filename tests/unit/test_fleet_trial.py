@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from edgewright.fleet.device.device_state import Counts, Trial
-from edgewright.fleet.device.trial import CHANCE, added, count_unlikely, judge, share_unlikely
+from edgewright.fleet.device.model_supervisor import CHANCE, added, count_unlikely, judge, share_unlikely
 from edgewright.schema.fleet_plan import TrialLimits
 from edgewright.schema.fleet_report import Vitals
 

@@ -19,9 +19,7 @@ from scipy import fft, interpolate, linalg, signal, spatial, special, stats
 
 from edgewright.features import (
     _dft,
-    _moments,
     _sound,
-    _spectrum,
     compress,
     log_mel,
     mfcc,
@@ -75,7 +73,7 @@ def windows(draw: st.DrawFn, least: int = 8, most: int = 200, level: float = 1e3
 @fast
 @given(windows(), st.integers(1, 5))
 def test_statistics(X: Floats, lag: int) -> None:
-    found = named(statistics.STAGE, {"features": list(_moments.MEASURES), "autocorrelation": [lag], "floor": 1e-9}, X)
+    found = named(statistics.STAGE, {"features": list(statistics.MEASURES), "autocorrelation": [lag], "floor": 1e-9}, X)
     x = X[:, 0].astype(np.float64)
     c, time = x - x.mean(1, keepdims=True), np.arange(X.shape[2])
     size = np.abs(x).max(1)
@@ -140,7 +138,7 @@ def test_correlations(X: Floats) -> None:
 @given(windows(least=16))
 def test_spectra(taper: str, detrend: bool, X: Floats) -> None:
     table = {
-        "features": ["bands", *_spectrum.MEASURES], "bands": 3, "window": taper, "detrend": detrend, "log": False,
+        "features": ["bands", *spectral.MEASURES], "bands": 3, "window": taper, "detrend": detrend, "log": False,
         "floor": 1e-9,
     }  # fmt: skip
     found = named(spectral.STAGE, table, X)

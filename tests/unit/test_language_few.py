@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from edgewright.language.intents.integers import size_in_bytes
-from edgewright.language.intents.ladder import climb
 from edgewright.language.intents.parts import judged, parted
-from edgewright.language.intents.train import How, fit_linear, logits_of, rows_for, train_student
+from edgewright.language.intents.train import How, climb, fit_linear, logits_of, rows_for, train_student
 from edgewright.language.training import train
 from edgewright.language.utterances import Labelled
 from edgewright.nlp.utterance.hashing import rows_of

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from edgewright.schema.data import Column, DataSet, Floats, Recording
-from edgewright.workflows.own_data.document import choices, data_document
+from edgewright.workflows.own_data.document import choices, data_document, guess_units
 from edgewright.workflows.own_data.proposal import OwnDataRequest, Proposal, look
-from edgewright.workflows.own_data.units import guess_units
 from support import shared_data
 
 ROWS = 2000

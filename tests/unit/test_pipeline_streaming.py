@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgewright import Pipeline
-from edgewright.features._moments import MEASURES
+from edgewright.features.statistics import MEASURES
 from edgewright.pipeline import fitting
 from edgewright.pipeline.config import parse, read_config
 from edgewright.pipeline.material import prepare

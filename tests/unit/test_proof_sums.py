@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edgewright.core.executor import compile_graph
-from edgewright.features._moments import MEASURES, Moments
+from edgewright.features.statistics import MEASURES, Moments
 from edgewright.graph.builder import Builder
 from edgewright.graph.formula import Term, largest, mean, reshape, sqrt
 from edgewright.pipeline.config import read_config

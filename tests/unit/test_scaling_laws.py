@@ -8,8 +8,7 @@ import pytest
 
 import trace_example as example
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.scaling import scaling_s
-from edgewright.pipeline.scaling_laws import break_even, error_law, exponent_intervals, exponents
+from edgewright.pipeline.scaling import break_even, error_law, exponent_intervals, exponents, scaling_s
 from edgewright.schema.trace import Interval, ScalingPoint, ScalingRecord
 from edgewright.schema.trace_flow import BreakEven
 from edgewright.trace.html import page_html

@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 
 from edgewright.device.sources._http_server import _SLOW
-from edgewright.device.sources._json import JsonReader
-from edgewright.device.sources._payload import MessageSettings, PayloadReader
+from edgewright.device.sources._payload import JsonReader, MessageSettings, PayloadReader
 from edgewright.device.sources.http import HttpConfig, HttpPush
 from edgewright.schema.errors import InputError
 from frames_example import write_hello, write_rows

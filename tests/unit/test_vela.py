@@ -16,7 +16,7 @@ from edgewright.export.contract import Subject
 from edgewright.export.targets import tflite
 from edgewright.export.targets.ethosu import TARGET
 from edgewright.export.targets.tflite import to_tflite, whole_file
-from edgewright.export.tflite_labels import integer_labels
+from edgewright.export.tflite_whole import integer_labels
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import float_network, integer_network
 from edgewright.graph.from_tflite_file import parse_tflite

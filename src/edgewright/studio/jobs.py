@@ -13,9 +13,46 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
+from edgewright.core.files import write_atomic
 from edgewright.schema.errors import InputError
-from edgewright.studio import left_waiting
 from edgewright.trace.journal import FOLDER, Opening, alive, journals, start_ticks
+
+# Pages whose address may be offered again: the file could have been written by another.
+_FORMS = ("/new/", "/start?")
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """A run that waits: its name and the address of the form that started it."""
+
+    name: str
+    back: str
+
+
+def read(runs: Path) -> list[Waiting]:
+    """Return what waited; nothing where the file is absent or is not ours."""
+    try:
+        found = msgspec.json.decode(_file(runs).read_bytes(), type=list[Waiting])
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return []
+    return [one for one in found if one.back.startswith(_FORMS)]
+
+
+def write(runs: Path, waiting: Sequence[Waiting]) -> None:
+    """Keep what waits; the file is removed with the last."""
+    path = _file(runs)
+    if waiting:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, msgspec.json.encode(list(waiting)))
+    else:
+        with suppress(OSError):
+            path.unlink()
+
+
+def _file(runs: Path) -> Path:
+    return runs / FOLDER / "waiting.json"
+
 
 AT_ONCE = 2
 """Runs that go on at the same time, those started elsewhere in this folder included."""
@@ -76,7 +113,7 @@ class Jobs:
     def __init__(self, runs: Path, running: Callable[[], int]) -> None:
         self.runs = runs
         self.started: dict[int, Job] = {}
-        self.left = left_waiting.read(runs)
+        self.left = read(runs)
         self._running = running
         self._queue: list[int] = []
         self._lock = threading.RLock()
@@ -137,8 +174,8 @@ class Jobs:
             job.trouble = f"the process could not begin: {error.strerror or error}"
 
     def _keep(self) -> None:
-        waiting = [left_waiting.Waiting(job.name, job.back) for _, job in self.waiting()]
-        left_waiting.write(self.runs, [*self.left, *waiting])
+        waiting = [Waiting(job.name, job.back) for _, job in self.waiting()]
+        write(self.runs, [*self.left, *waiting])
 
     def waiting(self) -> list[tuple[int, Job]]:
         """Return numbers and jobs that wait, the next first."""

@@ -2,17 +2,145 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.device.sources import RowSettings
+from edgewright.device.sources._columns import clock_named, clock_unit, match, refuse_missing
 from edgewright.device.sources._csv_lines import LineReader
 from edgewright.device.sources._frame_rows import FrameReader
-from edgewright.device.sources._json import JsonReader
 from edgewright.device.sources._packet import Arrived, joined
+from edgewright.device.sources._timestamps import TimeColumn
 from edgewright.schema.data import Column
+from edgewright.schema.errors import InputError
+
+_FORMS = 'an object {"acc_x": 1}, a list of them, {"acc_x": [1, 2]} or {"columns": [...], "rows": [[...]]}'
+_MOST_COLUMNS = 4096
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+class JsonReader:
+    """Rows from JSON texts of one sender.
+
+    Args:
+        wanted: channels that come out, in order; none: those of the first text.
+        name: of the source, for messages.
+        names: of the numbers, for lists without names.
+        time, sequence: columns with time and count, as `match` takes them.
+
+    Attributes:
+        columns: channels that come out; empty until they are known.
+    """
+
+    def __init__(
+        self, wanted: Sequence[str], *, name: str, names: Sequence[str] = (), time: str = "", sequence: str = ""
+    ) -> None:
+        self.columns = tuple(wanted)
+        self._wanted, self._name, self._names = tuple(wanted), name, tuple(names)
+        self._time, self._sequence = time, sequence
+        self._clocks: dict[str, TimeColumn] = {}
+        self._trained: tuple[Column, ...] = ()
+
+    def read_as(self, columns: Sequence[Column]) -> None:
+        """Take the column of times that packages name, and its unit."""
+        self._trained = tuple(columns)
+
+    def read(self, text: bytes) -> Arrived:
+        """Return the rows of one text; a missing key or null is a missing value.
+
+        Raises:
+            InputError: for what is no JSON or no rows, and where no wanted column is there.
+        """
+        try:
+            given = msgspec.json.decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise InputError("JSON", str(error), self._name) from None
+        names, rows = self._table(given)
+        time = self._time or clock_named(self._trained, self._wanted, names)
+        found = match(names, self._wanted, self._name, time=time, sequence=self._sequence)
+        if len(found.missing) == len(found.names):
+            refuse_missing(found, names, self._name)
+        if not self._wanted:
+            # What the first text calls its columns holds for all: a channel does not change its place.
+            self._wanted = self.columns = found.names
+        values = found.chosen(
+            len(rows), lambda place: [self._number(row[place], names[place], _LARGEST) for row in rows]
+        )
+        times, odd = self._moments(rows, names, found.time)
+        notices = tuple(notice for notice in (found.notice, odd) if notice)
+        return Arrived(values, times, self._counts(rows, found.sequence), notices)
+
+    def _table(self, given: Any) -> tuple[list[str], list[list[Any]]]:  # noqa: ANN401 - whatever JSON holds
+        """Return names and rows of cells, None where a row lacks one."""
+        if isinstance(given, dict) and isinstance(given.get("rows"), list):
+            columns = given.get("columns")
+            names = list(columns) if isinstance(columns, list) else self._without_names(given["rows"])
+            return self._equal(names, given["rows"])
+        if isinstance(given, dict) and given and all(isinstance(value, list) for value in given.values()):
+            columns = list(given.values())
+            if len({len(column) for column in columns}) > 1:
+                raise InputError("columns of one length", "others", self._name)
+            return self._equal(list(given), [list(row) for row in zip(*columns, strict=True)])
+        rows = given if isinstance(given, list) and given and isinstance(given[0], dict | list) else [given]
+        if rows and all(isinstance(row, dict) for row in rows):
+            keys = list(dict.fromkeys(name for row in rows for name in row))
+            return self._equal(keys, [[row.get(key) for key in keys] for row in rows])
+        if rows and all(isinstance(row, list) for row in rows):
+            return self._equal(self._without_names(rows), rows)
+        raise InputError(f"rows: {_FORMS}", "something else", self._name)
+
+    def _without_names(self, rows: list[Any]) -> list[str]:
+        width = len(rows[0]) if rows and isinstance(rows[0], list) else 0
+        known = self._names or self._wanted
+        if len(known) != width:
+            raise InputError(f"{len(known)} numbers, or names for them", f"{width} numbers", self._name)
+        return list(known)
+
+    def _equal(self, names: list[Any], rows: list[Any]) -> tuple[list[str], list[list[Any]]]:
+        if not names or len(names) > _MOST_COLUMNS or not all(isinstance(name, str) and name for name in names):
+            raise InputError("names of the columns", "none, or too many", self._name)
+        for row in rows:
+            if not isinstance(row, list) or len(row) != len(names):
+                raise InputError(f"rows of {len(names)} cells", "another row", self._name)
+        return names, rows
+
+    def _number(self, cell: Any, name: str, largest: float = math.inf) -> float:  # noqa: ANN401
+        if cell is None:
+            return math.nan
+        if isinstance(cell, bool | int | float):
+            try:
+                number = float(cell)
+            except OverflowError:
+                number = math.inf
+            if abs(number) <= largest:
+                return number
+        shown = str(cell)[:40]
+        raise InputError("a number", repr(shown), f"{self._name}, column {name[:60]}")
+
+    def _moments(self, rows: list[list[Any]], names: list[str], index: int) -> tuple[NDArray[np.float64] | None, str]:
+        """Return seconds of the rows, and what is to be told of cells that are no dates."""
+        if index < 0 or not rows:
+            return None, ""
+        cells, name = [row[index] for row in rows], names[index]
+        # A name that a sender makes up for every message must not fill memory.
+        if len(self._clocks) > 8:
+            self._clocks.clear()
+        clock = self._clocks.setdefault(name, TimeColumn(name, clock_unit(self._trained, self._wanted, name)))
+        if isinstance(cells[0], str):
+            return clock.of_texts([cell if isinstance(cell, str) else "" for cell in cells])
+        return clock.seconds(np.array([self._number(cell, name) for cell in cells], np.float64)), ""
+
+    def _counts(self, rows: list[list[Any]], index: int) -> NDArray[np.int64] | None:
+        cells = [row[index] for row in rows] if index >= 0 else []
+        if not cells or not all(isinstance(cell, int) and abs(cell) < 1 << 53 for cell in cells):
+            return None
+        return np.array(cells, np.int64)
+
 
 Form = Literal["auto", "json", "csv", "framed"]
 

@@ -1,4 +1,8 @@
-"""Training the phone network: synthetic sentences whose phones are known, then recordings that it aligns itself."""
+"""Training the phone network: synthetic sentences whose phones are known, then recordings that it aligns itself.
+
+Its body is that of a denoiser, so that it runs step by step in the same integers, here and in C. An answer belongs to
+the sound of `delay` steps before.
+"""
 
 from __future__ import annotations
 
@@ -14,23 +18,73 @@ from edgewright.compression.int8 import quantise, values_of
 from edgewright.compression.section import network_section
 from edgewright.compression.weights import grid, watch
 from edgewright.core.integer.rounding import marked
+from edgewright.graph.builder import Builder
+from edgewright.graph.layer import Parameters
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.language.pronunciation.alignment import Prompt, align
 from edgewright.language.pronunciation.coach import CoachFile, PhoneStream, log_softmax, with_test
 from edgewright.language.pronunciation.evaluation import cases
-from edgewright.language.pronunciation.network import SIZES, PhoneNetwork, RoundedPhoneNetwork, graph_of
 from edgewright.language.pronunciation.phones import OUTPUTS, PHONES, SILENCE
-from edgewright.language.pronunciation.sound import FRAMES, REACH, log_mel, step_time
+from edgewright.language.pronunciation.sound import FRAMES, MELS, REACH, log_mel, step_time
 from edgewright.language.pronunciation.speech import SpokenSentence, sentences
 from edgewright.language.pronunciation.takes import Corpus, Take, held_out
-from edgewright.models.denoiser import DenoiserConfig
+from edgewright.models.denoiser import DenoiserConfig, Denoising, RoundedDenoising
 from edgewright.schema.coach import COACH_VERSION, CoachLearnt, CoachSpec
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Graph
 from edgewright.schema.trace import EpochRecord
 from edgewright.training.loop import Result, Sampled, Settings, train
 from edgewright.training.program import forward
 from edgewright.training.rows import ArrayRows
+
+SIZES = DenoiserConfig(hop=FRAMES, delay=4, filters=92, blocks=5, kernel=3, first=2 * FRAMES)
+
+
+class PhoneNetwork(Denoising):
+    """(batch, bands, frames) -> (batch, phones, 1, steps), as the loss of a map takes it."""
+
+    def __init__(self, config: DenoiserConfig) -> None:
+        super().__init__(config, MELS, OUTPUTS)
+
+    def __call__(self, parameters: list[Parameters], x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
+        """Compute logits."""
+        return super().__call__(parameters, x)[:, :, None]
+
+
+class RoundedPhoneNetwork(RoundedDenoising):
+    """The same with the roundings of int8."""
+
+    def __init__(self, config: DenoiserConfig, grids: tuple[tuple[float, int], ...]) -> None:
+        super().__init__(config, MELS, grids, OUTPUTS)
+
+    def __call__(self, parameters: list[Parameters], x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
+        """Compute logits."""
+        return super().__call__(parameters, x)[:, :, None]
+
+
+def graph_of(
+    config: DenoiserConfig, parameters: Sequence[Parameters], mean: Floats, deviation: Floats, frames: int, name: str
+) -> Graph:
+    """Return the window form: log-mel frames (bands, frames) in, logits (phones, steps) out.
+
+    Args:
+        config: sizes.
+        parameters: of the layers.
+        mean: of the bands, shape (bands,).
+        deviation: of the bands, shape (bands,).
+        frames: of the window.
+        name: of the graph.
+    """
+    builder = Builder(name, (MELS, frames))
+    centred = builder.op("Sub", builder.input, builder.constant(mean[:, None]))
+    value = builder.op("Mul", centred, builder.constant(np.float32(1.0) / deviation[:, None]))
+    value = builder.op("Clip", value, builder.number(-REACH), builder.number(REACH))
+    builder.stage("scaled", value)
+    builder.boundary(value)
+    value = PhoneNetwork(config).to_graph(parameters, builder, value, frames)
+    return builder.finish({"prediction": (value, "float32", (OUTPUTS, frames // config.hop))})
+
 
 _STEPS = 128
 _BATCH, _RATE, _ADAPT_RATE, _DECAY = 16, 4e-3, 1e-3, 0.01

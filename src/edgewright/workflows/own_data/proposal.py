@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from edgewright.core.formatting import some_of
+from edgewright.data.categories import is_text, values_of
 from edgewright.data.decision import Framing, choose_framing
 from edgewright.data.findings import Quality
 from edgewright.data.framing import stretches
@@ -33,11 +34,34 @@ from edgewright.race.pipeline_end import Entrant, entrants_of
 from edgewright.race.problem import Problem, problem_of_training
 from edgewright.race.race import INTERRUPTED, Race, Watch
 from edgewright.schema.config import PipelineConfig, WindowConfig
-from edgewright.schema.data import DataSet
+from edgewright.schema.data import DataSet, Labels
 from edgewright.schema.errors import InputError
 from edgewright.schema.race import RaceRecord
 from edgewright.workflows.own_data.recipes import Recipe, changed, recipe_of, with_selection
-from edgewright.workflows.own_data.refusals import refuse_sentences
+
+
+def refuse_sentences(columns: Mapping[str, Labels], roles: Roles, path: str) -> None:
+    """Name the command for a table that has sentences and nothing to measure.
+
+    Raises:
+        InputError: no column of numbers, and one whose values are mostly of two words or more.
+    """
+    free = {name: cells for name, cells in columns.items() if name not in (roles.target, *roles.categories)}
+    name = next((name for name, cells in free.items() if _is_sentences(cells)), "")
+    if roles.readings or not name:
+        return
+    command = f"edgewright language train {path} --out model.language"
+    known = {column.strip().lower() for column in columns}
+    do = f"Train on sentences: {command}"
+    if not {"text", "intent"} <= known:
+        do = f"Name the columns text and intent, then train on sentences: {command}"
+    raise InputError("at least one column of numbers besides the target", f"sentences in column {name!r}", path, do)
+
+
+def _is_sentences(cells: Labels) -> bool:
+    values = values_of(cells)
+    return bool(values) and is_text(cells) and float(np.mean([" " in value.strip() for value in values])) > 0.5
+
 
 # Device where none is named.
 DEVICE = "cortex-m4"
