@@ -16,7 +16,7 @@ export OPENBLAS_NUM_THREADS = 1
 unexport PYTHONDONTWRITEBYTECODE
 
 BENCHES := bench-training bench-hapt bench-own-data bench-default bench-intervals bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search bench-accelerators bench-mcu bench-fpga bench-federation bench-scenes bench-grocery bench-odd-pictures bench-turbofan bench-speakers bench-patients bench-jobs bench-shadows
-.PHONY: install demo test test-all lint types contracts docs unit slow test-processors bench $(BENCHES) faults faults-fleet site lock
+.PHONY: install demo test test-all lint types contracts docs unit slow test-processors bench $(BENCHES) faults faults-fleet mutants site lock
 
 install: $(STAMP)
 
@@ -200,6 +200,11 @@ bench-federation: install
 # Simulates, synthesises and places four networks: a quarter of an hour. Needs verilator.
 bench-fpga: install
 	$(BIN)/python -m benchmarks.fpga
+
+# Code is changed in COUNT places, one at a time; what the nearest fast tests do not notice is printed. A minute each.
+COUNT := 300
+mutants: install
+	$(BIN)/python tools/mutants.py --count $(COUNT)
 
 # SHARE of the states after a cut or a kill that are opened again, drawn by chance.
 SHARE := 1
