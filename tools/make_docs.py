@@ -1,10 +1,10 @@
-"""Generate docs/pipeline.md and docs/cli.md, the references of a pipeline's TOML and of the commands.
+"""Generate docs/pipeline.md, a page of docs/cli for each command, and the list of decision records.
 
     python tools/make_docs.py           writes the files
     python tools/make_docs.py --check   exits with 1 when a file differs from what the code says
 
 Nothing is listed by hand: keys come from the structs, meanings from their docstrings, kinds from the folders, commands
-from their own help.
+from their own help, records from their titles.
 """
 
 from __future__ import annotations
@@ -74,6 +74,8 @@ EXAMPLE: dict[str, Any] = {
     "search.epochs": [10, 40],
 }
 NO_DEFAULT = msgspec.NODEFAULT
+# Numbers without a decision record, and why.
+UNUSED = dict.fromkeys((9, 53, 54), "(unused: no record was ever committed under this number)")
 
 
 def meanings(struct: type) -> dict[str, str]:
@@ -315,39 +317,119 @@ def wide(command: click.Command) -> dict[str, Any]:
     return {**command.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
 
 
-def cli_document() -> str:
-    """Return the whole of docs/cli.md: the help of every command."""
+def cli_pages() -> dict[str, str]:
+    """Return the pages of docs/cli: a list, and a page for each command at the top and for each group of commands."""
     lines = [
         "# Commands",
         "",
-        "`python tools/make_docs.py` generates this page from the help of the commands: change those, not this page.",
+        "These pages have the help of every command, as `edgewright COMMAND --help` prints it:",
         "",
-        "Exit codes: 0 done, 1 a check failed, 2 wrong use or bad input, 74 input or output failed, 130 Ctrl-C, 143 a",
-        "termination signal. [How-to by job](how-to.md) shows the usual commands.",
+        *_example("edgewright run --help", "the pages have what it prints"),
+        "[How-to by job](../how-to.md) shows which commands a task needs. Exit codes: 0 done, 1 a check failed,",
+        "2 wrong use or bad input, 74 input or output failed, 130 Ctrl-C, 143 a termination signal.",
         "",
+        "| command | what it does |",
+        "|---|---|",
     ]
+    pages = {"README.md": lines}
     top = click.Context(cli, info_name="edgewright", **wide(cli))
     for command, context in commands_of(cli, top):
-        depth = "##" if context.parent is None or context.parent.parent is None else "###"
-        lines += [f"{depth} `{context.command_path}`", "", "```text", command.get_help(context), "```", ""]
-    return "\n".join(lines).rstrip() + "\n"
+        if context.parent is None:
+            continue
+        if context.parent is top or isinstance(command, click.Group):
+            pages[_page(context)] = _command_start(command, context)
+            lines.append(f"| [`{context.command_path}`]({_page(context)}) | {_meaning(command)} |")
+            if context.parent is not top:
+                pages[_page(context.parent)] += [
+                    f"[`{context.command_path}`]({_page(context)}) has a page of its own.",
+                    "",
+                ]
+        page = pages.get(_page(context)) or pages[_page(context.parent)]
+        page += [f"## `{context.command_path}`", "", "```text", command.get_help(context), "```", ""]
+    return {f"cli/{name}": "\n".join(page).rstrip() + "\n" for name, page in pages.items()}
 
 
-DOCUMENTS = {"pipeline.md": document, "cli.md": cli_document}
+def _page(context: click.Context) -> str:
+    """Return the name of the page that a command at the top, or a group, has."""
+    return "-".join(context.command_path.split()[1:]) + ".md"
+
+
+def _command_start(command: click.Command, context: click.Context) -> list[str]:
+    """Return the top of a command's page: what it is for, and the example of its help."""
+    _, _, typed = (command.epilog or "").partition("Example: ")
+    if not typed:
+        raise SystemExit(f"{context.command_path}: its help has no 'Example: ...'; add one as epilog")
+    return [
+        f"# `{context.command_path}`",
+        "",
+        _meaning(command),
+        "",
+        *_example(typed, "needs files or a device of yours"),
+        "`python tools/make_docs.py` generates this page from the help of the command: change that, not this page.",
+        "",
+    ]
+
+
+def _meaning(command: click.Command) -> str:
+    return " ".join((command.help or "").split("\n\n")[0].split())
+
+
+def _example(typed: str, reason: str) -> list[str]:
+    """Return a block of a shell with the reason why no test runs it."""
+    return [f"<!-- not run: {reason} -->", "```sh", typed, "```", ""]
+
+
+def decision_list() -> str:
+    """Return the page that lists the decision records.
+
+    Raises:
+        SystemExit: a number has no record and no reason in `UNUSED`, or it has both.
+    """
+    titles = {}
+    for path in sorted((DOCS / "adr").glob("[0-9]*.md")):
+        number, _, title = path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ").partition(". ")
+        titles[int(number)] = f"[{title}]({path.name})"
+    missing = set(range(1, max(titles) + 1)) - set(titles)
+    if missing != set(UNUSED):
+        raise SystemExit(f"docs/adr lacks the numbers {sorted(missing)}; UNUSED gives reasons for {sorted(UNUSED)}")
+    lines = [
+        "# Decisions",
+        "",
+        "A record says why the code is as it is, for whoever wants to change it: context, decision, measurement,",
+        "consequences, in at most 400 words. Search them before you change a file, such as `monitor/drift`:",
+        "",
+        *_example("grep -il drift docs/adr/*.md", "it prints names of files"),
+        "A later record may replace a part of an earlier one; the line `Status` of the earlier one says so.",
+        "",
+    ]
+    lines += [f"- {number}. {text}" for number, text in sorted({**titles, **UNUSED}.items())]
+    return "\n".join(lines) + "\n"
+
+
+def documents() -> dict[str, str]:
+    """Return the text of every generated file, by its path in docs/."""
+    return {"pipeline.md": document(), "adr/README.md": decision_list(), **cli_pages()}
 
 
 def main(arguments: Sequence[str]) -> int:
     """Write or check the files; return the exit status."""
-    outdated = []
-    for name, make in DOCUMENTS.items():
-        path, text = DOCS / name, make()
-        if "--check" not in arguments:
-            path.write_text(text, encoding="utf-8")
-        elif not path.is_file() or path.read_text(encoding="utf-8") != text:
-            outdated.append(name)
-    if outdated:
-        print(f"{' and '.join(outdated)} out of date: run python tools/make_docs.py", file=sys.stderr)
-    return 1 if outdated else 0
+    texts = documents()
+    removed = [path for path in (DOCS / "cli").glob("*.md") if path.relative_to(DOCS).as_posix() not in texts]
+    if "--check" in arguments:
+        outdated = [path.name for path in removed]
+        for name, text in texts.items():
+            path = DOCS / name
+            if not path.is_file() or path.read_text(encoding="utf-8") != text:
+                outdated.append(name)
+        if outdated:
+            print(f"{', '.join(outdated)}: out of date; run python tools/make_docs.py", file=sys.stderr)
+        return 1 if outdated else 0
+    for path in removed:
+        path.unlink()
+    for name, text in texts.items():
+        (DOCS / name).parent.mkdir(exist_ok=True)
+        (DOCS / name).write_text(text, encoding="utf-8")
+    return 0
 
 
 if __name__ == "__main__":

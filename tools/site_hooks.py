@@ -19,7 +19,12 @@ from pymdownx.slugs import slugify
 ROOT = Path(__file__).resolve().parent.parent
 # Pages of the site that lie elsewhere in the repository.
 PAGES = {"index.md": "README.md", "contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
-DECISIONS = "adr/index.md"
+# First page of a folder -> title of the folder in the navigation, and the folder whose pages follow.
+FOLDERS = {
+    "jobs.md": ("Jobs", "jobs"),
+    "cli/README.md": ("Commands", "cli"),
+    "adr/README.md": ("Decisions", "adr"),
+}
 _LINK = re.compile(r"\[([^\]]*)\]\(([^)\s#:]+)(#[^)\s]*)?\)")
 _FENCE = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 _COMMENT = re.compile(r"^(<!--.*?-->)\n(?=\S|\Z)", re.MULTILINE)
@@ -35,22 +40,33 @@ class TwoSpaces(Extension):  # type: ignore[misc]
 
 
 def on_config(config: Any) -> Any:  # noqa: ANN401 - MkDocs's configuration
-    """Read Markdown as GitHub does, and list every decision, and the how-to of every job, in the navigation."""
+    """Read Markdown as GitHub does, and list the pages of `FOLDERS` in the navigation."""
     config.markdown_extensions.insert(0, TwoSpaces())
     config.mdx_configs.setdefault("toc", {})["slugify"] = slugify(case="lower")
-    decisions = [f"adr/{path.name}" for path in sorted((ROOT / "docs" / "adr").glob("*.md"))]
-    config.nav.append({"Decisions": [DECISIONS, *decisions]})
-    jobs = [f"jobs/{path.name}" for path in sorted((ROOT / "docs" / "jobs").glob("*.md"))]
-    (how_to,) = (section["How-to"] for section in config.nav if "How-to" in section)
-    how_to.insert(how_to.index("jobs.md") + 1, {"Jobs": jobs})
+    config.nav = _filled(config.nav)
     return config
 
 
+def _filled(navigation: list[Any]) -> list[Any]:
+    """Return a part of the navigation in which a section takes the place of each first page of a folder."""
+    filled: list[Any] = []
+    for entry in navigation:
+        if isinstance(entry, dict):
+            filled.append({title: _filled(entries) for title, entries in entry.items()})
+        elif entry in FOLDERS:
+            title, folder = FOLDERS[entry]
+            paths = sorted((ROOT / "docs" / folder).glob("*.md"), key=lambda path: path.stem)
+            pages = [f"{folder}/{path.name}" for path in paths]
+            filled.append({title: [entry, *(page for page in pages if page != entry)]})
+        else:
+            filled.append(entry)
+    return filled
+
+
 def on_files(files: Files, *, config: Any) -> Files:  # noqa: ANN401 - MkDocs's configuration
-    """Add the pages from outside of docs/, the list of decisions, and every file that a page links."""
+    """Add the pages from outside of docs/ and every file that a page links."""
     for page, source in PAGES.items():
         files.append(File.generated(config, page, content=(ROOT / source).read_text(encoding="utf-8")))
-    files.append(File.generated(config, DECISIONS, content=decisions()))
     for file in list(files.documentation_pages()):
         for match in _LINK.finditer(file.content_string):
             target = _outside(file.src_uri, match[2])
@@ -67,23 +83,13 @@ def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:  # noqa: ANN
     return "".join(parts)
 
 
-def decisions() -> str:
-    """Return the page that lists every decision record."""
-    lines = ["# Decisions", "", "Each record has the context, the decision, its measurement and its consequences.", ""]
-    for path in sorted((ROOT / "docs" / "adr").glob("*.md")):
-        title = path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
-        number, _, rest = title.partition(". ")
-        lines.append(f"- ADR {number}: [{rest}]({path.name})")
-    return "\n".join(lines) + "\n"
-
-
 def _linked(markdown: str, uri: str) -> str:
     def changed(match: re.Match[str]) -> str:
         text, link, anchor = match[1], match[2], match[3] or ""
         target = _target(uri, link)
         page = next((page for page, source in PAGES.items() if source == target), None)
-        if page is None and target.rstrip("/") == "docs/adr":
-            page = DECISIONS
+        if page is None and f"{target.rstrip('/')}/README.md".removeprefix("docs/") in FOLDERS:
+            page = f"{target.rstrip('/')}/README.md".removeprefix("docs/")
         if page is None and target.startswith("docs/"):
             page = target.removeprefix("docs/")
         if page is None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import tomllib
 
+import pytest
+from tools import make_docs
+
 from support import ROOT
 
 CONFIG = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
@@ -17,8 +20,10 @@ def test_navigation_names_every_page_once() -> None:
     named = re.findall(r"^ *- (\S+\.(?:md|ipynb))$", CONFIG.partition("\nnav:\n")[2], re.MULTILINE)
     docs = ROOT / "docs"
     found = (*docs.rglob("*.md"), *docs.rglob("*.ipynb"))
-    # The hook of the site names decisions and the how-to of each job.
-    pages = {path.relative_to(docs).as_posix() for path in found if path.parent.name not in ("adr", "jobs")}
+    # The hook of the site names the other pages of these folders.
+    folders = ("adr", "cli", "jobs")
+    pages = {path.relative_to(docs).as_posix() for path in found if path.parent.name not in folders}
+    pages |= {"adr/README.md", "cli/README.md"}
     assert sorted(named) == sorted(pages | ELSEWHERE)
 
 
@@ -39,6 +44,19 @@ def test_the_lock_has_what_the_group_names() -> None:
 def test_a_decision_record_has_at_most_400_words() -> None:
     words = {path.name: len(path.read_text(encoding="utf-8").split()) for path in DECISIONS}
     assert {name: count for name, count in words.items() if count > 400} == {}
+
+
+def test_the_list_of_decision_records_is_up_to_date() -> None:
+    text = (ROOT / "docs" / "adr" / "README.md").read_text(encoding="utf-8")
+    assert text == make_docs.decision_list(), "run python tools/make_docs.py"
+    assert all(f"({path.name})" in text for path in DECISIONS)
+
+
+@pytest.mark.parametrize("numbers", [(9, 53), (9, 53, 54, 60)], ids=["without a reason", "with a record and a reason"])
+def test_a_number_has_a_record_or_a_reason(numbers: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(make_docs, "UNUSED", dict.fromkeys(numbers, "unused"))
+    with pytest.raises(SystemExit, match="lacks the numbers"):
+        make_docs.decision_list()
 
 
 def test_readme_stays_short() -> None:
