@@ -61,6 +61,17 @@ def test_documents_are_looked_up_and_pictures_described(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_rows_that_are_series_are_said_to_be_once(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    waves = np.sin(np.arange(20) / 2 + generator.uniform(0, 6, (60, 1))) * np.array([1, 3] * 30)[:, None]
+    rows = [[*map(str, wave), ("calm", "wild")[number % 2]] for number, wave in enumerate(waves.round(3).tolist())]
+    path = write_rows(tmp_path / "waves.csv", rows, header=",".join([*(f"t{n}" for n in range(20)), "label"]))
+    record = advise(AdviceRequest(data=str(path), target="label", curve=False), silent)
+    sentence = "each row is a series of 20 values, t0 to t19"
+    assert sentence in record.frame.why and not any(sentence in note for note in record.notes)
+
+
+@pytest.mark.slow
 def test_a_series_without_labels_is_watched_or_foretold(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     rows = [[str(60 * n), f"{np.sin(n / 12 * 2 * np.pi) + rng.normal() * 0.1:.3f}"] for n in range(240)]

@@ -87,6 +87,14 @@ def test_a_folder_has_data_of_one_kind_and_says_what_it_leaves_out(ending: str, 
     assert found.preview.told([]).startswith(f"without {left_out} of another kind (notes.")
 
 
+def test_what_a_folder_leaves_out_is_said_once(cli: Cli) -> None:
+    beside(Path(strolls("strolls")), ".parquet")
+    for command in (("init", "strolls", "--yes"), ("check", "strolls")):
+        cli(*command)
+        assert (cli.out + cli.err).count("without 2 files of another kind") == 1, command
+    assert "without 2 files of another kind (notes.jsonl, notes.txt)" in Path("data.md").read_text()
+
+
 def test_tables_beside_sounds_are_no_sounds(tmp_path: Path) -> None:
     folder = tmp_path / "sounds"
     folder.mkdir()

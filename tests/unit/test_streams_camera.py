@@ -121,8 +121,9 @@ def test_raw_frames_grey_and_wrong_settings(tmp_path: Path) -> None:
     assert "?format=YUYV&width=640&height=480" in played(f"camera:{path}")[1]
     for text, message in (
         (f"camera:{path}?format=H264", "format"),
-        (f"camera:{tmp_path}", "Is a directory"),
-        (f"camera:{tmp_path / 'none'}", "No such file"),
+        ("camera:", "device of a camera, .* got none - at --source camera:. Name it: camera:/dev/video0"),
+        (f"camera:{tmp_path}", "Is a directory .* Name it: camera:/dev/video0"),
+        (f"camera:{tmp_path / 'none'}", "No such file .* Name it: camera:/dev/video0"),
     ):
         with pytest.raises(InputError, match=message):
             short_source(text).open(COLOURS)

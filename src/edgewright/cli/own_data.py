@@ -125,7 +125,7 @@ def echo_choices(proposal: Proposal) -> None:
     """Print each choice with its reason to stderr."""
     from edgewright.workflows.own_data.document import choices
 
-    for line in choices(proposal):
+    for line in choices(proposal, loaded=True):
         click.echo(f"  {line}", err=True)
 
 

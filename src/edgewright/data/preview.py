@@ -49,7 +49,8 @@ class Preview:
         top: of the first file of text; its forms are those of the columns whose cells are numbers here.
         texts: different texts of the columns of text, of all rows where `columns` has some of them.
         pattern_values: number of values of each part of the pattern.
-        note: what else was understood, in words: tables beside the data that are not read, or a loader that reads them.
+        note: what else was understood, in words: a loader that reads the data.
+        left_out: tables beside the data that are not read, in words.
     """
 
     table: dict[str, object]
@@ -58,15 +59,22 @@ class Preview:
     texts: dict[str, set[str]] = field(default_factory=dict)
     top: Header = field(default_factory=lambda: Header((), ","))
     note: str = ""
+    left_out: str = ""
 
     @property
     def units(self) -> dict[str, str]:
         """Units of columns, where a line below the header or the cells hold them."""
         return {name: unit for name in self.top.names if (unit := self.top.unit(name))}
 
-    def told(self, columns: Collection[str]) -> str:
-        """Return what was understood that does not go without saying; `columns` are those read as numbers."""
-        return ", ".join(part for part in (self.top.told(columns), self.note) if part)
+    def told(self, columns: Collection[str], *, loaded: bool = False) -> str:
+        """Return what was understood that does not go without saying.
+
+        Args:
+            columns: those read as numbers.
+            loaded: whether the data are loaded, too, which warns of tables that are not read; sounds warn of none.
+        """
+        left_out = "" if loaded and self.table["kind"] != "wav" else self.left_out
+        return ", ".join(part for part in (self.top.told(columns), self.note, left_out) if part)
 
     @property
     def is_folder(self) -> bool:
@@ -103,7 +111,7 @@ def preview_of_set(table: dict[str, object]) -> Preview:
 def _beside(preview: Preview, folder: Path) -> Preview:
     """Return a preview that says what is left out of a folder."""
     tables = [file for file in tables_below(folder) if file.name != LABELS_FILE]
-    return replace(preview, note=told_left_out(tables, data_files(tables)))
+    return replace(preview, left_out=told_left_out(tables, data_files(tables)))
 
 
 def _previewed(table: dict[str, object], place: Path) -> Preview:

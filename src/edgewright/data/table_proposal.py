@@ -75,12 +75,17 @@ class ProposedTable:
     @property
     def sentence(self) -> str:
         """What columns were taken for without being named, in a line; empty where there are none."""
+        return ". ".join(self.sentences)
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What the file was read as, what its rows are, and what columns were taken for; warnings are not repeated."""
         parts = [f"{key} = {getattr(self.roles, key)}" for key in PARTS if self.roles.why.get(key, NAMED) != NAMED]
         parts += [f"{name} left out ({why})" for name, why in self.roles.ignored.items() if why != NAMED_IGNORED]
-        told = self.preview.told(self.roles.numbers) if self.preview is not None else ""
+        told = self.preview.told(self.roles.numbers, loaded=True) if self.preview is not None else ""
         said = [f"read as {told}"] if told else []
         said += [f"each row is {self.roles.series.told}"] if self.roles.series is not None else []
-        return ". ".join([*said, *([f"columns: {'; '.join(parts)}"] if parts else [])])
+        return (*said, *([f"columns: {'; '.join(parts)}"] if parts else []))
 
 
 def propose_table(

@@ -20,6 +20,7 @@ from edgewright.schema.data import Floats
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError, MissingExtraError, UnknownNameError
 
+_DO = "Name it: camera:/dev/video0, or camera:FILE for frames that were recorded"
 Side = Annotated[int, msgspec.Meta(ge=1, le=16384)]
 
 
@@ -92,7 +93,9 @@ class RecordedCamera(Stream):
         try:
             self._file: BinaryIO = Path(config.path).open("rb")  # noqa: SIM115 - closed by `close`
         except OSError as error:
-            raise InputError("a camera, or a file with frames", error.strerror or str(error), config.path) from None
+            raise InputError(
+                "a camera, or a file with frames", error.strerror or str(error), config.path, _DO
+            ) from None
         size = config.width * config.height * BYTES.get(config.format, 0)
         self._recording = Recording(self._file, size, config.path)
         self._given, self._start, self._over = 0, 0.0, False
@@ -146,6 +149,8 @@ def _open(config: CameraConfig, columns: tuple[str, ...]) -> Stream:
     for name in columns:
         if name not in (*COLOURS, GREY):
             raise UnknownNameError("channel of a camera", name, (*COLOURS, GREY), config.path)
+    if not config.path:
+        raise InputError("the device of a camera, or a file with frames", "none", "--source camera:", _DO)
     wanted = columns or COLOURS
     try:
         special = stat.S_ISCHR(Path(config.path).stat().st_mode)

@@ -319,7 +319,9 @@ class CsvPipe(Stream):
 
 def _open(config: CsvConfig, columns: tuple[str, ...]) -> Stream:
     if not config.path:
-        raise InputError("the path of a CSV file, or - for standard input", "none", "--source csv:")
+        raise InputError(
+            "the path of a CSV file, or - for standard input", "none", "--source csv:", "Name it: csv:FILE"
+        )
     return CsvPipe(config, columns) if config.path == "-" else CsvTail(config, columns)
 
 

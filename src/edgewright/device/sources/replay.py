@@ -279,7 +279,7 @@ def _files(path: Path) -> list[Path]:
 
 def _open(config: ReplayConfig, columns: tuple[str, ...]) -> Stream:
     if not config.path:
-        raise InputError("the path of a recording", "none", "--source replay:")
+        raise InputError("the path of a recording", "none", "--source replay:", "Name it: replay:FILE")
     return Replay(config, columns)
 
 

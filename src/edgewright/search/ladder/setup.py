@@ -165,7 +165,7 @@ def problem_and_config(
         config, columns = _config(data, table, window, held_out, task, profile, seed)
         dataset = load_data(config.data, seed=seed, mixed_rates=True)
         window, notes = _framed(dataset, window)
-        notes = (*notes, *([columns] if columns else []))
+        notes = (*notes, *columns)
         config = msgspec.structs.replace(config, window=window)
         problem = replace(problem_of_pipeline(config, dataset=dataset), notes=notes)
         left = _constant_columns(problem)
@@ -197,7 +197,7 @@ def _config(
     task: str,
     profile: str,
     seed: int,
-) -> tuple[PipelineConfig, str]:
+) -> tuple[PipelineConfig, tuple[str, ...]]:
     """Return the pipeline, and what columns were taken for without being named."""
     request = {key: value for key, value in table.items() if value}
     kind = str(request.pop("kind", ""))
@@ -214,7 +214,7 @@ def _config(
         model=ModelConfig(),
         device=DeviceConfig(profile=profile),
     )
-    return config, proposed.sentence
+    return config, proposed.sentences
 
 
 def _refuse_columns(named: Mapping[str, object]) -> None:

@@ -203,8 +203,13 @@ def data_document(proposal: Proposal, path: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def choices(proposal: Proposal) -> list[str]:
-    """Return each choice with its reason, a line each."""
+def choices(proposal: Proposal, *, loaded: bool = False) -> list[str]:
+    """Return each choice with its reason, a line each.
+
+    Args:
+        proposal: of a person's data.
+        loaded: whether they are shown beside the warnings of the reading, which are not repeated.
+    """
     data, found = proposal.table["data"], proposal.found
     names = {key: str(data[key]) for key in ("target", "group", "session", "time") if key in data}
     lines = [f"{title}: {f'{names[key]}, ' if key in names else ''}{proposal.why[key]}"
@@ -212,7 +217,7 @@ def choices(proposal: Proposal) -> list[str]:
     if proposal.why.get("target", "").startswith(UNNAMED):
         columns = some_of([*found.roles.readings, *found.roles.categories], 4)
         lines.insert(1, f"Another target: give --target COLUMN to the command, one of {columns}")
-    if told := found.preview.told(found.roles.numbers):
+    if told := found.preview.told(found.roles.numbers, loaded=loaded):
         lines.insert(0, f"Read as: {told}")
     if "pattern" in data:
         lines.insert(0, f"File names: {data['pattern']}")

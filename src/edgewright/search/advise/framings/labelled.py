@@ -159,10 +159,11 @@ def _advise(seen: Inspection, request: AdviceRequest, progress: Progress, ahead:
         raise KeyboardInterrupt
     held = (f"held out for the test report of a run: {', '.join(record.held)}",) if record.held else ()
     known = known_set(setup.known, request.path or request.data)
+    frame = _frame(seen, request, setup)
     result = partial(
-        FramingResult, name=problem.name, target=problem.dataset.target_name, frame=_frame(seen, request, setup),
+        FramingResult, name=problem.name, target=problem.dataset.target_name, frame=frame,
         columns=tuple(column.name for column in problem.samples.columns), rate=problem.samples.rate, ladder=record,
-        notes=(*record.notes, *held),
+        notes=(*(note for note in record.notes if note not in frame.why), *held),
     )  # fmt: skip
     if not record.beats_chance or all(rung.score is None or rung.name == USUAL for rung in record.rungs):
         return result(
