@@ -114,6 +114,40 @@ def local_dates(draw: Draw) -> OddFile:
 
 
 @shape
+def dates_with_slashes(draw: Draw) -> OddFile:
+    """Write the day or the month first, as the British and the Americans do, over more than twelve days."""
+    every_s = draw.take(1800, 3600, 900, 7200, 3600)
+    form = draw.take("%d/%m/%Y %H:%M", "%m/%d/%Y %I:%M %p", "%m/%d/%y %H:%M:%S", "%d-%m-%Y %H:%M", "%Y/%m/%d %H:%M")
+    name = draw.take("Date", draw.words.time, "Timestamp", "when", "DateTime")
+    sheet = room(draw, every_s)
+    start = timedelta(days=0 if sheet.rows * every_s > 13 * 86_400 else 12)
+    return written(draw, _timed(sheet, name, lambda s: (_moment(s) + start).strftime(form)))
+
+
+@shape
+def halves_of_a_day(draw: Draw) -> OddFile:
+    """Write times of day with AM and PM."""
+    before, after = draw.take((" AM", " PM"), ("AM", "PM"), (" a.m.", " p.m."), (" am", " pm"), (" AM", " PM"))
+    start = timedelta(hours=draw.take(0, -0.05, 11.995, -2, 9))
+
+    def write(second: float) -> str:
+        moment = _moment(second) + start
+        return f"{moment:%I:%M:%S.%f}"[:-3] + str(before if moment.hour < 12 else after)
+
+    return written(draw, _timed(motion(draw), draw.words.time, write))
+
+
+@shape
+def dates_of_two_meanings(draw: Draw) -> OddFile:
+    """Write dates of which no number tells whether the day or the month comes first."""
+    sheet = room(draw, draw.take(60, 10, 600, 30, 300))
+    form, name = draw.take("%d/%m/%Y %H:%M:%S", "%m/%d/%Y %I:%M:%S %p", "%d-%m-%Y %H:%M:%S"), draw.words.time
+    return written(
+        draw, _timed(sheet, name, lambda s: _moment(s).strftime(form)).known(question=("dmy", "mdy", "time_unit"))
+    )
+
+
+@shape
 def excel_dates(draw: Draw) -> OddFile:
     """Write days since 1899-12-30, as a spreadsheet stores a date."""
     every_s = draw.take(60, 10, 600, 30, 3600)

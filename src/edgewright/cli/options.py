@@ -137,7 +137,11 @@ class Columns:
     group: str = option(help="Column with the person or machine of a row; splits and folds keep each one whole.")
     session: str = option(help="Column with the session of a row.")
     time: str = option(help="Column with the time of a row.")
-    time_unit: str = option(metavar="UNIT", help="Unit of a time in numbers: s, ms, us, ns, min, h, or d for days.")
+    time_unit: str = option(
+        metavar="UNIT",
+        help="Unit of a time in numbers: s, ms, us, ns, min, h, or d for days; dmy or mdy for dates with the day "
+        "or the month first.",
+    )
     ignore: tuple[str, ...] = option(metavar="COLUMN", help="Column that is not a measurement; may be repeated.")
     kind: str = option(help="Kind of source or public set; detected from the path by default.")
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgewright.core.clocks.rates import rate_of
 from edgewright.core.clocks.reader import ClockReader, refuse_missing
-from edgewright.core.clocks.texts import is_day, is_time_of_day, is_time_text
+from edgewright.core.clocks.texts import day_order, is_day, is_time_of_day, is_time_text
 from edgewright.core.clocks.units import number_and_unit, numbers_and_unit, without_unit
 from edgewright.schema.data import TimeUnit
 from edgewright.schema.errors import InputError
@@ -105,7 +105,7 @@ def _count_times(cells: Sequence[str]) -> int:
     """Count different times in cells that are all ISO dates or all epochs and hardly ever go back; else 0."""
     lines = [cell.strip() for cell in cells[:_LOOKED_AT] if cell.strip()]
     if all(is_time_text(cell) for cell in lines):
-        times = ClockReader("").ticks(lines).tolist()
+        times = ClockReader("", day_order(lines) or "dmy").ticks(lines).tolist()
         if any(time != time for time in times):
             return 0
     elif all(_EPOCH.fullmatch(cell) for cell in lines):
@@ -120,7 +120,7 @@ def is_clock(name: str, cells: Sequence[str]) -> bool:
     """Return whether cells are times: nearly all of them where they are numbers or the name says so, else every one."""
     if without_unit(name) not in _COLUMNS and numbers_and_unit(cells) is None:
         try:
-            read_clock(np.asarray(cells, np.str_), column=name, unit="auto", place=str)
+            read_clock(np.asarray(cells, np.str_), column=name, unit="auto" if day_order(cells) else "dmy", place=str)
         except InputError:
             return False
         return True

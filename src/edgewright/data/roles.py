@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from edgewright.core.clocks.texts import ORDERS, day_order, needs_order
 from edgewright.core.clocks.units import (
     SCALE,
     WORDS,
@@ -368,13 +369,21 @@ def _with_unit(roles: Roles, columns: Mapping[str, Labels], unit: str, stated: s
         unit: as a person names it.
         stated: by a line of units.
     """
-    if unit and unit not in SCALE:
-        raise UnknownNameError("unit of time", unit, SCALE, "--time-unit")
-    if (counted := numbers_and_unit(columns[roles.time].tolist())) is None:
-        return replace(roles, why={**roles.why, "time": f"{roles.why['time']}: dates or times of a day"})
+    if unit and unit not in (*SCALE, *ORDERS):
+        raise UnknownNameError("unit of time", unit, (*SCALE, *ORDERS), "--time-unit")
+    cells = columns[roles.time].tolist()
+    if (counted := numbers_and_unit(cells)) is None:
+        why = f"{roles.why['time']}: dates or times of a day"
+        if not any(map(needs_order, cells)):
+            return replace(roles, why={**roles.why, "time": why})
+        order = unit if unit in ORDERS else day_order(cells)
+        # The first rows of a stream, and a file of few days, do not show which is the day.
+        why = f"{why}, {ORDERS[order]}" if order else why
+        unclear = None if order else UnitChoice("dmy", ("mdy",))
+        return replace(roles, time_unit=order, unclear=unclear, why={**roles.why, "time": why})
     measured = [name for name, column in columns.items() if name not in _taken(roles) and not is_text(column)]
     numbers, behind = counted
-    choice = UnitChoice(unit) if unit else choose_unit(numbers, roles.time, measured, behind or stated)
+    choice = UnitChoice(unit) if unit in SCALE else choose_unit(numbers, roles.time, measured, behind or stated)
     why = f"{roles.why['time']}: numbers of {WORDS[choice.unit]}"
     if behind or stated:
         why = f"{why}, as {'its cells say' if behind else 'the line of units says'}"

@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from edgewright.core.clocks.reader import unclear_order
+from edgewright.core.clocks.texts import ORDERS, needs_order
 from edgewright.data.categories import is_text, values_of
 from edgewright.data.clock import refuse_split_clock
 from edgewright.data.known_sets import has_loader, table_of
@@ -31,7 +33,10 @@ def data_table(preview: Preview, roles: Roles) -> dict[str, object]:
             name: cells.tolist() for name, cells in preview.columns.items() if roles.ignored.get(name) != NAMED_IGNORED
         }
         refuse_split_clock(free, str(preview.table["path"]))
-    if (choice := roles.unclear) is not None:
+    if (choice := roles.unclear) is not None and choice.unit in ORDERS:
+        cell = next(filter(needs_order, preview.columns[roles.time].tolist()))
+        raise unclear_order(roles.time, cell, str(preview.table["path"]))
+    if choice is not None:
         raise InputError(
             "a time whose unit is clear",
             f"{roles.time!r}, which rises by {choice.step:g}: {' or '.join(map(choice.pace, choice.units))}",

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from edgewright.core.categories import MARK, column_name, made_columns, one_hot
+from edgewright.core.clocks.texts import ORDERS
 from edgewright.core.clocks.units import WORDS, unit_spelled
 from edgewright.core.csv.cell_words import MISSING_TEXTS
 from edgewright.core.csv.units import refuse_other_unit, unit_in
@@ -31,7 +32,8 @@ class TableConfig(SchemaConfig, frozen=True, kw_only=True, forbid_unknown_fields
         session: column with the session of each row; a recording is one session when left out.
         time: column with the time of each row: ISO text, epoch or counter; made relative to the first row.
         time_unit: unit of numbers in the time column: 's', 'ms', 'us', 'ns', 'min', 'h', or 'd' for days of a
-            spreadsheet; 'auto' goes by a line of units, what stands behind the numbers, name and magnitude.
+            spreadsheet; 'auto' goes by a line of units, what stands behind the numbers, name and magnitude. Of dates
+            with slashes 'dmy' or 'mdy', where no number above 12 tells the day.
         columns: columns that are read as numbers, in this order; every column without another part when left out.
         ignore: columns that are left out.
         categories: text columns that are read as numbers, with all their texts, such as {Type = ["H", "L", "M"]}: a
@@ -175,7 +177,7 @@ def read_time(table: Table, config: TableConfig) -> Clock | None:
         return None
     unit: Any = config.time_unit
     if stated := unit_spelled(table.units.get(config.time, "")):
-        if unit not in ("auto", stated):
+        if unit not in ("auto", stated, *ORDERS):
             do = "Correct the line of units, or time_unit in [data]"
             raise InputError(f"times in {WORDS[unit]}", f"{WORDS[stated]} by its line of units", table.name, do)
         unit = stated

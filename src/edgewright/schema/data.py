@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.str_]
-TimeUnit = Literal["auto", "s", "ms", "us", "ns", "min", "h", "d"]
-"""Unit of a time in numbers; 'auto' goes by the column's name and its magnitude."""
+TimeUnit = Literal["auto", "s", "ms", "us", "ns", "min", "h", "d", "dmy", "mdy"]
+"""Unit of a time in numbers, or the order of day and month in dates with slashes; 'auto' goes by name and values."""
 
 
 class Numerals(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.clocks.texts import DAY_S, is_time_of_day, seconds_of
+from edgewright.core.clocks.texts import DAY_S, ORDERS, day_order, is_time_of_day, needs_order, seconds_of
 from edgewright.core.clocks.units import SCALE, number_and_unit, numbers_and_unit, unit_of_numbers
 from edgewright.schema.data import TimeUnit
 from edgewright.schema.errors import InputError
@@ -30,14 +30,16 @@ class ClockReader:
     Args:
         column: its name; an ending such as `_ms` or `[min]` gives the unit under 'auto'.
         unit: of numbers; 'auto' goes by what stands behind them, by the name, by the magnitude of an epoch, then
-            takes seconds.
+            takes seconds. Or 'dmy' or 'mdy', the order of day and month in dates with slashes; 'auto' goes by the
+            first block with a number above 12 in one of them.
 
     Attributes:
         scale: seconds that one unit of the ticks is; 1 for texts, and until a time was read.
     """
 
     def __init__(self, column: str, unit: TimeUnit | str = "auto") -> None:
-        self._column, self._unit = column, unit
+        self._column, self._unit = column, "auto" if unit in ORDERS else unit
+        self._order = unit if unit in ORDERS else ""
         self._is_text: bool | None = None
         self._behind: str | None = None
         self._of_day = False
@@ -73,7 +75,7 @@ class ClockReader:
         if self._is_text is None:
             self._begin(lines)
         if self._is_text:
-            return self._over_midnight(np.array([_second(cell) for cell in lines], np.float64))
+            return self._over_midnight(np.array([_second(cell, self._order) for cell in lines], np.float64))
         counted = numbers_and_unit(lines)
         if counted is None or (self._behind is not None and counted[1] != self._behind):
             # A cell with another unit than the first one is no time.
@@ -86,12 +88,13 @@ class ClockReader:
         return self.of_numbers(*counted)
 
     def _begin(self, lines: Sequence[str]) -> None:
-        """Take the kind of the first cell that is a time."""
+        """Take the order of dates, and the kind of the first cell that is a time."""
+        self._order = self._order or day_order(lines)
         for cell in lines:
             if np.isfinite(number_and_unit(cell)[0]):
                 self._is_text = False
                 return
-            if np.isfinite(_second(cell)):
+            if np.isfinite(_second(cell, self._order)):
                 self._is_text, self._of_day = True, is_time_of_day(cell)
                 return
 
@@ -142,6 +145,14 @@ class ClockReader:
         return seconds
 
 
+def unclear_order(column: str, cell: str, where: str) -> InputError:
+    """Return the error for dates of which nothing says whether the day or the month comes first."""
+    return InputError(
+        "dates whose order of day and month is clear", f"{cell!r}", f"{where}, column {column}",
+        "Numbers above 12 do not tell it: say --time-unit dmy (the day first) or mdy (time_unit in [data])",
+    )  # fmt: skip
+
+
 def refuse_missing(
     times: NDArray[np.float64], cells: Sequence[str] | NDArray[np.str_], column: str, place: Callable[[int], str]
 ) -> None:
@@ -154,14 +165,16 @@ def refuse_missing(
         return
     bad = int(np.flatnonzero(~np.isfinite(times))[0])
     cell = str(cells[bad])
+    if needs_order(cell) and not np.isfinite(times).any():
+        raise unclear_order(column, cell, place(bad))
     expected = (
         "a time such as 2024-05-01T12:00:00, 12:00:00.5 or a number of seconds" if cell else "a time in every row"
     )
     raise InputError(expected, repr(cell), f"{place(bad)}, column {column}", _NO_TIME)
 
 
-def _second(cell: str) -> float:
+def _second(cell: str, order: str) -> float:
     try:
-        return seconds_of(cell)
+        return seconds_of(cell, order)
     except ValueError:
         return float("nan")

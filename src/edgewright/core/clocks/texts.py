@@ -1,26 +1,39 @@
-"""Times that are text: ISO 8601, the time of a day, and days as they are written in much of Europe."""
+"""Times that are text: ISO 8601, the time of a day, and days with points, slashes or dashes."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 
-_OF_DAY = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d(?:[.,]\d+)?))?")
-_LOCAL = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4}|\d\d)(?:[ T,]+(.*))?")
-_ISO_SHORT = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d:.*)")
-_ISO = re.compile(r"\d{4}-\d\d-\d\d")
-_DAY = re.compile(r"(?:\d{4}-\d\d-\d\d|\d{1,2}\.\d{1,2}\.(?:\d{4}|\d\d))(?:[ T]00:00:00(?:\.0+)?)?")
+_OF_DAY = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d(?:[.,]\d+)?))?(?:\s*([ap])\.?m\.?)?", re.IGNORECASE)
+# Points stand behind the day; before slashes and dashes it is the day or the month.
+_YEAR_LAST = re.compile(
+    r"(\d{1,2})(?:\.(\d{1,2})\.(\d{4}|\d\d)|/(\d{1,2})/(\d{4}|\d\d)|-(\d{1,2})-(\d{4}))(?:[ T,]+(.*))?"
+)
+_YEAR_FIRST = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?:[ T,]+(\d.*))?")
+_ISO = re.compile(r"\d{4}-\d\d-\d\d.*")
+_MIDNIGHT = re.compile(r"0?0:00(?::00(?:\.0+)?)?|12:00(?::00)?\s*am", re.IGNORECASE)
+ORDERS = {"dmy": "the day first", "mdy": "the month first"}
+"""Orders of day and month in dates with slashes, which are units of a time."""
 DAY_S = 86_400.0
 
 
 def is_time_text(cell: str) -> bool:
     """Return whether a cell looks like a date or a time of day."""
-    return bool(_ISO.match(cell) or _LOCAL.fullmatch(cell) or _OF_DAY.fullmatch(cell))
+    return any(form.fullmatch(cell) for form in (_ISO, _YEAR_LAST, _YEAR_FIRST, _OF_DAY))
 
 
 def is_day(cell: str) -> bool:
     """Return whether a cell is a date without a time of day, or at midnight as spreadsheets write it."""
-    return bool(_DAY.fullmatch(cell))
+    if match := _YEAR_LAST.fullmatch(cell):
+        rest = match[8]
+    elif match := _YEAR_FIRST.fullmatch(cell):
+        rest = match[5]
+    else:
+        return False
+    return not rest or bool(_MIDNIGHT.fullmatch(rest))
 
 
 def is_time_of_day(cell: str) -> bool:
@@ -28,28 +41,62 @@ def is_time_of_day(cell: str) -> bool:
     return bool(_OF_DAY.fullmatch(cell))
 
 
-def seconds_of(cell: str) -> float:
+def needs_order(cell: str) -> bool:
+    """Return whether a cell is a date that begins with its day or its month."""
+    match = _YEAR_LAST.fullmatch(cell.strip())
+    return bool(match and not match[2])
+
+
+def day_order(cells: Iterable[str]) -> str:
+    """Return the order of day and month that numbers above 12 show; empty where none does, or both orders do."""
+    orders = set()
+    for cell in cells:
+        match = _YEAR_LAST.fullmatch(cell.strip())
+        if match and not match[2]:
+            orders |= {"dmy"} if int(match[1]) > 12 else {"mdy"} if int(match[4] or match[6]) > 12 else set()
+    return orders.pop() if len(orders) == 1 else ""
+
+
+def seconds_of(cell: str, order: str = "") -> float:
     """Return seconds of the epoch, or of the day for a time without a day.
 
     Without a zone it counts as UTC, which leaves differences as they are.
+
+    Args:
+        cell: the text.
+        order: of day and month in dates with slashes or dashes: 'dmy' or 'mdy'; empty refuses them.
 
     Raises:
         ValueError: the cell is no time.
     """
     cell = cell.strip()
     if cell[4:5] == "-":
-        short = _ISO_SHORT.fullmatch(cell)
-        return seconds_of(short[1]) + seconds_of(short[2]) if short else _seconds_of_iso(cell)
+        with suppress(ValueError):
+            return _seconds_of_iso(cell)
     if match := _OF_DAY.fullmatch(cell):
         hours, minutes, seconds = int(match[1]), int(match[2]), float((match[3] or "0").replace(",", "."))
+        if half := match[4]:
+            if not 1 <= hours <= 12:
+                raise ValueError(cell)
+            hours = hours % 12 + (12 if half in "pP" else 0)
         if hours > 23 or minutes > 59 or seconds >= 61:
             raise ValueError(cell)
         return 3600.0 * hours + 60.0 * minutes + seconds
-    if match := _LOCAL.fullmatch(cell):
-        year = int(match[3]) + (2000 if len(match[3]) == 2 else 0)
-        midnight = datetime(year, int(match[2]), int(match[1]), tzinfo=UTC).timestamp()
-        return midnight + (seconds_of(match[4]) if match[4] else 0.0)
+    if match := _YEAR_FIRST.fullmatch(cell):
+        return _midnight(match[1], match[3], match[4]) + (seconds_of(match[5]) if match[5] else 0.0)
+    if match := _YEAR_LAST.fullmatch(cell):
+        day, month, year = match[1], match[2] or match[4] or match[6], match[3] or match[5] or match[7]
+        if not match[2]:
+            if order not in ORDERS:
+                raise ValueError(cell)
+            day, month = (day, month) if order == "dmy" else (month, day)
+        return _midnight(year, month, day) + (seconds_of(match[8]) if match[8] else 0.0)
     return _seconds_of_iso(cell)
+
+
+def _midnight(year: str, month: str, day: str) -> float:
+    whole = int(year) + (2000 if len(year) == 2 else 0)
+    return datetime(whole, int(month), int(day), tzinfo=UTC).timestamp()
 
 
 def _seconds_of_iso(cell: str) -> float:

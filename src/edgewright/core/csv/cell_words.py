@@ -12,7 +12,7 @@ MISSING_LABELS = frozenset({"", "nan", "na", "n/a", "null", "?"})
 """Spellings of a missing label, in lower case: `none` and `-` may be classes."""
 MISSING_TEXTS = frozenset({"", "nan", "na", "?"})
 """Spellings of a missing text of a category, in lower case, as packages know them."""
-_DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\d{1,2}:\d\d")
+_DATE = re.compile(r"\d{4}([-/])\d{1,2}\1\d{1,2}|\d{1,2}([-./])\d{1,2}\2\d{2,4}|\d{1,2}:\d\d")
 
 
 def is_number(text: str) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edgewright.core.categories import made_columns, text_inputs
+from edgewright.core.clocks.texts import ORDERS
 from edgewright.core.clocks.units import unit_spelled
 from edgewright.core.csv.units import is_same_unit
 from edgewright.schema.data import Column, Floats
@@ -69,7 +70,8 @@ def clock_named(trained: Sequence[Column], wanted: Sequence[str], given: Sequenc
 def clock_unit(trained: Sequence[Column], wanted: Sequence[str], name: str) -> str:
     """Return the unit that packages state for a column of times; empty where they do not."""
     clock = clock_among(trained, wanted)
-    return unit_spelled(clock.unit) if clock is not None and clock.name == name else ""
+    unit = clock.unit if clock is not None and clock.name == name else ""
+    return unit if unit in ORDERS else unit_spelled(unit)
 
 
 def bare(name: str) -> str:
