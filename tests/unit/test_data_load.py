@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from cli_runner import Cli
 from edgewright.core.catalogue import find, listing
 from edgewright.data.load import SETS, guess, load_data
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -29,6 +31,15 @@ def test_a_path_overrides_the_table_and_can_stand_alone(tmp_path: Path) -> None:
     assert load_data(table, seed=0, path=str(file)).origin == str(file)
     assert table == {"kind": "csv", "path": "elsewhere.csv", "target": "y"}
     assert load_data({"target": "y"}, seed=0, path=str(file)).target_name == "y"
+
+
+def test_arrays_that_are_columns_are_a_table(tmp_path: Path, cli: Cli) -> None:
+    values, labels = np.random.default_rng(0).normal(size=(60, 2)), np.array(["x", "z"] * 30)
+    np.savez(tmp_path / "columns.npz", a=values[:, 0], b=values[:, 1], target=labels)
+    np.savez(tmp_path / "samples.npz", X=values[:, 0], y=labels)
+    assert load_data({"target": "target"}, seed=0, path=str(tmp_path / "columns.npz")).target_name == "target"
+    assert guess(str(tmp_path / "samples.npz"))["kind"] == "numpy"
+    assert "columns: 60 rows, 2 columns" in cli("check", tmp_path / "columns.npz", "--target", "target")
 
 
 @pytest.mark.parametrize("name", listing(SETS, "SET"))

@@ -14,6 +14,7 @@ from cli_runner import Cli
 from edgewright.cli.drift_input import rows_of
 from edgewright.cli.main import run
 from edgewright.core.package import read_package, write_package
+from edgewright.monitor.drift.reference_test import LENGTHS
 from edgewright.monitor.drift.stream_monitor import DriftConfig, watch_of
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import ReferenceColumn
@@ -74,6 +75,18 @@ def test_a_time_that_is_an_input_is_watched_and_dates_the_rows(package: Path, tm
     path.write_text(f"{head}\n{',2' * 9}\n")
     with pytest.raises(InputError, match="a time such as"):
         list(rows_of(str(path), manifest, "c0", watch))
+
+
+def test_a_rhythm_of_rows_that_are_series_is_so_many_readings(package: Path) -> None:
+    manifest = read_package(package).manifest
+    plain = watch_of(manifest)
+    names = [f"t{place}" for place in range(40)]
+    one = manifest.reference[0]
+    series = msgspec.structs.replace(
+        manifest, reference=tuple(msgspec.structs.replace(one, name=name) for name in names), joint=None
+    )
+    assert (plain.block, watch_of(series).block) == (3600 // LENGTHS[0], round(3600 / 40 / LENGTHS[0]))
+    assert watch_of(series, rate=1.0).block == plain.block
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from edgewright.core.catalogue import find, listing
+from edgewright.core.csv.formats.arrays import holds_columns
 from edgewright.core.toml_tables import convert_table
 from edgewright.data.audited_labels import LIMIT_KEY, marked
 from edgewright.data.contract import LABELS_FILE, PublicSet, Source, SourceConfig
@@ -182,6 +183,8 @@ def guess(path: str) -> dict[str, object]:
         kind = _in_zip(file_path) or _by_suffix(file_path.name)
         if not kind:
             raise InputError("a file that a source reads", f"{file_path.name!r}", path, f"Known endings: {_endings()}")
+        if file_path.suffix.lower() == ".npz" and holds_columns(file_path):
+            kind = "csv"
         return {"kind": kind, "path": path}
     if any((file_path / name).is_file() for name in ("info.labels", "training/info.labels")):
         return {"kind": "edge_impulse", "path": path}

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.numbered_columns import are_even, families
 from edgewright.monitor.drift.change_detection import Adwin, PageHinkley
 from edgewright.monitor.drift.confidence import ConfidenceWatch
 from edgewright.monitor.drift.cross_channel import FaultDiagnosis, JointMonitor
@@ -133,7 +134,7 @@ class DriftConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     Attributes:
         rhythm: seconds in which a stream shows all it does: a day of a room, half an hour of a person with many
-            tasks. Nothing is judged before; without a rate these are rows.
+            tasks. Nothing is judged before; without a rate these are rows, or readings where a row is a series.
         false_alarms: a day of the whole stream that may come of chance; without a rate, in a rhythm's rows times 24.
         sizes: differences that matter.
     """
@@ -151,6 +152,7 @@ class DriftWatch:
         rate: rows a second; None where nobody knows.
         config: how.
         joint: of the package, and its columns; None where channels are looked at one by one only.
+        readings: values one after the other that a row holds; without a rate, a rhythm is so many readings.
 
     Raises:
         InputError: no reference, or a setting that is not possible.
@@ -162,6 +164,7 @@ class DriftWatch:
         rate: float | None,
         config: DriftConfig | None = None,
         joint: JointMonitor | None = None,
+        readings: int = 1,
     ) -> None:
         self.config = config or DriftConfig()
         if not reference:
@@ -170,7 +173,7 @@ class DriftWatch:
             got = f"{self.config.rhythm:g}, {self.config.false_alarms:g}"
             raise InputError("a rhythm above 0 and false alarms above 0", got, "drift")
         self.rate = rate
-        self.block = max(_LEAST_ROWS, round(self.config.rhythm * (rate or 1.0) / _PER_RHYTHM))
+        self.block = max(_LEAST_ROWS, round(self.config.rhythm * (rate or 1.0 / readings) / _PER_RHYTHM))
         # A block is so much of a day: what may come of chance is shared by all tests of all channels.
         days = self.block / rate / 86400 if rate else 1 / (24 * _PER_RHYTHM)
         alpha = min(0.05, self.config.false_alarms * days / (TESTS * len(LENGTHS) * len(reference)))
@@ -332,7 +335,9 @@ def watch_of(manifest: Manifest, config: DriftConfig | None = None, rate: float 
     config = config or DriftConfig()
     rate = rate or (manifest.window.rate if manifest.window else None)
     joint = None if manifest.joint is None else JointMonitor(manifest.joint, manifest.columns, config.rhythm)
-    return DriftWatch(manifest.reference, rate, config, joint)
+    numbers = list(next(iter(families(one.name for one in manifest.reference).values()), {}))
+    is_series = manifest.window is None and are_even(numbers) and 2 * len(numbers) > len(manifest.reference)
+    return DriftWatch(manifest.reference, rate, config, joint, len(numbers) if is_series else 1)
 
 
 def merged(summaries: Iterable[bytes]) -> tuple[Sketch, ...]:

@@ -74,6 +74,15 @@ def is_table(path: Path) -> bool:
         return False
 
 
+def holds_columns(path: Path) -> bool:
+    """Return whether an .npz file holds columns by their names alone, and not samples X."""
+    try:
+        arrays = _numpy(path, path.name)
+    except InputError:
+        return False
+    return "X" not in arrays and all(array.ndim == 1 for array in arrays.values())
+
+
 def _numpy(path: Path, name: str) -> dict[str, Array]:
     try:
         with path.open("rb") as opened:
