@@ -63,4 +63,4 @@ def test_every_part_has_a_module_that_writes_it(path: Path) -> None:
     modules = "".join(module.read_text() for module in path.parent.glob("*.py"))
     assert f'"{path.name}"' in modules
     for name in parts(str(path), path.name):
-        assert re.search(rf'"{name}"', modules), name
+        assert re.search(rf"[\"']{name}[\"']", modules), name

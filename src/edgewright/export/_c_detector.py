@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from edgewright.core.integer.rounding import rounding_of
 from edgewright.export._c_detector_form import Form, checked
 from edgewright.export._c_detector_header import detector_header
+from edgewright.export._c_parts import filled, parts
 from edgewright.export._c_pipeline import write_c99
 from edgewright.export._c_stream_window import fill_code, slide_code
 from edgewright.export._c_text import TYPES, entries, identifier, number
@@ -16,51 +17,7 @@ from edgewright.monitor.detector_stream import FEATURES, MOST_SEEN
 from edgewright.schema.graph import Graph
 from edgewright.schema.package import WindowSpec
 
-_FEATURES = """\
-/* Rounded; a number that float32 has not is none. */
-static float @_single(double x) {
-    return fabs(x) <= (double)FLT_MAX ? (float)x : NAN;
-}
-
-/* Mean, deviation, mean step and range of every channel; NAN without two values in a row. Summed up in double, once a
-   window, and then rounded: these are the features the detector was fitted on, to the bit. */
-static void @_features(const float *window, float *made) {
-    for (int i = 0; i < $C; ++i) {
-        const float *const x = window + $S * i;
-        float *const out = made + $F * i;
-        float low = FLT_MAX, high = -FLT_MAX;
-        double sum = 0.0, steps = 0.0, squares = 0.0;
-        int many = 0, pairs = 0;
-        for (int k = 0; k < $S; ++k) {
-            if (!@_finite(x[k])) {
-                continue;
-            }
-            ++many;
-            sum += (double)x[k];
-            low = x[k] < low ? x[k] : low;
-            high = x[k] > high ? x[k] : high;
-            if (k > 0 && @_finite(x[k - 1])) {
-                steps += fabs((double)x[k] - (double)x[k - 1]);
-                ++pairs;
-            }
-        }
-        if (pairs == 0) {
-            for (int k = 0; k < $F; ++k) {
-                out[k] = NAN;
-            }
-            continue;
-        }
-        const double mean = sum / many;
-        for (int k = 0; k < $S; ++k) {
-            const double far = (double)x[k] - mean;
-            squares += @_finite(x[k]) ? far * far : 0.0;
-        }
-        out[0] = @_single(mean);
-        out[1] = @_single(sqrt(squares / many));
-        out[2] = @_single(steps / pairs);
-        out[3] = high - low;
-    }
-}"""
+C = parts(__file__, "detector.c")
 _SCORE = """\
 %s(@_detect_context *context, const float *window) {
     float row[%d];
@@ -72,7 +29,7 @@ _SCORE = """\
 def window_code(form: Form, window: WindowSpec) -> list[str]:
     """Return functions of a detector of windows, cut here where it is `held`."""
     samples, step, channels = window.samples, window.step, form.channels
-    features = _FEATURES.replace("$C", str(channels)).replace("$S", str(samples)).replace("$F", str(len(FEATURES)))
+    features = filled(C["features"], C=channels, S=samples, F=len(FEATURES))
     if not form.held:
         shape = "const float window[@@_DETECT_CHANNELS * @@_DETECT_WINDOW]"
         score = (_SCORE % ("float @_detect_window_score", form.seen)).replace(
@@ -98,43 +55,9 @@ def window_code(form: Form, window: WindowSpec) -> list[str]:
     return [features, _SCORE % ("static float @_window_score", form.seen), "\n".join(lines), "\n".join([*gap, "}"])]
 
 
-_FINITE = """\
-static int @_finite(float x) {
-    return x >= -FLT_MAX && x <= FLT_MAX;
-}"""
-_BOUNDED = """\
-static float @_bounded(float x, float most) {
-    return x > most ? most : x < -most ? -most : x;
-}"""
-_SEEN = """\
-static float @_seen(@_detect_context *context, const float *row) {
-    for (int i = 0; i < %d; ++i) {
-        if (@_finite(row[i])) {
-            return @_score(context, row);
-        }
-    }
-    /* A row without any number is not odd, and leaves everything as it is. */
-    memset(context->parts, 0, sizeof context->parts);
-    return 0.0f;
-}"""
-_ROWS = """\
-float @_detect_score(@_detect_context *context, const float row[@@_DETECT_CHANNELS]) {
-    ++context->rows;
-    return @_seen(context, row);
-}
-
-int @_detect(@_detect_context *context, const float row[@@_DETECT_CHANNELS], @_anomaly *anomaly) {
-    return @_judge(context, @_detect_score(context, row), anomaly);
-}"""
 # Every score, for comparisons.
 _TAP = ("#ifdef @@_DETECT_TAPS", "float @_detect_judged;", "uint32_t @_detect_judgements;", "#endif", "")
 _TAPPED = ("#ifdef @@_DETECT_TAPS", "    @_detect_judged = score;", "    ++@_detect_judgements;", "#endif")
-_TIME = """\
-void @_detect_time(@_detect_context *context, int64_t microseconds) {
-    const int64_t season = INT64_C(%d);
-    const int64_t phase = (microseconds %% season + season) %% season;
-    context->part = (uint32_t)(phase * %d / season) + 1u;
-}"""
 
 
 def write_detector_c99(
@@ -220,8 +143,8 @@ def _source(form: Form) -> str:
     blocks = [
         '#include "@_detect.h"\n\n#include <float.h>\n#include <math.h>\n#include <string.h>',
         *tables,
-        _FINITE,
-        *([_BOUNDED] if any("@_bounded(" in line for line in score.lines) else []),
+        C["finite"],
+        *([C["bounded"]] if any("@_bounded(" in line for line in score.lines) else []),
         *([score.helpers] if score.helpers else []),
         "\n".join(
             [
@@ -230,10 +153,10 @@ def _source(form: Form) -> str:
                 "}",
             ]
         ),
-        _SEEN % form.seen,
+        filled(C["seen"], channels=form.seen),
         _judge(form),
-        *([_ROWS] if form.window is None else window_code(form, form.window)),
-        *([_TIME % score.season] if score.season else []),
+        *([C["rows"]] if form.window is None else window_code(form, form.window)),
+        *([filled(C["time"], season=score.season[0], slots=score.season[1])] if score.season else []),
         "void @_detect_init(@_detect_context *context) {\n    memset(context, 0, sizeof *context);\n}",
     ]
     return "\n\n".join(blocks) + "\n"

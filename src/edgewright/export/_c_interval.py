@@ -5,36 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from edgewright.core.formatting import percent
+from edgewright.export._c_parts import filled, parts
 from edgewright.export._c_text import entries, guarded, number
 from edgewright.schema.package import IntervalSpec
 
-_HEADER = """\
-/* The truth lies between these ends of a prediction of @ in %(share)s of cases, by groups that no fit saw. */
-""" + guarded(
-    "@@_INTERVAL_H",
-    "",
-    """\
-#define @@_INTERVAL_LEVEL %(level)s
-
-/* Both ends around `prediction` of an answer of @_predict; NAN where that is NAN. */
-void @_interval(float prediction, float *low, float *high);
-""",
-)
-_SOURCE = """\
-#include "@_interval.h"
-
-%(tables)s
-void @_interval(float prediction, float *low, float *high) {
-    int part = 0;
-%(search)s    *low = prediction + @_interval_low[part];
-    *high = prediction + @_interval_high[part];
-}
-"""
-_SEARCH = """\
-    while (part < %d && prediction > @_interval_edges[part]) {
-        ++part;
-    }
-"""
+C = parts(__file__, "interval.c")
+_H = parts(__file__, "interval.h")
+HEADER = _H["title"] + guarded("@@_INTERVAL_H", "", _H["header"])
 
 
 def write_interval_c99(spec: IntervalSpec, *, name: str) -> dict[str, str]:
@@ -50,7 +27,8 @@ def write_interval_c99(spec: IntervalSpec, *, name: str) -> dict[str, str]:
         for word, values in tables.items()
         if values
     ]
-    parts = {"tables": "".join(lines), "search": _SEARCH % len(spec.edges) if spec.edges else ""}
+    search = filled(C["search"], count=len(spec.edges)) if spec.edges else ""
+    source = filled(C["source"], tables="".join(lines), search=search)
     head = {"share": percent(spec.level), "level": number(spec.level)}
-    texts = {f"{name}_interval.h": _HEADER % head, f"{name}_interval.c": _SOURCE % parts}
+    texts = {f"{name}_interval.h": filled(HEADER, **head), f"{name}_interval.c": source}
     return {file: text.replace("@@", name.upper()).replace("@", name) for file, text in texts.items()}

@@ -13,6 +13,7 @@ import numpy as np
 
 from edgewright.export._c_files import stream_source
 from edgewright.export._c_graph import layer_names
+from edgewright.export._c_parts import filled, parts
 from edgewright.export._c_source import Source
 from edgewright.export._c_text import guarded, identifier, template_comment
 from edgewright.export._c_unit import Unit
@@ -22,6 +23,8 @@ from edgewright.schema.integer import IntegerNetwork
 
 # Of what a saved state holds; it changes where the same bytes come to mean something else.
 _VERSION = 1
+_H = parts(__file__, "network_stream.h")
+HEADER = _H["title"] + guarded("@@_H", "<stdint.h>", _H["header"])
 
 
 @dataclass(frozen=True)
@@ -111,12 +114,13 @@ def write_network_stream_c99(network: IntegerNetwork, *, name: str) -> dict[str,
     mark = zlib.crc32(layout + b"".join(np.ascontiguousarray(array).tobytes() for _, array in tables))
     text, arena = stream_source(unit, ends, [], [_tail(kept, mark)])
     taken, given = network.values[network.input], network.values[network.output]
-    head = _HEADER % {
+    head = filled(HEADER, **{
         "title": template_comment(network.name), "hop": steps.hop, "width": steps.channels, "outputs": steps.outputs,
-        "in_scale": taken.scale, "in_zero": taken.zero, "out_scale": given.scale, "out_zero": given.zero,
+        "in_scale": f"{taken.scale:.9g}", "in_zero": taken.zero, "out_scale": f"{given.scale:.9g}",
+        "out_zero": given.zero,
         "remembered": sum(one.size for one in kept), "arena": max(arena // 4, 1),
         "fields": "".join(f"    {one.field}\n" for one in kept),
-    }  # fmt: skip
+    })  # fmt: skip
     files = {f"{name}.h": head, f"{name}.c": text}
     return {file: written.replace("@@", name.upper()).replace("@", name) for file, written in files.items()}
 
@@ -125,84 +129,5 @@ def _tail(kept: list[Kept], mark: int) -> str:
     fields = [(f"context->{one.name}", one.size) for one in kept]
     out = "".join(f"    memcpy(at, {field}, {size});\n    at += {size};\n" for field, size in fields)
     back = "".join(f"    memcpy({field}, at, {size});\n    at += {size};\n" for field, size in fields)
-    return _TAIL % {"clear": "".join(one.clear for one in kept), "out": out, "back": back, "mark": f"0x{mark:08X}"}
-
-
-_HEADER = """\
-/* %(title)s: its network on a stream. @_step takes %(hop)d samples of %(width)d channels and gives %(outputs)d bytes.
- * in = value / %(in_scale).9g + %(in_zero)d, value = (out - %(out_zero)d) * %(out_scale).9g.
- *
- * The context is one stream: %(remembered)d bytes that stay from step to step, and memory of a call. No heap.
- */
-""" + guarded(
-    "@@_H",
-    "<stdint.h>",
-    """\
-#define @@_CHANNELS %(width)d
-/* Samples of a step. */
-#define @@_HOP %(hop)d
-#define @@_OUTPUTS %(outputs)d
-/* Bytes of a saved state: a mark of the model, the state, a checksum. */
-#define @@_SAVED_BYTES (%(remembered)d + 8)
-
-typedef struct {
-    int32_t arena[%(arena)d];
-%(fields)s} @_network_context;
-
-/* Call it first. A later call forgets everything. */
-void @_init(@_network_context *context);
-
-/* One step: @@_HOP * @@_CHANNELS bytes in, @@_OUTPUTS bytes out, which must not overlap. Gives 0. */
-int @_network(@_network_context *context, const int8_t *in, int8_t *out);
-
-/* Copies the state out. Write two such copies in turn, and a power cut leaves one of them whole. */
-void @_save(const @_network_context *context, uint8_t bytes[@@_SAVED_BYTES]);
-
-/* Takes a state in and gives 1; gives 0 and forgets everything where the bytes are of another model, or damaged. */
-int @_restore(@_network_context *context, const uint8_t bytes[@@_SAVED_BYTES]);
-""",
-)
-_TAIL = """\
-
-void @_init(@_network_context *context) {
-    memset(context, 0, sizeof *context);
-%(clear)s}
-
-/* CRC-32 as of zlib. */
-static uint32_t @_checksum(const uint8_t *bytes, int count) {
-    uint32_t sum = UINT32_C(0xFFFFFFFF);
-    for (int i = 0; i < count; ++i) {
-        sum ^= bytes[i];
-        for (int bit = 0; bit < 8; ++bit) {
-            sum = (sum >> 1) ^ (sum & 1u ? UINT32_C(0xEDB88320) : 0u);
-        }
-    }
-    return sum ^ UINT32_C(0xFFFFFFFF);
-}
-
-static void @_put(uint8_t *bytes, uint32_t v) {
-    for (int i = 0; i < 4; ++i) {
-        bytes[i] = (uint8_t)(v >> 8 * i);
-    }
-}
-
-void @_save(const @_network_context *context, uint8_t bytes[@@_SAVED_BYTES]) {
-    uint8_t *at = bytes + 4;
-    @_put(bytes, UINT32_C(%(mark)s));
-%(out)s    @_put(at, @_checksum(bytes, @@_SAVED_BYTES - 4));
-}
-
-int @_restore(@_network_context *context, const uint8_t bytes[@@_SAVED_BYTES]) {
-    const uint8_t *at = bytes + 4;
-    uint8_t wanted[4];
-    @_init(context);
-    @_put(wanted, UINT32_C(%(mark)s));
-    if (memcmp(wanted, bytes, 4) != 0) {
-        return 0;
-    }
-    @_put(wanted, @_checksum(bytes, @@_SAVED_BYTES - 4));
-    if (memcmp(wanted, bytes + @@_SAVED_BYTES - 4, 4) != 0) {
-        return 0;
-    }
-%(back)s    return 1;
-}"""
+    clear, state = "".join(one.clear for one in kept), parts(__file__, "network_stream.c")["state"]
+    return "\n" + filled(state, clear=clear, out=out, back=back, mark=f"0x{mark:08X}")

@@ -15,6 +15,7 @@ from edgewright.core.integer.fusion import compile_fused
 from edgewright.core.integer.network import run_integer
 from edgewright.core.integer.rounding import marked
 from edgewright.export._c_graph import image_channels, turning
+from edgewright.export._c_parts import filled, parts
 from edgewright.export._c_text import entries, guarded, identifier, number
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
@@ -26,101 +27,11 @@ _PATTERNS = ((7, 3, 85, 11), (1, 2, 64, 0), (5, 13, 37, 101), (29, 1, 91, 50), (
 _SAMPLES = 2
 # How far an answer may be off, of the largest number of an answer: other compilers round features otherwise.
 _OFF = 0.01
-_HEADER = """\
-""" + guarded(
-    "@@_SELF_TEST_H",
-    '"@.h"',
-    """\
-/* What @_self_test answers besides 0. */
-#define @@_PREDICT_WRONG 1
-#define @@_NETWORK_WRONG 2
-
-/* Memory of the test; nothing in it has to be set. */
-typedef struct {
-    @_context model;
-    @_answer answer;
-    float input[@@_INPUTS];
-%(bytes)s} @_self_test_context;
-
-/* Whether this build answers as the model does: 0, or what is wrong. It generates %(samples)d samples, in the order
- * that @.h gives, with known answers. */
-int @_self_test(@_self_test_context *context);
-""",
-)
-_SOURCE = """\
-#include "@_self_test.h"
-
-static const int @_test_patterns[%(samples)d][4] = {%(patterns)s};
-static const float @_test_middle[%(channels)d] = {
-%(middle)s
-};
-static const float @_test_step[%(channels)d] = {
-%(step)s
-};
-static const float @_test_answers[%(samples)d * @@_OUTPUTS] = {
-%(answers)s
-};
-
-static int @_test_entry(int sample, int row, int column, int channel) {
-    const int *p = @_test_patterns[sample];
-    return ((row * p[0] + column * p[1] + channel * p[2] + p[3]) & 255) - 128;
-}
-
-static int @_test_predict(@_self_test_context *context, int sample) {
-    for (int row = 0; row < %(rows)d; ++row) {
-        for (int column = 0; column < %(columns)d; ++column) {
-            for (int channel = 0; channel < %(channels)d; ++channel) {
-                const float value = (float)@_test_entry(sample, row, column, channel);
-                context->input[%(place)s] = @_test_middle[channel] + value * @_test_step[channel];
-            }
-        }
-    }
-    (void)@_predict(&context->model, context->input, &context->answer);
-    const float *given = %(given)s;
-    for (int i = 0; i < @@_OUTPUTS; ++i) {
-        const float off = given[i] - @_test_answers[sample * @@_OUTPUTS + i];
-        /* Not a number is not right either. */
-        if (!(off <= %(off)s && -off <= %(off)s)) {
-            return 0;
-        }
-    }
-    return 1;
-}
-%(network)s
-int @_self_test(@_self_test_context *context) {
-    int wrong = 0;
-    for (int sample = 0; sample < %(samples)d; ++sample) {
-        wrong |= @_test_predict(context, sample) ? 0 : @@_PREDICT_WRONG;
-%(call)s    }
-    return wrong;
-}
-"""
+C = parts(__file__, "self_test.c")
+HEADER = guarded("@@_SELF_TEST_H", '"@.h"', parts(__file__, "self_test.h")["header"])
 _BYTES = """\
     int8_t in[@@_NETWORK_INPUTS];
     int8_t out[@@_NETWORK_OUTPUTS];
-"""
-_NETWORK = """
-static const int8_t @_test_bytes[%(samples)d * @@_NETWORK_OUTPUTS] = {
-%(bytes)s
-};
-
-static int @_test_network(@_self_test_context *context, int sample) {
-    for (int row = 0; row < %(rows)d; ++row) {
-        for (int column = 0; column < %(columns)d; ++column) {
-            for (int channel = 0; channel < %(channels)d; ++channel) {
-                context->in[(row * %(columns)d + column) * %(channels)d + channel] =
-                    (int8_t)@_test_entry(sample, row, column, channel);
-            }
-        }
-    }
-    (void)@_network(&context->model.values.network, context->in, context->out);
-    for (int i = 0; i < @@_NETWORK_OUTPUTS; ++i) {
-        if (context->out[i] != @_test_bytes[sample * @@_NETWORK_OUTPUTS + i]) {
-            return 0;
-        }
-    }
-    return 1;
-}
 """
 _CALL = "        wrong |= @_test_network(context, sample) ? 0 : @@_NETWORK_WRONG;\n"
 Pattern = tuple[int, int, int, int]
@@ -184,7 +95,8 @@ def write_self_test(
         "network": "" if network is None else _network_text(network, patterns, bool(image)),
         "call": "" if network is None else _CALL, "bytes": "" if network is None else _BYTES,
     }  # fmt: skip
-    files = {f"{identifier(name)}_self_test.h": _HEADER % numbers, f"{name}_self_test.c": _SOURCE % numbers}
+    texts = {".h": HEADER, ".c": C["source"]}
+    files = {f"{identifier(name)}_self_test{ending}": filled(text, **numbers) for ending, text in texts.items()}
     return {file: text.replace("@@", name.upper()).replace("@", name) for file, text in files.items()}
 
 
@@ -255,7 +167,7 @@ def _network_text(network: IntegerNetwork, patterns: Sequence[Pattern], image: b
         given = _entries(pattern, axes).astype(np.int8)
         given = np.ascontiguousarray(np.moveaxis(given, -1, 0)) if turn else given.reshape(shape)
         answers.append(run_integer(network, given[None]).ravel())
-    return _NETWORK % {
+    return "\n" + filled(C["network"], **{
         "samples": len(patterns), "bytes": entries(np.concatenate(answers)),
         "rows": axes[0], "columns": axes[1], "channels": axes[2],
-    }  # fmt: skip
+    })  # fmt: skip

@@ -10,93 +10,15 @@ import numpy as np
 from edgewright.export._c_files import stream_source
 from edgewright.export._c_graph import layer_names
 from edgewright.export._c_network_stream import Kept, write_steps
+from edgewright.export._c_parts import filled, parts
 from edgewright.export._c_text import guarded, identifier, number, template_comment
 from edgewright.export._c_unit import Unit
 from edgewright.graph.denoising import DenoiserFile
 from edgewright.graph.streaming import Steps, steps_of
 
-_HEADER = """\
-/* %(title)s: %(rate)s samples a second of %(channels)s; the network is int8 (rounding %(rounding)s).
- *
- * @_step takes %(hop)d samples and gives %(hop)d, which are those of %(delay)d samples before. It works in float32
- * outside of the network; @_network is the network alone, bytes in and bytes out, for targets without floats:
- * in = value / %(in_scale).9g + %(in_zero)d, noise = (out - %(out_zero)d) * %(out_scale).9g, both in deviations.
- *
- * Memory: %(ram)d bytes of RAM in the caller's context, no heap: %(remembered)d that the layers remember, %(late)d of
- * samples that wait, %(arena)d for values; %(flash)d bytes of constants. A context is one stream.
- */
-""" + guarded(
-    "@@_H",
-    "<stdint.h>",
-    """\
-#define @@_CHANNELS %(width)d
-/* Samples of a step. */
-#define @@_HOP %(hop)d
-/* Samples that the answer is late. */
-#define @@_DELAY %(delay)d
-
-/* What the network remembers, and its memory of a call. */
-typedef struct {
-%(lines)s} @_network_context;
-
-/* That of the network, samples that wait, and a step's bytes. */
-typedef struct {
-    @_network_context network;
-    int next;
-    float late[%(waiting)d];
-    int8_t bytes[2][@@_HOP * @@_CHANNELS];
-} @_context;
-
-/* Call it first. A later call forgets everything. */
-void @_init(@_context *context);
-
-/* @@_HOP samples, the channels of each side by side, in and out; NAN passes through. */
-void @_step(@_context *context, const float *in, float *out);
-
-/* The same for the network alone. */
-void @_network_init(@_network_context *context);
-
-/* The network alone, one step: @@_HOP * @@_CHANNELS bytes in and out, which must not overlap. Gives 0. */
-int @_network(@_network_context *context, const int8_t *in, int8_t *out);
-""",
-)
-_STEP = """\
-
-void @_network_init(@_network_context *context) {
-    memset(context, 0, sizeof *context);
-%(clear)s}
-
-void @_init(@_context *context) {
-    memset(context, 0, sizeof *context);
-    @_network_init(&context->network);
-}
-
-/* x in deviations on the network's grid: divided in float, halves away from zero; not a number is the mean. */
-static int8_t @_to_byte(float x) {
-    float q = x > -%(limit)s ? x : -%(limit)s;
-    q = q < %(limit)s ? q : %(limit)s;
-    q = roundf(q / %(in_scale)s);
-    q = x != x ? %(in_zero)s : q + %(in_zero)s;
-    return (int8_t)(q < -128.0f ? -128.0f : q > 127.0f ? 127.0f : q);
-}
-
-void @_step(@_context *context, const float *in, float *out) {
-    int8_t *const bytes = context->bytes[0], *const made = context->bytes[1];
-    for (int i = 0; i < @@_HOP * @@_CHANNELS; ++i) {
-        const int c = i %% @@_CHANNELS;
-        bytes[i] = @_to_byte((in[i] - @_mean[c]) * @_unit[c]);
-    }
-    (void)@_network(&context->network, bytes, made);
-    for (int i = 0; i < @@_HOP * @@_CHANNELS; ++i) {
-        const float noise = (%(out_scale)s * (float)(made[i] - (%(out_zero)d))) * @_deviation[i %% @@_CHANNELS];
-%(wait)s    }
-}"""
-_WAIT = """\
-        const float then = context->late[context->next];
-        context->late[context->next] = in[i];
-        context->next = context->next + 1 < %d ? context->next + 1 : 0;
-        out[i] = then - noise;
-"""
+C = parts(__file__, "denoiser.c")
+_H = parts(__file__, "denoiser.h")
+HEADER = _H["title"] + guarded("@@_H", "<stdint.h>", _H["header"])
 
 
 @dataclass(frozen=True)
@@ -136,11 +58,11 @@ def write_denoiser_c99(made: DenoiserFile, *, name: str) -> DenoiserCode:
     steps_bytes = 2 * steps.hop * steps.channels
     ram = -(-(arena + lines) // 4) * 4 + 4 * late + -(-steps_bytes // 4) * 4 + 4
     fields = [f"int32_t arena[{max(arena // 4, 1)}];", *(one.field for one in kept)]
-    head = _HEADER % {
+    head = filled(HEADER, **{
         **_numbers(made, steps), "ram": ram, "remembered": lines, "late": 4 * late, "flash": constants,
         "arena": arena, "waiting": late,
         "lines": "".join(f"    {line}\n" for line in fields),
-    }  # fmt: skip
+    })  # fmt: skip
     files = {f"{name}.h": head, f"{name}.c": text}
     named = {file: written.replace("@@", name.upper()).replace("@", name) for file, written in files.items()}
     return DenoiserCode(named, ram, constants)
@@ -160,13 +82,13 @@ def _floats(made: DenoiserFile) -> list[str]:
 def _tail(made: DenoiserFile, steps: Steps, kept: Sequence[Kept]) -> str:
     numbers, spec = _numbers(made, steps), made.spec
     clear = "".join(one.clear for one in kept)
-    wait = _WAIT % (spec.delay * steps.channels) if spec.delay else "        out[i] = in[i] - noise;\n"
+    wait = filled(C["wait"], waiting=spec.delay * steps.channels) if spec.delay else "        out[i] = in[i] - noise;\n"
     taken, given = (made.network.values[place] for place in (made.network.input, made.network.output))
     floats = {"in_scale": number(taken.scale), "out_scale": number(given.scale)}
-    return _STEP % {
+    return "\n" + filled(C["step"], **{
         **numbers, **floats, "clear": clear, "wait": wait, "limit": number(spec.limit),
         "in_zero": number(float(taken.zero)),
-    }  # fmt: skip
+    })  # fmt: skip
 
 
 def _numbers(made: DenoiserFile, steps: Steps) -> dict[str, float | int | str]:
@@ -176,5 +98,6 @@ def _numbers(made: DenoiserFile, steps: Steps) -> dict[str, float | int | str]:
         "title": template_comment(spec.name), "rate": f"{spec.rate:g}",
         "channels": template_comment(", ".join(spec.columns)),
         "rounding": spec.rounding, "hop": spec.hop, "delay": spec.delay, "width": steps.channels,
-        "in_scale": taken.scale, "in_zero": taken.zero, "out_scale": given.scale, "out_zero": given.zero,
+        "in_scale": f"{taken.scale:.9g}", "in_zero": taken.zero, "out_scale": f"{given.scale:.9g}",
+        "out_zero": given.zero,
     }  # fmt: skip

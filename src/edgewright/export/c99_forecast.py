@@ -5,134 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.export._c_parts import filled, parts
 from edgewright.export._c_text import entries, guarded, identifier, number, template_comment
 from edgewright.monitor.forecaster import ForecasterFile
 
-_HEADER = """\
-/* Forecasts of %(column)s: %(name)s, %(lags)d lags, %(horizon)d rows ahead.
- * Memory: %(ram)d bytes of RAM in the caller's context, %(flash)d bytes of tables. No heap. Compile with
- * -ffp-contract=off for the same bits as Python%(libm)s. */
-""" + guarded(
-    "@@_FORECAST_H",
-    "<stdint.h>",
-    """\
-#define @@_FORECAST_HORIZON %(horizon)d
-#define @@_FORECAST_LEVELS %(levels)d
-
-/* A forecast of one row: its value, and the ends of each interval (%(told)s). */
-typedef struct {
-    double middle;
-    double low[@@_FORECAST_LEVELS];
-    double high[@@_FORECAST_LEVELS];
-} @_forecast_row;
-
-/* What is remembered. */
-typedef struct {
-    float level;
-    uint32_t next;
-    uint32_t stale;
-    float ring[%(held)d];
-    float path[%(parts)d][@@_FORECAST_HORIZON];
-%(steps)s} @_forecast_context;
-
-/* Starts at the last row of the data it was fitted on: call it first, and to return there. */
-void @_forecast_init(@_forecast_context *context);
-
-/* The next row's value; NAN where it is missing: it then counts as its forecast. */
-void @_forecast_push(@_forecast_context *context, double value);
-
-/* Forecasts the next `rows` rows, 1 to @@_FORECAST_HORIZON, and gives how many that are; 0 for another number. */
-int @_forecast(@_forecast_context *context, int rows, @_forecast_row *out);
-
-/* Rows without a value since the last one that had one. */
-uint32_t @_forecast_stale(const @_forecast_context *context);
-""",
-)
-_SOURCE = """\
-#include "@_forecast.h"
-
-#include <float.h>
-#include <math.h>
-#include <string.h>
-
-%(tables)s
-
-void @_forecast_init(@_forecast_context *context) {
-    memset(context, 0, sizeof *context);
-%(copy)s    context->level = @_start[%(reach)d];
-}
-
-/* The step `ahead` rows after the next one, by one recursion; those before it stand in path. */
-static float @_ahead(const @_forecast_context *context, int part, int ahead, float level) {
-    float z = @_bias[part];
-%(unused)s%(sum)s%(add)s    return z < %(low)s ? %(low)s : z > %(high)s ? %(high)s : z;
-}
-
-/* Fills path: the forecasts of every recursion. */
-static void @_follow(@_forecast_context *context, int rows) {
-    for (int part = 0; part < %(parts)d; ++part) {
-        float level = context->level;
-        for (int h = 0; h < rows; ++h) {
-            const float u = @_ahead(context, part, h, level);
-%(remember)s            context->path[part][h] = u;
-            level = u;
-        }
-    }
-}
-
-static float @_mixed(const @_forecast_context *context, int h) {
-    float u = 0.0f;
-    for (int part = 0; part < %(parts)d; ++part) {
-        u += @_share[part] * context->path[part][h];
-    }
-    return u;
-}
-
-static double @_value(float u) {
-%(back)s
-}
-
-void @_forecast_push(@_forecast_context *context, double value) {
-    const int there = value >= -DBL_MAX && value <= DBL_MAX%(positive)s;
-    const double wide = there ? (%(taken)s - %(centre)s) / %(spread)s : 0.0;
-    const int usable = there && wide >= -1e30 && wide <= 1e30;
-    if (!usable) {
-        @_follow(context, 1);
-    }
-    const float u = usable ? (float)wide : @_mixed(context, 0);
-    context->stale = usable ? 0u : context->stale + 1u;
-%(keep)s    context->level = u;
-}
-
-int @_forecast(@_forecast_context *context, int rows, @_forecast_row *out) {
-    if (rows < 1 || rows > @@_FORECAST_HORIZON) {
-        return 0;
-    }
-    @_follow(context, rows);
-    for (int h = 0; h < rows; ++h) {
-        const float u = @_mixed(context, h);
-        out[h].middle = @_value(u);
-        for (int k = 0; k < @@_FORECAST_LEVELS; ++k) {
-            const float half = %(half)s;
-            out[h].low[k] = @_value(u - half);
-            out[h].high[k] = @_value(u + half);
-        }
-    }
-    return rows;
-}
-
-uint32_t @_forecast_stale(const @_forecast_context *context) {
-    return context->stale;
-}
-"""
-_SUM = """\
-    for (int k = (int)@_from[part]; k < (int)@_from[part + 1]; ++k) {
-        const int back = (int)@_lags[k] - ahead;
-        const float past = back > 0 ? context->ring[(context->next + %(reach)du - (uint32_t)back) %% %(reach)du]
-                                    : context->%(array)s[-back];
-        z += @_weights[k] * past;
-    }
-"""
+C = parts(__file__, "forecast.c")
+_H = parts(__file__, "forecast.h")
+HEADER = _H["title"] + guarded("@@_FORECAST_H", "<stdint.h>", _H["header"])
 
 
 def write_forecaster_c99(made: ForecasterFile, *, name: str) -> dict[str, str]:
@@ -152,7 +31,7 @@ def write_forecaster_c99(made: ForecasterFile, *, name: str) -> dict[str, str]:
     levels = max(len(spec.levels), 1)
     tables = _tables(made)
     flash, ram = memory_of(made)
-    header = _HEADER % {
+    header = filled(HEADER, **{
         "column": template_comment(spec.column), "name": template_comment(spec.name),
         "lags": tables["lags"].size, "horizon": spec.horizon,
         "held": max(model.reach, 1), "parts": len(model.parts),
@@ -160,7 +39,7 @@ def write_forecaster_c99(made: ForecasterFile, *, name: str) -> dict[str, str]:
         "ram": ram, "flash": flash, "levels": levels,
         "told": ", ".join(f"{level:g} %" for level in spec.levels) or "none was requested: both are the forecast",
         "libm": "; exp and log are the library's" if model.scale == "log" else "",
-    }  # fmt: skip
+    })  # fmt: skip
     if not spec.levels:
         del tables["widths"]
     kinds = {key: "int32_t" if table.dtype == np.int32 else "float" for key, table in tables.items()}
@@ -210,13 +89,12 @@ def _source(made: ForecasterFile, tables: str) -> str:
     centre, spread = _double(model.centre), _double(model.spread)
     unscaled = f"(double)u * {spread} + {centre}"
     fresh = "u - context->level" if model.difference else "u"
-    return _SOURCE % {
+    sums = {"reach": reach, "array": "steps" if model.difference else "path[part]"}
+    return filled(C["source"], **{
         "tables": tables, "reach": reach,
         "copy": f"    memcpy(context->ring, @_start, {reach}u * sizeof *@_start);\n" if reach else "",
         "parts": len(model.parts),
-        "sum": _SUM % {"reach": reach, "array": "steps" if model.difference else "path[part]"}
-        if reach
-        else "    (void)ahead;\n",
+        "sum": filled(C["sum"], **sums) if reach else "    (void)ahead;\n",
         "unused": "" if reach else "    (void)context;\n",
         "add": "    z = level + z;\n" if model.difference else "    (void)level;\n",
         "low": number(model.low), "high": number(model.high),
@@ -230,7 +108,7 @@ def _source(made: ForecasterFile, tables: str) -> str:
         else "",
         "remember": "            context->steps[h] = u - level;\n" if model.difference else "",
         "half": "@_widths[@@_FORECAST_HORIZON * k + h]" if made.spec.levels else "0.0f",
-    }  # fmt: skip
+    })  # fmt: skip
 
 
 def _double(value: float) -> str:

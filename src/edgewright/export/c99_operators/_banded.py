@@ -8,9 +8,12 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.export._c_parts import parts
 from edgewright.export._c_source import Source, loops
 from edgewright.export._c_unit import Unit, nested
 from edgewright.export.c99_operators import Spot
+
+C = parts(__file__, "banded.c")
 
 
 def over_rows(spot: Spot, source: Source, target: Source, call: str, scratch: tuple[Source, ...] = ()) -> None:
@@ -105,9 +108,9 @@ def _call(unit: Unit, count: int, stiffness: float) -> str:
     head = _head(rest, level)
     kept = np.r_[0:head, count - _LAST : count]
     tables = [unit.table(values[kept].astype(np.float32)) for values in (rest, level)]
-    unit.helper("band", _BAND)
+    unit.helper("band", C["band"])
     scale = unit.real(_scale(rest[head - 1], level[head - 1]) if head < count - _LAST else 1.0 / stiffness)
-    return f"{unit.helper('smooth', _SMOOTH)}({{y}}, {', '.join(tables)}, {scale}, {head}, {count})"
+    return f"{unit.helper('smooth', C['smooth'])}({{y}}, {', '.join(tables)}, {scale}, {head}, {count})"
 
 
 def _head(rest: NDArray[np.float64], level: NDArray[np.float64]) -> int:
@@ -125,36 +128,3 @@ def _scale(rest: float, level: float) -> float:
     Elimination multiplies a constant by (1 - rest) / (stiffness * level^2), which is 1 of factors that are not rounded.
     """
     return float(np.float32(level)) ** 2 / (1.0 - float(np.float32(rest)))
-
-
-_BAND = """\
-/* Place of a row in tables of the first rows and the last two: those between are like the last of the first. */
-static int @_band(int i, int head, int count) {
-    return i < head ? i : i < count - 2 ? head - 1 : head + i - (count - 2);
-}"""
-
-# In differences from row to row: a sum of values would lose the digits in which slow changes lie.
-_SMOOTH = """\
-/* (I + k D'D) y = x solved in place by elimination, D the second difference. */
-static void @_smooth(float *y, const float *rest, const float *level, float scale, int head, int count) {
-    float value = 0.0f, step = 0.0f, before = 0.0f, last = 1.0f, fall = 0.0f;
-    for (int i = 0; i < count; ++i) {
-        const int place = @_band(i, head, count);
-        step = y[i] + before * step - level[place] * value;
-        before = 1.0f - last;
-        last = rest[place];
-        value += step;
-        y[i] = value;
-    }
-    value = step = 0.0f;
-    for (int i = count - 1; i >= 0; --i) {
-        const int place = @_band(i, head, count);
-        const float own = last, next = i < count - 2 ? own : 1.0f;
-        last = i > 0 ? rest[@_band(i - 1, head, count)] : 1.0f;
-        fall = i < count - 1 ? fall + (last - next) : 0.0f;
-        step = y[i] * (1.0f - own) * scale + (1.0f - next) * step - fall * value;
-        fall = level[place];
-        value += step;
-        y[i] = value;
-    }
-}"""

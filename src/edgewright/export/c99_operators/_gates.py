@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.export._c_parts import parts
 from edgewright.export._c_unit import Unit
 from edgewright.export.c99_operators import Site, recurrence
+
+C = parts(__file__, "gates.c")
+WITHIN = C["within"]
 
 
 def over_window(site: Site) -> None:
@@ -33,28 +37,5 @@ def weights_by_unit(unit: Unit, weights: NDArray[np.int8], gates: int, role: str
 
 def between(unit: Unit) -> None:
     """Add sigmoid and tanh between two entries of a table, of 16 bits and of numbers in steps of 2^-12 / 3."""
-    for name, text in (("between", _BETWEEN), ("sigmoid_between", _SIGMOID), ("tanh_between", _TANH)):
-        unit.helper(name, text)
-
-
-WITHIN = """\
-static int32_t @_within(int32_t v) {
-    return v < INT16_MIN ? INT16_MIN : v > INT16_MAX ? INT16_MAX : v;
-}"""
-_BETWEEN = """\
-/* Between two entries of the table, those of x / 2^bits. */
-static int32_t @_between(const uint16_t *table, int32_t x, int bits, int32_t beyond) {
-    const int32_t i = x >> bits;
-    const int32_t first = table[i < 255 ? i : 254], second = table[i < 255 ? i + 1 : 255];
-    return i < 255 ? first * (1 << bits) + (x & ((1 << bits) - 1)) * (second - first) : beyond;
-}"""
-_SIGMOID = """\
-static int32_t @_sigmoid_between(const uint16_t *table, int32_t x) {
-    const int32_t value = @_between(table, x < 0 ? -x : x, 9, 0x7FFF * 1024);
-    return (x >= 0 ? value + 512 : (1 << 25) - value + 511) >> 10;
-}"""
-_TANH = """\
-static int32_t @_tanh_between(const uint16_t *table, int32_t x) {
-    const int32_t value = @_between(table, x < 0 ? -x : x, 8, 0xFFFF * 256);
-    return (x >= 0 ? value - (1 << 23) + 128 : (1 << 23) - value + 127) >> 8;
-}"""
+    for name in ("between", "sigmoid_between", "tanh_between"):
+        unit.helper(name, C[name])

@@ -7,74 +7,35 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.export._c_parts import parts
 from edgewright.export._c_source import Source
 from edgewright.export._c_text import smallest
 from edgewright.export._c_unit import Unit
 from edgewright.export.c99_operators import Site
 from edgewright.schema.integer import IntegerValue
 
-_CLAMP = """\
-static int8_t @_clamp(int32_t v, int32_t low, int32_t high) {
-    v = v < low ? low : v;
-    v = v > high ? high : v;
-    return (int8_t)v;
-}"""
-_DIVIDE = """\
-/* v / 2^e, halves away from zero. */
-static int32_t @_divide(int32_t v, int e) {
-    const int32_t mask = (int32_t)((UINT32_C(1) << e) - 1);
-    return (v >> e) + ((v & mask) > (mask >> 1) + (v < 0));
-}"""
-_TWICE = """\
-/* v * m / 2^31 * 2^s: rounded at the product, halves upwards, and at the shift, halves away from zero. */
-static int32_t @_twice(int32_t v, int32_t m, int s) {
-    const int64_t left = s > 0 ? INT64_C(1) << s : 1;
-    const int32_t high = (int32_t)((v * left * m + (INT64_C(1) << 30)) >> 31);
-    return s < 0 ? @_divide(high, -s) : high;
-}"""
-_DOWN = """\
-/* v * m / 2^31 / 2^e: rounded at the product, halves upwards, and at the shift, halves away from zero; e > 0. */
-static int32_t @_down(int32_t v, int32_t m, int e) {
-    const int32_t high = (int32_t)(((int64_t)v * m + (INT64_C(1) << 30)) >> 31);
-    return (high + (INT32_C(1) << (e - 1)) - (high < 0)) >> e;
-}"""
-_NARROW = """\
-/* v * m / 2^s, rounded once, halves away from zero; s > 31. */
-static int32_t @_narrow(int32_t v, int32_t m, int s) {
-    const int64_t p = (int64_t)v * m;
-    return (int32_t)((p + (INT64_C(1) << (s - 1)) - (p < 0)) >> s);
-}"""
-_ONCE = """\
-/* v * m / 2^s, rounded once, halves away from zero. */
-static int64_t @_once(int32_t v, int64_t m, int s) {
-    const int64_t p = v * m;
-    return (p + (INT64_C(1) << (s - 1)) - (p < 0)) >> s;
-}"""
-_CLAMP_LONG = """\
-static int8_t @_clamp_long(int64_t v, int64_t low, int64_t high) {
-    return (int8_t)(v < low ? low : v > high ? high : v);
-}"""
+C = parts(__file__, "rounding.c")
 
 
 def clamp(unit: Unit) -> str:
     """Name of the function that brings an int32 to a byte between two limits."""
-    return unit.helper("clamp", _CLAMP)
+    return unit.helper("clamp", C["clamp"])
 
 
 def clamp_long(unit: Unit) -> str:
     """Name of the function that brings an int64 to a byte between two limits."""
-    return unit.helper("clamp_long", _CLAMP_LONG)
+    return unit.helper("clamp_long", C["clamp_long"])
 
 
 def twice(unit: Unit) -> str:
     """Name of the function that rounds at the product and at the shift."""
     divide(unit)
-    return unit.helper("twice", _TWICE)
+    return unit.helper("twice", C["twice"])
 
 
 def divide(unit: Unit) -> str:
     """Name of the function that divides by a power of two, halves away from zero."""
-    return unit.helper("divide", _DIVIDE)
+    return unit.helper("divide", C["divide"])
 
 
 def rescaled(site: Site, total: str, channel: str, maximum: int, entry: int | None = None) -> str:
@@ -91,7 +52,7 @@ def rescaled(site: Site, total: str, channel: str, maximum: int, entry: int | No
     multiplier, shift = (own[name] if entry is None else own[name][entry] for name in ("multiplier", "shift"))
     # Adding half a step must not leave 32 bits.
     if (shift < 0).all() and maximum < 2**30:
-        down = unit.helper("down", _DOWN)
+        down = unit.helper("down", C["down"])
         factor = f"{_entry(unit, multiplier, channel, 'multiplier')}, {_entry(unit, -shift, channel, 'shift')}"
         return f"{down}({total}, {factor})"
     factor = f"{_entry(unit, multiplier, channel, 'multiplier')}, {_entry(unit, shift, channel, 'shift')}"
@@ -118,7 +79,8 @@ def requantised(site: Site, total: str, channel: str, maximum: int) -> str:
         m, s = _entry(unit, multiplier, channel, "multiplier"), _entry(unit, shift, channel, "shift")
         narrow = shift.min() > 31 and shift.max() < 63 and multiplier.max() < 2**31
         function = clamp if narrow else clamp_long
-        rounded = f"{unit.helper('narrow', _NARROW) if narrow else unit.helper('once', _ONCE)}({total}, {m}, {s})"
+        once = "narrow" if narrow else "once"
+        rounded = f"{unit.helper(once, C[once])}({total}, {m}, {s})"
     low, high = unit.whole(operator.low, "low"), unit.whole(operator.high, "high")
     return f"{function(unit)}({rounded}{unit.less(-site.target.zero, 'zero')}, {low}, {high})"
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.operators import where
+from edgewright.export._c_parts import parts
 from edgewright.export._c_source import Source, combined, loops
 from edgewright.export._c_text import smallest
 from edgewright.export._c_unit import nested
@@ -17,6 +18,7 @@ from edgewright.schema.errors import InputError
 Matrix = NDArray[np.float32]
 # Numbers from which those on a line are not stored.
 _LINE = 32
+C = parts(__file__, "linear.c")
 
 
 @operator("MatMul")
@@ -56,7 +58,7 @@ def product(spot: Spot, source: Source, weights: Matrix, bias: Matrix | None) ->
     if call is None:
         table = unit.table(np.ascontiguousarray(weights.T), "weights")
         offset = "0" if bias is None else unit.table(np.asarray(bias), "bias")
-        call = f"{unit.helper('dense', _DENSE)}({{x}}, {{step}}, {table}, {offset}, {{y}}, {inputs}, {outputs});"
+        call = f"{unit.helper('dense', C['dense'])}({{x}}, {{step}}, {table}, {offset}, {{y}}, {inputs}, {outputs});"
     over_rows(spot, source, target, call)
     return target
 
@@ -72,7 +74,7 @@ def _dotted(spot: Spot, source: Source, weights: Matrix) -> Source:
         and np.abs(column - line).max() <= 2e-7 * np.abs(column).max()
     ):
         first = source.seen(lambda view: view[..., :1])
-        call = f"{spot.unit.helper('line', _ON_LINE)}(&{{0}}, {spot.unit.real(float(column.mean()))}, "
+        call = f"{spot.unit.helper('line', C['line'])}(&{{0}}, {spot.unit.real(float(column.mean()))}, "
         return Source(spot.shape, "float32", first.leaves, f"{call}{spot.unit.real(step)}, {count})")
     row = spot.unit.constant(weights[:, 0])
     both = combined("({0} * {1})", "float32", (source, row))
@@ -92,7 +94,7 @@ def _shifted(spot: Spot, weights: Matrix) -> str | None:
         return None
     unit = spot.unit
     first, response = unit.table(weights[0]), unit.table(np.append(inner[0], np.float32(0)))
-    return f"{unit.helper('shifted', _SHIFTED)}({{x}}, {{step}}, {first}, {response}, {{y}}, {count});"
+    return f"{unit.helper('shifted', C['shifted'])}({{x}}, {{step}}, {first}, {response}, {{y}}, {count});"
 
 
 def _runs(spot: Spot, weights: Matrix) -> str | None:
@@ -111,13 +113,13 @@ def _runs(spot: Spot, weights: Matrix) -> str | None:
     bands = len(values) and (values == 1).all()
     if bands and unit.floats and (first[1:] == (first + count)[:-1]).all():
         table = unit.table(smallest(count).astype(np.uint16))
-        call = unit.helper("adjacent", _ADJACENT)
+        call = unit.helper("adjacent", C["adjacent"])
         return f"{call}({{x}} + {first[0]} * {{step}}, {{step}}, {table}, {{y}}, {outputs});"
     tables = [unit.table(smallest(v).astype(np.uint16)) for v in (first, count)]
     if bands:
-        return f"{unit.helper('bands', _BANDS)}({{x}}, {{step}}, {', '.join(tables)}, {{y}}, {outputs});"
+        return f"{unit.helper('bands', C['bands'])}({{x}}, {{step}}, {', '.join(tables)}, {{y}}, {outputs});"
     table = unit.table(np.asarray(values, np.float32)) if len(values) else "0"
-    call = unit.helper("runs", _RUNS)
+    call = unit.helper("runs", C["runs"])
     return f"{call}({{x}}, {{step}}, {table}, {', '.join(tables)}, {{y}}, {outputs});"
 
 
@@ -135,7 +137,7 @@ def _mirrored(spot: Spot, weights: Matrix) -> str | None:
     double = ((weights.astype(np.float64) + weights[::-1, ::-1]) / 2)[:, :half].T
     front, back = double[:, :half], double[:, ::-1][:, :half]
     tables = [unit.table(((front + sign * back) / 2).astype(np.float32)) for sign in (1, -1)]
-    return f"{unit.helper('mirrored', _MIRRORED)}({{x}}, {{step}}, {', '.join(tables)}, {{y}}, {half});"
+    return f"{unit.helper('mirrored', C['mirrored'])}({{x}}, {{step}}, {', '.join(tables)}, {{y}}, {half});"
 
 
 def _computed(spot: Spot) -> Source:
@@ -161,122 +163,3 @@ def _computed(spot: Spot) -> Source:
     ]
     unit.step(nested(walk.lengths, names, body), (first, second), (target,))
     return target
-
-
-_DENSE = """\
-static void @_dense(const float *x, int step, const float *weights, const float *bias, float *y, int inputs,
-                    int outputs) {
-    for (int j = 0; j < outputs; ++j, weights += inputs) {
-        float a = 0.0f, b = 0.0f, c = 0.0f, d = 0.0f;
-        int i = 0;
-        for (; i + 3 < inputs; i += 4) {
-            a += x[i * step] * weights[i];
-            b += x[(i + 1) * step] * weights[i + 1];
-            c += x[(i + 2) * step] * weights[i + 2];
-            d += x[(i + 3) * step] * weights[i + 3];
-        }
-        for (; i < inputs; ++i) {
-            a += x[i * step] * weights[i];
-        }
-        y[j] = (a + b) + (c + d) + (bias != 0 ? bias[j] : 0.0f);
-    }
-}"""
-
-_RUNS = """\
-static void @_runs(const float *x, int step, const float *weights, const uint16_t *first, const uint16_t *count,
-                   float *y, int outputs) {
-    for (int j = 0; j < outputs; weights += count[j++]) {
-        float a = 0.0f, b = 0.0f, c = 0.0f, d = 0.0f;
-        const float *v = x + first[j] * step;
-        int i = 0;
-        for (; i + 3 < count[j]; i += 4) {
-            a += v[i * step] * weights[i];
-            b += v[(i + 1) * step] * weights[i + 1];
-            c += v[(i + 2) * step] * weights[i + 2];
-            d += v[(i + 3) * step] * weights[i + 3];
-        }
-        for (; i < count[j]; ++i) {
-            a += v[i * step] * weights[i];
-        }
-        y[j] = (a + b) + (c + d);
-    }
-}"""
-
-_ON_LINE = """\
-/* Sum of products with numbers on a line: their mean, and the step from one to the next. */
-static float @_line(const float *x, float mean, float step, int count) {
-    float a = 0.0f, b = 0.0f;
-    for (int i = 0; i < count / 2; ++i) {
-        const float first = x[i], last = x[count - 1 - i];
-        a += first + last;
-        b += (last - first) * (0.5f * (float)(count - 1 - 2 * i));
-    }
-    if (count % 2 == 1) {
-        a += x[count / 2];
-    }
-    return mean * a + step * b;
-}"""
-
-_BANDS = """\
-static void @_bands(const float *x, int step, const uint16_t *first, const uint16_t *count, float *y, int outputs) {
-    for (int j = 0; j < outputs; ++j) {
-        const float *v = x + first[j] * step;
-        float a = 0.0f;
-        for (int i = count[j]; i > 0; --i, v += step) {
-            a += *v;
-        }
-        y[j] = a;
-    }
-}"""
-
-_ADJACENT = """\
-static void @_adjacent(const float *x, int step, const uint16_t *count, float *y, int outputs) {
-    for (int j = 0; j < outputs; ++j) {
-        float a = 0.0f;
-        for (int i = count[j]; i > 0; --i, x += step) {
-            a += *x;
-        }
-        y[j] = a;
-    }
-}"""
-
-_SHIFTED = """\
-static void @_shifted(const float *x, int step, const float *first, const float *response, float *y, int count) {
-    for (int j = 0; j < count; ++j) {
-        float a = x[0] * first[j], b = 0.0f, c = 0.0f, d = 0.0f;
-        const float *v = x + j * step;
-        int i = 0;
-        for (; i + 3 < j; i += 4) {
-            a += v[-i * step] * response[i];
-            b += v[-(i + 1) * step] * response[i + 1];
-            c += v[-(i + 2) * step] * response[i + 2];
-            d += v[-(i + 3) * step] * response[i + 3];
-        }
-        for (; i < j; ++i) {
-            a += v[-i * step] * response[i];
-        }
-        y[j] = (a + b) + (c + d);
-    }
-}"""
-
-_MIRRORED = """\
-static void @_mirrored(const float *x, int step, const float *even, const float *odd, float *y, int half) {
-    const float *last = x + (2 * half - 1) * step;
-    for (int j = 0; j < half; ++j, even += half, odd += half) {
-        float a = 0.0f, b = 0.0f, c = 0.0f, d = 0.0f;
-        int i = 0;
-        for (; i + 1 < half; i += 2) {
-            const float p = x[i * step], q = last[-i * step], r = x[(i + 1) * step], s = last[-(i + 1) * step];
-            a += (p + q) * even[i];
-            b += (p - q) * odd[i];
-            c += (r + s) * even[i + 1];
-            d += (r - s) * odd[i + 1];
-        }
-        if (i < half) {
-            a += (x[i * step] + last[-i * step]) * even[i];
-            b += (x[i * step] - last[-i * step]) * odd[i];
-        }
-        y[j] = (a + c) + (b + d);
-        y[2 * half - 1 - j] = (a + c) - (b + d);
-    }
-}"""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from edgewright.export._c_parts import parts
 from edgewright.export._c_source import Bytes, Source, combined, distinct_work, loops, work
 from edgewright.export._c_text import APART, number
 from edgewright.export._c_unit import nested, spent
@@ -28,6 +29,7 @@ _TAKE = {
     "ReduceMin": "if (x < a || x != x) {\n    a = x;\n}",
 }
 _START = {"ReduceProd": "1.0f", "ReduceMax": "(-INFINITY)", "ReduceMin": "INFINITY"}
+C = parts(__file__, "reduction.c")
 
 
 def axes_of(spot: Spot) -> tuple[int, ...]:
@@ -152,23 +154,9 @@ def _called(spot: Spot, op: str, turned: Source, kept: int, shape: tuple[int, ..
     )
 
 
-_MOST = """\
-/* The largest of neighbours; not a number where one is not. */
-@_apart static float @_most(const float *x, int count) {
-    float a = *x;
-    for (const float *const end = x + count; x != end; ++x) {
-        if (!(*x <= a)) {
-            a = *x;
-            if (a != a) {
-                break;
-            }
-        }
-    }
-    return a;
-}"""
 _EXTREMES = {
-    "ReduceMax": _MOST,
-    "ReduceMin": _MOST.replace("largest", "smallest").replace("most", "least").replace("<=", ">="),
+    "ReduceMax": C["most"],
+    "ReduceMin": C["most"].replace("largest", "smallest").replace("most", "least").replace("<=", ">="),
 }
 
 
@@ -230,7 +218,7 @@ def softmax(spot: Spot) -> Source:
     inner = int(np.prod(source.shape[axis + 1 :]))
     outer = int(np.prod(source.shape[:axis]))
     target = spot.unit.fresh(source.shape)
-    function = spot.unit.helper("softmax", _SOFTMAX)
+    function = spot.unit.helper("softmax", C["softmax"])
     a, b = source.leaves[0].buffer.name, target.leaves[0].buffer.name
     start = f"{source.leaves[0].offset} + " if source.leaves[0].offset else ""
     at = f"i0 * {length * inner} + i1"
@@ -240,21 +228,3 @@ def softmax(spot: Spot) -> Source:
         (target,),
     )
     return target
-
-
-_SOFTMAX = """\
-static void @_softmax(const float *in, float *out, int count, int step) {
-    float top = in[0], total = 0.0f;
-    for (int i = 1; i < count; ++i) {
-        if (in[i * step] > top) {
-            top = in[i * step];
-        }
-    }
-    for (int i = 0; i < count; ++i) {
-        out[i * step] = expf(in[i * step] - top);
-        total += out[i * step];
-    }
-    for (int i = 0; i < count; ++i) {
-        out[i * step] /= total;
-    }
-}"""
