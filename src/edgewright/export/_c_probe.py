@@ -15,66 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.export._c_host import FLAGS, CModel, compile_c99
+from edgewright.export._c_parts import filled, parts
 from edgewright.schema.errors import InputError
 
 Files = Mapping[str, str]
 Array = NDArray[Any]
 _FIELD = re.compile(r"^\s*[\w ]+?(\w+)(?:\[\w+\])?;", re.MULTILINE)
-_STREAM = """\
-#include "$_stream.h"
-#include <stddef.h>
-#include <string.h>
-$DECLARED
-int probe_stream(const float *rows, const int64_t *lost, const int64_t *times, int n, double *told, int most,
-                 float *means, double *scores) {
-    int count = 0;
-    static $_stream_context context;
-    $_event event;
-    $_init(&context);
-    for (int i = 0; i < n; ++i) {
-        int more;
-        if (lost[i] > 0) {
-            $_gap(&context, (uint32_t)lost[i]);
-        }
-        $TIME
-        for (more = $_push(&context, rows + (size_t)i * $$_CHANNELS, &event); more; more = $NEXT) {
-            if (count < most) {
-                double *const out = told + (size_t)count * $FIELDS;
-                int k = 0;
-                out[k++] = (double)i;
-                $COPY
-            }
-            ++count;
-        }
-        $MEANS
-        $SCORES
-    }
-    return count;
-}
-"""
-_DETECT = """\
-#include "$_detect.h"
-#include <math.h>
-#include <stddef.h>
-extern float $_detect_judged;
-extern uint32_t $_detect_judgements;
-int probe_detect(const float *rows, const int64_t *lost, const int64_t *times, int n, double *told) {
-    static $_detect_context context;
-    $_anomaly anomaly;
-    $_detect_init(&context);
-    for (int i = 0; i < n; ++i) {
-        const uint32_t before = $_detect_judgements;
-        double *const out = told + 4 * (size_t)i;
-        $TIME
-        $GAP
-        out[1] = (double)$_detect(&context, rows + (size_t)i * $$_DETECT_CHANNELS, &anomaly);
-        out[0] = $_detect_judgements != before ? (double)$_detect_judged : (double)NAN;
-        out[2] = out[1] != 0.0 ? (double)anomaly.channel : 0.0;
-        out[3] = out[1] != 0.0 ? (double)anomaly.score : 0.0;
-    }
-    return n;
-}
-"""
 
 
 @dataclass(frozen=True)
@@ -152,15 +98,13 @@ class CDetector:
     def __init__(self, files: Files, name: str, compiler: str) -> None:
         header = files[f"{name}_detect.h"]
         fill = {
-            "$TIME": f"{name}_detect_time(&context, times[i]);" if f"{name}_detect_time(" in header else "(void)times;",
-            "$GAP": f"if (lost[i] > 0) {{ {name}_detect_gap(&context); }}"
+            "TIME": f"{name}_detect_time(&context, times[i]);" if f"{name}_detect_time(" in header else "(void)times;",
+            "GAP": f"if (lost[i] > 0) {{ {name}_detect_gap(&context); }}"
             if f"{name}_detect_gap(" in header
             else "(void)lost;",
-            "$$": name.upper(),
-            "$": name,
         }
         define = f"-D{name.upper()}_DETECT_TAPS"
-        with compiled({**files, "probe.c": filled(_DETECT, fill)}, compiler, [define]) as path:
+        with compiled({**files, "probe.c": driver("probe_detect.c", name, **fill)}, compiler, [define]) as path:
             self._run = ctypes.CDLL(str(path)).probe_detect
 
     def run(self, rows: Array, lost: Array, times: Array) -> NDArray[np.float64]:
@@ -199,24 +143,21 @@ def _stream_driver(header: str, name: str, detectors: Sequence[str], classes: in
     ]
     means = f"memcpy(means + (size_t)i * {classes}, {name}_means(&context), {classes}u * sizeof(float));"
     fill = {
-        "$DECLARED": "\n".join([*declared, *before]),
-        "$TIME": f"{name}_time(&context, times[i]);" if f"{name}_time(" in header else "(void)times;",
-        "$NEXT": f"{name}_next(&context, &event)" if f"{name}_next(" in header else "0",
-        "$FIELDS": str(len(fields) + 1),
-        "$COPY": " ".join(f"out[k++] = (double)event.{field};" for field in fields),
-        "$MEANS": means if classes else "(void)means;",
-        "$SCORES": " ".join(scores) or "(void)scores;",
-        "$$": name.upper(),
-        "$": name,
+        "DECLARED": "\n".join([*declared, *before]),
+        "TIME": f"{name}_time(&context, times[i]);" if f"{name}_time(" in header else "(void)times;",
+        "NEXT": f"{name}_next(&context, &event)" if f"{name}_next(" in header else "0",
+        "FIELDS": str(len(fields) + 1),
+        "COPY": " ".join(f"out[k++] = (double)event.{field};" for field in fields),
+        "MEANS": means if classes else "(void)means;",
+        "SCORES": " ".join(scores) or "(void)scores;",
     }
-    return filled(_STREAM, fill)
+    return driver("probe_stream.c", name, **fill)
 
 
-def filled(text: str, fill: Mapping[str, str]) -> str:
-    """Return the text with each key replaced, in order."""
-    for key, value in fill.items():
-        text = text.replace(key, value)
-    return text
+def driver(file: str, name: str, **holes: object) -> str:
+    """Return a driver of a file for code with this prefix of names."""
+    text = filled(parts(__file__, file)["probe"], **holes)
+    return text.replace("@@", name.upper()).replace("@", name)
 
 
 @contextmanager

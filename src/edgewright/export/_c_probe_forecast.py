@@ -7,29 +7,8 @@ import ctypes
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.export._c_probe import Files, compiled, filled, pointer
+from edgewright.export._c_probe import Files, compiled, driver, pointer
 from edgewright.schema.errors import InputError
-
-_FORECAST = """\
-#include "$_forecast.h"
-#include <string.h>
-int probe_forecast(const double *values, int n, int ahead, double *told) {
-    static $_forecast_row rows[$$_FORECAST_HORIZON];
-    static $_forecast_context context;
-    const size_t bytes = (size_t)ahead * sizeof rows[0];
-    $_forecast_init(&context);
-    for (int i = 0; i < n; ++i) {
-        double *const out = told + (size_t)i * (1 + bytes / sizeof(double));
-        $_forecast_push(&context, values[i]);
-        if ($_forecast(&context, ahead, rows) != ahead) {
-            return i;
-        }
-        out[0] = (double)$_forecast_stale(&context);
-        memcpy(out + 1, rows, bytes);
-    }
-    return n;
-}
-"""
 
 
 def forecasts(
@@ -51,7 +30,7 @@ def forecasts(
     Raises:
         InputError: the compiler refuses the code, or the code so many rows.
     """
-    text = filled(_FORECAST, {"$$": name.upper(), "$": name})
+    text = driver("probe_forecast.c", name)
     with compiled({**files, "probe.c": text}, compiler, ()) as path:
         run = ctypes.CDLL(str(path)).probe_forecast
     given, told = np.ascontiguousarray(values, np.float64), np.zeros((len(values), 1 + ahead * (1 + 2 * levels)))

@@ -8,46 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.export._c_probe import Files, compiled, filled, pointer
+from edgewright.export._c_probe import Files, compiled, driver, pointer
 
 # Number of a slot's name, begin and end in bytes, who found it, and its value.
 Found = tuple[int, int, int, int, str | float | None]
-_LANGUAGE = """\
-#include "$.h"
-#include <string.h>
-extern uint32_t $_grams[2];
-typedef struct {
-    double numbers[6];
-    const char *said;
-} probe_slot;
-int probe_language(const char *text, size_t bytes, int32_t today, double *told, int32_t *logits, probe_slot *found) {
-    static $_context context;
-    static $_slot slots[$$_MOST_SLOTS];
-    $_answer answer;
-    int32_t count = 0;
-    $_grams[0] = $_grams[1] = 0u;
-    told[0] = (double)$_parse(&context, text, bytes, &answer);
-    if (told[0] != 0.0) {
-        return 0;
-    }
-    told[1] = (double)answer.intent;
-    told[2] = (double)answer.nearest;
-    told[3] = (double)answer.confidence;
-    told[4] = (double)$_grams[0];
-    told[5] = (double)$_grams[1];
-    memcpy(logits, $_logits(&context), sizeof(int32_t) * $$_INTENTS);
-    if (answer.intent >= 0) {
-        count = $_find_slots(&context, text, bytes, answer.intent, today, slots);
-    }
-    for (int32_t i = 0; i < count; ++i) {
-        const double numbers[6] = {slots[i].name, slots[i].begin, slots[i].end, slots[i].by, slots[i].kind,
-                                   slots[i].number};
-        memcpy(found[i].numbers, numbers, sizeof numbers);
-        found[i].said = slots[i].entry ? slots[i].entry : slots[i].kind == $$_WORD ? slots[i].word : 0;
-    }
-    return (int)count;
-}
-"""
 
 
 @dataclass(frozen=True)
@@ -87,7 +51,7 @@ class CLanguage:
     """
 
     def __init__(self, files: Files, name: str, intents: int, maximum: int, compiler: str) -> None:
-        text = filled(_LANGUAGE, {"$$": name.upper(), "$": name})
+        text = driver("probe_language.c", name)
         with compiled({**files, "probe.c": text}, compiler, [f"-D{name.upper()}_TAPS"]) as path:
             self._run = ctypes.CDLL(str(path)).probe_language
         self._intents, self._slots = intents, (_Slot * maximum)()

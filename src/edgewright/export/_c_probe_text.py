@@ -6,22 +6,10 @@ import ctypes
 
 import numpy as np
 
-from edgewright.export._c_probe import Files, compiled, filled, pointer
+from edgewright.export._c_probe import Files, compiled, driver, pointer
 from edgewright.nlp.texts.alphabet import SYMBOLS, Codes, Floats, decode
 
 _ROOM = 64
-_TEXT = """\
-#include "$.h"
-void probe_text(const char *typed, int n, float *chances, int rank, char *word) {
-    $_text text;
-    $_start(&text);
-    for (int i = 0; i < n; ++i) {
-        $_push(&text, typed[i]);
-    }
-    $_chances(&text, chances);
-    $_suggest(&text, rank, word, ROOM);
-}
-"""
 
 
 class CText:
@@ -40,7 +28,7 @@ class CText:
     parameters = bytes = 0
 
     def __init__(self, files: Files, name: str, compiler: str) -> None:
-        probe = filled(_TEXT, {"$": name, "ROOM": str(_ROOM)})
+        probe = driver("probe_text.c", name, room=_ROOM)
         with compiled({**files, "probe.c": probe}, compiler, []) as path:
             self._run = ctypes.CDLL(str(path)).probe_text
 
