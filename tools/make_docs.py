@@ -285,7 +285,11 @@ def document() -> str:
     lines = [
         "# A pipeline's TOML",
         "",
-        "Made by `python tools/make_docs.py` from the schema and the parts themselves: change those, not this file.",
+        "A pipeline is a TOML file that names the data, the stages, the model and the device; this page has every key.",
+        "`init` writes a first one for your data:",
+        "",
+        *_example("edgewright init my.csv\nedgewright run pipeline.toml", "README.md runs these commands"),
+        "`python tools/make_docs.py` makes this page from the schema and the parts: change those, not this page.",
         "",
         "A key that is left out takes its default; a key that does not exist is refused by name. Any key can be given",
         "on the command line: `edgewright run FILE.toml --set training.epochs=30`.",
