@@ -72,6 +72,7 @@ EXAMPLE: dict[str, Any] = {
     "search.learning_rate": [0.0005, 0.005],
     "search.weight_decay": [0.00001, 0.001],
     "search.epochs": [10, 40],
+    "decision.false_switch_s": 2.56,
 }
 NO_DEFAULT = msgspec.NODEFAULT
 # Numbers without a decision record, and why.

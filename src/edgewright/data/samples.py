@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +15,7 @@ from edgewright.core.clocks.rates import GAP
 from edgewright.core.windows import cut as cut_windows
 from edgewright.data.resampling import at_one_rate
 from edgewright.data.row_spool import joined
+from edgewright.data.synthetic import is_synthetic
 from edgewright.data.targets import as_text, labelled, task_of
 from edgewright.schema.config import WindowConfig, WindowTarget
 from edgewright.schema.data import DataSet, Floats, Labels, Recording, Samples
@@ -65,6 +66,20 @@ class _Cut(msgspec.Struct, frozen=True):
         return np.maximum(self.first, self.begin)
 
 
+class StreamWindows(msgspec.Struct, frozen=True):
+    """Windows over unbroken rows, as a device cuts them: across labels, and where there is none.
+
+    Attributes:
+        windows: shape (n, channels, samples), a view.
+        last: shape (n,), the row with which each ends.
+        y: shape (rows,), label of each row, '' for none.
+    """
+
+    windows: Floats
+    last: NDArray[np.int64]
+    y: Labels
+
+
 def cut(dataset: DataSet, window: WindowConfig | None) -> Samples:
     """Cut the recordings of a data set into samples.
 
@@ -112,6 +127,29 @@ def cut_in_parts(
     ends = np.flatnonzero(np.append(samples.sessions[1:] != samples.sessions[:-1], True))
     chosen = ends if last else np.arange(len(samples.y))
     return (part_of(samples, chosen[start : start + maximum]) for start in range(0, len(chosen), maximum))
+
+
+def cut_streams(
+    dataset: DataSet, window: WindowConfig, units: Container[str], by: str = "group"
+) -> Iterator[StreamWindows]:
+    """Yield the windows of each unbroken stretch of some recordings, whatever their labels; not of made-up ones.
+
+    Args:
+        dataset: of one rate, with a target of classes.
+        window: how a device cuts.
+        units: groups or sessions whose rows are taken.
+        by: which of the two, 'group' or 'session'.
+    """
+    step = window.step or max(1, window.samples // 2)
+    for rows in _prepared(dataset):
+        names = rows.groups if by == "group" and rows.groups is not None else rows.sessions
+        for begin, end in _stretches(rows, by_label=False):
+            if str(names[begin]) not in units or is_synthetic(rows.sessions[begin : begin + 1]).any():
+                continue
+            windows, starts = cut_windows(rows.values[begin:end], window.samples, step, fill_start=window.fill_start)
+            if len(starts):
+                y = np.where(rows.labelled[begin:end], as_text(rows.y[begin:end]), "")
+                yield StreamWindows(windows, starts + window.samples - 1, y)
 
 
 def unit_of(X: Any) -> str:  # noqa: ANN401 - an array or spooled rows

@@ -16,6 +16,7 @@ from edgewright.pipeline.agreement import agreement
 from edgewright.pipeline.alternatives import holder
 from edgewright.pipeline.budget import budgets, package_card, with_estimates
 from edgewright.pipeline.class_samples import class_samples
+from edgewright.pipeline.debounce import debounce_of
 from edgewright.pipeline.folder import JUDGED
 from edgewright.pipeline.footprint import fill_bytes
 from edgewright.pipeline.int8_repair import FLOAT, Fitted, Repair, repaired_forms
@@ -31,6 +32,7 @@ from edgewright.pipeline.whole_graph import graph_of
 from edgewright.profiles.estimate import refusal
 from edgewright.profiles.footprint import takes_programs
 from edgewright.schema.budget import Budget
+from edgewright.schema.debounce import DebounceRecord
 from edgewright.schema.package import PictureSpec
 from edgewright.schema.trace import CompressionRecord, DeviceRecord, RefitRecord
 from edgewright.schema.trace_samples import ClassSamples
@@ -59,15 +61,22 @@ class Deployed:
     samples: ClassSamples | None = None
 
 
-def deploy(job: Job, fit: Fit, judged: Evaluated, folder: Path) -> Deployed:
+def deploy(job: Job, fit: Fit, judged: Evaluated, folder: Path, debounce: DebounceRecord | None = None) -> Deployed:
     """Write the fitted stages, the models and the package into a run folder; refitted ones where that is asked for.
 
     A package is refused, and not left behind, when nothing beats chance, when the exported model does not give the
     Python pipeline's answers, when int8 loses more than `compression.max_drop`, or when the low end of an estimate
     already exceeds the device's budget.
+
+    Args:
+        job: configuration and listener.
+        fit: judged.
+        judged: what the test samples say of it.
+        folder: of the run.
+        debounce: how the windows that must agree before a decision changes were chosen; None where they were not.
     """
     config, material = job.config, fit.material
-    path = folder / f"{config.name}.edge"
+    path, agreeing = folder / f"{config.name}.edge", debounce_of(config, debounce)
     with job.listener.doing("Compressing and packaging"):
         packed = measured(lambda: _forms(job, fit, judged))
     forms, compression, repair = packed.value
@@ -83,9 +92,9 @@ def deploy(job: Job, fit: Fit, judged: Evaluated, folder: Path) -> Deployed:
             job.warnings.append(f"the package has the tested fit, not the one on all samples: {again.why}")
         else:
             (folder / JUDGED).mkdir()
-            _write(job, fit, forms, compression, folder / JUDGED, None)
+            _write(job, fit, forms, compression, folder / JUDGED, None, agreeing)
             final, forms, compression = found, made, _resized(compression, made)
-    digest = _write(job, final, forms, compression, folder, again, packaged=not refused)
+    digest = _write(job, final, forms, compression, folder, again, agreeing, packaged=not refused)
     compression = with_estimates(job.plan, material, forms, compression)
     deployed = compression.variants[-1].latency_p50_us
     device = budgets(job.plan, material, forms[-1], path, deployed)
@@ -96,7 +105,7 @@ def deploy(job: Job, fit: Fit, judged: Evaluated, folder: Path) -> Deployed:
     if config.cards.package:
         names = judged.predictions[0].feature_names
         record = package_card(config, material, forms, compression, packed.cost, path, names)
-        reported = () if again is None else (refit_text(again),)
+        reported = (*(() if again is None else (refit_text(again),)), *(() if debounce is None else (debounce.why,)))
         job.card(msgspec.structs.replace(record, notes=reported))
     job.listener.device(device)
     if refused:
@@ -144,6 +153,7 @@ def _write(
     compression: CompressionRecord,
     folder: Path,
     again: RefitRecord | None,
+    debounce: int,
     *,
     packaged: bool = True,
 ) -> str:
@@ -178,6 +188,7 @@ def _write(
         seed=config.seed,
         adapt=None if isinstance(config.adapt, msgspec.UnsetType) else config.adapt,
         recordings=recording_columns(config, material.samples.rate),
+        debounce=debounce,
     )
 
 

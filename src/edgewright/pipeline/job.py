@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from edgewright.pipeline.evaluate import Crossed
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.plan import Plan
+from edgewright.pipeline.streams import AnsweredStream
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.trace import LeftOutRecord, StageRecord
 
@@ -22,6 +23,8 @@ class Job:
         warnings: for the end of the record.
         crossed: what folds found of the model before; None where the test samples alone judge it.
         left_out: each group left out once; None where that is not asked for.
+        streams: whole recordings of groups that were left out, answered by the fits on the others; `streamed` names
+            the groups.
     """
 
     plan: Plan
@@ -30,6 +33,8 @@ class Job:
     warnings: list[str] = field(default_factory=list)
     crossed: Crossed | None = None
     left_out: LeftOutRecord | None = None
+    streams: list[AnsweredStream] = field(default_factory=list)
+    streamed: list[str] = field(default_factory=list)
 
     @property
     def config(self) -> PipelineConfig:

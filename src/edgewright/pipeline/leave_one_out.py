@@ -15,6 +15,7 @@ from edgewright.core.formatting import duration_text
 from edgewright.core.objects import MAPPED
 from edgewright.data.splits import choose, touching
 from edgewright.data.synthetic import is_synthetic
+from edgewright.pipeline.debounce import is_chosen
 from edgewright.pipeline.duration_estimate import tell_ahead
 from edgewright.pipeline.fitting import fit_stages
 from edgewright.pipeline.job import Job
@@ -22,6 +23,7 @@ from edgewright.pipeline.learning import answers_of, as_target, learn
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.material import Material, with_sides
 from edgewright.pipeline.simplest import is_simplest, score_of, simplest_answers
+from edgewright.pipeline.streams import answer_streams, units_of
 from edgewright.schema.data import Split
 from edgewright.schema.trace import GroupRow, LeftOutRecord, SimplestRecord
 from edgewright.training.metrics import SHARE, errors, mean_interval
@@ -125,6 +127,7 @@ def _leave_out(job: Job, material: Material, name: str) -> _Left | None:
             part.sides.train,
         )
         model = learn(quiet, part, flow)
+        _keep_streams(job, material, [*flow.steps, ("model", model)], name)
         answers = as_target(model, answers_of(model, flow, sides.test, task), task)
         simplest = always if is_simplest(job) else simplest_answers(material, sides.train, sides.test, seed)
     if job.listener.cancelled():
@@ -140,6 +143,15 @@ def _leave_out(job: Job, material: Material, name: str) -> _Left | None:
         truth=truth,
         answers=answers,
     )
+
+
+def _keep_streams(job: Job, material: Material, steps: list[tuple[str, Any]], name: str) -> None:
+    """Answer the whole recordings of a group that does not test, where they are to choose how a device decides."""
+    if not is_chosen(job.config) or job.config.window is None:
+        return
+    if name not in units_of(material, material.sides.test):
+        job.streams += answer_streams(steps, material, job.config.window, (name,))
+        job.streamed.append(name)
 
 
 def _sides(job: Job, material: Material, name: str) -> Split:

@@ -28,6 +28,7 @@ from edgewright.schema.adapt import AdaptSpec
 from edgewright.schema.affine import AffineSpec
 from edgewright.schema.config import AdaptConfig, PipelineConfig, WindowConfig
 from edgewright.schema.data import Column, DataSet, Floats, Samples
+from edgewright.schema.device import DecisionSpec
 from edgewright.schema.package import (
     FitSpec,
     JointReference,
@@ -295,6 +296,7 @@ def build_package(
     seed: int,
     adapt: AdaptConfig | None = None,
     recordings: RecordingColumns | None = None,
+    debounce: int = 1,
 ) -> str:
     """Write the package and give its SHA-256.
 
@@ -312,6 +314,7 @@ def build_package(
         seed: of the run.
         adapt: what devices may learn; None for nothing.
         recordings: columns that say which rows belong together.
+        debounce: windows in a row that must agree before a decision changes.
     """
     samples, train = material.samples, material.sides.train
     vectors = choose_vectors(samples, train, seed)
@@ -352,6 +355,7 @@ def build_package(
         adapt=learning,
         objects=read_objects(graph.metadata) or msgspec.UNSET,
         affine=axes,
+        decision=DecisionSpec(debounce=debounce),
         recordings=recordings if recordings is not None and names_in(recordings) and window else msgspec.UNSET,
     )
     return write_package(path, manifest, files)

@@ -19,6 +19,7 @@ from edgewright.data.leakage import shared
 from edgewright.data.row_spool import SpooledRows
 from edgewright.models.base import Network
 from edgewright.pipeline.budget import prediction_card
+from edgewright.pipeline.debounce import choose_debounce, refuse_decision
 from edgewright.pipeline.deploy import deploy
 from edgewright.pipeline.duration_estimate import tell_ahead
 from edgewright.pipeline.evaluate import Crossed
@@ -149,6 +150,7 @@ def run_pipeline(
         with job.listener.doing("Reading data"):
             material = prepare(config, data, spool=folder)
         until_done.enter_context(kept_trainings(folder, of, material.sha256, resumed=resume))
+        refuse_decision(config, material.task)
         _refuse_leaks(job, material)
         job.card(material.card)
         began = time.perf_counter()
@@ -160,7 +162,9 @@ def run_pipeline(
         if job.crossed is None:
             job.left_out = leave_one_out(job, material, fit_s + time.perf_counter() - began)
         judged = judge(job, material, flow, model)
-        deployed = deploy(job, Fit(material, flow, model), judged, folder)
+        fit = Fit(material, flow, model)
+        debounce = choose_debounce(job, fit)
+        deployed = deploy(job, fit, judged, folder, debounce)
         if config.cards.prediction:
             job.card(prediction_card(config, material, judged.predictions[0], deployed.package))
         for prediction in judged.predictions:
@@ -185,6 +189,7 @@ def run_pipeline(
             scaling=scaling,
             race=race,
             refit=deployed.refit,
+            debounce=debounce,
             samples=deployed.samples,
             provenance=provenance(
                 config, material, command=command, started=started, package=deployed.sha256, data=data

@@ -177,6 +177,21 @@ class DeviceConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True)
     confidence: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.5
 
 
+class DecisionConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """From the answers to a stream of windows to the decisions of a device.
+
+    Attributes:
+        debounce: windows in a row that must agree before a decision changes, or 'auto': of 1 to 4 the number that costs
+            least on whole recordings of people, machines or sessions that the answering fit has not seen and that do
+            not test; none that hides a short label.
+        false_switch_s: with 'auto', seconds of wrong decision that a false switch costs as much as, and a change that
+            is never decided; the length of a window when left out.
+    """
+
+    debounce: Annotated[int, msgspec.Meta(ge=1, le=1000)] | Literal["auto"] = 1
+    false_switch_s: Annotated[float, msgspec.Meta(ge=0.0, le=86_400.0)] | msgspec.UnsetType = msgspec.UNSET
+
+
 class ScalingConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Train architectures at several data sizes to see what growth costs.
 
@@ -310,6 +325,7 @@ class PipelineConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         cards: names of the cards of the data flow.
         search: what `edgewright search` may change.
         adapt: what devices may learn; leave out for a model that stays as it is.
+        decision: how a device decides over a stream of windows; leave out to take each answer for a decision.
     """
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -330,4 +346,5 @@ class PipelineConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     cards: CardsConfig = CardsConfig()
     search: SearchConfig | msgspec.UnsetType = msgspec.UNSET
     adapt: AdaptConfig | msgspec.UnsetType = msgspec.UNSET
+    decision: DecisionConfig | msgspec.UnsetType = msgspec.UNSET
     need: Fraction | msgspec.UnsetType = msgspec.UNSET

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from edgewright.schema.debounce import DebounceRecord
 from edgewright.schema.html_table import html_table
 from edgewright.schema.labelling import LabelRecord
 from edgewright.schema.race import RaceRecord
@@ -371,6 +372,7 @@ class Trace(Part, frozen=True, kw_only=True):
     Attributes:
         race: that the model won; None where a pipeline names its model.
         refit: the fit that is packaged where it is not the one that was judged; None where nothing was refitted.
+        debounce: how the windows that must agree were chosen; None where that was not asked for.
         samples: one of each class with what its answer rests on; None where they are too large to be shown.
         config: the checked configuration as tables, defaults included; empty in records of version 1.
         state: a record that is not 'finished' was put together from the journal of a run that goes on or broke off.
@@ -393,6 +395,7 @@ class Trace(Part, frozen=True, kw_only=True):
     scaling: ScalingRecord | None = None
     race: RaceRecord | None = None
     refit: RefitRecord | None = None
+    debounce: DebounceRecord | None = None
     samples: ClassSamples | None = None
     provenance: Provenance
     warnings: tuple[str, ...] = ()

@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.objects import refuse_objects
+from edgewright.core.package import read_package
 from edgewright.data.table_proposal import propose_table
 from edgewright.data.targets import as_text
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.stage import Context
 from edgewright.models.base import Network
+from edgewright.pipeline.debounce import debounce_of
 from edgewright.pipeline.fitting import Flow, first_context
 from edgewright.pipeline.folder import judged_of
 from edgewright.pipeline.material import Material, prepare
@@ -28,6 +30,7 @@ from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node
+from edgewright.trace.record import read_trace
 
 KINDS = ("structured", "magnitude")
 
@@ -150,6 +153,7 @@ class Subject:
         model: the fitted network; None for a foreign model.
         data_path: absolute path of the data; empty where they are made up or a public set's own.
         understood: how data of a foreign model were read, in a line; empty where that goes without saying.
+        debounce: windows in a row that must agree before a decision changes, as in the run.
     """
 
     config: PipelineConfig
@@ -159,6 +163,7 @@ class Subject:
     model: Network | None = None
     data_path: str = ""
     understood: str = ""
+    debounce: int = 1
 
     @property
     def calibration(self) -> NDArray[np.int64]:
@@ -232,7 +237,15 @@ def open_run(folder: Path, data: str | None) -> Subject:
     graph = graph_of(steps, shape, index.config.name, material.samples.columns)
     flow = _behind(material, steps[:-1], [stage.context for stage in index.stages], index.task)
     path = data_path(index.config, data or known.path)
-    return Subject(index.config, material, graph, flow, model, path)
+    return Subject(index.config, material, graph, flow, model, path, debounce=_debounce(folder, index.config))
+
+
+def _debounce(folder: Path, config: PipelineConfig) -> int:
+    """Return the number of the package, or what was chosen where the run has none."""
+    package, trace = folder / f"{config.name}.edge", folder / "trace.json"
+    if package.exists():
+        return read_package(package).manifest.decision.debounce
+    return debounce_of(config, read_trace(trace).debounce if trace.exists() else None)
 
 
 def _behind(material: Material, steps: list[tuple[str, Any]], contexts: list[Context], task: str) -> Flow:

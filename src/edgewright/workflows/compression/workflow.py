@@ -251,6 +251,7 @@ def _package(subject: Subject, config: PipelineConfig, form: CompressForm, path:
         },
         seed=config.seed,
         recordings=recording_columns(config, material.samples.rate),
+        debounce=subject.debounce,
     )
 
 

@@ -180,7 +180,8 @@ def _is_whole(dataset: DataSet, index: int) -> bool:
 
 
 _CHOICES = (("target", "Target"), ("group", "Person or machine"), ("session", "Recording"), ("time", "Time"),
-            ("window", "A decision"), ("split", "Split"), ("model", "Model"))  # fmt: skip
+            ("window", "A decision"), ("split", "Split"), ("model", "Model"),
+            ("decision", "Stream"))  # fmt: skip
 
 
 def data_document(proposal: Proposal, path: str) -> str:
@@ -315,6 +316,8 @@ def _text(proposal: Proposal, command: str, file: str, *, apart: bool) -> str:
     lines += ["stages = [", *(line for stage in table["stages"] for line in _stage(stage, apart)), "]"]
     lines += ["", *_comment("Model", why["model"]), *_keys("model", table["model"])]
     lines += [f"training = {value_text(table['training'])}"] if "training" in table else []
+    if "decision" in table:
+        lines += ["", *_comment("Stream", why["decision"]), *_keys("decision", table["decision"])]
     lines += ["", *_keys("device", table["device"], "another: edgewright profiles")]
     return "\n".join(lines) + "\n"
 

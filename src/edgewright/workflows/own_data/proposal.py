@@ -81,6 +81,11 @@ _ONE_STRETCH = (
     "Record every class several times, with a column that names the recording"
 )
 
+_DEBOUNCE = (
+    "windows in a row that must agree before a decision changes; the run chooses them on recordings that neither train "
+    "nor test. A false switch costs as much as a window of wrong decision; decision.false_switch_s sets other seconds"
+)
+
 Doing = Callable[[str], AbstractContextManager[object]]
 
 
@@ -242,6 +247,8 @@ def propose(
     def made(base: dict[str, Any], recipe: Recipe, record: RaceRecord | None) -> Proposal:
         table = {**base, **recipe.tables, "device": {"profile": request.device or DEVICE}}
         reasons = {**found.roles.why, "window": found.framing.why, "model": recipe.why, **why}
+        if _is_stream(base, found):
+            table["decision"], reasons["decision"] = {"debounce": "auto"}, _DEBOUNCE
         return Proposal(found, table, reasons, tried, record)
 
     record: RaceRecord | None = None
@@ -395,6 +402,13 @@ def _material(base: dict[str, Any], split: dict[str, Any], found: OwnData) -> Ma
     if single and material.sides.by == "time" and len(np.unique(material.samples.y[material.sides.test])) < 2:
         return None
     return material
+
+
+def _is_stream(base: dict[str, Any], found: OwnData) -> bool:
+    """Return whether windows of classes follow each other on a device, and some recordings are left out of a fit."""
+    window = found.framing.window
+    streams = found.framing.kind == "window" and found.framing.task == "classification"
+    return streams and window is not None and not window.pad and base["split"]["by"] in ("group", "session")
 
 
 def _rows(found: OwnData) -> int:
