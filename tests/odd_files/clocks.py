@@ -138,6 +138,20 @@ def halves_of_a_day(draw: Draw) -> OddFile:
 
 
 @shape
+def day_beside_time(draw: Draw) -> OddFile:
+    """Write the day of a row in one column and the time of day in the next one, over midnight."""
+    sheet = room(draw, draw.take(60, 300, 600, 120, 60))
+    day, time = draw.take(("Date", "Time"), ("Datum", "Uhrzeit"), ("date", "clock"), ("Day", "time"), ("fecha", "hora"))
+    of_day, of_time = draw.take(
+        ("%Y-%m-%d", "%H:%M:%S"), ("%d.%m.%Y", "%H:%M"), ("%Y/%m/%d", "%I:%M %p"), ("%Y-%m-%d 00:00:00", "%H:%M:%S"),
+        ("%d.%m.%y", "%H:%M:%S"),
+    )  # fmt: skip
+    moments = [_moment(second) + timedelta(hours=11) for second in _seconds(sheet).tolist()]
+    sheet = sheet.with_first(time, [moment.strftime(of_time) for moment in moments])
+    return written(draw, sheet.with_first(day, [m.strftime(of_day) for m in moments], time=f"{day} + {time}"))
+
+
+@shape
 def dates_of_two_meanings(draw: Draw) -> OddFile:
     """Write dates of which no number tells whether the day or the month comes first."""
     sheet = room(draw, draw.take(60, 10, 600, 30, 300))

@@ -51,5 +51,5 @@ def test_a_clock_of_two_meanings_is_asked_about(tmp_path: Path) -> None:
     path.write_text(
         "Date,Time,b\n" + "".join(f"2024-05-01,{row // 60:02d}:{row % 60:02d},{row % 7}\n" for row in range(300))
     )
-    with pytest.raises(InputError, match="day and time of a row in one column"):
-        read_series(str(path))
+    series = read_series(str(path))
+    assert (series.time, series.column, series.step) == ("Date + Time", "b", 60.0)

@@ -182,15 +182,24 @@ SPLIT = "Date,Time,temperature\n" + "".join(
 )
 
 
-def test_a_day_and_a_time_in_two_columns_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("day", "time"), [("Date", "Time"), ("Datum", "Time"), ("day", "clock")])
+def test_a_day_and_a_time_in_two_columns_are_one_clock(day: str, time: str, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
-    for text in (SPLIT, SPLIT.replace("Date", "Datum"), SPLIT.replace("Time", "clock").replace("Date", "day")):
-        path.write_text(text)
-        with pytest.raises(InputError, match=r"day and time of a row in one column.*Write both into one column"):
-            propose_table(str(path), {})
+    path.write_text(SPLIT.replace("Date", day).replace("Time", time))
+    proposed = propose_table(str(path), {})
+    assert proposed.table["time"] == f"{day} + {time}"
+    assert "ignore" not in proposed.table
+    assert load_data(proposed.table, seed=0).rate == pytest.approx(1 / 600)
+
+
+def test_one_of_a_day_and_a_time_is_the_clock_where_a_person_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
     path.write_text(SPLIT)
-    assert propose_table(str(path), {"time": "Time"}).table["time"] == "Time"
-    assert propose_table(str(path), {"time": "none"}).roles.time == ""
+    for named, time in (({"time": "Time"}, "Time"), ({"time": "Date + Time"}, "Date + Time"), ({"time": "none"}, "")):
+        proposed = propose_table(str(path), named)
+        assert proposed.roles.time == time
+        assert proposed.table.get("ignore", []) == ([] if "+" in time else [n for n in ("Date", "Time") if n != time])
+        assert len(load_data(proposed.table, seed=0).columns) == 1
     assert propose_table(str(path), {"ignore": ("Date",)}).roles.time == "Time"
 
 

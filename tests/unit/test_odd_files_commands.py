@@ -18,13 +18,14 @@ from odd_files.readers import COMMANDS, OF_PACKAGES, OTHERS, differences, file_n
 from odd_files.shape import SEEDS, SHAPES
 
 # Their rows are not all read by each command of a package, or not at all.
-NOT_ALL = ("two_rates", "dates_of_two_meanings")
+NOT_ALL = ("two_rates", "dates_of_two_meanings", "day_beside_time")
 # One or two of each family.
 FILES = (
     ("people_and_clock", 1),
     ("milliseconds_without_unit", 1),
     ("dates_with_slashes", 1),
     ("halves_of_a_day", 1),
+    ("day_beside_time", 0),
     ("dates_of_two_meanings", 1),
     ("decimal_commas", 1),
     ("utf_16", 1),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.categories import column_name, one_hot, text_inputs
+from edgewright.core.clocks.joined import parts_of, text_of
 from edgewright.core.csv.rows import Rows
 from edgewright.core.recordings import columns_of, names_of, windows_of
 from edgewright.schema.data import Column, Floats, Labels
@@ -83,13 +84,17 @@ def _cells(X: Any, manifest: Manifest) -> dict[str, Labels]:  # noqa: ANN401
         _refuse_rounded(numbers, columns_of(manifest).time)
         return {**{name: column.astype(np.str_) for name, column in (numbers | X.wide).items()}, **X.text}
     there = list(X) if isinstance(X, Mapping) else list(X.columns)
+    wanted = [name for name in names_of(manifest) if name in there or parts_of(name, there)]
     columns = {
-        name: X[name] if isinstance(X, Mapping) else X[name].to_numpy() for name in names_of(manifest) if name in there
+        part: X[part] if isinstance(X, Mapping) else X[part].to_numpy()
+        for name in wanted
+        for part in parts_of(name, there) or (name,)
     }
     _refuse_rounded(columns, columns_of(manifest).time)
-    return {
-        name: np.array([str(cell) for cell in np.asarray(cells, object)], np.str_) for name, cells in columns.items()
+    texts = {
+        part: np.array([str(cell) for cell in np.asarray(cells, object)], np.str_) for part, cells in columns.items()
     }
+    return {name: text_of(name, texts, texts.__getitem__) for name in wanted}
 
 
 def _refuse_rounded(columns: Mapping[str, Any], time: str) -> None:

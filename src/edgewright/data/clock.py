@@ -63,25 +63,16 @@ def find_time_column(columns: Mapping[str, Sequence[str]]) -> str:
     return max(found, key=lambda name: found[name], default="")
 
 
-def refuse_split_clock(columns: Mapping[str, Sequence[str]], where: str) -> None:
-    """Refuse a table that has the day of a row in one column and the time of day in another.
+def split_clock(columns: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return the columns with the day of a row and with the time of day, where they are two; else none.
 
     Args:
-        columns: the first cells of each column that may be a clock.
-        where: the file.
-
-    Raises:
-        InputError: naming both columns.
+        columns: the first cells of each column by its name.
     """
     named = [name for name in columns if without_unit(name) in (*_COLUMNS, *_DAYS)]
     days = [name for name in named if _are_all(columns[name], is_day)]
     times = [name for name in columns if _are_all(columns[name], is_time_of_day)] if days else []
-    if times:
-        raise InputError(
-            "day and time of a row in one column", f"the day in {days[0]!r} and the time of day in {times[0]!r}", where,
-            "Write both into one column, such as 2024-05-01 12:00:00. Where one of them is enough, name it with --time "
-            "(time in [data])",
-        )  # fmt: skip
+    return (days[0], times[0]) if times else ()
 
 
 def _are_all(cells: Sequence[str], fits: Callable[[str], bool]) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from edgewright.core.clocks.joined import joined, joined_name
 from edgewright.core.csv.formats.arrays import is_table
 from edgewright.core.csv.formats.parquet import text_of
 from edgewright.core.csv.header import Header
@@ -17,6 +18,7 @@ from edgewright.core.csv.number_forms import plain_cells
 from edgewright.core.csv.rows import iter_csv, open_csv
 from edgewright.core.pictures import ENDINGS, size_of
 from edgewright.data.categories import MOST_CLASSES, few_texts, is_text
+from edgewright.data.clock import split_clock
 from edgewright.data.contract import LABELS_FILE
 from edgewright.data.folder_files import data_files, told_left_out
 from edgewright.data.known_sets import has_loader, table_of
@@ -45,7 +47,7 @@ class Preview:
 
     Attributes:
         table: `kind`, `path` and, where files carry labels in their names, `pattern`, as in `[data]`.
-        columns: cells by column, each of shape (rows,); none for sound.
+        columns: cells by column, each of shape (rows,); none for sound. A clock of two columns is a further one.
         top: of the first file of text; its forms are those of the columns whose cells are numbers here.
         texts: different texts of the columns of text, of all rows where `columns` has some of them.
         pattern_values: number of values of each part of the pattern.
@@ -130,6 +132,8 @@ def _previewed(table: dict[str, object], place: Path) -> Preview:
     tops: list[Header] = []
     columns = _cells(files, texts, tops)
     top = tops[0] if tops else Header((), ",")
+    if clock := split_clock({name: cells.tolist() for name, cells in columns.items()}):
+        columns[joined_name(*clock)] = joined(*(columns[half].tolist() for half in clock))
     if len(files) < 2 or (place / LABELS_FILE).is_file():
         return Preview(table, columns, texts=texts, top=top)
     pattern, values = guess_pattern([file.relative_to(place).as_posix() for file in files])

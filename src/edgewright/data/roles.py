@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from edgewright.core.clocks.joined import parts_of
 from edgewright.core.clocks.texts import ORDERS, day_order, needs_order
 from edgewright.core.clocks.units import (
     SCALE,
@@ -164,6 +165,7 @@ def assign_roles(
     Raises:
         UnknownNameError: a named column is not there.
     """
+    columns, clock = _clock_of_two(columns, given, ignore)
     for name in (*(v for key, v in given.items() if v and v != NONE and key != "time_unit"), *ignore):
         if name not in columns:
             raise UnknownNameError("column", name, columns)
@@ -173,12 +175,35 @@ def assign_roles(
         name = given.get(key, "")
         free = {one: cells for one, cells in columns.items() if one not in {*_taken(roles), *_values(roles)}}
         name, why = (name, NAMED) if name else find(free)
+        if key == "time" and clock and why != NAMED:
+            name, why = clock, "the day of a row in one column and the time of day in the other"
         if name and name != NONE:
             roles = replace(roles, **{key: name}, why={**roles.why, key: why})  # type: ignore[arg-type]
     if roles.time:
         stated = unit_spelled((units or {}).get(roles.time, ""))
         roles = _with_unit(roles, columns, given.get("time_unit", ""), stated)
     return _with_readings(roles, columns, texts or {})
+
+
+def _clock_of_two(
+    columns: Mapping[str, Labels], given: Mapping[str, str], ignore: Collection[str]
+) -> tuple[Mapping[str, Labels], str]:
+    """Return the columns, and the clock of two of them, which are none of their own then; empty for none.
+
+    It is none where a person says another time or what one of the two is, or where a third column is the time.
+    """
+    name = next((name for name in columns if parts_of(name, [one for one in columns if one != name])), "")
+    if not name:
+        return columns, ""
+    plain = {one: cells for one, cells in columns.items() if one != name}
+    halves = parts_of(name, plain)
+    if (time := given.get("time", "")) != name and (
+        time
+        or {*given.values(), *ignore} & {*halves}
+        or find_time_column({one: cells.tolist() for one, cells in plain.items()}) not in halves
+    ):
+        return plain, ""
+    return {one: cells for one, cells in columns.items() if one not in halves}, name
 
 
 def _taken(roles: Roles) -> set[str]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from edgewright.core.clocks.reader import unclear_order
 from edgewright.core.clocks.texts import ORDERS, needs_order
 from edgewright.data.categories import is_text, values_of
-from edgewright.data.clock import refuse_split_clock
 from edgewright.data.known_sets import has_loader, table_of
 from edgewright.data.load import guess
 from edgewright.data.preview import Preview, preview_of_set, read_preview
@@ -26,13 +25,8 @@ def data_table(preview: Preview, roles: Roles) -> dict[str, object]:
     """Return the table `[data]`.
 
     Raises:
-        InputError: the time has several meanings, or stands in two columns.
+        InputError: the time has several meanings.
     """
-    if roles.time and not roles.why["time"].startswith(NAMED):
-        free = {
-            name: cells.tolist() for name, cells in preview.columns.items() if roles.ignored.get(name) != NAMED_IGNORED
-        }
-        refuse_split_clock(free, str(preview.table["path"]))
     if (choice := roles.unclear) is not None and choice.unit in ORDERS:
         cell = next(filter(needs_order, preview.columns[roles.time].tolist()))
         raise unclear_order(roles.time, cell, str(preview.table["path"]))

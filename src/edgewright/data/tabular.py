@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from edgewright.core.categories import MARK, column_name, made_columns, one_hot
+from edgewright.core.clocks.joined import parts_of
 from edgewright.core.clocks.texts import ORDERS
 from edgewright.core.clocks.units import WORDS, unit_spelled
 from edgewright.core.csv.cell_words import MISSING_TEXTS
@@ -31,6 +32,7 @@ class TableConfig(SchemaConfig, frozen=True, kw_only=True, forbid_unknown_fields
         group: column with the person or machine of each row; a split keeps its rows together.
         session: column with the session of each row; a recording is one session when left out.
         time: column with the time of each row: ISO text, epoch or counter; made relative to the first row.
+            `Date + Time` stands for two columns, with the day and with the time of day.
         time_unit: unit of numbers in the time column: 's', 'ms', 'us', 'ns', 'min', 'h', or 'd' for days of a
             spreadsheet; 'auto' goes by a line of units, what stands behind the numbers, name and magnitude. Of dates
             with slashes 'dmy' or 'mdy', where no number above 12 tells the day.
@@ -84,10 +86,11 @@ def text_columns(config: TableConfig, header: Sequence[str], where: str) -> tupl
         InputError: when no column of numbers or categories is left, a column has two parts, or categories are unclear.
     """
     parts = {key: getattr(config, key) for key in ("target", "group", "session", "time") if getattr(config, key)}
-    taken = {*parts.values(), *config.ignore}
+    taken = {*parts.values(), *config.ignore, *parts_of(config.time, header)}
     wanted = [*parts.values(), *config.columns, *config.ignore, *config.units, *config.ranges, *config.categories]
+    halves = parts_of(config.time, header)
     for name in wanted:
-        if name not in header:
+        if name not in header and not (halves and name == config.time):
             raise UnknownNameError("column", name, header, where)
     for key, names in (("columns", config.columns), ("categories", config.categories)):
         if clash := set(names) & taken:

@@ -36,7 +36,7 @@ def coming_rows(spec: ForecasterSpec, source: Path | TextIO, name: str) -> Itera
         source, name=name, time_columns=text, float64_columns=[spec.column], only_columns=[spec.column, *text],
         tell=None if isinstance(source, Path) else BadRows(),
     ):  # fmt: skip
-        absent = [c for c in (spec.column, *text) if c not in chunk.columns]
+        absent = [c for c in (spec.column, *text) if c not in (*chunk.columns, *chunk.text)]
         if absent:
             raise InputError(f"the columns {', '.join((spec.column, *text))}", f"no {', '.join(absent)}", name)
         values, times = chunk.wide[spec.column], np.full(len(chunk), math.nan)

@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
 from edgewright.core.categories import column_name, made_columns, one_hot, text_inputs
+from edgewright.core.clocks.joined import joined, parts_of
 from edgewright.core.csv.blocks import Block, blocks
 from edgewright.core.csv.cells import Cells, Plan, narrow, parse
 from edgewright.core.csv.header import Header, first_cells, opening_of, read_header
@@ -113,7 +114,8 @@ def read_csv(
         source: a file (also .gz and .xz), an open stream, or one whose header was read with its delimiter and columns.
         name: of the source, for messages: 'rows.csv'.
         text_columns: read as text, as it stands.
-        time_columns: read as text, but for numbers, which become as a program writes them.
+        time_columns: read as text, but for numbers, which become as a program writes them. `Date + Time` stands for
+            two columns, the day and the time of day.
         float64_columns: numbers that need float64, times for example; they are not part of `values`.
         ignored_columns: not read at all, whatever they hold.
         only_columns: all others are not read either. A column `Type=H` that the file does not have is made from its
@@ -186,17 +188,21 @@ def iter_csv(
         _tell_repeated(header, only_columns, name)
         made = set(made_columns(categories))
         ignored |= set(header.names) - (set(only_columns) - made) - set(categories)
+    clocks = {c: parts for c in (*text_columns, *time_columns) if (parts := parts_of(c, header.names))}
+    halves = {part for parts in clocks.values() for part in parts}
+    ignored -= halves
     first = first_cells(rest, header, name)
     header = replace(header, forms=number_forms(first))
     header.refuse_units(trained, name)
-    plan = _plan(header, name, {*text_columns, *time_columns, *categories}, set(float64_columns), ignored)
+    plan = _plan(header, name, {*text_columns, *time_columns, *categories, *halves}, set(float64_columns), ignored)
     plan = replace(plan, forms=_forms(plan, header, first, time_columns, trained))
     seen = False
     for block in _chain(rest, opened.stream):
         cells = parse(block, plan, tell)
         if cells.lines.size:
             seen = True
-            yield _coded(_rows(cells, plan, header), categories, name, tell)
+            rows = _coded(_rows(cells, plan, header), categories, name, tell)
+            yield _clocked(rows, clocks, halves - {*text_columns, *time_columns}) if clocks else rows
     if not seen:
         raise InputError("at least one row", "only a header line", name, "Add rows below the header")
 
@@ -295,6 +301,12 @@ def _coded(rows: Rows, categories: Mapping[str, Sequence[str]], name: str, tell:
         values.append(one_hot(rows.text[text], known, where, tell))
     kept = {column: cells for column, cells in rows.text.items() if column not in categories}
     return replace(rows, names=tuple(names), values=np.concatenate(values, axis=1), text=kept)
+
+
+def _clocked(rows: Rows, clocks: Mapping[str, Sequence[str]], halves: Collection[str]) -> Rows:
+    """Return rows with clocks of two columns as one text, and without those columns."""
+    texts = {name: joined(*(rows.text[part].tolist() for part in parts)) for name, parts in clocks.items()}
+    return replace(rows, text={name: cells for name, cells in (rows.text | texts).items() if name not in halves})
 
 
 def _rows(cells: Cells, plan: Plan, header: Header) -> Rows:

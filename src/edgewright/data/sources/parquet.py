@@ -10,6 +10,8 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from edgewright.core.clocks.joined import parts_of
+from edgewright.core.clocks.joined import text_of as joined_text
 from edgewright.core.csv.formats.parquet import text_of
 from edgewright.data.contract import PARQUET, Source, need_path
 from edgewright.data.row_spool import Spool, piece_rows
@@ -59,10 +61,14 @@ def read_table(path: Path, config: TableConfig, name: str) -> Table:
         name=name,
         names=tuple(numbers),
         values=_values(frame, numbers),
-        text={column: text_of(frame[column]) for column in _texts(config)},
+        text={column: _text(frame, column) for column in _texts(config)},
         place=lambda row: f"{name} row {row + 1}",
     )
     return with_categories(table, config)
+
+
+def _text(frame: pl.DataFrame, column: str) -> Labels:
+    return joined_text(column, frame.columns, lambda name: text_of(frame[name]))
 
 
 def _texts(config: TableConfig) -> list[str]:
@@ -180,7 +186,9 @@ def _spooled(file: Path, length: int, names: tuple[str, ...], config: ParquetCon
     step = piece_rows(8 * len(names))
     scan = pl.scan_parquet(file)
     numbers = [column for column in names if column in scan.collect_schema()]
-    scan = scan.select(list(dict.fromkeys([*numbers, *_texts(config)])))
+    schema = scan.collect_schema()
+    halves = [half for name in _texts(config) for half in parts_of(name, schema) or (name,)]
+    scan = scan.select(list(dict.fromkeys([*numbers, *halves])))
     for start in range(0, length, step):
         try:
             frame = scan.slice(start, step).collect()
@@ -194,7 +202,7 @@ def _spooled(file: Path, length: int, names: tuple[str, ...], config: ParquetCon
         refuse_infinite(values, names, where)
         spool.append(values)
         for part in parts:
-            text[part].append(text_of(frame[part]))
+            text[part].append(_text(frame, part))
     return Table(
         name=file.name,
         names=(),

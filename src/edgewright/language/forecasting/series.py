@@ -10,6 +10,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from edgewright.core.clocks.joined import parts_of
+from edgewright.core.clocks.joined import text_of as joined_text
 from edgewright.core.csv.formats.parquet import text_of
 from edgewright.core.csv.rows import read_csv
 from edgewright.data.clock import read_clock
@@ -78,7 +80,7 @@ def read_series(
     table = propose_table(path, named, texts=False).table
     time = str(table.get("time", ""))
     unit: Any = table.get("time_unit", "auto")
-    column = column or _only([c for c in columns if c != time], name)
+    column = column or _only([c for c in columns if c not in (time, *parts_of(time, columns))], name)
     if column == time:
         raise InputError("a column of values besides the time", repr(column), name)
     reader = _csv if kind == "csv" else _parquet
@@ -185,14 +187,15 @@ def _parquet_columns(path: Path, name: str) -> list[str]:
 
 
 def _parquet(path: Path, name: str, column: str, time: str) -> tuple[Floats, NDArray[np.str_]]:
-    frame = pl.read_parquet(path, columns=[c for c in (column, time) if c], use_pyarrow=False)
+    halves = parts_of(time, list(pl.read_parquet_schema(path))) or (time,)
+    frame = pl.read_parquet(path, columns=[c for c in dict.fromkeys((column, *halves)) if c], use_pyarrow=False)
     kind = frame.schema[column]
     if not (kind.is_numeric() or kind == pl.Boolean):
         raise InputError("a column of numbers", str(kind), f"{name} column {column}")
     values = frame[column].cast(pl.Float64).to_numpy().astype(np.float64)
     if not time:
         return values, np.empty(0, np.str_)
-    return values, text_of(frame[time])
+    return values, joined_text(time, frame.columns, lambda half: text_of(frame[half]))
 
 
 def _even(series: Series, seconds: Floats, origin: float, name: str) -> Series:

@@ -13,6 +13,7 @@ import polars as pl
 
 from edgewright.core.catalogue import listing
 from edgewright.core.categories import MARK, text_inputs
+from edgewright.core.clocks.joined import parts_of
 from edgewright.core.clocks.rates import differs, refuse_other_rate
 from edgewright.core.clocks.units import SCALE
 from edgewright.core.objects import MAPPED
@@ -305,8 +306,10 @@ def _named(
         record = getattr(request, key)
         known = own.get(key, "") or (manifest.target if key == "target" else "")
         found = find_name(record or known, header, request.names) if record or known else None
-        if record and found is None:
+        if record and found is None and not parts_of(record, header):
             raise UnknownNameError("column", record, header, f"{request.data}, --{key}")
+        if key == "time" and parts_of(record or known, header):
+            found = record or known
         if found is not None:
             made[key] = found
     if "target" not in made:
