@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,14 +28,12 @@ def test_a_page_begins_with_its_purpose_and_an_example(page: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a folder with the run that the examples name."""
     path = tmp_path_factory.mktemp("examples")
     command = [sys.executable, "-m", "edgewright", "run", "activity"]
     subprocess.run(command, cwd=path, env=environment(), check=True, capture_output=True, timeout=300)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(path)
-        yield path
+    return path
 
 
 @pytest.mark.slow
@@ -47,7 +44,10 @@ def test_a_command_at_the_top_of_a_page_runs(page: str, folder: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PYTHON)
-def test_python_at_the_top_of_a_page_runs(page: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_python_at_the_top_of_a_page_runs(
+    page: str, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
     block = blocks_of(page)[0]
     assert block.language == "python"
     exec(compile(block.text, page, "exec"), {})  # noqa: S102 - what a reader types
