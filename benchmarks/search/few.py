@@ -72,7 +72,7 @@ def row_of(problem: Problem, config: PipelineConfig, people: int, draw: int) -> 
     sizes = {r.name: (r.footprint.flash.value, r.footprint.ram.value) for r in record.rungs if r.footprint is not None}
     found = []
     for name in choices(ladder, sizes):
-        fold = HeatFold(StageOutputs(problem), rows, others, others)
+        fold = HeatFold(StageOutputs(problem), rows, others, others, (0, len(rows)))
         with threadpool_limits(1):
             answers = ladder.heats.fit(fold, ladder.standing(name).entrant).answers(others)
         found.append((METRICS[METRIC].score(codes(problem)[others], answers), sizes[name][0] / 1000))

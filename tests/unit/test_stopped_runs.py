@@ -113,7 +113,7 @@ def test_threads_keep_their_own_trainings(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(began) == [tmp_path / name / "training-001.npz" for name in "ab"]
+    assert sorted(began) == [tmp_path / name / "training-001.kept" for name in "ab"]
     assert kept_epochs.begin("a training") is None
 
 
@@ -208,7 +208,7 @@ def test_a_disk_that_is_full_while_an_epoch_is_kept_leaves_those_before(
         text = cli(*given, code=OUTPUT_FAILED)
     assert "got No space left on device" in text and "go on with --resume" in text
     (kept,) = stopped_folders(runs, "small", FINISHED_EPOCHS)
-    assert names(kept / TRAININGS) == ["training-001.npz"]
+    assert names(kept / TRAININGS) == ["training-001.kept"]
     cli(*given, "--resume")
     assert names(runs) == ["small"]
 
@@ -245,7 +245,3 @@ def test_a_compression_that_was_stopped_goes_on(
     assert names(tmp_path / "made") == names(tmp_path / "whole")
     for file in (tmp_path / "whole").glob("*.onnx"):
         assert file.read_bytes() == (tmp_path / "made" / file.name).read_bytes()
-
-
-def test_a_file_of_data_does_not_go_on(cli: Cli, small: Path) -> None:
-    assert "A pipeline that init makes goes on" in cli("run", small.parent / "rows.csv", "--resume", code=2)

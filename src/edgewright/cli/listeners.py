@@ -101,7 +101,7 @@ def says_what_is_kept(parent: Path, name: str, *, steps: bool = False) -> Iterat
     Args:
         parent: folder of runs.
         name: of the run.
-        steps: whether it is a job, which keeps steps; a run keeps what was trained.
+        steps: whether it is a job, which keeps steps; a run keeps what was trained, and fits of the race before.
 
     Raises:
         KeyboardInterrupt: as it came, with these words.
@@ -109,9 +109,10 @@ def says_what_is_kept(parent: Path, name: str, *, steps: bool = False) -> Iterat
     try:
         yield
     except KeyboardInterrupt:
-        from edgewright.pipeline.stopped_work import FINISHED_EPOCHS, FINISHED_STEPS, stopped_folders
+        from edgewright.pipeline.stopped_work import FINISHED_EPOCHS, FINISHED_FITS, FINISHED_STEPS, stopped_folders
 
-        if not stopped_folders(parent, name, FINISHED_STEPS if steps else FINISHED_EPOCHS):
+        kinds = (FINISHED_STEPS,) if steps else (FINISHED_EPOCHS, FINISHED_FITS)
+        if not any(stopped_folders(parent, name, kind) for kind in kinds):
             raise
         kept = "the finished steps are" if steps else "what was trained is"
         raise KeyboardInterrupt(f"{kept} kept. Go on with: {command_line(resume=True)}") from None

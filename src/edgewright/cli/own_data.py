@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from edgewright.cli.options import command_line, option
 from edgewright.core.formatting import some_of
 
 if TYPE_CHECKING:
+    from edgewright.race.finished_fits import Keeper
     from edgewright.schema.data import Labels
     from edgewright.workflows.own_data.proposal import OwnDataRequest, Proposal
 
@@ -71,6 +73,29 @@ class OwnDataOptions:
         return OwnDataRequest(
             path=path, budget_s=seconds_of(self.budget, "--budget") if self.budget else None, **values
         )
+
+
+@contextmanager
+def racing_on(request: OwnDataRequest, out: Path, resume: bool) -> Iterator[Keeper]:
+    """Keep the fits of the race in a block that is stopped, and say how to go on.
+
+    Args:
+        request: what a person says of the data.
+        out: folder that keeps them.
+        resume: go on with the race of this name that was stopped.
+
+    Yields:
+        As `race.finished_fits.finished_fits`.
+    """
+    from edgewright.cli.listeners import says_what_is_kept
+    from edgewright.race.finished_fits import finished_fits
+
+    def on_anew() -> None:
+        click.echo("the data, an option or Edgewright changed since the race was stopped: it begins anew", err=True)
+
+    name = request.pipeline
+    with says_what_is_kept(out, name), finished_fits(out, name, resume=resume, on_anew=on_anew) as kept:
+        yield kept
 
 
 def make_proposal(request: OwnDataRequest, leading: Callable[[Proposal], str] | None = None) -> Proposal:

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,7 +78,7 @@ def work_folder(parent: Path, name: str, stopped: Path | None = None) -> Iterato
     """Provide a folder of work that nobody else goes on with; it is removed behind the block unless it keeps something.
 
     Args:
-        parent: folder of runs; made when absent.
+        parent: folder of runs; made when absent, and removed where nothing is in it behind the block.
         name: of the work.
         stopped: folder to go on in; a new one when None.
 
@@ -89,6 +89,7 @@ def work_folder(parent: Path, name: str, stopped: Path | None = None) -> Iterato
         InputError: the parent is a file or may not be written, or another process goes on in the folder.
         OutputError: the disk is full or failed.
     """
+    known = parent.exists()
     try:
         parent.mkdir(parents=True, exist_ok=True)
         _sweep(parent, name)
@@ -105,6 +106,9 @@ def work_folder(parent: Path, name: str, stopped: Path | None = None) -> Iterato
         finally:
             if work.exists() and not keeps(work):
                 shutil.rmtree(work, ignore_errors=True)
+            if not known:
+                with suppress(OSError):  # something is in it
+                    parent.rmdir()
 
 
 def _sweep(parent: Path, name: str) -> None:

@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
-from edgewright.core.files import DISK_FAILED, write_atomic
-from edgewright.pipeline.stopped_work import FINISHED_EPOCHS, KEPT, TRAININGS, last_stopped
+from edgewright.core.files import write_atomic
+from edgewright.pipeline.stopped_work import FINISHED_EPOCHS, KEPT, TRAININGS, kept_when_stopped, last_stopped
 from edgewright.schema.errors import InputError
 from edgewright.training.kept_epochs import keeping
 
@@ -30,6 +30,14 @@ def stopped_run(parent: Path, name: str, of: str) -> Path:
     with suppress(FileNotFoundError):  # another process goes on with it, which `held` says
         _refuse_others((work / FINISHED_EPOCHS).read_text().partition("\n")[0], _settings(of), work)
     return work
+
+
+def goes_on(parent: Path, name: str, of: str) -> bool:
+    """Return whether a run was stopped that `stopped_run` returns."""
+    try:
+        return bool(stopped_run(parent, name, of))
+    except InputError:
+        return False
 
 
 @contextmanager
@@ -55,12 +63,8 @@ def kept_trainings(work: Path, of: str, on: str, *, resumed: bool) -> Iterator[N
         for path in work.iterdir() if resumed else ():
             if path.name not in KEPT:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-        try:
+        with kept_when_stopped(mark):
             yield
-        except Exception as error:
-            if getattr(error, "errno", None) not in DISK_FAILED:
-                mark.unlink(missing_ok=True)
-            raise
 
 
 def _settings(of: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 
+from edgewright.core.files import DISK_FAILED
 from edgewright.schema.errors import InputError
 
 try:
@@ -16,12 +17,12 @@ try:
 except ImportError:  # a system without it: nothing keeps two processes apart
     fcntl = None  # type: ignore[assignment]
 
-FINISHED_STEPS, FINISHED_EPOCHS = "finished-steps.json", "finished-epochs.json"
-"""What is finished of a job, and of the trainings of a run; without either a folder is removed when the work ends."""
-TRAININGS = ".trainings"
-"""Folder of trainings in a folder of work."""
+FINISHED_STEPS, FINISHED_EPOCHS, FINISHED_FITS = "finished-steps.json", "finished-epochs.json", "finished-fits.txt"
+"""What is finished of a job, of the trainings of a run and of a race; a folder without any is removed at the end."""
+TRAININGS, FITS = ".trainings", ".fits"
+"""Folders of trainings and of fits in a folder of work."""
 _LOCK = ".held"
-KEPT = (FINISHED_STEPS, FINISHED_EPOCHS, TRAININGS, _LOCK)
+KEPT = (FINISHED_STEPS, FINISHED_EPOCHS, FINISHED_FITS, TRAININGS, FITS, _LOCK)
 """Names of what only stopped work needs."""
 
 
@@ -31,7 +32,7 @@ def stopped_folders(parent: Path, name: str, finished: str) -> list[Path]:
     Args:
         parent: folder of runs.
         name: of the job or run.
-        finished: `FINISHED_STEPS` or `FINISHED_EPOCHS`.
+        finished: `FINISHED_STEPS`, `FINISHED_EPOCHS` or `FINISHED_FITS`.
     """
     times: dict[Path, int] = {}
     for path, _ in work_folders(parent, name):
@@ -66,7 +67,7 @@ def remove_stopped(parent: Path, name: str, finished: str) -> None:
 
 def keeps(work: Path) -> bool:
     """Return whether something is finished in a folder of work."""
-    return any((work / name).is_file() for name in (FINISHED_STEPS, FINISHED_EPOCHS))
+    return any((work / name).is_file() for name in (FINISHED_STEPS, FINISHED_EPOCHS, FINISHED_FITS))
 
 
 def work_folders(parent: Path, name: str) -> Iterator[tuple[Path, int]]:
@@ -107,9 +108,22 @@ def held(work: Path) -> Iterator[Path]:
 
 def finish(work: Path) -> None:
     """Remove what only stopped work needs, before the folder gets its name."""
-    shutil.rmtree(work / TRAININGS, ignore_errors=True)
     for name in KEPT:
-        (work / name).unlink(missing_ok=True)
+        if name in (TRAININGS, FITS):
+            shutil.rmtree(work / name, ignore_errors=True)
+        else:
+            (work / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def kept_when_stopped(mark: Path) -> Iterator[None]:
+    """Remove the mark of what is kept where a block fails as it would fail again; Ctrl-C and a full disk leave it."""
+    try:
+        yield
+    except Exception as error:
+        if getattr(error, "errno", None) not in DISK_FAILED:
+            mark.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager

@@ -34,12 +34,14 @@ class HeatFold:
         outputs: what stages give of the samples that train and of those that are asked.
         train, test: indices into them.
         asked: indices of the asked samples in the whole problem.
+        key: number of the fold, -1 for all samples, and how many samples train at most.
     """
 
     outputs: StageOutputs
     train: Indices
     test: Indices
     asked: Indices
+    key: tuple[int, int]
 
     @property
     def problem(self) -> Problem:
@@ -62,7 +64,7 @@ class Heats:
         self.folds = folds(self.problem, count, seed=seed, leave_one_out=leave_one_out)
         every = np.arange(len(self.problem.y), dtype=np.int64)
         # All samples train, and none is asked: for the model that a package gets.
-        self.whole = HeatFold(outputs, every, every[:0], every[:0])
+        self.whole = HeatFold(outputs, every, every[:0], every[:0], (-1, len(every)))
         self._folds: dict[tuple[int, int], HeatFold] = {}
 
     @property
@@ -100,11 +102,11 @@ class Heats:
             train, asked = (_some(rows, most, rng) for rows in (fold.train, fold.test))
             rows = np.sort(np.concatenate([train, asked]))
             self._folds[key] = (
-                HeatFold(self._outputs, train, asked, asked)
+                HeatFold(self._outputs, train, asked, asked, key)
                 if most >= largest
                 else HeatFold(
                     StageOutputs(self.problem.subset(rows), beside=self._outputs),
-                    np.searchsorted(rows, train), np.searchsorted(rows, asked), asked,
+                    np.searchsorted(rows, train), np.searchsorted(rows, asked), asked, key,
                 )
             )  # fmt: skip
         return self._folds[key]

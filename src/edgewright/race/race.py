@@ -18,9 +18,11 @@ import msgspec
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn dependency, untyped
 
+from edgewright.core.files import DISK_FAILED
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.footprint import amount
 from edgewright.race.contract import Fitted
+from edgewright.race.finished_fits import FinishedFit, begin
 from edgewright.race.heats import HEATS, Heat, HeatFold, Heats
 from edgewright.race.judge import ComparisonCriteria
 from edgewright.race.metrics import MOST_UNITS, choose, codes, groups_of, kept_of
@@ -123,6 +125,7 @@ class Race:
         self.budget_s = budget_s or (BUDGET_S if len(problem.y) <= LARGE else LARGE_BUDGET_S)
         self.metric, self.metric_why = choose(problem, metric)
         self.heats = Heats(StageOutputs(problem), seed, leave_one_out=leave_one_out)
+        self._finished = begin(problem, self.profile, seed, leave_one_out)
         self.standings = [Standing.of(entrant) for entrant in sorted(entrants, key=lambda one: one.candidate.rank)]
         self._sign = 1.0 if self.metric.higher else -1.0
         self._targets, self._groups = codes(problem), groups_of(problem)
@@ -222,26 +225,28 @@ class Race:
             folds: of a heat; those that it has answered are not asked again.
             advance: called with 1 after each fit.
         """
-        began, entrant = time.process_time(), standing.entrant
+        began, kept_s, entrant = time.process_time(), 0.0, standing.entrant
         fresh = [fold for fold in folds if fold not in standing.answers]
         try:
             with threadpool_limits(1):  # small matrix products are slower with several threads
                 for fold in fresh:
-                    fitted = self.heats.fit(fold, entrant)
-                    standing.answers[fold] = fitted.answers(fold.test)
+                    standing.answers[fold], fit, taken_s = self._fit(entrant, fold, price_it=fold is fresh[-1])
+                    kept_s += taken_s
                     advance(1)
                 if fresh and self._whole:
-                    standing.fitted = fitted = self.heats.fit(self.heats.whole, entrant)
+                    standing.fitted = self.heats.fit(self.heats.whole, entrant)
+                    fit = self._priced(standing.fitted, fresh[-1], entrant)
                     advance(1)
             if fresh:
-                footprint, unpriced = price(fitted, fresh[-1].problem, entrant.config, self.profile)
-                over = beyond(footprint, self.limits)
-                standing.note(says=fitted.says(), footprint=footprint, unpriced=unpriced, beyond=over)
+                over = beyond(fit.footprint, self.limits)
+                standing.note(says=fit.says, footprint=fit.footprint, unpriced=fit.unpriced, beyond=over)
         except EdgewrightError as error:
+            if getattr(error, "errno", None) in DISK_FAILED:
+                raise
             standing.note(left_out=str(error))
             return False
         finally:
-            spent = time.process_time() - began
+            spent = time.process_time() - began + kept_s
             self._spent += spent
             standing.note(cpu_seconds=standing.record.cpu_seconds + spent)
         if fresh:
@@ -250,6 +255,25 @@ class Race:
         score = self.judge_of(rows).score(standing.joined(folds))
         standing.note(heats=standing.record.heats + 1, samples=len(rows), score=score)
         return True
+
+    def _fit(self, entrant: Entrant, fold: HeatFold, *, price_it: bool) -> tuple[Floats, FinishedFit, float]:
+        """Return answers to a fold, what became of the fit, and CPU seconds of it that a stopped race has spent."""
+        priced = price_it and not self._whole
+        kept = self._finished and self._finished.read(entrant, fold, priced=priced)
+        if kept:
+            return *kept, kept[1].cpu_seconds
+        began = time.process_time()
+        fitted = self.heats.fit(fold, entrant)
+        answers = fitted.answers(fold.test)
+        fit = self._priced(fitted, fold, entrant) if priced else FinishedFit()
+        if self._finished:
+            fit = msgspec.structs.replace(fit, cpu_seconds=time.process_time() - began)
+            self._finished.write(entrant, fold, answers, fit, priced=priced)
+        return answers, fit, 0.0
+
+    def _priced(self, fitted: Fitted, fold: HeatFold, entrant: Entrant) -> FinishedFit:
+        footprint, unpriced = price(fitted, fold.problem, entrant.config, self.profile)
+        return FinishedFit(says=fitted.says(), footprint=footprint, unpriced=unpriced)
 
     def judge_of(self, rows: Indices, comparisons: int = 1) -> ComparisonCriteria:
         """Return the criteria on samples, such as those that a heat asked, for a number of comparisons."""

@@ -6,7 +6,6 @@ stopped.
 
 from __future__ import annotations
 
-import io
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -15,13 +14,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import jax
 import msgspec
 import numpy as np
 
-from edgewright.core.files import write_atomic
+from edgewright.core.kept_arrays import read_arrays, write_arrays
 from edgewright.schema.trace import EpochRecord
 from edgewright.training.contract import Tree
 
@@ -53,12 +51,12 @@ class Epochs:
 
 
 class _Header(msgspec.Struct, frozen=True, kw_only=True):
-    """What is written besides arrays; a loss of None is infinite."""
+    """What is written besides arrays."""
 
     what: str
     history: list[EpochRecord]
     best_epoch: int
-    best_loss: float | None
+    best_loss: float
     ended: str
 
 
@@ -81,7 +79,7 @@ class Keeper:
     def begin(self, what: str) -> KeptTraining:
         """Return what is kept of the next training."""
         self.trainings += 1
-        return KeptTraining(self, self.folder / f"training-{self.trainings:03d}.npz", what)
+        return KeptTraining(self, self.folder / f"training-{self.trainings:03d}.kept", what)
 
 
 @dataclass
@@ -107,36 +105,29 @@ class KeptTraining:
             start: what the loop hands on, for its structure.
             answering: gives the parameters that answer.
         """
-        try:
-            with np.load(io.BytesIO(self.path.read_bytes()), allow_pickle=False) as file:
-                told = msgspec.json.decode(file["told"].tobytes(), type=_Header)
-                carry, best = ([file[f"{name}-{i}"] for i in range(int(file[name]))] for name in ("carry", "best"))
-        except (OSError, EOFError, BadZipFile, ValueError, KeyError, msgspec.MsgspecError):
+        stored = read_arrays(self.path, _Header)
+        if stored is None or stored[0].what != self.what:
             return None
-        if told.what != self.what:
-            return None
+        told, arrays = stored
+        carry, best = ([arrays[f"{name}-{i}"] for i in range(int(arrays[name]))] for name in ("carry", "best"))
         carried = jax.tree.unflatten(jax.tree.structure(start), carry)
         parameters = jax.tree.unflatten(jax.tree.structure(answering(carried)), best) if best else None
-        loss = math.inf if told.best_loss is None else told.best_loss
-        return Epochs(carried, told.history, parameters, told.best_epoch, loss, told.ended)
+        return Epochs(carried, told.history, parameters, told.best_epoch, told.best_loss, told.ended)
 
     def write(self, done: Epochs) -> None:
         """Keep an epoch, where that is worth it."""
         now = time.perf_counter()
         if now - self.keeper.began < WORTH_S or (not done.ended and now - self.written < _EVERY_S):
             return
-        loss = done.best_loss if math.isfinite(done.best_loss) else None
         told = _Header(
-            what=self.what, history=done.history, best_epoch=done.best_epoch, best_loss=loss, ended=done.ended
+            what=self.what, history=done.history, best_epoch=done.best_epoch, best_loss=done.best_loss, ended=done.ended
         )
-        arrays: dict[str, Any] = {"told": np.frombuffer(msgspec.json.encode(told), np.uint8)}
+        arrays: dict[str, Any] = {}
         for name, tree in (("carry", done.carry), ("best", done.best)):
             leaves = jax.tree.leaves(tree)
             arrays |= {name: len(leaves), **{f"{name}-{index}": np.asarray(leaf) for index, leaf in enumerate(leaves)}}
-        buffer = io.BytesIO()
-        np.savez(buffer, **arrays)
         self.keeper.mark()
-        write_atomic(self.path, buffer.getvalue())
+        write_arrays(self.path, told, arrays)
         self.written = now
 
 

@@ -8,7 +8,7 @@ import click
 
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import argument, declare, option, refuse_existing
-from edgewright.cli.own_data import OwnDataOptions, echo_choices, first_pipeline
+from edgewright.cli.own_data import OwnDataOptions, echo_choices, first_pipeline, racing_on
 from edgewright.schema.errors import OutputError
 
 
@@ -19,6 +19,7 @@ def command(
     yes: bool = option("--yes", "-y", help="Take what the data suggest, without questions."),
     out: Path = option(metavar="DIR", default=Path(), help="Folder for pipeline.toml and data.md; made if missing."),
     force: bool = option(help="Replace pipeline.toml and data.md."),
+    resume: bool = option(help="Go on with the race of models that was stopped."),
 ) -> None:
     """Write a first pipeline for DATA (a CSV, Parquet or WAV file, or a folder of them).
 
@@ -33,7 +34,8 @@ def command(
     with loading():
         import edgewright.workflows.own_data.document  # noqa: F401
 
-    proposal, files = first_pipeline(options, data, yes, out)
+    with racing_on(options.request(data), out, resume):
+        proposal, files = first_pipeline(options, data, yes, out)
     with os_errors(OutputError, "to make a folder", out):
         out.mkdir(parents=True, exist_ok=True)
     write_together(files)

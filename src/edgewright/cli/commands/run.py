@@ -7,14 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import argument, command_line, declare, option
-from edgewright.cli.own_data import OwnDataOptions, echo_choices, make_proposal
+from edgewright.cli.own_data import OwnDataOptions, echo_choices, make_proposal, racing_on
 from edgewright.schema.errors import EdgewrightError, InputError
 
 if TYPE_CHECKING:
+    from edgewright.race.finished_fits import Keeper
+    from edgewright.schema.config import PipelineConfig
     from edgewright.workflows.own_data.proposal import Proposal
+
+_LEADERS = "leaders.json"
 
 
 @declare("run", epilog="Example: edgewright run activity --set training.epochs=30 --out runs")
@@ -27,7 +32,7 @@ def command(
     ),
     out: Path = option(default=Path("runs"), help="Folder for runs."),
     force: bool = option(help="Replace the run folder instead of using the next free number."),
-    resume: bool = option(help="Go on with the run of this pipeline that was stopped while it trained."),
+    resume: bool = option(help="Go on with the run of this name that was stopped while models raced or one trained."),
     as_json: bool = option("--json", help="Print the record as JSON instead of the trace."),
 ) -> None:
     """Run PIPELINE (activity, latency, scalability, another shipped name, a TOML file, or a file of your own).
@@ -41,6 +46,7 @@ def command(
     with loading():
         from edgewright.cli.listeners import run_and_show
         from edgewright.pipeline.config import with_changes
+        from edgewright.race.finished_fits import raced
         from edgewright.workflows.own_data.files import is_own_data
 
     if not is_own_data(pipeline):
@@ -51,19 +57,25 @@ def command(
             changes = (*changes, f"need={options.need}")
         run_and_show(pipeline, data=data, changes=changes, out=out, force=force, as_json=as_json, resume=resume)
         return
-    if resume:
-        raise InputError("a pipeline", "a file of data, whose models race again", "--resume",
-                         "Ctrl-C takes the best so far. A pipeline that init makes goes on")  # fmt: skip
     if data is not None:
         raise InputError("one file of data", f"{pipeline!r} and --data {data!r}", "edgewright run", "Leave out --data")
-    packages = _Packages(changes, out, force)
-    proposal = make_proposal(options.request(pipeline), packages.make)
-    echo_choices(proposal)
-    config = with_changes(proposal.config, changes)
-    run_and_show(
-        pipeline, config=config, command=command_line(), data=None, changes=(), out=out, force=force, as_json=as_json,
-        race=proposal.race, replaces=packages.folder,
-    )  # fmt: skip
+    request = options.request(pipeline)
+    with racing_on(request, out, resume and raced(out, request.pipeline)) as kept:
+        packages = _Packages(changes, out, force, kept, resume)
+        proposal = make_proposal(request, packages.make)
+        echo_choices(proposal)
+        config = with_changes(proposal.config, changes)
+        run_and_show(
+            pipeline, config=config, command=command_line(), data=None, changes=(), out=out, force=force,
+            as_json=as_json, race=proposal.race, replaces=packages.folder, resume=packages.trained(config),
+        )  # fmt: skip
+
+
+class _Leaders(msgspec.Struct, frozen=True):
+    """What `_Packages` keeps: hashes of the pipelines that ran, and the name of the folder."""
+
+    pipelines: tuple[str, ...] = ()
+    folder: str = ""
 
 
 @dataclass
@@ -72,31 +84,58 @@ class _Packages:
 
     Attributes:
         changes, out, force: of the command.
-        folder: of the last one; None before the first.
+        kept: what a stopped race keeps.
+        resume: whether the command goes on with a stopped one.
     """
 
     changes: tuple[str, ...]
     out: Path
     force: bool
-    folder: Path | None = None
+    kept: Keeper
+    resume: bool
+
+    @property
+    def folder(self) -> Path | None:
+        """Folder of the last run; None before the first."""
+        folder = self.out / self._leaders.folder
+        return folder if self._leaders.folder and folder.is_dir() else None
+
+    @property
+    def _leaders(self) -> _Leaders:
+        try:
+            return msgspec.json.decode((self.kept.folder / _LEADERS).read_bytes(), type=_Leaders)
+        except (OSError, msgspec.MsgspecError):
+            return _Leaders()
+
+    def trained(self, config: PipelineConfig) -> bool:
+        """Return whether a run of the pipeline was stopped and is to go on."""
+        from edgewright.pipeline.kept_trainings import goes_on
+        from edgewright.pipeline.provenance import config_hash
+
+        return self.resume and not self.kept.anew and goes_on(self.out, config.name, config_hash(config))
 
     def make(self, proposal: Proposal) -> str:
         """Run a pipeline that leads, and return a line that says so; empty where no package came of it."""
         from edgewright.cli.listeners import Quiet
+        from edgewright.core.files import write_atomic
         from edgewright.pipeline.config import with_changes
+        from edgewright.pipeline.provenance import config_hash
         from edgewright.pipeline.run import run_pipeline
 
-        config = with_changes(proposal.config, self.changes)
+        config, before = with_changes(proposal.config, self.changes), self.folder
+        if before and config_hash(config) in self._leaders.pipelines:
+            return ""
         try:
             result = run_pipeline(
                 config, out=self.out, force=self.force, listener=Quiet(), command=command_line(), race=proposal.race,
-                replaces=self.folder,
+                replaces=before, resume=self.trained(config),
             )  # fmt: skip
         except EdgewrightError:  # the winner may be another, and if not, its own run says it
             return ""
-        first, self.folder = self.folder is None, result.folder
+        leaders = _Leaders((*self._leaders.pipelines, config_hash(config)), result.folder.name)
+        write_atomic(self.kept.folder / _LEADERS, msgspec.json.encode(leaders))
         if result.package is None:
             return ""
         why = proposal.why["model"].partition(":")[0]
-        line = f"{'first' if first else 'better'} package: {click.format_filename(result.package)} ({why})"
+        line = f"{'better' if before else 'first'} package: {click.format_filename(result.package)} ({why})"
         return f"{line}. The race goes on; Ctrl-C takes its best so far"

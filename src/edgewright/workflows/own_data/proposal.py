@@ -120,6 +120,11 @@ class OwnDataRequest:
     budget_s: float | None = None
 
     @property
+    def pipeline(self) -> str:
+        """Name of the pipeline."""
+        return self.name or name_of(self.path)
+
+    @property
     def names_columns(self) -> bool:
         """Whether a person said what a column is."""
         return any((self.target, self.group, self.session, self.time, self.time_unit, self.ignore))
@@ -341,7 +346,7 @@ def _base(request: OwnDataRequest, found: OwnData) -> dict[str, Any]:
         data["rate"] = ASSUMED_HZ
     if found.resample is not None:
         data[RESAMPLE] = found.resample
-    base: dict[str, Any] = {"name": request.name or name_of(request.path), "data": data}
+    base: dict[str, Any] = {"name": request.pipeline, "data": data}
     if request.need is not None:
         base["need"] = request.need
     if found.framing.window is not None:

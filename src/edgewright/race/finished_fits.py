@@ -1,0 +1,190 @@
+"""Fits of races that are finished, in a folder: a race that was stopped goes on behind them."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+
+from edgewright.core.files import write_atomic
+from edgewright.core.kept_arrays import read_arrays, write_arrays
+from edgewright.pipeline.folder import work_folder
+from edgewright.pipeline.stopped_work import (
+    FINISHED_EPOCHS,
+    FINISHED_FITS,
+    FITS,
+    finish,
+    kept_when_stopped,
+    last_stopped,
+    remove_stopped,
+    stopped_folders,
+)
+from edgewright.race.heats import HeatFold
+from edgewright.race.pipeline_end import Entrant
+from edgewright.race.problem import Problem
+from edgewright.race.stage_outputs import digest
+from edgewright.schema.data import Floats
+from edgewright.schema.footprint import Footprint
+
+# What ends before is not kept: to begin again is as fast.
+WORTH_S = 5.0
+
+
+class FinishedFit(msgspec.Struct, frozen=True, kw_only=True):
+    """A pipeline that was fitted on a fold.
+
+    Attributes:
+        cpu_seconds: that it took.
+        says, footprint, unpriced: as of `EntrantRecord`; of the last fold of a heat alone.
+    """
+
+    cpu_seconds: float = 0.0
+    says: str = ""
+    footprint: Footprint | None = None
+    unpriced: str = ""
+
+
+@dataclass
+class Keeper:
+    """Keeps the fits of races.
+
+    Attributes:
+        work: folder of work, which stays for them.
+        on_anew: called where the kept fits are of other races.
+        anew: whether they were.
+        began: whether a race did.
+        started: when the block did.
+    """
+
+    work: Path
+    on_anew: Callable[[], None]
+    anew: bool = False
+    began: bool = False
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the fits, and for what else only the stopped block needs."""
+        return self.work / FITS
+
+
+@dataclass(frozen=True)
+class FinishedFits:
+    """The fits of one race.
+
+    Attributes:
+        keeper: of all races.
+        of: what decides the answers besides pipeline and fold.
+    """
+
+    keeper: Keeper
+    of: str
+
+    def read(self, entrant: Entrant, fold: HeatFold, *, priced: bool) -> tuple[Floats, FinishedFit] | None:
+        """Return the answers of a pipeline to a fold, and what they cost; None where they are not kept.
+
+        Args:
+            entrant: the pipeline.
+            fold: the fold.
+            priced: whether the footprint is known.
+        """
+        kept = read_arrays(self._path(entrant, fold, priced), FinishedFit)
+        return None if kept is None else (kept[1]["answers"], kept[0])
+
+    def write(self, entrant: Entrant, fold: HeatFold, answers: Floats, fit: FinishedFit, *, priced: bool) -> None:
+        """Keep the answers of a pipeline to a fold, where that is worth it.
+
+        Raises:
+            OutputError: the disk is full or failed.
+        """
+        if time.perf_counter() - self.keeper.started < WORTH_S:
+            return
+        mark = self.keeper.work / FINISHED_FITS
+        races = _races(mark)
+        if self.of not in races:
+            write_atomic(mark, "\n".join([*races, self.of]).encode())
+        write_arrays(self._path(entrant, fold, priced), fit, {"answers": answers})
+
+    def _path(self, entrant: Entrant, fold: HeatFold, priced: bool) -> Path:
+        key = hashlib.sha256(f"{self.of} {entrant.name} {fold.key} {priced} ".encode())
+        key.update(msgspec.json.encode(entrant.config))
+        return self.keeper.folder / key.hexdigest()
+
+
+_KEEPER: ContextVar[Keeper | None] = ContextVar("keeper", default=None)
+
+
+def begin(problem: Problem, *settings: object) -> FinishedFits | None:
+    """Return what is kept of a race that begins; None where nobody keeps any.
+
+    Args:
+        problem: samples that take part.
+        settings: of the race, as far as answers and footprints depend on them.
+    """
+    keeper = _KEEPER.get()
+    if keeper is None:
+        return None
+    samples = msgspec.structs.asdict(problem.samples)
+    of = digest([version("edgewright"), samples, problem.units, problem.task, problem.window, settings])
+    races = _races(keeper.work / FINISHED_FITS)
+    if races and not keeper.began and of not in races:
+        keeper.on_anew()
+        keeper.anew = True
+        (keeper.work / FINISHED_FITS).unlink()
+        shutil.rmtree(keeper.folder, ignore_errors=True)
+    keeper.folder.mkdir(exist_ok=True)
+    keeper.began = True
+    return FinishedFits(keeper, of)
+
+
+@contextmanager
+def finished_fits(parent: Path, name: str, *, resume: bool, on_anew: Callable[[], None]) -> Iterator[Keeper]:
+    """Keep the fits of the races in a block that is stopped: by Ctrl-C, a kill or a full disk.
+
+    Args:
+        parent: folder of runs.
+        name: of what the races choose.
+        resume: go on with the races of this name that were stopped.
+        on_anew: called where the data, what is known of them or Edgewright is another one by now.
+
+    Yields:
+        What keeps them.
+
+    Raises:
+        InputError: no races of this name were stopped, or another process goes on with them.
+    """
+    stopped = last_stopped(parent, name, FINISHED_FITS, "models whose race was stopped") if resume else None
+    with work_folder(parent, name, stopped) as work:
+        keeper = Keeper(work, on_anew)
+        token = _KEEPER.set(keeper)
+        try:
+            with kept_when_stopped(work / FINISHED_FITS):
+                yield keeper
+            finish(work)
+        finally:
+            _KEEPER.reset(token)
+    remove_stopped(parent, name, FINISHED_FITS)
+
+
+def raced(parent: Path, name: str) -> bool:
+    """Return whether a race of a name was stopped; a run of it that trained may have been in its place.
+
+    Raises:
+        InputError: neither was stopped, or another process goes on with them.
+    """
+    if stopped_folders(parent, name, FINISHED_EPOCHS) and not stopped_folders(parent, name, FINISHED_FITS):
+        return False
+    last_stopped(parent, name, FINISHED_FITS, "a run that was stopped while models raced or one trained")
+    return True
+
+
+def _races(mark: Path) -> list[str]:
+    return mark.read_text().split() if mark.exists() else []
