@@ -75,6 +75,8 @@ EXAMPLE: dict[str, Any] = {
     "decision.false_switch_s": 2.56,
 }
 NO_DEFAULT = msgspec.NODEFAULT
+# A page with these words that no command makes any more is outdated.
+GENERATED = "`python tools/make_docs.py` generates this page"
 # Numbers without a decision record, and why.
 UNUSED = dict.fromkeys((9, 53, 54), "(unused: no record was ever committed under this number)")
 
@@ -370,7 +372,7 @@ def _command_start(command: click.Command, context: click.Context) -> list[str]:
         _meaning(command),
         "",
         *_example(typed, "needs files or a device of yours"),
-        "`python tools/make_docs.py` generates this page from the help of the command: change that, not this page.",
+        f"{GENERATED} from the help of the command: change that, not this page.",
         "",
     ]
 
@@ -419,9 +421,13 @@ def documents() -> dict[str, str]:
 def main(arguments: Sequence[str]) -> int:
     """Write or check the files; return the exit status."""
     texts = documents()
-    removed = [path for path in (DOCS / "cli").glob("*.md") if path.relative_to(DOCS).as_posix() not in texts]
+    removed = [
+        path
+        for path in sorted(DOCS.rglob("*.md"))
+        if path.relative_to(DOCS).as_posix() not in texts and GENERATED in path.read_text(encoding="utf-8")
+    ]
     if "--check" in arguments:
-        outdated = [path.name for path in removed]
+        outdated = [path.relative_to(DOCS).as_posix() for path in removed]
         for name, text in texts.items():
             path = DOCS / name
             if not path.is_file() or path.read_text(encoding="utf-8") != text:
