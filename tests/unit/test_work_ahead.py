@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,13 +15,14 @@ from edgewright.cli.listeners import Quiet, Shown, Working
 from edgewright.cli.main import run
 from edgewright.language.forecasting.pool import fit_pool
 from edgewright.models.architecture import architecture
+from edgewright.pipeline import duration_estimate as estimates
 from edgewright.pipeline import run as running
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.duration_estimate import LONG_S, tell_ahead, told_by_first, training_s
+from edgewright.pipeline.learning import learn
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.run import run_pipeline
 from edgewright.pipeline.scaling import scaling_s
-from edgewright.schema.trace import EpochRecord
 from edgewright.search.advise.contract import AdviceRequest as AdviseAsked
 from edgewright.search.advise.workflow import advise
 from edgewright.workflows.compression.subject import Wanted, read_pruning
@@ -31,21 +35,16 @@ from small_pipeline import rows, write_rows, write_toml
 
 
 class Heard(Listener):
-    """Keeps what is told ahead, and ends a training after its first epoch."""
+    """Keeps what is told ahead, and ends a training once it is."""
 
     def __init__(self) -> None:
         self.sentences: list[str] = []
-        self.epochs = 0
 
     def ahead(self, sentence: str) -> None:
-        assert not self.epochs
         self.sentences.append(sentence)
 
-    def epoch(self, record: EpochRecord) -> None:
-        self.epochs += 1
-
     def cancelled(self) -> bool:
-        return self.epochs > 0
+        return bool(self.sentences)
 
 
 def test_short_work_says_nothing_and_long_work_how_long() -> None:
@@ -114,7 +113,7 @@ def test_growing_sizes_are_told_before_the_first_training(tmp_path: Path, monkey
 def test_a_long_training_is_told_and_a_short_one_is_not(tmp_path: Path) -> None:
     for epochs, reported in ((1, 0), (100_000, 1)):
         heard = Heard()
-        changes = ("data.rows=400", f"training.epochs={epochs}", "training.schedule=constant")
+        changes = ("data.rows=400", f"training.epochs={epochs}", "training.schedule=constant", "training.patience=0")
         run_pipeline(read_config("activity", changes), out=tmp_path, listener=heard)
         assert len(heard.sentences) == reported
 
@@ -123,6 +122,7 @@ def test_a_long_training_is_told_and_a_short_one_is_not(tmp_path: Path) -> None:
 def all_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Work of any length is long."""
     monkeypatch.setattr("edgewright.pipeline.duration_estimate.LONG_S", 0.0)
+    monkeypatch.setattr("edgewright.pipeline.duration_estimate._MEASURED_S", 0.0)
 
 
 class Named(Listener):
@@ -227,6 +227,35 @@ def test_the_first_of_like_parts_says_what_all_take(monkeypatch: pytest.MonkeyPa
     step(1)
     assert heard.sentences == ["The curve takes up to about 2 min of CPU time (estimated; press Ctrl-C to stop)"]
     assert moved == [1, 1]
+
+
+def test_parts_are_measured_until_they_say_something_and_a_limit_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    for limit_s, text in ((900.0, "15 min"), (600.0, "10 min")):
+        clock = iter((0.0, 30.0, 30.2, 31.5, 99.0))
+        monkeypatch.setattr("edgewright.pipeline.duration_estimate.time.process_time", partial(next, clock))
+        heard = Heard()
+        step = told_by_first(lambda _: None, heard.ahead, "Training", 1_200, skipped=1, limit_s=limit_s)
+        for _ in range(4):
+            step(1)
+        assert heard.sentences == [f"Training takes up to about {text} of CPU time (estimated; press Ctrl-C to stop)"]
+
+
+@pytest.mark.usefixtures("all_long")
+def test_leaving_each_group_out_is_told_in_cpu_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def waits(*given: Any) -> Any:  # noqa: ANN401 - as of `learn`
+        time.sleep(1.0)
+        return learn(*given)
+
+    told: dict[str, float] = {}
+    monkeypatch.setattr(estimates, "tell_ahead", lambda ahead, work, seconds: told.update({work: seconds}))
+    monkeypatch.setattr(running, "learn", waits)
+    people = [[*row, f"p{number % 6}"] for number, row in enumerate(rows())]
+    data = write_rows(tmp_path / "rows.csv", people, header="a,b,label,who")
+    toml = write_toml(tmp_path / "small.toml", data, '[split]\nby = "group"\nleave_one_out_s = 60.0\n')
+    changes = ('data.group="who"', "model.layers=[]", 'model.kind="tree"')
+    run_pipeline(read_config(str(toml), changes), out=tmp_path / "runs")
+    # Six waits are six seconds, of which the processor knows nothing.
+    assert told["Leaving each group out once"] < 5.0
 
 
 def test_more_looks_and_wider_layers_take_longer() -> None:

@@ -156,7 +156,7 @@ def job_files(proposal: Proposal, folder: str, data: str, labels: tuple[str, ...
     config: PipelineConfig = proposal.config
     replayed = bool(labels) and len(proposal.found.dataset.columns) > 0 and config.split.by != "row"
     table = _JOB.format(
-        folder=folder, title=f"What do {data} tell?", data=data, device=config.device.profile, minutes=2,
+        folder=folder, title=f"What do {data} tell?", data=data, device=config.device.profile, minutes=0.4,
         more=_REPLAY.format(label=labels[-1]) if replayed else "", figure="accuracy" if labels else "rmse",
         bound="minimum = 0.9" if labels else "maximum = 1.0",
     )  # fmt: skip

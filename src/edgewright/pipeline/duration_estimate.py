@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -17,6 +18,8 @@ Ahead = Callable[[str], None]
 Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
 """Shows work by its label and its number of steps, where that is known."""
 LONG_S = 20.0
+# Parts are measured for so long before they say what all of them take.
+_MEASURED_S = 1.0
 # CPU seconds of a two-core x86 machine for a network in JAX, by the number of dimensions that a layer takes (features,
 # windows, pictures): the start, and a multiply-accumulate of one sample forwards and back; then a batch. Another
 # machine differs, by two or three times.
@@ -54,9 +57,9 @@ def tell_ahead(ahead: Ahead, work: str, seconds: float) -> None:
 
 
 def told_by_first(
-    advance: Callable[[int], None], ahead: Ahead, work: str, parts: int, *, skipped: int = 0
+    advance: Callable[[int], None], ahead: Ahead, work: str, parts: int, *, skipped: int = 0, limit_s: float = math.inf
 ) -> Callable[[int], None]:
-    """Return what to call after each of several like parts of work; the first one gives the estimate of all.
+    """Return what to call after each of several like parts of work; the first of them give the estimate of all.
 
     Args:
         advance: called with every amount of parts, in any case.
@@ -64,18 +67,23 @@ def told_by_first(
         work: what is done, as 'Trying decisions'.
         parts: all of them.
         skipped: calls that are not measured, because their part also compiles or draws what all of them need.
+        limit_s: seconds behind which no further part begins.
     """
     started = time.process_time()
-    calls = 0
+    calls = measured = 0
+    told = False
 
     def step(amount: int) -> None:
-        nonlocal started, calls
+        nonlocal started, calls, measured, told
         calls += 1
-        if calls <= skipped + 1:
-            now = time.process_time()
-            if calls == skipped + 1:
-                tell_ahead(ahead, work, (now - started) / max(1, amount) * parts)
-            started = now
+        if calls <= skipped:
+            started = time.process_time()
+        elif not told:
+            measured += amount
+            passed_s = time.process_time() - started
+            told = passed_s >= _MEASURED_S
+            if told:
+                tell_ahead(ahead, work, min(limit_s, passed_s / max(1, measured) * parts))
         advance(amount)
 
     return step

@@ -19,7 +19,7 @@ from edgewright.models.base import Network
 from edgewright.pipeline.anomaly import evaluate_anomalies
 from edgewright.pipeline.cards import sample_rows
 from edgewright.pipeline.detection import evaluate_objects, sample_map
-from edgewright.pipeline.duration_estimate import tell_ahead, training_s
+from edgewright.pipeline.duration_estimate import told_by_first
 from edgewright.pipeline.evaluate import crossed_evaluation, evaluate_classes, evaluate_numbers
 from edgewright.pipeline.explain import explain, one_right_one_wrong
 from edgewright.pipeline.fitting import Flow
@@ -68,11 +68,10 @@ def learn(job: Job, material: Material, flow: Flow) -> Any:  # noqa: ANN401 - an
     epochs = 0
     if isinstance(model, Network):
         epochs = config.training.epochs
-        network = model.planned(flow.context.shape, max(1, classes))
-        looks = epochs * len(y)
-        tell_ahead(job.listener.ahead, "Training", training_s(network, looks, config.training.batch))
     job.listener.training_started(epochs, classes)
     with job.listener.doing("Training", epochs or None) as advance:
+        # The first epoch also compiles.
+        advance = told_by_first(advance, job.listener.ahead, "Training", epochs, skipped=1)
 
         def on_epoch(record: EpochRecord) -> bool:
             advance(1)

@@ -16,7 +16,7 @@ from edgewright.core.objects import MAPPED
 from edgewright.data.splits import choose, touching
 from edgewright.data.synthetic import is_synthetic
 from edgewright.pipeline.debounce import is_chosen
-from edgewright.pipeline.duration_estimate import tell_ahead
+from edgewright.pipeline.duration_estimate import told_by_first
 from edgewright.pipeline.fitting import fit_stages
 from edgewright.pipeline.job import Job
 from edgewright.pipeline.learning import answers_of, as_target, learn
@@ -78,11 +78,11 @@ def leave_one_out(job: Job, material: Material, fit_s: float) -> LeftOutRecord |
     names = np.unique(groups[~is_synthetic(material.samples.sessions)])
     if not 2 <= len(names) < FEW or job.listener.cancelled():
         return None
-    tell_ahead(job.listener.ahead, _SHOWN, fit_s * len(names))
     found: list[_Left] = []
     why, started, longest = "", time.perf_counter(), fit_s
     try:
         with job.listener.doing(_SHOWN, len(names)) as advance:
+            advance = told_by_first(advance, job.listener.ahead, _SHOWN, len(names), limit_s=limit)
             for name in np.random.default_rng(job.config.seed).permutation(names):
                 begun = time.perf_counter()
                 left = None if begun - started + longest > limit else _leave_out(job, material, str(name))

@@ -33,7 +33,7 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     Attributes:
         title: a question that the job answers.
         shows: what of the product it uses, in a sentence.
-        minutes: it takes on two cores.
+        minutes: of CPU time that it takes.
         limits: what the figures do not show.
         steps: each a table with `kind`, a file of `jobs/steps`, optionally `name`, and that step's own keys.
         targets: of the figures.

@@ -6,6 +6,7 @@ import click
 
 from edgewright.cli.folder import FolderOfCommands
 from edgewright.cli.interrupt import loading
+from edgewright.core.formatting import duration_text
 
 
 @click.group(
@@ -26,5 +27,5 @@ def command(context: click.Context) -> None:
     width = max(map(len, names), default=0)
     for name in names:
         spec = read_job(job_folder(name))
-        click.echo(f"{name:<{width}}  {spec.title} ({spec.minutes:g} min)")
+        click.echo(f"{name:<{width}}  {spec.title} ({duration_text(60 * spec.minutes)})")
         click.echo(f"{'':<{width}}  {spec.shows}")
