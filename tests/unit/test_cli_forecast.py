@@ -139,7 +139,7 @@ def test_what_a_file_may_be_wrong_in_is_said(tmp_path: Path, cli: Cli) -> None:
     huge = str(write(tmp_path / "huge.csv", [*load(60), "-1e300"]))
     assert "row 61" in refused(cli, huge, "--column", "load", "--horizon", "4")
     odd = tmp_path / "odd.csv"
-    odd.write_text("date,v\n" + "".join(f"{d:02d}/01/24,{d}\n" for d in range(1, 29)))
+    odd.write_text("date,v\n" + "".join(f"the {d}th,{d}\n" for d in range(1, 29)))
     assert "date" in refused(cli, str(odd), "--horizon", "3")
     back = tmp_path / "back.csv"
     back.write_text("time,v\n" + "".join(f"{100 - k},{k}\n" for k in range(50)))

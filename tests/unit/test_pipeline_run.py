@@ -246,7 +246,7 @@ def test_missing_values_without_a_stage_that_fills_them(tmp_path: Path, stages: 
             parse(UNFILLED + stages, "m.toml"), data=_with_a_hole(tmp_path / "m.csv", hole), out=tmp_path / "runs"
         )
     assert "\n" not in str(caught.value)
-    assert list((tmp_path / "runs").iterdir()) == []
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.slow

@@ -170,12 +170,12 @@ def test_dates_that_cannot_be_read_are_told_when_they_begin(tmp_path: Path) -> N
     file = tmp_path / "a.csv"
     file.write_text("time,x\n")
     stream = opened(f"csv:{file}?rate=50", "x")
-    append(file, "20/11/2026 13:00:00,1\n20/11/2026 13:00:01,2\n")
+    append(file, "20 of November 13:00:00,1\n20 of November 13:00:01,2\n")
     packets = drain(stream, 2)
-    assert packets[0].notice.startswith("column time: expected a date such as 2026-11-20T13:00:00, got '20/11/2026")
+    assert packets[0].notice.startswith("column time: expected a date such as 2026-11-20T13:00:00, got '20 of November")
     assert packets[0].wall is None
     assert np.diff(times(packets)).tolist() == pytest.approx([0.02])
-    append(file, "20/11/2026 13:00:02,3\n")
+    append(file, "20 of November 13:00:02,3\n")
     assert drain(stream, 1)[0].notice == ""
     # All is well again, and then not; a time that is missing is no date that cannot be read.
     append(file, "2026-11-20T13:00:03,4\n,5\n")

@@ -95,8 +95,8 @@ def test_all_columns_of_numbers_and_dates(tmp_path: Path) -> None:
             "seconds in every row, or dates in every row, got '2024-05-01 12:00:00'",
         ),
         (
-            "time,x\n13/01/2026 12:00,1\n",
-            "a date such as 2026-11-20T13:00:00, got '13/01/2026 12:00' - at a.csv line 2",
+            "time,x\n13 of January 12:00,1\n",
+            "a date such as 2026-11-20T13:00:00, got '13 of January 12:00' - at a.csv line 2",
         ),
         ("time,x\n2024-05-01 12:00:00,1\n,1\n", "got none - at a.csv line 3, column time. Write every time so"),
         ("x,y\n1,high\n", "got 'high' - at a.csv line 2, column y. Correct or empty the cell, or leave the column out"),
