@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.table import ROOT, Told, markdown, python, spent
-from edgewright.export.c99_denoiser import write_denoiser_c99
+from edgewright.export.c99_stream.denoiser import write_denoiser_c99
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.graph.denoising import DenoiserFile, read_denoiser
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edgewright.core.package import read_package
-from edgewright.export._c_host import compiler_command
+from edgewright.export.c99_host.host import compiler_command
 from edgewright.export.slots import Layout, read_layout, slot_files, weights_body
 from edgewright.export.subject import read_subject
 from small_pipeline import run_small, write_rows, write_toml

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from board_example import PAGE, STRICT, Board
-from edgewright.export._c_host import compiler_command
+from edgewright.export.c99_host.host import compiler_command
 from edgewright.export.emulator import board as board_of
 
 EXAMPLE = Path(__file__).parent.parent / "docs" / "examples" / "board.c"

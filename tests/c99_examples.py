@@ -13,8 +13,8 @@ import numpy as np
 from c99_operator_cases import cases
 from c99_stages import fitted
 from edgewright.core.integer.network import with_rounding
-from edgewright.export._c_host import STRICT, CModel, compile_c99
-from edgewright.export._c_pipeline import write_c99, write_network_c99
+from edgewright.export.c99_code.pipeline import write_c99, write_network_c99
+from edgewright.export.c99_host.host import STRICT, CModel, compile_c99
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
 from edgewright.schema.graph import Graph

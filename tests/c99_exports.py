@@ -14,13 +14,13 @@ from c99_language_example import jumble, model
 from denoiser_example import random_denoiser
 from edgewright.core.catalogue import listing
 from edgewright.core.state_machine.validation import CheckedTable
-from edgewright.export._c_detector import write_detector_c99
-from edgewright.export._c_interval import write_interval_c99
-from edgewright.export.c99_denoiser import write_denoiser_c99
-from edgewright.export.c99_forecast import write_forecaster_c99
+from edgewright.export.c99_code.interval import write_interval_c99
+from edgewright.export.c99_detectors._source import write_detector_c99
 from edgewright.export.c99_language.dialogue import dialogue_files
 from edgewright.export.c99_language.features import write_features_c99
 from edgewright.export.c99_language.hear import hearing_files
+from edgewright.export.c99_stream.denoiser import write_denoiser_c99
+from edgewright.export.c99_stream.forecast import write_forecaster_c99
 from edgewright.export.contract import Stream, Subject
 from edgewright.export.slots import slot_files
 from edgewright.export.targets.c99 import TARGET

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from edgewright.core.engines.onnxruntime import open_session
-from edgewright.export import _c_host
-from edgewright.export._c_host import COMPILERS
+from edgewright.export.c99_host import host
+from edgewright.export.c99_host.host import COMPILERS
 from edgewright.graph.builder import Builder
 from edgewright.graph.stage import emit
 from edgewright.schema.graph import Graph
@@ -41,8 +41,8 @@ def use_one_compiler(patch: pytest.MonkeyPatch) -> None:
     That all of them give the same answers is what test_export_compilers.py is about.
     """
     need_compiler()
-    here = [compiler for compiler in _c_host.compilers() if compiler.command]
-    patch.setattr(_c_host, "compilers", lambda: (here[0],))
+    here = [compiler for compiler in host.compilers() if compiler.command]
+    patch.setattr(host, "compilers", lambda: (here[0],))
 
 
 def in_onnxruntime(model: bytes, X: Floats) -> Floats:

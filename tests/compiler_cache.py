@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from edgewright.export import _c_host
 from edgewright.export._extension import build
+from edgewright.export.c99_host import host
 
 
 def share_compiled(patch: pytest.MonkeyPatch, folder: Path) -> None:
@@ -42,7 +42,7 @@ def share_compiled(patch: pytest.MonkeyPatch, folder: Path) -> None:
         return done
 
     stand_in = SimpleNamespace(run=run, TimeoutExpired=subprocess.TimeoutExpired)
-    patch.setattr(_c_host, "subprocess", stand_in)
+    patch.setattr(host, "subprocess", stand_in)
     patch.setattr(build, "subprocess", stand_in)
 
 

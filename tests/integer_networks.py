@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
-from edgewright.export._c_graph import pixels, turning
+from edgewright.export.c99_graph.graph import pixels, turning
 from edgewright.graph.builder import Builder
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
 from edgewright.data.sets import fsdd
-from edgewright.export._c_host import CModel, load_c99
+from edgewright.export.c99_host.host import CModel, load_c99
 from edgewright.export.contract import Stream, Subject
 from edgewright.export.targets import c99, web
 from edgewright.features.log_mel import LogMel

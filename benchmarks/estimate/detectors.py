@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.export._c_detector import detector_form, form_files
-from edgewright.export._c_detector_form import Form, checked
 from edgewright.export.c99_detectors import Score, floats, mean_of_rows
+from edgewright.export.c99_detectors._form import Form, checked
+from edgewright.export.c99_detectors._source import detector_form, form_files
 from edgewright.export.detector_program import detector_program
 from edgewright.export.emulator import Entry, run_on_device
 from edgewright.profiles.footprint import program_footprint

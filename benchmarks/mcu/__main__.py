@@ -25,8 +25,8 @@ from benchmarks.mcu.pipelines import EVENT, whole_programs
 from benchmarks.table import Told, markdown, python, spent
 from benchmarks.training.environments import environment
 from edgewright.core.integer.network import run_integer
-from edgewright.export._c_graph import pixels, turning
-from edgewright.export._c_pipeline import write_network_c99
+from edgewright.export.c99_code.pipeline import write_network_c99
+from edgewright.export.c99_graph.graph import pixels, turning
 from edgewright.export.cores import vectors_of
 from edgewright.export.emulator import DeviceRun, Entry, run_on_device
 from edgewright.profiles.catalogue import load_profile

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from playwright.sync_api import Page, expect
 
 from edgewright.core.riff import wav_bytes
-from edgewright.export._c_probe import CStream
+from edgewright.export.c99_host.probe import CStream
 from edgewright.export.web import runner
 from file_server import serving
 from web_example import SOUND_RATE, sound_subject, speech, write_app, written_c

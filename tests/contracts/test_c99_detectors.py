@@ -16,7 +16,7 @@ from c99_examples import need
 from c99_streams import COMPILERS, Floats, Rows, built, rows_main, said, threshold_of, windows_main
 from edgewright.core.catalogue import listing
 from edgewright.core.windows import Windower, cut
-from edgewright.export._c_detector import write_detector_c99
+from edgewright.export.c99_detectors._source import write_detector_c99
 from edgewright.monitor.detector_file import DetectorFile
 from edgewright.monitor.detector_stream import RowVerdict, Watch, window_features
 from edgewright.monitor.detectors import kind as detector

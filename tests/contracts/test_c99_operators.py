@@ -13,8 +13,8 @@ from c99_stages import need_compiler
 from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer, with_rounding
 from edgewright.core.operators import operator as numpy_operators
-from edgewright.export._c_host import STRICT, load_c99
-from edgewright.export._c_pipeline import write_c99, write_network_c99
+from edgewright.export.c99_code.pipeline import write_c99, write_network_c99
+from edgewright.export.c99_host.host import STRICT, load_c99
 from edgewright.export.c99_operators import kernel, operator
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerNetwork

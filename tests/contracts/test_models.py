@@ -13,8 +13,8 @@ from c99_examples import load_together
 from c99_stages import need_compiler
 from edgewright.core.catalogue import find, listing
 from edgewright.core.engines.onnxruntime import open_session
-from edgewright.export._c_host import STRICT, CModel
-from edgewright.export._c_pipeline import write_c99
+from edgewright.export.c99_code.pipeline import write_c99
+from edgewright.export.c99_host.host import STRICT, CModel
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models._plain import PlainModel
 from edgewright.pipeline.plan import MODELS

@@ -12,10 +12,10 @@ import pytest
 from edgewright.cli.main import run
 from edgewright.core import engines
 from edgewright.core.package import package_bytes
-from edgewright.export._c_pipeline import write_c99
 from edgewright.export._extension import build
 from edgewright.export._extension.build import can_build
 from edgewright.export._extension.model import build_model
+from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.contract import Subject
 from edgewright.export.targets.extension import TARGET as EXTENSION
 from edgewright.export.write import write_files

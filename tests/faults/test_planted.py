@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgewright.export import _c_host
+from edgewright.export.c99_host import host
 from edgewright.features._dft import matrices
 from edgewright.proof.form import Form, Samples, Stages
 from edgewright.schema.errors import InputError
@@ -127,7 +127,7 @@ def test_a_swapped_channel_is_found_at_the_first_stage(form: str) -> None:
 def _in_c(form: str, change: Callable[[Mapping[str, str]], Mapping[str, str]]) -> ProofRecord:
     """Return the proof with changed C in one form; left out where there is no compiler."""
     try:
-        _c_host.compiler_command()
+        host.compiler_command()
     except InputError as error:
         left_out(str(error))
     numbers: Numbers = "int8" if form.startswith("int8") else "float"

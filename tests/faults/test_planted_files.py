@@ -17,7 +17,7 @@ from edgewright.compression.int8 import quantise
 from edgewright.core.engines import onnxruntime
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import write_package
-from edgewright.export import _c_host
+from edgewright.export.c99_host import host
 from edgewright.export.targets import tflite
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.proof.form import CLASSES, Form, Samples, Stages
@@ -54,7 +54,7 @@ def network() -> IntegerNetwork:
 def in_c(numbers: Numbers, change: Callable[[str], str]) -> tuple[ProofRecord, str]:
     """Return the proof with changed C beside every other form, and the name of the changed one."""
     try:
-        _c_host.compiler_command()
+        host.compiler_command()
     except InputError as error:
         left_out(str(error))
     name = next(f.name for f in forms_of(subject()) if f.name.startswith(f"{numbers} C99"))

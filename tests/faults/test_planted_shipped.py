@@ -14,8 +14,8 @@ import pytest
 from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.onnx.reader import read_onnx
-from edgewright.export import _c_host
 from edgewright.export._extension.build import can_build
+from edgewright.export.c99_host import host
 from edgewright.export.contract import find_target
 from edgewright.export.subject import read_subject as exported_subject
 from edgewright.export.write import write_files
@@ -60,7 +60,7 @@ def exported(folder: Path, target: str, out: Path) -> Path:
 def firmware(folder: Path, out: Path) -> Path:
     """Yield the generated C; skip where no compiler is installed."""
     try:
-        _c_host.compiler_command()
+        host.compiler_command()
     except InputError as error:
         left_out(str(error))
     return exported(folder, "c99", out)

@@ -15,7 +15,7 @@ from c99_examples import need
 from edgewright.core.adaptation.factory import Factory
 from edgewright.core.adaptation.learner import Learner
 from edgewright.core.adaptation.slots import slot_bytes, state_bytes
-from edgewright.export._c_adapt import write_adapt_c99
+from edgewright.export.c99_learning.adapt import write_adapt_c99
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.schema.adapt import AdaptLayer
 

@@ -8,10 +8,10 @@ from benchmarks.estimate.detectors import DetectorSubject
 
 from edgewright.core.catalogue import names
 from edgewright.export import c99_detectors
-from edgewright.export._c_detector import detector_form
-from edgewright.export._c_detector_form import Form
 from edgewright.export.c99_detectors import Score
-from edgewright.export.c99_forecast import write_forecaster_c99
+from edgewright.export.c99_detectors._form import Form
+from edgewright.export.c99_detectors._source import detector_form
+from edgewright.export.c99_stream.forecast import write_forecaster_c99
 from edgewright.export.detector_program import detector_program
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.language.forecasting.selection import ForecastRequest, fit_forecaster

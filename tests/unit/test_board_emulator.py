@@ -15,8 +15,8 @@ from c99_stages import need_compiler
 from edgewright.core.executor import compile_graph
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import read_package
-from edgewright.export._c_host import FLAGS, compile_c99, context_of
-from edgewright.export._c_pipeline import write_c99
+from edgewright.export.c99_code.pipeline import write_c99
+from edgewright.export.c99_host.host import FLAGS, compile_c99, context_of
 from edgewright.export.contract import Subject
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.export.slots import read_layout, slot_code, slot_files, weights_body

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from board_example import SANITIZED, STRICT, text_of
 from c99_stages import need_compiler
-from edgewright.export._c_host import compiler_command
+from edgewright.export.c99_host.host import compiler_command
 
 ORDER = 2**252 + 27742317777372353535851937790883648493
 PRIME = 2**255 - 19

@@ -16,8 +16,8 @@ from edgewright.core.native_modules import find_module
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import read_package
 from edgewright.core.predictor import package_path
-from edgewright.export._c_host import compiler_command, load_c99
 from edgewright.export._extension.build import can_build
+from edgewright.export.c99_host.host import compiler_command, load_c99
 from edgewright.export.contract import find_target
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.schema.errors import InputError, UnknownNameError

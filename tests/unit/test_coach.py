@@ -13,8 +13,8 @@ import pytest
 from cli_runner import Cli
 from coach_example import has_speech, random_coach, recordings
 from edgewright.core.integer.network import run_integer, to_integers
-from edgewright.export._c_host import compile_c99, context_of
-from edgewright.export._c_network_stream import write_network_stream_c99
+from edgewright.export.c99_host.host import compile_c99, context_of
+from edgewright.export.c99_stream.network import write_network_stream_c99
 from edgewright.graph.streaming import NetworkStream
 from edgewright.language.pronunciation.coach import PhoneStream, read_coach, write_coach
 from edgewright.language.pronunciation.phones import SILENCE

@@ -14,9 +14,9 @@ from edgewright.core.archive import pack, unpack
 from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer
 from edgewright.core.onnx.reader import read_onnx
-from edgewright.export._c_host import FLAGS, STRICT, compile_c99, context_of, load_c99
-from edgewright.export._c_pipeline import write_c99
-from edgewright.export.c99_denoiser import write_denoiser_c99
+from edgewright.export.c99_code.pipeline import write_c99
+from edgewright.export.c99_host.host import FLAGS, STRICT, compile_c99, context_of, load_c99
+from edgewright.export.c99_stream.denoiser import write_denoiser_c99
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.graph.denoising import DenoiserFile, denoiser_bytes, parse_denoiser
 from edgewright.graph.extract import integer_network

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.anomalies import nab, skab
 
 from c99_examples import WARNINGS, call, need
-from edgewright.export._c_detector import write_detector_c99
+from edgewright.export.c99_detectors._source import write_detector_c99
 from edgewright.monitor.detector_stream import state_bytes
 from edgewright.monitor.detectors import kind
 from edgewright.monitor.detectors.own_past import OwnPastConfig

@@ -15,9 +15,9 @@ from c99_examples import ROUNDINGS, load_together
 from c99_stages import fitted, need_compiler
 from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer, to_integers, to_reals
-from edgewright.export._c_host import STRICT, CModel, compile_c99, compiler_command, load_c99
-from edgewright.export._c_pipeline import write_c99, write_network_c99
-from edgewright.export._c_unit import Lifetime, plan
+from edgewright.export.c99_code.pipeline import write_c99, write_network_c99
+from edgewright.export.c99_code.unit import Lifetime, plan
+from edgewright.export.c99_host.host import STRICT, CModel, compile_c99, compiler_command, load_c99
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
 from edgewright.schema.errors import InputError, UnknownNameError

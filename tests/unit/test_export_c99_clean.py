@@ -10,8 +10,8 @@ import pytest
 
 from c99_examples import WARNINGS, Files, beside, call, everything, harness, need, pipelines, put
 from edgewright.core.integer.network import run_integer, with_rounding
-from edgewright.export._c_host import load_c99
-from edgewright.export._c_pipeline import write_network_c99
+from edgewright.export.c99_code.pipeline import write_network_c99
+from edgewright.export.c99_host.host import load_c99
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.schema.integer import Rounding
 from support import left_out

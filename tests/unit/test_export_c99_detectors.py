@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from c99_examples import WARNINGS, call, need, sizes_of
 from edgewright.core.catalogue import listing
-from edgewright.export._c_detector import write_detector_c99
+from edgewright.export.c99_detectors._source import write_detector_c99
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.monitor.detectors import kind as detector

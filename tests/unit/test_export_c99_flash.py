@@ -10,9 +10,9 @@ import pytest
 
 from c99_stages import need_compiler
 from edgewright.core.executor import compile_graph
-from edgewright.export._c_host import STRICT, load_c99
-from edgewright.export._c_pipeline import write_c99
-from edgewright.export._c_spectrum import OP, factors, recognise, with_spectra
+from edgewright.export.c99_code.pipeline import write_c99
+from edgewright.export.c99_graph.spectrum import OP, factors, recognise, with_spectra
+from edgewright.export.c99_host.host import STRICT, load_c99
 from edgewright.features import _dft
 from edgewright.graph.builder import Builder
 from edgewright.schema.graph import Array, Graph

@@ -13,13 +13,13 @@ from benchmarks.estimate.subjects import fitted, hapt_stages, windows
 
 from c99_stages import need_compiler
 from edgewright.core.engines.onnxruntime import open_session
-from edgewright.export._c_channels import LoopWriter
-from edgewright.export._c_host import STRICT, load_c99
-from edgewright.export._c_math import own_functions
-from edgewright.export._c_pipeline import lay_out, write_c99
-from edgewright.export._c_source import Source, combined, distinct_work
-from edgewright.export._c_steps import Step
-from edgewright.export._c_unit import Unit
+from edgewright.export.c99_code.own_math import own_functions
+from edgewright.export.c99_code.pipeline import lay_out, write_c99
+from edgewright.export.c99_code.source import Source, combined, distinct_work
+from edgewright.export.c99_code.steps import Step
+from edgewright.export.c99_code.unit import Unit
+from edgewright.export.c99_graph.channels import LoopWriter
+from edgewright.export.c99_host.host import STRICT, load_c99
 from edgewright.export.c99_operators._sums import _KNOWN, _SUMS, summing
 from edgewright.export.c99_operators.reduction import _EXTREMES
 from edgewright.export.contract import Subject

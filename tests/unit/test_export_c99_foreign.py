@@ -10,9 +10,9 @@ import pytest
 from c99_examples import load_together
 from c99_stages import need_compiler
 from edgewright.core.executor import compile_graph
-from edgewright.export._c_host import STRICT, CModel, load_c99
-from edgewright.export._c_pipeline import write_c99
-from edgewright.export._c_trees import OP, with_walks
+from edgewright.export.c99_code.pipeline import write_c99
+from edgewright.export.c99_graph.trees import OP, with_walks
+from edgewright.export.c99_host.host import STRICT, CModel, load_c99
 from edgewright.graph.from_onnx import read_model
 from edgewright.schema.graph import Graph
 

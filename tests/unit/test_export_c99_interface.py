@@ -19,11 +19,11 @@ from c99_exports import export
 from c99_stages import fitted, need_compiler
 from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer, to_integers
-from edgewright.export._c_graph import image_channels, turning
-from edgewright.export._c_host import FLAGS, CModel, compile_c99, context_of, load_c99
-from edgewright.export._c_pipeline import write_c99, write_network_c99
-from edgewright.export._c_self_test import write_self_test
-from edgewright.export._c_text import comment, literal, template_comment
+from edgewright.export.c99_code.pipeline import write_c99, write_network_c99
+from edgewright.export.c99_code.self_test import write_self_test
+from edgewright.export.c99_code.text import comment, literal, template_comment
+from edgewright.export.c99_graph.graph import image_channels, turning
+from edgewright.export.c99_host.host import FLAGS, CModel, compile_c99, context_of, load_c99
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.export.subject import read_subject
 from edgewright.graph.extract import integer_network

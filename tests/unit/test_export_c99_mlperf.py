@@ -10,8 +10,8 @@ import pytest
 
 from c99_stages import need_compiler
 from edgewright.core.integer.network import run_integer
-from edgewright.export._c_host import STRICT, load_c99
-from edgewright.export._c_pipeline import write_network_c99
+from edgewright.export.c99_code.pipeline import write_network_c99
+from edgewright.export.c99_host.host import STRICT, load_c99
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.schema.integer import Rounding
 from support import shared_data

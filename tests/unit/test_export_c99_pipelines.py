@@ -17,8 +17,8 @@ from edgewright.core.engines.onnxruntime import open_session
 from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer, to_integers, to_reals
 from edgewright.core.onnx.reader import read_onnx
-from edgewright.export._c_host import STRICT, CModel, load_c99
-from edgewright.export._c_pipeline import write_c99
+from edgewright.export.c99_code.pipeline import write_c99
+from edgewright.export.c99_host.host import STRICT, CModel, load_c99
 from edgewright.graph.extract import integer_network
 from edgewright.graph.mask import without_mask
 from edgewright.graph.onnx_writer import to_onnx

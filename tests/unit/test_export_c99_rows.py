@@ -13,8 +13,8 @@ from benchmarks.estimate.subjects import RATE, fitted, hapt_stages, windows
 
 from c99_stages import need_compiler
 from edgewright.core.engines.onnxruntime import open_session
-from edgewright.export._c_host import STRICT, load_c99
-from edgewright.export._c_pipeline import write_c99
+from edgewright.export.c99_code.pipeline import write_c99
+from edgewright.export.c99_host.host import STRICT, load_c99
 from edgewright.export.c99_operators._banded import stiffness_of
 from edgewright.export.contract import Subject
 from edgewright.export.program import program_of

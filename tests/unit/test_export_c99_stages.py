@@ -9,8 +9,8 @@ import pytest
 
 from c99_examples import Files, load_together, need
 from c99_stages import fitted, in_onnxruntime, need_compiler, share_of_tolerance
-from edgewright.export._c_host import STRICT, CModel
-from edgewright.export._c_pipeline import write_c99
+from edgewright.export.c99_code.pipeline import write_c99
+from edgewright.export.c99_host.host import STRICT, CModel
 from edgewright.graph.onnx_writer import to_onnx
 from stage_examples import CASES
 

@@ -16,9 +16,9 @@ from edgewright.core.decision import Decider
 from edgewright.core.executor import compile_graph
 from edgewright.core.package import read_package, write_package
 from edgewright.core.windows import Windower
-from edgewright.export._c_host import STRICT, compiler_command, load_c99
-from edgewright.export._c_pipeline import write_c99
-from edgewright.export._c_stream import write_stream_c99
+from edgewright.export.c99_code.pipeline import write_c99
+from edgewright.export.c99_host.host import STRICT, compiler_command, load_c99
+from edgewright.export.c99_stream.stream import write_stream_c99
 from edgewright.export.contract import Stream
 from edgewright.export.subject import read_subject
 from edgewright.export.targets.c99 import TARGET

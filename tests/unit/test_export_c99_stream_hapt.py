@@ -18,11 +18,11 @@ from edgewright.core import engines
 from edgewright.core.decision import Decider
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
-from edgewright.export._c_host import FLAGS, compile_c99, load_c99
-from edgewright.export._c_pipeline import write_c99
-from edgewright.export._c_stream import write_stream_c99
 from edgewright.export._extension.build import can_build
 from edgewright.export._extension.model import build_model
+from edgewright.export.c99_code.pipeline import write_c99
+from edgewright.export.c99_host.host import FLAGS, compile_c99, load_c99
+from edgewright.export.c99_stream.stream import write_stream_c99
 from edgewright.export.contract import Stream
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.graph.extract import integer_network

@@ -19,11 +19,11 @@ from edgewright.compression.int8 import quantise
 from edgewright.core.decision import Decider
 from edgewright.core.integer.network import run_integer, to_integers, to_reals
 from edgewright.core.package import write_package
-from edgewright.export._c_frames import cuts_of
-from edgewright.export._c_graph import values
-from edgewright.export._c_host import STRICT, load_c99
-from edgewright.export._c_pipeline import write_c99
-from edgewright.export._c_stream import write_stream_c99
+from edgewright.export.c99_code.pipeline import write_c99
+from edgewright.export.c99_graph.frames import cuts_of
+from edgewright.export.c99_graph.graph import values
+from edgewright.export.c99_host.host import STRICT, load_c99
+from edgewright.export.c99_stream.stream import write_stream_c99
 from edgewright.export.contract import Stream, Subject
 from edgewright.export.program import grid_of, program_of
 from edgewright.fleet.protocol.keys.files import make_key

@@ -10,7 +10,7 @@ import pytest
 
 from c99_stages import need_compiler
 from cli_runner import Cli
-from edgewright.export._c_host import compiler_command, compilers
+from edgewright.export.c99_host.host import compiler_command, compilers
 from edgewright.schema.errors import InputError
 from edgewright.workflows.proof.workflow import prove_place
 from foreign import MODELS

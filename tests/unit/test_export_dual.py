@@ -15,8 +15,8 @@ from c99_stages import need_compiler
 from core_networks import NETWORKS, changed, inputs, network
 from edgewright.compression.int8 import quantise
 from edgewright.core.integer.network import run_integer
-from edgewright.export._c_host import STRICT, CModel
-from edgewright.export._c_pipeline import write_c99, write_network_c99
+from edgewright.export.c99_code.pipeline import write_c99, write_network_c99
+from edgewright.export.c99_host.host import STRICT, CModel
 from edgewright.export.emulator import Entry, board, missing_tools, run_on_device
 from edgewright.graph.extract import integer_network
 from edgewright.graph.stages import marked_stages

@@ -9,7 +9,7 @@ import pytest
 
 from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer
-from edgewright.export._c_pipeline import write_c99, write_network_c99
+from edgewright.export.c99_code.pipeline import write_c99, write_network_c99
 from edgewright.export.emulator import Entry, devices, missing_tools, run_on_device
 from edgewright.graph.extract import integer_network
 from edgewright.schema.errors import CheckFailedError, InputError, UnknownNameError

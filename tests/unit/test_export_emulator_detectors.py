@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from edgewright.export._c_detector import write_detector_c99
+from edgewright.export.c99_detectors._source import write_detector_c99
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.monitor.detectors import kind as detector
 from edgewright.workflows.detection.fit import learn

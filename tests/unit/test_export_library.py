@@ -18,7 +18,7 @@ from c99_exports import WRITERS, export
 from denoiser_example import random_denoiser
 from document_blocks import blocks_of
 from edgewright.core.catalogue import find
-from edgewright.export._c_linkable import LICENCE_LINE, linkable
+from edgewright.export.c99_code.linkable import LICENCE_LINE, linkable
 from edgewright.export.contract import Exported, Stream, Subject, Target
 from edgewright.export.targets.c99 import TARGET as C99
 from edgewright.export.targets.library import TARGET

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from cli_runner import Cli
-from edgewright.export._c_probe import CStream
+from edgewright.export.c99_host.probe import CStream
 from edgewright.export.subject import read_subject
 from edgewright.export.web import module, runner
 from edgewright.export.web.app import about_of, sensed

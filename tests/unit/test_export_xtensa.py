@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from core_networks import NETWORKS, network
-from edgewright.export._c_pipeline import write_c99, write_network_c99
+from edgewright.export.c99_code.pipeline import write_c99, write_network_c99
 from integer_networks import small
 from runtime_example import classifier
 from support import left_out

@@ -14,10 +14,10 @@ from c99_examples import load_together
 from c99_stages import need_compiler
 from edgewright.core.executor import compile_graph
 from edgewright.core.onnx.reader import read_onnx
-from edgewright.export._c_graph import plan_graph
-from edgewright.export._c_host import STRICT
-from edgewright.export._c_kernels import OP
-from edgewright.export._c_pipeline import write_c99
+from edgewright.export.c99_code.pipeline import write_c99
+from edgewright.export.c99_graph.graph import plan_graph
+from edgewright.export.c99_graph.kernels import OP
+from edgewright.export.c99_host.host import STRICT
 from edgewright.export.contract import Subject
 from edgewright.export.slots import slot_code
 from edgewright.features.kernels import HALF, LENGTH, LIMIT, Kernels, centre_step, eliminate

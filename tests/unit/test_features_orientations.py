@@ -11,8 +11,8 @@ from sklearn.datasets import load_digits
 
 from c99_stages import need_compiler
 from edgewright.core.engines.onnxruntime import open_session
-from edgewright.export._c_host import STRICT, load_c99
-from edgewright.export._c_pipeline import write_c99
+from edgewright.export.c99_code.pipeline import write_c99
+from edgewright.export.c99_host.host import STRICT, load_c99
 from edgewright.export.program import program_of
 from edgewright.features.colours import Colours
 from edgewright.features.orientations import Orientations

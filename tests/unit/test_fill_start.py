@@ -22,8 +22,8 @@ from edgewright.core.windows import cut as cut_windows
 from edgewright.data.samples import cut, cut_in_parts
 from edgewright.device.agent.feed import WindowCutter
 from edgewright.device.timeline import Ready
-from edgewright.export._c_pipeline import write_c99
-from edgewright.export._c_stream import write_stream_c99
+from edgewright.export.c99_code.pipeline import write_c99
+from edgewright.export.c99_stream.stream import write_stream_c99
 from edgewright.export.contract import Stream
 from edgewright.graph.builder import Builder
 from edgewright.pipeline.packaging import window_spec

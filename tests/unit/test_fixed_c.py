@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edgewright.export._c_parts import filled, parts
+from edgewright.export.c99_code.parts import filled, parts
 from support import ROOT, left_out
 
 EXPORT = ROOT / "src" / "edgewright" / "export"
@@ -45,7 +45,8 @@ def test_a_file_compiles_alone_without_a_warning(path: Path, compiler: str, fold
     if shutil.which(compiler) is None:
         left_out(f"{compiler} is absent")
     source = folder / path.relative_to(EXPORT)
-    command = [compiler, "-std=c99", *WARNINGS, *UNUSED, "-fsyntax-only", source.name]
+    headers = f"-I{folder / 'c99_stream'}"
+    command = [compiler, "-std=c99", *WARNINGS, *UNUSED, headers, "-fsyntax-only", source.name]
     said = subprocess.run(command, cwd=source.parent, capture_output=True, text=True, check=False)
     assert not said.returncode, said.stderr
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from c99_examples import need
 from c99_streams import COMPILERS, built, said
 from edgewright.cli.commands import export as export_module
-from edgewright.export.c99_forecast import write_forecaster_c99
+from edgewright.export.c99_stream.forecast import write_forecaster_c99
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.export.write import LIST
 from edgewright.language.forecasting.linear import Form, fit, mixture

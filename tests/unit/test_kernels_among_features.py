@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from c99_stages import need_compiler
-from edgewright.export._c_graph import plan_graph
-from edgewright.export._c_kernels import OP
+from edgewright.export.c99_graph.graph import plan_graph
+from edgewright.export.c99_graph.kernels import OP
 from edgewright.graph.builder import Builder
 from edgewright.graph.stage import emit
 from edgewright.pipeline.config import checked

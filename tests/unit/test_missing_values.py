@@ -19,10 +19,10 @@ from edgewright.core.input_ranges import flagged
 from edgewright.core.missing_values import METADATA, needed, read_limit, shares, unanswered
 from edgewright.core.package import package_bytes, parse_package
 from edgewright.core.predictor import Predictor
-from edgewright.export._c_host import compile_c99, load_c99
-from edgewright.export._c_pipeline import write_c99
-from edgewright.export._c_stream import write_stream_c99
 from edgewright.export._extension.model import build_model
+from edgewright.export.c99_code.pipeline import write_c99
+from edgewright.export.c99_host.host import compile_c99, load_c99
+from edgewright.export.c99_stream.stream import write_stream_c99
 from edgewright.export.contract import Stream
 from edgewright.export.tflite_whole import write_whole
 from edgewright.features.statistics import Statistics

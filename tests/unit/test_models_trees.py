@@ -14,8 +14,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from c99_stages import need_compiler
 from edgewright.core.engines.onnxruntime import open_session
-from edgewright.export._c_host import STRICT, load_c99
-from edgewright.export._c_pipeline import write_c99
+from edgewright.export.c99_code.pipeline import write_c99
+from edgewright.export.c99_host.host import STRICT, load_c99
 from edgewright.export.contract import Subject, find_target
 from edgewright.export.program import program_of
 from edgewright.graph.onnx_writer import to_onnx

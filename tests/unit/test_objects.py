@@ -21,8 +21,8 @@ from edgewright.data.boxes import placed, read_boxes
 from edgewright.data.centres import centres_text, read_centres
 from edgewright.data.sources.pictures import PicturesConfig
 from edgewright.data.sources.pictures import load as load_pictures
-from edgewright.export._c_host import compile_c99
-from edgewright.export._c_objects import write_objects_c99
+from edgewright.export.c99_code.objects import write_objects_c99
+from edgewright.export.c99_host.host import compile_c99
 from edgewright.pipeline.config import checked
 from edgewright.pipeline.detection import evaluate_found
 from edgewright.pipeline.run import run_pipeline

@@ -13,7 +13,7 @@ from edgewright.core.archive import unpack
 from edgewright.core.intervals import around
 from edgewright.core.package import MANIFEST, package_bytes, parse_package, read_package, write_package
 from edgewright.core.predictor import Predictor
-from edgewright.export._c_host import compile_c99
+from edgewright.export.c99_host.host import compile_c99
 from edgewright.export.subject import read_subject
 from edgewright.export.targets.c99 import TARGET
 from edgewright.schema.errors import InputError

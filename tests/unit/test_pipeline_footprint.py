@@ -13,7 +13,7 @@ from benchmarks.estimate.simple import fitted_model, simple_subjects
 from benchmarks.estimate.subjects import Subject, hapt_subjects, row_subjects
 
 from edgewright.export import contract
-from edgewright.export._c_pipeline import write_c99
+from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.emulator import missing_tools
 from edgewright.export.program import program_of
 from edgewright.graph.onnx_writer import to_onnx

@@ -14,7 +14,7 @@ import pytest
 from c99_stages import need_compiler, use_one_compiler
 from cli_runner import Cli
 from edgewright.compression.int8 import quantise
-from edgewright.export._c_network_stream import write_network_stream_c99
+from edgewright.export.c99_stream.network import write_network_stream_c99
 from edgewright.graph.builder import Builder
 from edgewright.graph.streaming import NetworkStream
 from edgewright.models.architecture import architecture

@@ -21,7 +21,7 @@ from edgewright.core.executor import compile_graph
 from edgewright.core.input_ranges import METADATA, ranges_text
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import Package, parse_package, vector_files, write_package
-from edgewright.export._c_probe import struct_fields
+from edgewright.export.c99_host.probe import struct_fields
 from edgewright.export.subject import package_subject
 from edgewright.export.targets.c99 import TARGET
 from edgewright.graph.builder import Builder

@@ -16,8 +16,8 @@ from c99_stages import need_compiler
 from edgewright.compression.int8 import quantise
 from edgewright.core.integer.network import run_integer
 from edgewright.core.integer.qdq import integer_network
-from edgewright.export._c_host import FLAGS, STRICT, compile_c99, context_of
-from edgewright.export._c_network_stream import write_network_stream_c99
+from edgewright.export.c99_host.host import FLAGS, STRICT, compile_c99, context_of
+from edgewright.export.c99_stream.network import write_network_stream_c99
 from edgewright.graph.builder import Builder
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_graph import network_graph
@@ -158,7 +158,7 @@ def test_a_state_survives_a_power_cut_at_every_byte(name: str, tmp_path: Path, m
             np.testing.assert_array_equal(one.push(x[: 3 * hop]), wanted[:3])
     # Copies of the same weights, by another rounding and by another version of the layout, and flash that is blank.
     rounded = InC(network(name, "tflm"), tmp_path / "rounded")
-    monkeypatch.setattr("edgewright.export._c_network_stream._VERSION", 2)
+    monkeypatch.setattr("edgewright.export.c99_stream.network._VERSION", 2)
     later = InC(made, tmp_path / "later")
     assert len(rounded.save()) == len(later.save()) == len(new)
     for strange in (rounded.save(), later.save(), b"\xff" * len(new), bytes(len(new))):

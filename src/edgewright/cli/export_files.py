@@ -197,7 +197,7 @@ def _network(
 ) -> tuple[dict[str, bytes], list[str]]:  # fmt: skip
     """Return the student's network, and in C what makes its input."""
     with loading():
-        from edgewright.export._c_linkable import linkable
+        from edgewright.export.c99_code.linkable import linkable
         from edgewright.export.c99_language.features import write_features_c99
         from edgewright.export.contract import Subject
         from edgewright.language.intents.graph import float_graph, int8_graph

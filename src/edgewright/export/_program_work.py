@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from edgewright.export._c_spectrum import factors
+from edgewright.export.c99_graph.spectrum import factors
 
 
 class Counter(Protocol):

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from edgewright.export._c_detector_form import Form
-from edgewright.export._c_loops import FOR, SET, SHORT, Places, Turns
+from edgewright.export.c99_code.loops import FOR, SET, SHORT, Places, Turns
+from edgewright.export.c99_detectors._form import Form
 from edgewright.export.contract import Subject
 from edgewright.export.program import LIBRARY, Tally, program_of
 from edgewright.schema.footprint import DETECTOR, Program

@@ -14,15 +14,15 @@ from functools import partial
 
 import numpy as np
 
-from edgewright.export._c_files import STEPS
-from edgewright.export._c_frames import Grid, cuts_of
-from edgewright.export._c_header import Interface
-from edgewright.export._c_loops import FOR, SET, SHORT, Places, Turns
-from edgewright.export._c_pipeline import lay_out
-from edgewright.export._c_unit import UNREAD, Arena, Unit
 from edgewright.export._program_work import WORK
+from edgewright.export.c99_code.files import STEPS
+from edgewright.export.c99_code.header import Interface
+from edgewright.export.c99_code.loops import FOR, SET, SHORT, Places, Turns
+from edgewright.export.c99_code.pipeline import lay_out
+from edgewright.export.c99_code.unit import UNREAD, Arena, Unit
 from edgewright.export.c99_dual import PREFIX as DUAL
 from edgewright.export.c99_dual._counts import assembly_lines, dual_counts
+from edgewright.export.c99_graph.frames import Grid, cuts_of
 from edgewright.export.c99_rvv import PREFIX as LANES
 from edgewright.export.c99_rvv._counts import FUNCTIONS, channels_of, lane_counts
 from edgewright.export.cores import counted_as

@@ -12,11 +12,11 @@ import numpy as np
 from edgewright.core.package import Package
 from edgewright.core.versioned_json import decode_versioned
 from edgewright.device.boards.weights import HEADER, SIGNATURE, body_of
-from edgewright.export._c_files import files
-from edgewright.export._c_graph import image_channels, pixels
-from edgewright.export._c_linkable import linkable
-from edgewright.export._c_pipeline import lay_out
-from edgewright.export._c_text import slot_bytes
+from edgewright.export.c99_code.files import files
+from edgewright.export.c99_code.linkable import linkable
+from edgewright.export.c99_code.pipeline import lay_out
+from edgewright.export.c99_code.text import slot_bytes
+from edgewright.export.c99_graph.graph import image_channels, pixels
 from edgewright.export.contract import Subject
 from edgewright.export.targets.c99 import around, limits_of
 from edgewright.schema.data import Floats

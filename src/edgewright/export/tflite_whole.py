@@ -13,8 +13,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edgewright.core.operators._attributes import integer
-from edgewright.export._c_graph import constant_values, network_end, once, values
 from edgewright.export._tflite_builder import TfliteBuilder
+from edgewright.export.c99_graph.graph import constant_values, network_end, once, values
 from edgewright.export.tflite_graph_operators import Site, write
 from edgewright.export.tflite_operators import append_network, value_tensor
 from edgewright.schema.errors import InputError

@@ -23,8 +23,8 @@ def command(file: Path, out: Path, name: str, force: bool, as_json: bool) -> Non
     """
     from edgewright.cli.detect._rows import opened
     from edgewright.cli.export_files import write_export
-    from edgewright.export._c_detector import write_detector_c99
-    from edgewright.export._c_linkable import linkable
+    from edgewright.export.c99_code.linkable import linkable
+    from edgewright.export.c99_detectors._source import write_detector_c99
     from edgewright.monitor.detector_stream import Watch
 
     detector = opened(file)

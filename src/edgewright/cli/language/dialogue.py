@@ -95,7 +95,7 @@ def as_c(
 ) -> None:
     """Write a DIALOGUE as C99: constant tables and a state machine without a heap."""
     from edgewright.cli.export_files import read_for_device, write_export
-    from edgewright.export._c_linkable import linkable
+    from edgewright.export.c99_code.linkable import linkable
     from edgewright.export.c99_language.dialogue import dialogue_files
     from edgewright.export.c99_language.hear import hearing_files
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgewright.core.kernels import kernel
 from edgewright.core.kernels.elementwise import EXTRA_BITS
-from edgewright.export._c_pipeline import write_network_c99
+from edgewright.export.c99_code.pipeline import write_network_c99
 from edgewright.schema.integer import IntegerOperator, IntegerValue
 
 if TYPE_CHECKING:

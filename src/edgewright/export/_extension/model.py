@@ -15,11 +15,11 @@ from edgewright.core.engines.extension import Description
 from edgewright.core.integer.rounding import rounding_of
 from edgewright.core.native_modules import cache_folder, model_key
 from edgewright.core.onnx.reader import read_onnx
-from edgewright.export._c_graph import network_end
-from edgewright.export._c_pipeline import write_c99
 from edgewright.export._extension.build import compile_module, compiler, flags
 from edgewright.export._extension.network import NetworkWriter, supported
 from edgewright.export._extension.packing import Blob
+from edgewright.export.c99_code.pipeline import write_c99
+from edgewright.export.c99_graph.graph import network_end
 from edgewright.graph.extract import float_network, integer_network
 from edgewright.graph.mask import Mask, without_mask
 from edgewright.schema.errors import InputError, OutputError

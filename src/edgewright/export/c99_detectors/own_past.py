@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from edgewright.export._c_text import number
+from edgewright.export.c99_code.text import number
 from edgewright.export.c99_detectors import Learnt, Score, Writer, season_of
 
 _DAY = 86400.0  # s

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edgewright.core import catalogue
-from edgewright.export._c_source import Source
+from edgewright.export.c99_code.source import Source
 from edgewright.export.c99_operators import Site
 from edgewright.schema.footprint import DUAL
 

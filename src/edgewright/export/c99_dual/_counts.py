@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from edgewright.export._c_loops import FOR, value_of
+from edgewright.export.c99_code.loops import FOR, value_of
 
 _SETTINGS = re.compile(r"static const \w+ (\w+) = \{(.*)\};$")
 _CALL = re.compile(r"(?:\w+ = )?(\w+)\((.*)\);$")

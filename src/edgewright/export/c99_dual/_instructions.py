@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edgewright.export._c_text import APART
-from edgewright.export._c_unit import Unit
+from edgewright.export.c99_code.text import APART
+from edgewright.export.c99_code.unit import Unit
 
 _WHERE = """\
 /* Cores with two 16-bit multipliers: assembly where GCC or Clang read it, else intrinsics, else C99 over the same

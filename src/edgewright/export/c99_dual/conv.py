@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgewright.export._c_source import Buffer, Source
-from edgewright.export._c_text import assembly
-from edgewright.export._c_unit import Unit
+from edgewright.export.c99_code.source import Buffer, Source
+from edgewright.export.c99_code.text import assembly
+from edgewright.export.c99_code.unit import Unit
 from edgewright.export.c99_dual import dual
 from edgewright.export.c99_dual._instructions import instructions
 from edgewright.export.c99_dual._rows import BLOCK, rows_of

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from edgewright.export._c_source import Buffer, Source
-from edgewright.export._c_text import assembly
-from edgewright.export._c_unit import UNREAD, Unit
+from edgewright.export.c99_code.source import Buffer, Source
+from edgewright.export.c99_code.text import assembly
+from edgewright.export.c99_code.unit import UNREAD, Unit
 from edgewright.export.c99_dual import dual
 from edgewright.export.c99_dual._instructions import instructions
 from edgewright.export.c99_dual._rows import rows_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgewright.export._c_source import Source
-from edgewright.export._c_text import assembly
+from edgewright.export.c99_code.source import Source
+from edgewright.export.c99_code.text import assembly
 from edgewright.export.c99_dual import dual
 from edgewright.export.c99_dual._instructions import instructions
 from edgewright.export.c99_operators import Site

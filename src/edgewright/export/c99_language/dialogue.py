@@ -17,8 +17,8 @@ from collections.abc import Mapping
 
 from edgewright.core.state_machine.guards import Tree
 from edgewright.core.state_machine.validation import CheckedTable, Row
-from edgewright.export._c_parts import filled, parts
-from edgewright.export._c_text import identifier, literal, template_comment
+from edgewright.export.c99_code.parts import filled, parts
+from edgewright.export.c99_code.text import identifier, literal, template_comment
 from edgewright.nlp.dialogue import BLANK, CONFIDENCE, START
 from edgewright.schema.errors import InputError
 from edgewright.schema.state_table import EVERY, TIMEOUT

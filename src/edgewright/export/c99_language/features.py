@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edgewright.export._c_parts import filled, parts
-from edgewright.export._c_text import guarded, identifier, template_comment
+from edgewright.export.c99_code.parts import filled, parts
+from edgewright.export.c99_code.text import guarded, identifier, template_comment
 from edgewright.export.c99_language.hashing import ROOT, functions, longest, tables
 from edgewright.nlp.utterance.hashing import MOST, UNIT, ZERO
 from edgewright.schema.errors import InputError

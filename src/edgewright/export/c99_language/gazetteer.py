@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edgewright.export._c_parts import filled, parts
-from edgewright.export._c_text import literal
+from edgewright.export.c99_code.parts import filled, parts
+from edgewright.export.c99_code.text import literal
 from edgewright.nlp.utterance.gazetteer import Gazetteers
 
 C = parts(__file__, "gazetteer.c")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewright.export._c_parts import filled, parts
-from edgewright.export._c_text import entries
+from edgewright.export.c99_code.parts import filled, parts
+from edgewright.export.c99_code.text import entries
 from edgewright.export.c99_language.letters import wrapped
 from edgewright.nlp.utterance.hashing import MIX_A, MIX_B, MULTIPLIER, SEED, WORDS
 from edgewright.nlp.utterance.normalise import APOSTROPHE, LONGEST, SPACE, table

@@ -14,8 +14,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgewright.core.state_machine.validation import CheckedTable
-from edgewright.export._c_parts import filled, parts
-from edgewright.export._c_text import guarded, template_comment
+from edgewright.export.c99_code.parts import filled, parts
+from edgewright.export.c99_code.text import guarded, template_comment
 from edgewright.export.c99_language.dialogue import dialogue_files, numbers_of
 from edgewright.export.c99_language.slots import Slots
 from edgewright.export.c99_language.student import write_language_c99

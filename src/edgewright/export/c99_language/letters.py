@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgewright.export._c_parts import filled, parts
+from edgewright.export.c99_code.parts import filled, parts
 from edgewright.nlp.utterance.normalise import APOSTROPHES, SIGNS, SPACES, Ranges, small_letters
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgewright.export._c_parts import filled, parts
+from edgewright.export.c99_code.parts import filled, parts
 from edgewright.nlp.utterance.values import DAYS, LARGE, MOST_SECONDS, SMALL, UNITS
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.export._c_parts import filled, parts
-from edgewright.export._c_text import entries
+from edgewright.export.c99_code.parts import filled, parts
+from edgewright.export.c99_code.text import entries
 from edgewright.export.c99_language.gazetteer import gazetteers, key_room, text
 from edgewright.export.c99_language.letters import letters
 from edgewright.export.c99_language.rules import rules

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.export._c_parts import filled, parts
-from edgewright.export._c_text import entries, guarded, identifier, literal, number, template_comment
+from edgewright.export.c99_code.parts import filled, parts
+from edgewright.export.c99_code.text import entries, guarded, identifier, literal, number, template_comment
 from edgewright.export.c99_language.hashing import ROOT, functions, longest, tables
 from edgewright.export.c99_language.slots import Slots
 from edgewright.nlp.utterance.student import FRACTION, Student

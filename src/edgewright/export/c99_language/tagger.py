@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.export._c_parts import filled, parts
-from edgewright.export._c_text import entries, smallest
+from edgewright.export.c99_code.parts import filled, parts
+from edgewright.export.c99_code.text import entries, smallest
 from edgewright.nlp.utterance.tagger import FRACTION, MOST_TOKENS, integer_moves
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import TaggerSpec

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.export._c_parts import filled, parts
+from edgewright.export.c99_code.parts import filled, parts
 from edgewright.nlp.texts.gru import MATRICES, VECTORS
 from edgewright.nlp.texts.ngram import STEP
 

@@ -12,8 +12,8 @@ from functools import cached_property
 
 from edgewright.core import catalogue
 from edgewright.core.operators import where
-from edgewright.export._c_source import Leaf, Source
-from edgewright.export._c_unit import Unit
+from edgewright.export.c99_code.source import Leaf, Source
+from edgewright.export.c99_code.unit import Unit
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.graph import Array, Node
 from edgewright.schema.integer import IntegerOperator, IntegerValue

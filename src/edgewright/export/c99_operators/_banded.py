@@ -8,9 +8,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.export._c_parts import parts
-from edgewright.export._c_source import Source, loops
-from edgewright.export._c_unit import Unit, nested
+from edgewright.export.c99_code.parts import parts
+from edgewright.export.c99_code.source import Source, loops
+from edgewright.export.c99_code.unit import Unit, nested
 from edgewright.export.c99_operators import Spot
 
 C = parts(__file__, "banded.c")

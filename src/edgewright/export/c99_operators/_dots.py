@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.export._c_text import APART
-from edgewright.export._c_unit import Unit
+from edgewright.export.c99_code.text import APART
+from edgewright.export.c99_code.unit import Unit
 from edgewright.export.c99_operators import Site
 from edgewright.export.c99_operators._rounding import Start, requantised
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.export._c_parts import parts
-from edgewright.export._c_unit import Unit
+from edgewright.export.c99_code.parts import parts
+from edgewright.export.c99_code.unit import Unit
 from edgewright.export.c99_operators import Site, recurrence
 
 C = parts(__file__, "gates.c")

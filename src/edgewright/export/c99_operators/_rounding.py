@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.export._c_parts import parts
-from edgewright.export._c_source import Source
-from edgewright.export._c_text import smallest
-from edgewright.export._c_unit import Unit
+from edgewright.export.c99_code.parts import parts
+from edgewright.export.c99_code.source import Source
+from edgewright.export.c99_code.text import smallest
+from edgewright.export.c99_code.unit import Unit
 from edgewright.export.c99_operators import Site
 from edgewright.schema.integer import IntegerValue
 

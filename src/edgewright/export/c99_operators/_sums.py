@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from edgewright.export._c_text import APART
-from edgewright.export._c_unit import Unit
+from edgewright.export.c99_code.text import APART
+from edgewright.export.c99_code.unit import Unit
 
 BLOCK = 32
 """Longer sums are made of blocks: float32 then loses the digits of a block and of the blocks, not of all."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from edgewright.core.operators._error_function import FAR, LIMIT, NEAR, SPLIT
-from edgewright.export._c_picks import LONG
-from edgewright.export._c_source import Source, combined, work
-from edgewright.export._c_text import number
+from edgewright.export.c99_code.source import Source, combined, work
+from edgewright.export.c99_code.text import number
+from edgewright.export.c99_graph.picks import LONG
 from edgewright.export.c99_operators import Spot, operator
 
 # Operators more a value for which a long expression is repeated over a larger shape.

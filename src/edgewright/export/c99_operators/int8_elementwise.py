@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgewright.export._c_parts import parts
-from edgewright.export._c_source import Source
-from edgewright.export._c_text import smallest
-from edgewright.export._c_unit import nested
+from edgewright.export.c99_code.parts import parts
+from edgewright.export.c99_code.source import Source
+from edgewright.export.c99_code.text import smallest
+from edgewright.export.c99_code.unit import nested
 from edgewright.export.c99_operators import Site, kernel
 from edgewright.export.c99_operators._rounding import clamp, divide, requantised, rescaled
 

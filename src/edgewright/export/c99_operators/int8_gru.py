@@ -8,7 +8,7 @@ import numpy as np
 
 from edgewright.core.integer.gates import TABLE
 from edgewright.core.kernels.gru import GATES
-from edgewright.export._c_text import smallest
+from edgewright.export.c99_code.text import smallest
 from edgewright.export.c99_operators import Part, Recurrence, Site, kernel, recurrence
 from edgewright.export.c99_operators._dots import dots
 from edgewright.export.c99_operators._gates import WITHIN, between, by_unit, over_window, weights_by_unit

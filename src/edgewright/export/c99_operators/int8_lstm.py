@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.integer.gates import EXP_EIGHTH, EXP_POWERS, GATE_BITS, ONE, RECIPROCAL, TABLE, THIRD
-from edgewright.export._c_text import smallest
-from edgewright.export._c_unit import Unit
+from edgewright.export.c99_code.text import smallest
+from edgewright.export.c99_code.unit import Unit
 from edgewright.export.c99_operators import Part, Recurrence, Site, kernel, recurrence
 from edgewright.export.c99_operators._dots import dots
 from edgewright.export.c99_operators._gates import WITHIN, between, by_unit, over_window, weights_by_unit

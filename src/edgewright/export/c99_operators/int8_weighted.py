@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.export._c_text import APART
-from edgewright.export._c_unit import Unit
+from edgewright.export.c99_code.text import APART
+from edgewright.export.c99_code.unit import Unit
 from edgewright.export.c99_operators import Site, kernel
 from edgewright.export.c99_operators._dots import TOGETHER, dots, interleaved, lanes, over_channels, repeats
 from edgewright.export.c99_operators._place import kernel_of, over_places, over_rows_of_taps

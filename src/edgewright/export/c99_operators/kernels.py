@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from edgewright.core.operators import where
-from edgewright.export._c_kernels import OP
-from edgewright.export._c_source import Source
-from edgewright.export._c_text import APART
+from edgewright.export.c99_code.source import Source
+from edgewright.export.c99_code.text import APART
+from edgewright.export.c99_graph.kernels import OP
 from edgewright.export.c99_operators import Spot, operator
 from edgewright.schema.errors import InputError
 

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.operators import where
-from edgewright.export._c_parts import parts
-from edgewright.export._c_source import Source, combined, loops
-from edgewright.export._c_text import smallest
-from edgewright.export._c_unit import nested
+from edgewright.export.c99_code.parts import parts
+from edgewright.export.c99_code.source import Source, combined, loops
+from edgewright.export.c99_code.text import smallest
+from edgewright.export.c99_code.unit import nested
 from edgewright.export.c99_operators import Spot, operator
 from edgewright.export.c99_operators._banded import over_rows, smoothed
 from edgewright.export.c99_operators.reduction import reduced

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.operators import prepare, where
-from edgewright.export._c_source import Bytes, Leaf, Source, loops
-from edgewright.export._c_text import smallest
-from edgewright.export._c_trees import OP, SUMS
-from edgewright.export._c_unit import nested
+from edgewright.export.c99_code.source import Bytes, Leaf, Source, loops
+from edgewright.export.c99_code.text import smallest
+from edgewright.export.c99_code.unit import nested
+from edgewright.export.c99_graph.trees import OP, SUMS
 from edgewright.export.c99_operators import Spot, operator
 from edgewright.schema.errors import InputError
 

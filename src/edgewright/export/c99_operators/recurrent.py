@@ -6,7 +6,7 @@ import numpy as np
 
 from edgewright.core.operators import where
 from edgewright.core.operators.recurrent import SEQUENCE, WINDOW
-from edgewright.export._c_source import Source
+from edgewright.export.c99_code.source import Source
 from edgewright.export.c99_operators import Spot, operator
 from edgewright.export.c99_operators.elementwise import SIGMOID
 from edgewright.schema.errors import InputError

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edgewright.export._c_parts import parts
-from edgewright.export._c_source import Bytes, Source, combined, distinct_work, loops, work
-from edgewright.export._c_text import APART, number
-from edgewright.export._c_unit import nested, spent
+from edgewright.export.c99_code.parts import parts
+from edgewright.export.c99_code.source import Bytes, Source, combined, distinct_work, loops, work
+from edgewright.export.c99_code.text import APART, number
+from edgewright.export.c99_code.unit import nested, spent
 from edgewright.export.c99_operators import Spot, operator
 from edgewright.export.c99_operators._sums import BLOCK, summing
 

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.operators import where
-from edgewright.export._c_parts import filled, parts
-from edgewright.export._c_source import Source
-from edgewright.export._c_spectrum import OP, factors
-from edgewright.export._c_text import APART
-from edgewright.export._c_unit import Unit
+from edgewright.export.c99_code.parts import filled, parts
+from edgewright.export.c99_code.source import Source
+from edgewright.export.c99_code.text import APART
+from edgewright.export.c99_code.unit import Unit
+from edgewright.export.c99_graph.spectrum import OP, factors
 from edgewright.export.c99_operators import Spot, operator
 from edgewright.export.c99_operators._banded import over_rows
 from edgewright.schema.errors import InputError

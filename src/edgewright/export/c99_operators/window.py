@@ -9,8 +9,8 @@ import numpy as np
 
 from edgewright.core.operators import where
 from edgewright.core.operators._windows import geometry
-from edgewright.export._c_source import Source
-from edgewright.export._c_unit import nested
+from edgewright.export.c99_code.source import Source
+from edgewright.export.c99_code.unit import nested
 from edgewright.export.c99_operators import Spot, operator
 from edgewright.schema.errors import InputError
 

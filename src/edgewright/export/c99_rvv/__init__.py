@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.export._c_source import Source
+from edgewright.export.c99_code.source import Source
 from edgewright.export.c99_operators import Site
 from edgewright.export.c99_operators._bounds import exact, factors_of, settle, single
 from edgewright.export.c99_operators._place import first_tap, kernel_of, over_places

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewright.export._c_loops import Places, Turns
+from edgewright.export.c99_code.loops import Places, Turns
 from edgewright.export.c99_rvv._functions import TURN
 
 FUNCTIONS = frozenset({"filters", "planes"})

@@ -6,8 +6,8 @@ of any length give the same bytes.
 
 from __future__ import annotations
 
-from edgewright.export._c_text import APART, assembly
-from edgewright.export._c_unit import Unit
+from edgewright.export.c99_code.text import APART, assembly
+from edgewright.export.c99_code.unit import Unit
 
 _WHERE = """\
 /* RISC-V with vectors: assembly where GCC or Clang read it, else C99 over the same tables. -D@_NO_ASSEMBLY leaves the

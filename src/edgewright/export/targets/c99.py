@@ -10,20 +10,20 @@ from edgewright.core.adaptation.affine import AffineFactory
 from edgewright.core.adaptation.factory import Factory
 from edgewright.core.formatting import percent
 from edgewright.core.objects import read_objects
-from edgewright.export._c_adapt import write_adapt_c99
-from edgewright.export._c_affine import write_affine_c99
-from edgewright.export._c_header import Range
-from edgewright.export._c_interval import write_interval_c99
-from edgewright.export._c_linkable import linkable
-from edgewright.export._c_network_stream import write_network_stream_c99
-from edgewright.export._c_objects import write_objects_c99
-from edgewright.export._c_pipeline import write_c99
-from edgewright.export._c_self_test import write_self_test
-from edgewright.export._c_stream import write_stream_c99
-from edgewright.export._c_stream_detectors import Watchers, watchers_of
-from edgewright.export.c99_denoiser import write_denoiser_c99
-from edgewright.export.c99_forecast import write_forecaster_c99
+from edgewright.export.c99_code.header import Range
+from edgewright.export.c99_code.interval import write_interval_c99
+from edgewright.export.c99_code.linkable import linkable
+from edgewright.export.c99_code.objects import write_objects_c99
+from edgewright.export.c99_code.pipeline import write_c99
+from edgewright.export.c99_code.self_test import write_self_test
 from edgewright.export.c99_language.student import write_language_c99
+from edgewright.export.c99_learning.adapt import write_adapt_c99
+from edgewright.export.c99_learning.affine import write_affine_c99
+from edgewright.export.c99_stream.denoiser import write_denoiser_c99
+from edgewright.export.c99_stream.detectors import Watchers, watchers_of
+from edgewright.export.c99_stream.forecast import write_forecaster_c99
+from edgewright.export.c99_stream.network import write_network_stream_c99
+from edgewright.export.c99_stream.stream import write_stream_c99
 from edgewright.export.contract import Exported, Subject, Target
 from edgewright.graph.denoising import DenoiserFile
 from edgewright.graph.stages import marked_stages

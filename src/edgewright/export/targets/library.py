@@ -8,7 +8,7 @@ from functools import partial
 from importlib import resources
 from typing import Any
 
-from edgewright.export._c_linkable import linkable
+from edgewright.export.c99_code.linkable import linkable
 from edgewright.export.contract import Exported, Subject, Target
 from edgewright.export.targets.c99 import TARGET as C99
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from edgewright.export._c_detector import detector_form
-from edgewright.export.c99_forecast import memory_of
+from edgewright.export.c99_detectors._source import detector_form
+from edgewright.export.c99_stream.forecast import memory_of
 from edgewright.export.detector_program import detector_program
 from edgewright.monitor.forecaster import ForecasterFile
 from edgewright.profiles.cores import core, weighed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgewright.core.executor import compile_graph
-from edgewright.export._c_pipeline import write_c99
+from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.contract import Subject
 from edgewright.export.targets.tflite import to_tflite
 from edgewright.export.vela import CONFIGURATIONS, NOT_RUN, Placement, compile_vela

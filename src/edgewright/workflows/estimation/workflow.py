@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 
 from edgewright.core.objects import read_objects
-from edgewright.export._c_objects import write_objects_c99
-from edgewright.export._c_pipeline import write_c99
+from edgewright.export.c99_code.objects import write_objects_c99
+from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.contract import Subject
 from edgewright.export.emulator import Entry, board, devices, run_on_device
 from edgewright.export.program import program_of

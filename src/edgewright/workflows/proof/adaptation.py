@@ -19,7 +19,7 @@ from edgewright.core.adaptation.predictor import FORM, hidden_of, origin_of
 from edgewright.core.adaptation.slots import state_bytes
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import Package
-from edgewright.export._c_adapt import write_adapt_c99
+from edgewright.export.c99_learning.adapt import write_adapt_c99
 from edgewright.proof.form import Stages
 from edgewright.proof.stream import Rule, StreamForm, StreamSubject, prove_stream
 from edgewright.schema.errors import InputError
@@ -155,7 +155,7 @@ def _stages(answers: NDArray[np.int8], state: Bytes) -> Stages:
 
 def _compiled(files: Mapping[str, str], command: str, examples: NDArray[Any], size: int) -> Callable[[], Bytes]:
     def run() -> Bytes:
-        host = importlib.import_module("edgewright.export._c_host")
+        host = importlib.import_module("edgewright.export.c99_host.host")
         out = np.zeros(size, np.uint8)
         with tempfile.TemporaryDirectory(prefix="edgewright-learning-") as folder:
             library = ctypes.CDLL(str(host.compile_c99(files, Path(folder), compiler=command, taps=False)))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgewright.core.adaptation.affine import AffineFactory, AffineLearner, axes_of, turned
 from edgewright.core.adaptation.slots import state_bytes
-from edgewright.export._c_affine import write_affine_c99
+from edgewright.export.c99_learning.affine import write_affine_c99
 from edgewright.schema.data import Floats
 from edgewright.workflows.proof.rows import Chosen
 

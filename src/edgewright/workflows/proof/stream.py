@@ -123,13 +123,13 @@ class _Proof:
         self.notes: tuple[str, ...] = ()
         self._streams: dict[tuple[str, str], Any] = {}
 
-    def _watchers(self, exported: Any, word: str) -> Any:  # noqa: ANN401 - `_c_stream_detectors.Watchers`
-        writer = importlib.import_module("edgewright.export._c_stream_detectors")
+    def _watchers(self, exported: Any, word: str) -> Any:  # noqa: ANN401 - `c99_stream.detectors.Watchers`
+        writer = importlib.import_module("edgewright.export.c99_stream.detectors")
         columns = [column.name for column in self.manifest.columns]
         return writer.watchers_of(exported.detectors, self.manifest.window, name=word, columns=columns)
 
     @staticmethod
-    def _prefixes(written: Any) -> tuple[str, ...]:  # noqa: ANN401 - `_c_stream_detectors.Watchers`
+    def _prefixes(written: Any) -> tuple[str, ...]:  # noqa: ANN401 - `c99_stream.detectors.Watchers`
         return tuple(watcher.prefix for watcher in written.all)
 
     def _shipped(self, subject: Subject, exported: Any) -> Iterator[_Code]:  # noqa: ANN401 - an exported subject
@@ -163,10 +163,10 @@ class _Proof:
     def _form(self, code: _Code, name: str, command: str, note: str) -> StreamForm:
         return StreamForm(f"{code.name} by {name}", lambda: self._both(code, self._stream(code, command)), note)
 
-    def _stream(self, code: _Code, command: str) -> Any:  # noqa: ANN401 - `_c_probe.CStream`
+    def _stream(self, code: _Code, command: str) -> Any:  # noqa: ANN401 - `c99_host.probe.CStream`
         key = code.name, command
         if key not in self._streams:
-            probe = importlib.import_module("edgewright.export._c_probe")
+            probe = importlib.import_module("edgewright.export.c99_host.probe")
             absent = [prefix for prefix in code.prefixes if f"{prefix}_detect.c" not in code.files]
             if absent:
                 raise InputError(f"the file {absent[0]}_detect.c of the package's detector", "none", code.name)
@@ -174,7 +174,7 @@ class _Proof:
             self._streams[key] = made
         return self._streams[key]
 
-    def _both(self, code: _Code, stream: Any) -> tuple[Stages, Stages]:  # noqa: ANN401 - `_c_probe.CStream`
+    def _both(self, code: _Code, stream: Any) -> tuple[Stages, Stages]:  # noqa: ANN401 - `c99_host.probe.CStream`
         rows, record = self.rows, stream.run(self.rows.values, self.rows.lost, self.rows.times)
         own_numbers = self.own if code.numbers == self.own.form else _defined(self.package, code.numbers)
         cuts = cut_rows(rows, self.manifest)
@@ -273,7 +273,7 @@ class _Proof:
         if labels:
             rules[MEANS] = Rule("bit-exact over the same answers")
         rules[EVENTS] = Rule(_SAME, numbers="label", kinds=True)
-        fields = importlib.import_module("edgewright.export._c_probe").struct_fields
+        fields = importlib.import_module("edgewright.export.c99_host.probe").struct_fields
         made = self.codes[0]
         header = fields(made.files[f"{made.word}_stream.h"], f"{made.word}_event")
         names[EVENTS] = tuple(field for field in header if field not in _OF_ANOMALIES)
@@ -287,7 +287,8 @@ class _Proof:
                 continue
             begin = f"{watcher.prefix}_"
             files = {name: text for name, text in self.codes[0].files.items() if name.startswith(begin)}
-            detector = importlib.import_module("edgewright.export._c_probe").CDetector(files, watcher.prefix, command)
+            probe = importlib.import_module("edgewright.export.c99_host.probe")
+            detector = probe.CDetector(files, watcher.prefix, command)
             tied = with_tie(self.rows, watcher.places, detector, file)
             if tied is None:
                 notes.append(f"no row has a score exactly at the threshold of detector {watcher.name}")

@@ -28,12 +28,12 @@ _ALARMS = 3
 class CompiledPredictor(Predictor):
     """A predictor whose answers the compiled model gives."""
 
-    def __init__(self, own: Predictor, model: Any) -> None:  # noqa: ANN401 - `_c_host.CModel`
+    def __init__(self, own: Predictor, model: Any) -> None:  # noqa: ANN401 - `c99_host.host.CModel`
         super().__init__(own.package, form=own.form, engine=own.engine.name, self_test=False)
         self._run = lambda samples: _outputs(model.predict(samples))
 
 
-def _outputs(answer: Any) -> dict[str, NDArray[Any]]:  # noqa: ANN401 - `_c_host.CAnswer`
+def _outputs(answer: Any) -> dict[str, NDArray[Any]]:  # noqa: ANN401 - `c99_host.host.CAnswer`
     """Return outputs as an engine names them."""
     found: dict[str, NDArray[Any]] = dict(answer.outputs)
     if "probabilities" in found:

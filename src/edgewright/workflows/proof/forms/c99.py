@@ -45,7 +45,7 @@ class _Builds:
     jobs: list[tuple[Numbers, str]] = field(default_factory=list)
     made: dict[tuple[Numbers, str], Future[Any]] = field(default_factory=dict)
 
-    def model(self, numbers: Numbers, command: str) -> Any:  # noqa: ANN401 - `_c_host.CModel`
+    def model(self, numbers: Numbers, command: str) -> Any:  # noqa: ANN401 - `c99_host.host.CModel`
         """Return the compiled form.
 
         Raises:
@@ -79,7 +79,7 @@ def _written_forms(subject: Subject) -> Iterator[Form]:
                 yield _built_form(builds, numbers, compiler)
 
 
-def _built_form(builds: _Builds, numbers: Numbers, compiler: Any) -> Form:  # noqa: ANN401 - `_c_host.Compiler`
+def _built_form(builds: _Builds, numbers: Numbers, compiler: Any) -> Form:  # noqa: ANN401 - `c99_host.host.Compiler`
     command = shlex.join(compiler.command)
     builds.jobs.append((numbers, command))
 
@@ -123,7 +123,7 @@ def _lying_run(subject: Subject, numbers: Numbers, files: Files, command: str) -
 
 def _labels(header: str, labels: Sequence[str]) -> tuple[str, ...]:
     """Return class names that a header says in its comments, which cannot hold every letter."""
-    plain = {importlib.import_module("edgewright.export._c_text").comment(label): label for label in labels}
+    plain = {importlib.import_module("edgewright.export.c99_code.text").comment(label): label for label in labels}
     found = re.findall(r"^/\* Label \d+: (.*) \*/$", header, re.MULTILINE)
     return tuple(plain.get(text, text) for text in found)
 
@@ -144,7 +144,7 @@ def c_form(subject: Subject, numbers: Numbers, name: str, change: Callable[[File
     return Form(name=name, numbers=numbers, run=run)
 
 
-def _loaded(files: Files, command: str, *, taps: bool = True) -> Any:  # noqa: ANN401 - `_c_host.CModel`
+def _loaded(files: Files, command: str, *, taps: bool = True) -> Any:  # noqa: ANN401 - `c99_host.host.CModel`
     """Compiled and opened; the files may go once they are."""
     folder = Path(tempfile.mkdtemp(prefix="edgewright-"))
     try:
@@ -161,7 +161,7 @@ def written(subject: Subject, numbers: Numbers, core: str = "") -> Files:
         for _, low, high in subject.ranges
     ]
     threshold = subject.manifest.thresholds.get("confidence", 0.0) if subject.manifest is not None else 0.0
-    files: Files = importlib.import_module("edgewright.export._c_pipeline").write_c99(
+    files: Files = importlib.import_module("edgewright.export.c99_code.pipeline").write_c99(
         graph,
         subject.network if inside else None,
         name=NAME,
@@ -176,13 +176,13 @@ def written(subject: Subject, numbers: Numbers, core: str = "") -> Files:
 def _objects(subject: Subject, numbers: Numbers) -> Files:
     """Return what finds objects in the map of an answer; nothing for other models."""
     spec = read_objects(subject.graphs[numbers].metadata)
-    files: Files = {} if spec is None else importlib.import_module("edgewright.export._c_objects").write_objects_c99(
-        spec, name=NAME
-    )  # fmt: skip
+    if spec is None:
+        return {}
+    files: Files = importlib.import_module("edgewright.export.c99_code.objects").write_objects_c99(spec, name=NAME)
     return files
 
 
-def _stages(subject: Subject, numbers: Numbers, answer: Any) -> Stages:  # noqa: ANN401 - `_c_host.CAnswer`
+def _stages(subject: Subject, numbers: Numbers, answer: Any) -> Stages:  # noqa: ANN401 - `c99_host.host.CAnswer`
     return c_stages(subject, numbers, answer.flags, answer.stages, answer.outputs)
 
 
@@ -228,7 +228,7 @@ def c_stages(
 
 
 def _host() -> Any:  # noqa: ANN401 - a module, loaded when C is asked for
-    return importlib.import_module("edgewright.export._c_host")
+    return importlib.import_module("edgewright.export.c99_host.host")
 
 
 FORMS = Forms(rank=50, make=_make)

@@ -63,7 +63,7 @@ def _run(
 ) -> Run:
     def run(samples: Samples, boundary: Samples) -> Stages:
         files = written(subject, numbers, subject.device)
-        images = importlib.import_module("edgewright.export._c_graph")
+        images = importlib.import_module("edgewright.export.c99_graph.graph")
         given = images.pixels(samples) if images.image_channels(subject.graphs[numbers]) == "first" else samples
         rows = np.ascontiguousarray(given, np.float32).reshape(len(samples), -1)
         try:

@@ -58,7 +58,7 @@ def _model(subject: Subject, place: Path, hello: BoardHello) -> tuple[Numbers, s
 
 def _run(subject: Subject, numbers: Numbers, seen: dict[int, tuple[str, int]], link: str, lines: list[str]) -> Run:
     def run(samples: Samples, boundary: Samples) -> Stages:
-        images = importlib.import_module("edgewright.export._c_graph")
+        images = importlib.import_module("edgewright.export.c99_graph.graph")
         given = images.pixels(samples) if images.image_channels(subject.graphs[numbers]) == "first" else samples
         rows = np.ascontiguousarray(given, "<f4").reshape(len(samples), -1)
         answers, cycles, stack, painted = [], [], 0, 0

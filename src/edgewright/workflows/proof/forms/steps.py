@@ -90,7 +90,7 @@ def _make(subject: Subject) -> Iterator[Form]:
         return Form(name, "int8", run, whole=False, note=note, max_samples=rows, files=files)
 
     yield form("integers step by step", _in_python(network), "each window is a stream", _ROWS)
-    written = importlib.import_module("edgewright.export._c_network_stream").write_network_stream_c99
+    written = importlib.import_module("edgewright.export.c99_stream.network").write_network_stream_c99
     own = steps_files(written(network, name="model_steps"), "model_steps", steps, count)
     size = count * steps.outputs + 2
     here = list(compilers([]))
@@ -168,7 +168,7 @@ def _in_python(network: IntegerNetwork) -> Replay:
 
 def _compiled(files: Mapping[str, str], command: str, size: int) -> Replay:
     def run(windows: Int8) -> Int8:
-        host = importlib.import_module("edgewright.export._c_host")
+        host = importlib.import_module("edgewright.export.c99_host.host")
         made = np.zeros((len(windows), size), np.int8)
         with tempfile.TemporaryDirectory(prefix="edgewright-steps-") as folder:
             library = ctypes.CDLL(str(host.compile_c99(files, Path(folder), compiler=command, taps=False)))

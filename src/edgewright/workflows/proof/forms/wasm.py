@@ -81,7 +81,7 @@ def _stages(
 
 def _turned(subject: Subject, model: Any, samples: Samples) -> Samples:  # noqa: ANN401 - as above
     """Return the samples in the order that generated C takes them, (n, inputs)."""
-    images = importlib.import_module("edgewright.export._c_graph")
+    images = importlib.import_module("edgewright.export.c99_graph.graph")
     given = images.pixels(samples) if images.image_channels(subject.graphs[model.numbers]) == "first" else samples
     return np.ascontiguousarray(given, np.float32).reshape(len(samples), -1)
 

@@ -70,7 +70,7 @@ def prover_of(path: Path) -> Prover | None:
 
 def compilers(absent: list[AbsentForm]) -> Iterator[tuple[str, str, str]]:
     """Name, command and note of each C compiler that is here; the others are put to `absent`."""
-    host: Any = importlib.import_module("edgewright.export._c_host")
+    host: Any = importlib.import_module("edgewright.export.c99_host.host")
     for compiler in host.compilers():
         if not compiler.command:
             absent.append(AbsentForm(name=f"C99 by {compiler.name}", reason=f"{compiler.name} is not installed"))

@@ -113,7 +113,7 @@ def anomalies(
 def with_tie(
     rows: StreamRows,
     places: Sequence[int],
-    detector: Any,  # noqa: ANN401 - `_c_probe.CDetector`
+    detector: Any,  # noqa: ANN401 - `c99_host.probe.CDetector`
     file: DetectorFile,
 ) -> StreamRows | None:
     """Return the rows with one more, whose score in C is the threshold to the bit; None where none was found.

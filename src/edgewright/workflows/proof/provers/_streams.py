@@ -40,7 +40,7 @@ def stream_forms(
     """
     whole = NetworkStream(network)
     yield Form(name="Python stream", numbers="int8", run=_stream(network, subject, lambda x: _pushed(whole, x)))
-    host = importlib.import_module("edgewright.export._c_host")
+    host = importlib.import_module("edgewright.export.c99_host.host")
     changed = request.changed(files)
     absent: list[AbsentForm] = []
     for name, command, note in compilers(absent):

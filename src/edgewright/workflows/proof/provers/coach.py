@@ -46,7 +46,7 @@ def prove_coach(request: ProofRequest) -> ProofRecord:
     drawn = rng.standard_normal((_WINDOWS, len(spec.mean), spec.window)) * loud
     frames = np.asarray(drawn * np.array(spec.deviation)[:, None] + np.array(spec.mean)[:, None], np.float32)
     subject = subject_of(spec.name, graphs, network=network, device=request.device)
-    writer = importlib.import_module("edgewright.export._c_network_stream")
+    writer = importlib.import_module("edgewright.export.c99_stream.network")
     code = writer.write_network_stream_c99(network, name=NAME)
     forms = [*forms_of(subject), *stream_forms(network, subject, request, code, f"{NAME}_init")]
     origins = tuple(f"window {number + 1}" for number in range(len(frames)))

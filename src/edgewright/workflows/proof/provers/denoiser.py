@@ -39,7 +39,7 @@ def prove_denoiser(request: ProofRequest) -> ProofRecord:
               (("float", made.float_model), ("int8", made.int8_model))}  # fmt: skip
     subject = subject_of(made.spec.name, graphs, network=made.network, device=request.device)
     origins = tuple(f"window {number + 1}" for number in range(len(signals)))
-    code = importlib.import_module("edgewright.export.c99_denoiser").write_denoiser_c99(made, name=NAME)
+    code = importlib.import_module("edgewright.export.c99_stream.denoiser").write_denoiser_c99(made, name=NAME)
     forms = [*forms_of(subject), *stream_forms(made.network, subject, request, code.files, f"{NAME}_network_init")]
     return prove_subject(subject, str(request.place), Chosen(signals, origins, source), forms)
 

@@ -36,7 +36,7 @@ def prove_detector(request: ProofRequest) -> ProofRecord:
     # Refuses arrays that do not go together.
     Watch(file)
     spec, places = file.spec, tuple(range(len(file.spec.columns)))
-    files = importlib.import_module("edgewright.export._c_detector").write_detector_c99(
+    files = importlib.import_module("edgewright.export.c99_detectors._source").write_detector_c99(
         spec.kind, file.learnt, name=_NAME, columns=tuple(column.name for column in spec.columns),
         threshold=spec.threshold.value, refractory=spec.refractory, window=spec.window,
     )  # fmt: skip
@@ -44,7 +44,7 @@ def prove_detector(request: ProofRequest) -> ProofRecord:
     chosen = _rows(file, request)
     rows = natural_rows(chosen, spec.rate or 1.0, request.rows)
     absent: list[AbsentForm] = []
-    probe = importlib.import_module("edgewright.export._c_probe")
+    probe = importlib.import_module("edgewright.export.c99_host.probe")
     built = [(name, probe.CDetector(files, _NAME, command), note) for name, command, note in compilers(absent)]
     notes = chosen.notes
     if built:
@@ -52,7 +52,7 @@ def prove_detector(request: ProofRequest) -> ProofRecord:
         rows = rows if tied is None else tied
         notes += () if tied is not None else ("no row has a score exactly at the threshold",)
 
-    def form(name: str, detector: Any, note: str) -> StreamForm:  # noqa: ANN401 - `_c_probe.CDetector`
+    def form(name: str, detector: Any, note: str) -> StreamForm:  # noqa: ANN401 - `c99_host.probe.CDetector`
         return StreamForm(f"C99 by {name}", lambda: _both(file, rows, detector), note)
 
     about = StreamSubject(

@@ -33,10 +33,10 @@ def prove_forecaster(request: ProofRequest) -> ProofRecord:
     """
     file = read_forecaster(request.place)
     values, origins, source, notes = _values(file, request)
-    files = importlib.import_module("edgewright.export.c99_forecast").write_forecaster_c99(file, name=_NAME)
+    files = importlib.import_module("edgewright.export.c99_stream.forecast").write_forecaster_c99(file, name=_NAME)
     files = request.changed(files)
     spec, absent = file.spec, list[AbsentForm]()
-    probe = importlib.import_module("edgewright.export._c_probe_forecast")
+    probe = importlib.import_module("edgewright.export.c99_host.probe_forecast")
     ahead, levels = min(_AHEAD, spec.horizon), len(spec.levels)
     expected = _stages(_forecast(file, values, ahead), levels)
 

@@ -60,7 +60,7 @@ def prove_language(request: ProofRequest) -> ProofRecord:
     names = importlib.import_module("edgewright.export.c99_language.slots").Slots(spec, arrays).names
     texts, source = _texts(spec, request)
     absent = list[AbsentForm]()
-    probe: Any = importlib.import_module("edgewright.export._c_probe_language")
+    probe: Any = importlib.import_module("edgewright.export.c99_host.probe_language")
     expected = _in_python(understanding, student, texts, names)
 
     def form(name: str, command: str, note: str) -> StreamForm:
@@ -139,7 +139,7 @@ def _in_python(
     return stages
 
 
-def _in_c(model: Any, texts: Sequence[str]) -> Stages:  # noqa: ANN401 - `_c_probe_language.CLanguage`
+def _in_c(model: Any, texts: Sequence[str]) -> Stages:  # noqa: ANN401 - `probe_language.CLanguage`
     stages: Stages = {}
     for row, text in enumerate(texts):
         found = model.parse(text, _TODAY.toordinal() - _EPOCH)

@@ -38,7 +38,7 @@ def prove_text(request: ProofRequest) -> ProofRecord:
     writer: Any = importlib.import_module("edgewright.export.c99_language.texts")
     files = {name: data.decode() for name, data in writer.text_files(spec.kind, arrays, _NAME).items()}
     files = dict(request.changed(files))
-    probe: Any = importlib.import_module("edgewright.export._c_probe_text")
+    probe: Any = importlib.import_module("edgewright.export.c99_host.probe_text")
     begun, source = _beginnings([vector.text for vector in spec.vectors], request)
     chances = np.array([_after(model, text) for text in begun])
     absent = list[AbsentForm]()

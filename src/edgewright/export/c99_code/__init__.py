@@ -1,0 +1,1 @@
+"""The text of generated C: tables, steps, functions, header and source file."""

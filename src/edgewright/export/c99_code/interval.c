@@ -1,0 +1,29 @@
+/* Both ends of the interval around an amount; `interval.py` writes the tables. */
+#include "interval.h"
+#define $tables static const float @_interval_edges[1] = {1}, @_interval_low[2] = {1}, @_interval_high[2] = {1};
+#define $search
+#define $count 1
+
+/* lines source */
+#include "@_interval.h"
+
+$tables
+void @_interval(float prediction, float *low, float *high) {
+    int part = 0;
+$search    *low = prediction + @_interval_low[part];
+    *high = prediction + @_interval_high[part];
+}
+
+/* alone */
+int @_part(float prediction);
+int @_part(float prediction) {
+    int part = 0;
+
+/* lines search */
+    while (part < $count && prediction > @_interval_edges[part]) {
+        ++part;
+    }
+
+/* alone */
+    return part;
+}

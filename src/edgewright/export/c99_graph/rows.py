@@ -1,0 +1,230 @@
+"""Nodes that treat every channel of a window alike: groups that can run channel by channel in the memory of one.
+
+A group is a set of nodes that a loop over the rows of axis 1 can work out together. Groups of the same form (the same
+features of other channels) share one loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edgewright.export.c99_graph.picks import LONG, channels_of
+from edgewright.export.c99_graph.spectrum import OP as SPECTRUM
+from edgewright.schema.graph import Array, Node
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+VALUE_BY_VALUE = frozenset(
+    {"Add", "Sub", "Mul", "Div", "Neg", "Abs", "Sqrt", "Exp", "Log", "Max", "Min", "Relu", "Clip", "Where", "Cast"}
+    | {"Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "And", "Or", "Not", "Sigmoid", "Tanh", "Pow"}
+)  # fmt: skip
+_SUMS = frozenset(
+    {"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2", "ReduceSumSquare"}
+)  # fmt: skip
+# Others that take an expression as they take memory.
+_TAKES = frozenset({"Concat", "Slice", "Gather", "Reshape", "MatMul"})
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Nodes of one loop.
+
+    Attributes:
+        rows: how often it turns.
+        nodes: in their order.
+        given: outputs that other nodes read.
+    """
+
+    rows: int
+    nodes: tuple[Node, ...]
+    given: tuple[str, ...]
+
+    @property
+    def needs(self) -> set[str]:
+        """Names of what the group reads of others."""
+        return {name for node in self.nodes for name in node.inputs} - self.made
+
+    @property
+    def made(self) -> frozenset[str]:
+        """Names of all values of the group."""
+        return frozenset(name for node in self.nodes for name in node.outputs)
+
+
+@dataclass
+class Rows:
+    """Finds the groups of a list of nodes.
+
+    Args:
+        nodes: in an order in which they can run.
+        constants: by name.
+        shapes: of every value, batch axis of 1 included.
+        outside: values that something else reads, too: outputs, stages that can be seen.
+    """
+
+    nodes: Sequence[Node]
+    constants: Mapping[str, Array]
+    shapes: Shapes
+    outside: frozenset[str]
+    readers: dict[str, list[Node]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for node in self.nodes:
+            for name in dict.fromkeys(node.inputs):
+                self.readers.setdefault(name, []).append(node)
+
+    def groups(self) -> list[Group]:
+        """Group worth a loop of their own."""
+        members = self._members()
+        parts = self._parts(members)
+        found = []
+        for nodes in parts:
+            made = {node.outputs[0] for node in nodes}
+            given = [n for n in made if n in self.outside or any(r.outputs[0] not in made for r in self._reads(n))]
+            group = Group(self.shapes[nodes[0].outputs[0]][1], _spectra_last(nodes), tuple(sorted(given)))
+            if self._pays(group):
+                found.append(group)
+        return found
+
+    def _reads(self, name: str) -> list[Node]:
+        return self.readers.get(name, [])
+
+    def _pays(self, group: Group) -> bool:
+        """Return whether a long value of the group would take memory for all channels that only the group reads."""
+        inner = [node for node in group.nodes if node.outputs[0] not in group.given]
+        return any(
+            self.long(node.outputs[0]) and (len(self._reads(node.outputs[0])) > 1 or node.op not in VALUE_BY_VALUE)
+            for node in inner
+        )
+
+    def repeats(self, name: str) -> bool:
+        """Return whether a value is long, and all that read it may work it out again."""
+        readers = self._reads(name)
+        return self.long(name) and all(n.op in VALUE_BY_VALUE | _SUMS | _TAKES for n in readers)
+
+    def long(self, name: str) -> bool:
+        """Return whether a value has many numbers a row."""
+        shape = self.shapes[name]
+        return len(shape) > 2 and int(np.prod(shape[2:])) >= LONG
+
+    def _members(self) -> set[str]:
+        """Values that a loop may work out: long ones that value-by-value operators give to others are left out."""
+        found = {node.outputs[0] for node in self.nodes if self._fits(node)}
+        by = {node.outputs[0]: node for node in self.nodes}
+        changed = True
+        while changed:
+            changed = False
+            for name in sorted(found):
+                if not self.long(name) or by[name].op not in VALUE_BY_VALUE:
+                    continue
+                others = [r for r in self._reads(name) if r.outputs[0] not in found or self._picks(r)]
+                if others or name in self.outside:
+                    found.discard(name)
+                    changed = True
+        return found
+
+    def _picks(self, node: Node) -> bool:
+        return channels_of(node, dict(self.constants), dict(self.shapes)) is not None
+
+    def _parts(self, members: set[str]) -> list[list[Node]]:
+        """Return members that depend on each other without a way round through other nodes, in their order."""
+        levels = self._levels(members)
+        parent: dict[str, str] = {}
+
+        def root(name: str) -> str:
+            while parent[name] != name:
+                name = parent[name]
+            return name
+
+        for node in self.nodes:
+            name = node.outputs[0]
+            if name not in members:
+                continue
+            parent[name] = name
+            for given in node.inputs:
+                if self._together(given, node, members) and levels[given] == levels[name]:
+                    parent[root(given)] = root(name)
+        parts: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            if node.outputs[0] in members:
+                parts.setdefault(root(node.outputs[0]), []).append(node)
+        return list(parts.values())
+
+    def _levels(self, members: set[str]) -> dict[str, int]:
+        """How many other nodes and loops lie before a value at most; as late as its readers allow."""
+        levels: dict[str, int] = {}
+        for node in self.nodes:
+            level = 0
+            for given in node.inputs:
+                if given in levels:
+                    apart = given in members and not self._together(given, node, members)
+                    level = max(level, levels[given] + apart)
+            levels.update(dict.fromkeys(node.outputs, level))
+        for node in reversed(self.nodes):
+            name, readers = node.outputs[0], self._reads(node.outputs[0])
+            if name in members and readers and all(self._together(name, reader, members) for reader in readers):
+                levels[name] = min(levels[reader.outputs[0]] for reader in readers)
+        return levels
+
+    def _together(self, given: str, node: Node, members: set[str]) -> bool:
+        """Return whether a row of the node needs the same row of the input, and one loop may hold both."""
+        name = node.outputs[0]
+        both = given in members and name in members
+        return both and not self._picks(node) and self._rows(given) == self._rows(name)
+
+    def _rows(self, name: str) -> int:
+        return self.shapes[name][1]
+
+    def _fits(self, node: Node) -> bool:
+        """Return whether every row of the output needs one row of each input at most."""
+        shape = self.shapes.get(node.outputs[0], ())
+        if len(node.outputs) != 1 or len(shape) < 2 or shape[0] != 1 or shape[1] < 2:
+            return False
+        given = [name for name in node.inputs if name and name not in self.constants]
+        if not given or any(name not in self.shapes or len(self.shapes[name]) < 2 for name in given):
+            return False
+        first = self.shapes[given[0]]
+        if node.op in VALUE_BY_VALUE:
+            return all(len(self.shapes[n]) == len(shape) and self.shapes[n][1] in (1, shape[1]) for n in given)
+        if len(given) != 1 or (first[1] != shape[1] and not self._picks(node)):
+            return False
+        if self._picks(node):
+            return True
+        if node.op in _SUMS:
+            axes = self._axes(node, len(first))
+            return bool(axes) and min(axes) > 1
+        if node.op == "Slice":
+            whole = [self.constants.get(name) for name in node.inputs[1:]]
+            along = whole[2] if len(whole) > 2 else None
+            return along is not None and all(int(a) % len(first) > 1 for a in np.ravel(along))
+        if node.op in ("Reshape", "Unsqueeze", "Squeeze"):
+            return first[:2] == shape[:2]
+        if node.op == "MatMul":
+            weights = self.constants.get(node.inputs[1])
+            return weights is not None and weights.ndim == 2 and len(first) == 3
+        return node.op == SPECTRUM and len(first) == 3
+
+    def _axes(self, node: Node, rank: int) -> list[int]:
+        axes = node.attributes.get("axes")
+        if len(node.inputs) > 1 and node.inputs[1] in self.constants:
+            axes = tuple(int(a) for a in np.ravel(self.constants[node.inputs[1]]))
+        return [int(a) % rank for a in axes] if isinstance(axes, tuple) else []
+
+    def constant_rows(self, node: Node, index: int) -> bool:
+        """Return whether a constant input has numbers of its own for every row of the output."""
+        array, rank = self.constants[node.inputs[index]], len(self.shapes[node.outputs[0]])
+        if node.op not in VALUE_BY_VALUE:
+            return False
+        axis = array.ndim - (rank - 1)
+        return axis >= 0 and array.shape[axis] == self.shapes[node.outputs[0]][1]
+
+
+def _spectra_last(nodes: Sequence[Node]) -> tuple[Node, ...]:
+    """Return nodes in an order in which others have read what a spectrum is made of: its memory is then free."""
+    after: set[str] = set()
+    for node in nodes:
+        if node.op == SPECTRUM or not after.isdisjoint(node.inputs):
+            after.update(node.outputs)
+    return tuple(sorted(nodes, key=lambda node: not after.isdisjoint(node.outputs)))

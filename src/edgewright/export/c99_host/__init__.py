@@ -1,0 +1,1 @@
+"""Generated C on this machine, compiled and called."""

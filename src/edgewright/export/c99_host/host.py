@@ -1,0 +1,291 @@
+"""Generated C on this machine: compiled to a shared object and called."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.export._extension.build import command_of
+from edgewright.export.c99_code.header import TURNED
+from edgewright.export.c99_graph.graph import pixels
+from edgewright.schema.errors import InputError
+
+OBJECTS = "objects"
+"""Name of the objects among the outputs of a compiled pipeline."""
+COMPILERS = ("cc", "gcc", "clang")
+_PROVEN = ("gcc", "clang")
+_CONTEXT = re.compile(r"^\} (\w+_context);$", re.MULTILINE)
+_SIZES = "context_sizes.c"
+_VERSION = re.compile(r"(?:version |\) )(\d+(?:\.\d+)+)")
+STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
+# -ffp-contract=off: a product and a sum are never made one instruction, so that every compiler gives the same bits.
+FLAGS = ("-std=c99", "-O2", "-ffp-contract=off")
+
+
+def compiler_command(wanted: str = "") -> tuple[str, ...]:
+    """Return a C compiler as the words of a command; `wanted` or $CC may have options or a wrapper before it.
+
+    Raises:
+        InputError: when there is none.
+    """
+    requested = wanted or os.environ.get("CC", "")
+    for name in [requested] if requested else COMPILERS:
+        found = command_of(name)
+        if found:
+            return found
+    raise InputError(
+        f"a C compiler ({requested or ', '.join(COMPILERS)})",
+        "none on the path",
+        do="Install gcc or clang, or set CC to its path",
+    )
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """A compiler that was asked for.
+
+    Attributes:
+        name: as a reader knows it.
+        command: its words, the path first; empty where it is not here.
+        version: what it says of itself, in a word; empty where it says nothing.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    version: str
+
+
+def compilers() -> tuple[Compiler, ...]:
+    """Return the compilers that C is proven with: $CC, gcc and clang, each once; cc where none of them is here."""
+    made: list[Compiler] = []
+    seen: set[tuple[str, ...]] = set()
+    requested = os.environ.get("CC", "")
+    for name in dict.fromkeys([*([requested] if requested else []), *_PROVEN, "cc"]):
+        command = command_of(name)
+        if name == "cc" != requested and (not command or any(known.command for known in made)):
+            continue
+        text = _said(command)
+        # All but the name it was called by: cc and gcc are often one.
+        key = (text.partition(" ")[2] or name, *command[1:])
+        if key not in seen:
+            number = _VERSION.search(text)
+            made.append(Compiler(_plain_name(name) if command else name, command, number[1] if number else ""))
+        seen.add(key)
+    return tuple(made)
+
+
+def _plain_name(name: str) -> str:
+    """Return a compiler's name without the folder it lies in."""
+    words = name.split()
+    return " ".join([Path(words[0]).name, *words[1:]]) if words else name
+
+
+def _said(command: tuple[str, ...]) -> str:
+    """Return the line in which a compiler says its version; nothing where it does not answer."""
+    if not command:
+        return ""
+    try:
+        done = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return "" if done.returncode or not done.stdout else done.stdout.splitlines()[0]
+
+
+def compile_c99(
+    files: Mapping[str, str], folder: Path, *, flags: Sequence[str] = FLAGS, compiler: str = "", taps: bool = True
+) -> Path:
+    """Compile generated files to a shared object.
+
+    Args:
+        files: name -> text, as `write_c99` gives them.
+        folder: where files and result go; made if absent.
+        flags: of the compiler.
+        compiler: name or path; found when empty.
+        taps: whether the stages can be seen.
+
+    Returns:
+        Path of the shared object.
+
+    Raises:
+        InputError: when there is no compiler, or it refuses the code.
+    """
+    command = compiler_command(compiler)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    sources = sorted(name for name in files if name.endswith(".c"))
+    stem = Path(sources[0]).stem
+    target = folder / f"{stem}.so"
+    kinds = [kind for name, text in files.items() for kind in _CONTEXT.findall(text) if name.endswith(".h")]
+    if kinds:
+        heads = [f'#include "{name}"\n' for name in files if name.endswith(".h")]
+        sizes = [f"const size_t {kind}_bytes = sizeof({kind});\n" for kind in kinds]
+        (folder / _SIZES).write_text("".join(["#include <stddef.h>\n", *heads, *sizes]))
+        sources.append(_SIZES)
+    defines = [f"-D{stem.upper()}_TAPS"] if taps else []
+    command = (*command, *flags, *defines, "-shared", "-fPIC", "-o", str(target), *sources, "-lm")
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        first = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:200])
+        raise InputError("C that compiles", first, command[0])
+    return target
+
+
+def context_of(library: ctypes.CDLL, kind: str) -> ctypes.Array[ctypes.c_char]:
+    """Memory for a context of a library that `compile_c99` made.
+
+    Args:
+        library: opened.
+        kind: name of the type, as 'model_context'.
+    """
+    return ctypes.create_string_buffer(ctypes.c_size_t.in_dll(library, f"{kind}_bytes").value)
+
+
+@dataclass(frozen=True)
+class CAnswer:
+    """What a compiled pipeline gave for n samples.
+
+    Attributes:
+        outputs: by field of the answer: probabilities (n, classes), confidence (n,), label (n,), or prediction.
+        flags: (n,), 0 or flags.
+        stages: output of each stage, (n, values), by its name; empty when compiled without taps.
+    """
+
+    outputs: dict[str, NDArray[Any]]
+    flags: NDArray[np.uint32]
+    stages: dict[str, NDArray[np.float32]]
+
+
+class CModel:
+    """A compiled pipeline or network, called sample by sample.
+
+    Args:
+        library: path of a shared object.
+        header: text of NAME.h, from which counts and fields are read.
+        name: prefix of its names.
+        objects: text of NAME_objects.h, where there is one.
+    """
+
+    def __init__(self, library: Path, header: str, name: str, objects: str = "") -> None:
+        self.name = name
+        sizes = _numbers(objects, name)
+        self._objects = sizes.get("MOST_OBJECTS", 0)
+        self._cells = sizes.get("ROWS", 0) * sizes.get("COLUMNS", 0)
+        self._library = ctypes.CDLL(str(library))
+        self._numbers = _numbers(header, name)
+        self._fields = _fields(header, name, self._numbers.get("OUTPUTS", 0))
+        self._stages = self._stage_names()
+        self._turned = TURNED in header
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Names of the stages that can be seen."""
+        return self._stages
+
+    def predict(self, x: NDArray[np.float32]) -> CAnswer:
+        """Return answers for samples of shape (n, ...), as the graph has them.
+
+        Raises:
+            InputError: for samples of another size.
+        """
+        rows = np.ascontiguousarray(pixels(x) if self._turned else x, np.float32).reshape(len(x), -1)
+        if rows.shape[1] != self._numbers["INPUTS"]:
+            raise InputError(f"{self._numbers['INPUTS']} numbers a sample", str(rows.shape[1]), self.name)
+        answer = _structure(self._fields)()
+        function, context = getattr(self._library, f"{self.name}_predict"), self._context("context")
+        found: dict[str, list[NDArray[Any]]] = {name: [] for name, _, _ in self._fields}
+        if self._objects:
+            found[OBJECTS] = []
+        seen: dict[str, list[NDArray[np.float32]]] = {name: [] for name in self._stages}
+        for row in rows:
+            function(context, row.ctypes.data_as(ctypes.c_void_p), ctypes.byref(answer))
+            for name, _, _ in self._fields:
+                found[name].append(np.array(getattr(answer, name)))
+            if self._objects:
+                found[OBJECTS].append(self._find_objects(answer))
+            for index, name in enumerate(self._stages):
+                seen[name].append(self._stage(index))
+        outputs = {name: np.stack(parts) if parts else np.zeros(0) for name, parts in found.items()}
+        flags = np.asarray(outputs.pop("flags"), np.uint32)
+        return CAnswer(outputs, flags, {name: np.stack(parts) for name, parts in seen.items() if parts})
+
+    def network(self, x: NDArray[np.int8]) -> NDArray[np.int8]:
+        """Raw bytes of the integer network for bytes of shape (n, ...), as its header says: (n, outputs)."""
+        rows = np.ascontiguousarray(x, np.int8).reshape(len(x), -1)
+        if rows.shape[1] != self._numbers.get("NETWORK_INPUTS"):
+            raise InputError(f"{self._numbers.get('NETWORK_INPUTS')} bytes a sample", str(rows.shape[1]), self.name)
+        made = np.zeros((len(rows), self._numbers["NETWORK_OUTPUTS"]), np.int8)
+        function, context = getattr(self._library, f"{self.name}_network"), self._context("network_context")
+        for row, out in zip(rows, made, strict=True):
+            function(context, row.ctypes.data_as(ctypes.c_void_p), out.ctypes.data_as(ctypes.c_void_p))
+        return made
+
+    def _find_objects(self, answer: ctypes.Structure) -> NDArray[np.int64]:
+        """Label, x, y and score of each object, -1 behind the last one: shape (most, 4)."""
+        words = 1 + 4 * self._objects
+        memory = np.zeros(words + 4 * self._cells, np.int32)
+        function = getattr(self._library, f"{self.name}_find_objects")
+        count = function(ctypes.byref(answer), memory.ctypes.data_as(ctypes.c_void_p))
+        listed = memory[1:words].reshape(-1, 4).astype(np.int64)
+        listed[count:] = -1
+        return listed
+
+    def _context(self, kind: str) -> ctypes.Array[ctypes.c_char]:
+        return context_of(self._library, f"{self.name}_{kind}")
+
+    def _stage_names(self) -> tuple[str, ...]:
+        if "STAGES" not in self._numbers or not hasattr(self._library, f"{self.name}_stage"):
+            return ()
+        kind = ctypes.c_char_p * self._numbers["STAGES"]
+        names = kind.in_dll(self._library, f"{self.name}_stage_names")
+        return tuple((text or b"").decode() for text in names)
+
+    def _stage(self, index: int) -> NDArray[np.float32]:
+        values, count = ctypes.POINTER(ctypes.c_float)(), ctypes.c_int()
+        getattr(self._library, f"{self.name}_stage")(index, ctypes.byref(values), ctypes.byref(count))
+        return np.ctypeslib.as_array(values, (count.value,)).copy()
+
+
+_Field = tuple[str, str, int]
+
+
+def _numbers(header: str, name: str) -> dict[str, int]:
+    start = f"#define {name.upper()}_"
+    lines = [line.removeprefix(start).split() for line in header.splitlines() if line.startswith(start)]
+    return {words[0]: int(words[1].strip("()").rstrip("u")) for words in lines if len(words) == 2}
+
+
+def _fields(header: str, name: str, outputs: int) -> list[_Field]:
+    """Return fields of the answer: name, C type, entries (0 for a single number)."""
+    before, found, _ = header.partition(f"}} {name}_answer;")
+    fields = []
+    for line in before.rpartition("typedef struct {")[2].splitlines() if found else ():
+        kind, _, field = line.strip().rstrip(";").partition(" ")
+        if field:
+            fields.append((field.partition("[")[0], kind, outputs if "[" in field else 0))
+    return fields
+
+
+def _structure(fields: list[_Field]) -> type[ctypes.Structure]:
+    kinds: dict[str, Any] = {"float": ctypes.c_float, "int": ctypes.c_int, "unsigned": ctypes.c_uint}
+    made = [(name, kinds[kind] * count if count else kinds[kind]) for name, kind, count in fields]
+    return type("Answer", (ctypes.Structure,), {"_fields_": made})
+
+
+def load_c99(
+    files: Mapping[str, str], folder: Path, *, flags: Sequence[str] = FLAGS, compiler: str = "", taps: bool = True
+) -> CModel:
+    """Compile generated files, with taps unless they are not asked for, and open the result."""
+    # Files beside the model are named after it, and longer.
+    name = min((Path(file).stem for file in files if file.endswith(".h")), key=len)
+    library = compile_c99(files, folder, flags=flags, compiler=compiler, taps=taps)
+    return CModel(library, files[f"{name}.h"], name, files.get(f"{name}_objects.h", ""))

@@ -1,0 +1,1 @@
+"""Layers and axes that a board learns, as C99."""
