@@ -17,10 +17,10 @@ import numpy as np
 from c99_examples import WARNINGS
 from edgewright.export.c99_language.slots import Slots
 from edgewright.export.c99_language.student import write_language_c99
-from edgewright.nlp.utterance.attributes import attributes, keys, tokens
 from edgewright.nlp.utterance.model_file import Arrays
 from edgewright.nlp.utterance.parse import MOST_SLOTS, Understanding
 from edgewright.nlp.utterance.student import Student
+from edgewright.nlp.utterance.tagger import attributes, keys, tokens
 from edgewright.schema.language import LanguageSpec, StudentSpec, TaggerSpec, Vector
 from support import left_out
 

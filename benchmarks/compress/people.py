@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from benchmarks.hapt.crossvalidation import Changes, groups_left_out, others, train_without
 from edgewright.compression import qat
 from edgewright.compression.int8 import quantise
-from edgewright.compression.masked_network import Shaped
+from edgewright.compression.qat import Shaped
 from edgewright.compression.retraining import finished, trained, with_parameters
 from edgewright.data.targets import as_text
 from edgewright.graph.cost import cost

@@ -31,8 +31,8 @@ from edgewright.export.detector_program import PREFIX
 from edgewright.export.emulator import board
 from edgewright.profiles import cores
 from edgewright.profiles.catalogue import load_profile
+from edgewright.profiles.footprint import KERNELS, MACHINES, RECURRENT, population_of, strange
 from edgewright.profiles.misses import SHIPPED, Miss, Misses, shipped
-from edgewright.profiles.population import KERNELS, MACHINES, RECURRENT, population_of, strange
 from edgewright.schema.footprint import DETECTOR, Program, Spread
 from edgewright.workflows.estimation.workflow import Truth
 

@@ -14,7 +14,7 @@ IMPORTED = {
     "edgewright.fleet.device.device_state", "edgewright.fleet.device.environments",
     "edgewright.fleet.device.launched_agent", "edgewright.fleet.device.launcher",
     "edgewright.fleet.device.launcher_record", "edgewright.fleet.device.package_slots",
-    "edgewright.fleet.device.parent_process", "edgewright.fleet.device.ports", "edgewright.fleet.device.rollback",
+    "edgewright.fleet.device.parent_process", "edgewright.fleet.device.ports",
     "edgewright.fleet.device.state_database", "edgewright.fleet.device.store_lock", "edgewright.fleet.protocol",
     "edgewright.fleet.protocol.wheel_set", "edgewright.schema", "edgewright.schema.boards",
     "edgewright.schema.errors", "edgewright.schema.fleet_plan",

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from edgewright.fleet.protocol.plans.gates import together
-from edgewright.fleet.server.rollouts.dirty_check import DirtyCheck
+from edgewright.fleet.server.rollouts.scheduler import DirtyCheck
 from edgewright.fleet.simulator.fleet import Settings
 from edgewright.fleet.simulator.simulation import Simulation, simulate
 from rollout_example import gates_of

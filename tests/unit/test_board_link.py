@@ -20,7 +20,7 @@ from edgewright.core.package import parse_package, read_package
 from edgewright.core.predictor import Predictor
 from edgewright.device.boards import link
 from edgewright.device.boards.link import BoardLine, Port, answer, request
-from edgewright.device.boards.update import update
+from edgewright.device.boards.reconciliation import update
 from edgewright.device.boards.weights import with_weights
 from edgewright.schema.errors import CheckFailedError, OutputError
 from frames_example import write_rows

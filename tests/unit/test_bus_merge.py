@@ -9,17 +9,18 @@ from typing import Literal, get_args
 import msgspec
 import pytest
 
-from edgewright.device.bus.merge import (
+from edgewright.device.bus.shadow_store import (
     MOST_KEYS,
     MOST_VALUE_BYTES,
+    SHADOW_FILE,
     Key,
     Part,
     Register,
     Shadow,
+    ShadowStore,
     decode_copy,
     decode_patch,
 )
-from edgewright.device.bus.shadow_store import SHADOW_FILE, ShadowStore
 from edgewright.device.bus.shadows import Message, Shadows, state_of
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.store import Item

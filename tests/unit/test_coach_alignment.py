@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from edgewright.language.pronunciation.alignment import Alignment, Prompt, align
-from edgewright.language.pronunciation.goodness import match_phones, word_mistake
 from edgewright.language.pronunciation.log import days, keep, readings
 from edgewright.language.pronunciation.mutation import changed_prompt, other_word
 from edgewright.language.pronunciation.phones import NUMBERS, PHONES, SILENCE, confusable, from_ipa, read_lexicon
+from edgewright.language.pronunciation.reading import match_phones, word_mistake
 from edgewright.schema.coach import PhoneVerdict, Reading, WordVerdict
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgewright.compression import prune, qat
 from edgewright.compression.distil import softened, taught
-from edgewright.compression.masked_network import Shaped, Weighting, masked, rounded, rounded_weights
+from edgewright.compression.qat import Shaped, Weighting, masked, rounded, rounded_weights
 from edgewright.compression.retraining import finished, lesson, trained, with_parameters
 from edgewright.compression.weights import PerChannel, grid
 from edgewright.core.catalogue import find, listing

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from edgewright.data.contract import RemoteFile
-from edgewright.data.download import cache_folder, fetch, sha256_of
+from edgewright.data.public import cache_folder, fetch, sha256_of
 from edgewright.schema.errors import InputError, OutputError
 
 BODY = bytes(range(256)) * 2_000

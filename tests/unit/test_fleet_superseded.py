@@ -11,11 +11,11 @@ import sqlalchemy as sa
 
 from edgewright.fleet.protocol.layout import DAY, INDEX
 from edgewright.fleet.repository import metadata
+from edgewright.fleet.repository.acceptance import KEPT, UNNAMED
 from edgewright.fleet.repository.acceptance import publish as sign_again
 from edgewright.fleet.repository.folder import locked
 from edgewright.fleet.repository.public_files import root_versions
 from edgewright.fleet.repository.publication import prepare_release, publish_plan
-from edgewright.fleet.repository.superseded import KEPT, UNNAMED
 from edgewright.fleet.server.database.tables import rollouts, signed, signed_files
 from edgewright.fleet.server.publishing import heads
 from edgewright.fleet.server.publishing.restore import check, from_folder, published

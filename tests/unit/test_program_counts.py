@@ -17,8 +17,7 @@ from edgewright.pipeline.footprint import form_footprint
 from edgewright.profiles import cores
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.estimate import estimate
-from edgewright.profiles.footprint import over_budget, program_footprint
-from edgewright.profiles.population import strange
+from edgewright.profiles.footprint import over_budget, program_footprint, strange
 from edgewright.schema.budget import Budget
 from edgewright.schema.graph import Graph
 from edgewright.workflows.estimation.workflow import estimate_place

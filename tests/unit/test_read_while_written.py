@@ -14,8 +14,7 @@ import pytest
 from cli_runner import Cli
 from edgewright.cli.device.status import _word
 from edgewright.core import read_only_database
-from edgewright.device.bus.merge import Register
-from edgewright.device.bus.shadow_store import ShadowStore
+from edgewright.device.bus.shadow_store import Register, ShadowStore
 from edgewright.device.store import purge, reader
 from edgewright.fleet.device.enrollment import TRUST_FOLDER
 from edgewright.fleet.device.trust.pinned_root import FILE

@@ -12,8 +12,8 @@ from benchmarks.estimate.subjects import Subject
 from edgewright.export.emulator import board
 from edgewright.profiles import cores
 from edgewright.profiles.catalogue import load_profile
+from edgewright.profiles.footprint import RECURRENT, population_of, strange
 from edgewright.profiles.misses import shipped
-from edgewright.profiles.population import RECURRENT, population_of, strange
 from support import left_out
 
 CORES = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m0plus", "riscv32", "riscv32v")

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from edgewright.language.intents.integers import size_in_bytes
 from edgewright.language.slots.train import Iterations, Slotting, labels_of, score, train_tagger
 from edgewright.language.utterances.read import read
-from edgewright.nlp.utterance.attributes import attributes, shape, tokens
-from edgewright.nlp.utterance.tagger import Tagger, joined, viterbi
+from edgewright.nlp.utterance.tagger import Tagger, attributes, joined, shape, tokens, viterbi
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import Slot, Utterance
 

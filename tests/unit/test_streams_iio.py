@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgewright.device.sources._iio_scan import Element, elements, layout
+from edgewright.device.sources.iio import Element, elements, layout
 from edgewright.schema.errors import InputError, UnknownNameError
 from stream_rows import drain, opened, times, until_notice, values
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from edgewright.device.sources import serial as serial_stream
-from edgewright.device.sources._frame_rows import FrameReader
+from edgewright.device.sources._payload import FrameReader
 from edgewright.schema.errors import InputError
 from frames_example import write_hello, write_rows
 from stream_rows import drain, notices, opened, times, until_notice, values

@@ -16,8 +16,8 @@ from edgewright.cli.main import run
 from edgewright.schema.errors import InputError
 from edgewright.studio.phone import network
 from edgewright.studio.phone.access import LIFETIME_S, Access
-from edgewright.studio.phone.app import phone_app
 from edgewright.studio.phone.certificate import own_certificate
+from edgewright.studio.phone.server import phone_app
 
 AT, PORT = "192.168.7.5", 8798
 BASE = f"https://{AT}:{PORT}"

@@ -15,8 +15,8 @@ from cli_runner import Cli
 from edgewright.export.c99_language.texts import text_files
 from edgewright.language.texts.corpus import Article, joined, read_corpus
 from edgewright.language.texts.counting import count, count_bits, ngram_model
-from edgewright.language.texts.keystrokes import by_model, by_word_list, type_words, word_list
 from edgewright.language.texts.recurrent import GruTraining, train_gru
+from edgewright.language.texts.training import by_model, by_word_list, type_words, word_list
 from edgewright.nlp.texts.alphabet import SYMBOLS, decode, encode, fold
 from edgewright.nlp.texts.contract import TextModel
 from edgewright.nlp.texts.model_file import read_text_model

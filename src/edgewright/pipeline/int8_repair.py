@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.compression import qat
-from edgewright.compression.masked_network import Shaped
+from edgewright.compression.qat import Shaped
 from edgewright.compression.retraining import finished, lesson, trained, with_parameters
 from edgewright.core.objects import MAPPED
 from edgewright.data.targets import as_text

@@ -26,7 +26,7 @@ def command(
     """
     from edgewright.core.package import parse_package
     from edgewright.device.boards.link import ASK
-    from edgewright.device.boards.update import update
+    from edgewright.device.boards.reconciliation import update
     from edgewright.device.boards.weights import parse_weights, read_weights, weights_for
 
     data = read_weights(file)

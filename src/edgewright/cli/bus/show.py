@@ -13,7 +13,7 @@ from edgewright.cli.options import argument, declare, option
 from edgewright.cli.output import print_json
 
 if TYPE_CHECKING:
-    from edgewright.device.bus.merge import Shadow
+    from edgewright.device.bus.shadow_store import Shadow
 
 
 @declare("show", epilog="Example: edgewright bus show --store /var/lib/edgewright-bus room")

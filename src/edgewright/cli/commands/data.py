@@ -14,8 +14,7 @@ from edgewright.schema.errors import CheckFailedError, InputError
 
 if TYPE_CHECKING:
     from edgewright.data.contract import Documented, RemoteFile
-    from edgewright.data.download import Progress
-    from edgewright.data.public import Public
+    from edgewright.data.public import Progress, Public
     from edgewright.schema.data import DataSet, TextSet
 
 

@@ -84,7 +84,7 @@ def command(options: ExportOptions) -> None:
         from edgewright.export.slots import slot_files
         from edgewright.export.subject import read_subject
         from edgewright.export.write import write_files
-        from edgewright.pipeline.fpga import SETS
+        from edgewright.pipeline.footprint import SETS
         from edgewright.profiles.catalogue import load_profile
         from edgewright.profiles.estimate import estimate
         from edgewright.workflows.estimation.workflow import estimate_subject

@@ -1,17 +1,169 @@
-"""Shadows on the disk: a batch of changes is durable as a whole or not there."""
+"""Shadows on the disk: a batch of changes is durable as a whole or not there.
+
+Each key is a register with a Lamport counter (Lamport, Time, clocks, and the ordering of events, 1978) and the name of
+the copy that wrote it. The greater pair wins. No wall clock is asked: boards start in 1970. A deleted key stays as a
+register without a value, so that a copy that was away cannot bring it back.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
+
+import msgspec
 
 from edgewright.core.files import private_folder
-from edgewright.device.bus.merge import Key, Part, Register, Shadow
 from edgewright.device.store.database import Connect, connect
 from edgewright.device.store.guarded_database import open_guarded
 from edgewright.schema.errors import InputError
+
+Part = Literal["desired", "reported"]
+Key = tuple[Part, str]
+MOST_KEYS, MOST_VALUE_BYTES, MOST_BYTES = 256, 4096, 1 << 18
+_MOST_COUNTER = 1 << 53
+_LONGEST = 64
+_Counter = Annotated[int, msgspec.Meta(ge=1, lt=_MOST_COUNTER)]
+_Word = Annotated[str, msgspec.Meta(min_length=1, max_length=_LONGEST)]
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+
+
+class Register(NamedTuple):
+    """The last known write of one key.
+
+    Attributes:
+        counter: of the write; greater than that of every write that its writer knew of.
+        origin: copy that wrote it.
+        value: as JSON with sorted keys; empty where the key was deleted.
+    """
+
+    counter: int
+    origin: str
+    value: bytes
+
+
+class Copy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All registers of a shadow, as one copy gives them to the others; a deleted key has the value null."""
+
+    desired: dict[_Word, tuple[_Counter, _Word, msgspec.Raw]] = {}
+    reported: dict[_Word, tuple[_Counter, _Word, msgspec.Raw]] = {}
+
+
+class Shadow:
+    """One copy of one device's shadow.
+
+    Args:
+        registers: that are known.
+
+    Attributes:
+        registers: by part and key; only `write` and `merge` change them.
+        version: greatest counter. It never falls, since no register is ever dropped.
+    """
+
+    def __init__(self, registers: Mapping[Key, Register] | None = None) -> None:
+        self.registers: dict[Key, Register] = dict(registers or {})
+        self.version = max((one.counter for one in self.registers.values()), default=0)
+
+    def write(self, part: Part, patch: Mapping[str, Any], origin: str) -> dict[Key, Register]:
+        """Take new values of some keys, null for a key to delete; return the registers that changed.
+
+        A value that is there already changes nothing.
+
+        Raises:
+            InputError: too many keys, or a key or value that is too long; nothing is changed.
+        """
+        counter, changed = self.version + 1, dict[Key, Register]()
+        for name, value in patch.items():
+            encoded = b"" if value is None else _ENCODER.encode(value)
+            known = self.registers.get((part, name))
+            if encoded == (b"" if known is None else known.value):
+                continue
+            _check(name, encoded)
+            changed[part, name] = Register(counter, origin, encoded)
+        if len(self.registers.keys() | changed.keys()) > MOST_KEYS or counter >= _MOST_COUNTER:
+            raise InputError(f"at most {MOST_KEYS} keys of a shadow, deleted ones included", "more", f"{part} state")
+        self._take(changed)
+        return changed
+
+    def merge(self, other: Mapping[Key, Register]) -> dict[Key, Register]:
+        """Take what another copy knows; return the registers that changed.
+
+        The order of merges does not matter, nor how often one is repeated: of two registers the greater one stays, by
+        counter, then origin, then value (a copy that was restored from a backup may give a counter twice).
+        """
+        changed = {key: one for key, one in other.items() if one > self.registers.get(key, _LEAST)}
+        self._take(changed)
+        return changed
+
+    def values(self, part: Part) -> dict[str, msgspec.Raw]:
+        """Return the values of a part, without deleted keys."""
+        known = sorted(self.registers.items())
+        return {name: msgspec.Raw(one.value) for (of, name), one in known if of == part and one.value}
+
+    def delta(self) -> dict[str, msgspec.Raw]:
+        """Return what is desired and not reported: what the device has still to do."""
+        reported = {name: one.value for (part, name), one in self.registers.items() if part == "reported"}
+        return {name: value for name, value in self.values("desired").items() if bytes(value) != reported.get(name)}
+
+    def encode(self) -> bytes:
+        """Return all registers for other copies."""
+        parts: dict[str, dict[str, tuple[int, str, msgspec.Raw]]] = {"desired": {}, "reported": {}}
+        for (part, name), one in sorted(self.registers.items()):
+            parts[part][name] = one.counter, one.origin, msgspec.Raw(one.value or b"null")
+        return _ENCODER.encode(parts)
+
+    def _take(self, changed: Mapping[Key, Register]) -> None:
+        self.registers.update(changed)
+        self.version = max((self.version, *(one.counter for one in changed.values())))
+
+
+_LEAST = Register(0, "", b"")
+
+
+def decode_copy(data: bytes, where: str) -> dict[Key, Register]:
+    """Return the registers that another copy gives.
+
+    Raises:
+        InputError: other bytes, or too many.
+    """
+    if len(data) > MOST_BYTES:
+        raise InputError(f"a copy of at most {MOST_BYTES:,} bytes", f"{len(data):,} bytes", where)
+    try:
+        copy = msgspec.json.decode(data, type=Copy)
+        return {**_registers("desired", copy.desired), **_registers("reported", copy.reported)}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError("a copy of a shadow", str(error)[:200], where) from None
+
+
+def decode_patch(data: bytes, where: str) -> dict[str, Any]:
+    """Return new values by key.
+
+    Raises:
+        InputError: other bytes than a JSON object.
+    """
+    if len(data) > MOST_BYTES:
+        raise InputError(f"a message of at most {MOST_BYTES:,} bytes", f"{len(data):,} bytes", where)
+    try:
+        return msgspec.json.decode(data, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError('a JSON object such as {"setpoint": 21}', str(error)[:200], where) from None
+
+
+def _registers(part: Part, found: Mapping[str, tuple[int, str, msgspec.Raw]]) -> dict[Key, Register]:
+    made = {}
+    for name, (counter, origin, raw) in found.items():
+        value = _ENCODER.encode(msgspec.json.decode(raw))
+        made[part, name] = Register(counter, origin, b"" if value == b"null" else value)
+    return made
+
+
+def _check(name: str, value: bytes) -> None:
+    if not 0 < len(name) <= _LONGEST:
+        raise InputError(f"a key of 1 to {_LONGEST} characters", repr(name[: 2 * _LONGEST]), "shadow")
+    if len(value) > MOST_VALUE_BYTES:
+        raise InputError(f"a value of at most {MOST_VALUE_BYTES:,} bytes", f"{len(value):,}", f"shadow, key {name!r}")
+
 
 SHADOW_FILE = "shadows.sqlite"
 _VERSION = 1

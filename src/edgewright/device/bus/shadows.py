@@ -8,8 +8,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from edgewright.device.bus.merge import Key, Register, Shadow, decode_copy, decode_patch
-from edgewright.device.bus.shadow_store import ShadowStore
+from edgewright.device.bus.shadow_store import Key, Register, Shadow, ShadowStore, decode_copy, decode_patch
 from edgewright.schema.device import Event
 from edgewright.schema.errors import InputError
 from edgewright.schema.store import Item

@@ -11,8 +11,8 @@ import msgspec
 
 from edgewright.device.sources import Stream, StreamKind
 from edgewright.device.sources._csv_lines import LineReader, LineSettings, line_reader
-from edgewright.device.sources._frame_rows import FrameReader
 from edgewright.device.sources._packet import Arrived
+from edgewright.device.sources._payload import FrameReader
 from edgewright.device.sources._polling import PolledSource
 from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError, MissingExtraError

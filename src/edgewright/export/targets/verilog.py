@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import to_integers
 from edgewright.export.contract import Subject, Target, need_int8
-from edgewright.export.verilog._board import CLOCK_HZ
-from edgewright.export.verilog._files import layout_of, verilog_files
+from edgewright.export.verilog._files import CLOCK_HZ, layout_of, verilog_files
 from edgewright.export.verilog._resources import blocks, huges
 
 # Vectors of a package in the test bench; each takes thousands of cycles.

@@ -14,11 +14,11 @@ import math
 
 import msgspec
 
+from edgewright.fleet.device.agent_choice import go_back
 from edgewright.fleet.device.backoff import Pace
 from edgewright.fleet.device.device_state import Counts, Trial
 from edgewright.fleet.device.package_slots import NAMES
 from edgewright.fleet.device.ports import DeviceConfig, Runner, Slot, Slots
-from edgewright.fleet.device.rollback import go_back
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.protocol.layout import DAY
 from edgewright.fleet.protocol.ports import Chance, Clock

@@ -8,9 +8,8 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from edgewright.fleet.protocol.layout import DAY, ROOT, TIMESTAMP
-from edgewright.fleet.repository.acceptance import waiting
+from edgewright.fleet.repository.acceptance import KEPT, remove_superseded, waiting
 from edgewright.fleet.repository.folder import Fleet, locked, open_fleet
-from edgewright.fleet.repository.superseded import KEPT, remove_superseded
 from edgewright.fleet.server import log
 from edgewright.fleet.server.background import repeat
 from edgewright.fleet.server.control_plane import Plane

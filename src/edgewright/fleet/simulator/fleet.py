@@ -3,23 +3,218 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from edgewright.fleet.protocol.layout import DAY
+from edgewright.fleet.protocol.plans.decision import Traits, first_stage
+from edgewright.fleet.protocol.plans.detection import tolerated
+from edgewright.fleet.protocol.plans.gates import failed
 from edgewright.fleet.protocol.plans.options import PlanOptions, complete
+from edgewright.fleet.server.rollouts.scheduler import SchedulerEvent
 from edgewright.fleet.simulator.behaviour import GOOD, Behaviour
-from edgewright.fleet.simulator.device import Device
+from edgewright.fleet.simulator.device import POLL, Device
 from edgewright.fleet.simulator.event_queue import BEGIN, EventQueue, SeededRandom
 from edgewright.fleet.simulator.learning import Learning
-from edgewright.fleet.simulator.observer import Observer
+from edgewright.fleet.simulator.result import Line
 from edgewright.fleet.simulator.rollout_plan import HOUR
 from edgewright.fleet.simulator.served_fleet import Served
 from edgewright.fleet.simulator.verification_cache import Verifier
 from edgewright.schema.federation import RoundOutcome
 from edgewright.schema.fleet_plan import Plan, Release
+from edgewright.schema.fleet_report import Outcome, Report
+
+TOLERATED = 0.05
+"""Share of a stage's devices, at least one device, that may fail before the fault counts as found."""
+_CHAPTER_S = 3600.0
+
+
+class Observer:
+    """Records events without changing anything.
+
+    Attributes:
+        lines: lines of the story.
+        outcomes: number of outcomes by kind.
+        ends: number of outcomes of the new release: 'activated', 'confirmed', 'reverted', 'refused', 'called back'.
+        exposed: first activation of the new release by device number, seconds since 1970.
+        begun: time and device of every activation of the new release.
+        ended: time at which the control plane received the end of a trial, by device number.
+        shown: time of the first report with bad figures, by device number.
+        halted, finished: time at which the rollout was halted or finished; None if it was not.
+        stage: index of the current or last stage in the plan.
+        missed: the first stage that ended although the fault appeared in it; None for none.
+        wrong: descriptions of forbidden activations by violated rule.
+    """
+
+    def __init__(self, fleet: SimulatedFleet) -> None:
+        self._fleet = fleet
+        self.lines: list[Line] = []
+        self.outcomes: Counter[str] = Counter()
+        self.ends: Counter[str] = Counter()
+        self.exposed: dict[int, float] = {}
+        self.begun: list[tuple[float, Device]] = []
+        self.ended: dict[int, float] = {}
+        self.shown: dict[int, float] = {}
+        self.halted: float | None = None
+        self.finished: float | None = None
+        self.wrong: dict[str, list[str]] = {}
+        self.stage = 0
+        self.missed: int | None = None
+        self._failing: set[int] = set()
+        self._floors: dict[int, int] = {}
+        self._canary: dict[int, int | None] = {}
+        self._chapter: Counter[str] = Counter()
+        self._since = 0.0
+        self._seen: set[str] = set()
+
+    def stages(self) -> dict[int, int | None]:
+        """Return the first stage of the plan for each device, by its number."""
+        plan = self._fleet.plan
+        if plan is not None and not self._canary:
+            self._canary = {
+                device.number: first_stage(
+                    plan,
+                    Traits(
+                        device=device.id, product=plan.release.product, counter=1, profile="gateway", tags=device.tags
+                    ),
+                )
+                for device in self._fleet.devices
+            }
+        return self._canary
+
+    def within(self, last: int) -> set[int]:
+        """Return the numbers of the devices in all stages up to one."""
+        return {number for number, stage in self.stages().items() if stage is not None and stage <= last}
+
+    @property
+    def found(self) -> int:
+        """Return the stage in which the fault was or could have been found: the first stage in which it appeared."""
+        return self.stage if self.missed is None else self.missed
+
+    def beyond(self) -> set[int]:
+        """Return numbers of the devices that ran the new release beyond that stage."""
+        return self.exposed.keys() - self.within(self.found)
+
+    def halted_after(self) -> float | None:
+        """Return the seconds from the start to the halt; None without a halt."""
+        return None if self.halted is None else self.halted - BEGIN
+
+    def note_outcome(self, device: Device, outcome: Outcome) -> None:
+        """Record a durable outcome of a device."""
+        new, now = self._fleet.new, self._fleet.events.now
+        self.outcomes[f"{outcome.what} {outcome.because}".strip()] += 1
+        if outcome.what == "activated":
+            self._activated(device, outcome)
+        if outcome.what == "confirmed":
+            self._floors[device.number] = max(self._floors.get(device.number, 0), outcome.counter)
+        if outcome.what == "activated" and new is not None and outcome.counter == new.counter:
+            self.exposed.setdefault(device.number, now)
+            self.begun.append((now, device))
+            self._fleet.activated(device)
+        self._note(outcome)
+        self._fleet.changed(device)
+
+    def note_report(self, device: Device, report: Report) -> None:
+        """Record an acknowledged report."""
+        for outcome in report.outcomes:
+            bad = failed(outcome.what, outcome.because)
+            if bad is not None:
+                self.ended.setdefault(device.number, self._fleet.events.now)
+            if bad and self._fleet.bad:
+                self._failing.add(device.number)
+        if self._fleet.bad and device.tell is None and device.runner.ailing():
+            self._failing.add(device.number)
+            self.shown.setdefault(device.number, self._fleet.events.now)
+
+    def note_event(self, happened: SchedulerEvent) -> None:
+        """Record an event of the scheduler."""
+        now = self._fleet.events.now
+        if happened.what == "halted":
+            self.halted = now
+            self.say(f"the rollout is HALTED and devices are rolled back: {happened.why}")
+        elif happened.what == "finished":
+            self._ended()
+            self.finished = now
+            self.say(f"the rollout is finished; {happened.why.partition(' is over')[0]} was its last")
+        elif happened.what == "stage":
+            self._ended()
+            self.stage += 1
+            self.say(f"all gates pass; the next stage begins, after {happened.why.partition(' is over')[0]}")
+        elif happened.what == "failed" and self.first(happened.why):
+            self.say(f"an action of the control plane failed: {happened.why}")
+
+    def first(self, key: str) -> bool:
+        """Return whether this is the first call with this key."""
+        new = key not in self._seen
+        self._seen.add(key)
+        return new
+
+    def say(self, text: str) -> None:
+        """Add a line to the story, after a line with the earlier events of devices."""
+        self._flush()
+        self.lines.append(Line(at=self._fleet.events.elapsed, text=text))
+
+    def close(self) -> None:
+        """End the last chapter."""
+        self._flush()
+
+    def _ended(self) -> None:
+        """Record whether the fault appears in the ending stage, in reports or in overdue reports."""
+        fleet = self._fleet
+        if not fleet.bad or self.missed is not None:
+            return
+        overdue = fleet.events.now - fleet.settings.wait - 2 * POLL
+        counted = self.exposed.keys() - fleet.excluded
+        down = {
+            number for number in counted if fleet.devices[number].off and fleet.devices[number].downs[-1][0] < overdue
+        }
+        showing = len((self._failing | down) & counted)
+        missing = fleet.plan is not None and len(down) > tolerated(fleet.plan.unconfirmed, len(counted))
+        if showing > max(1.0, TOLERATED * len(counted)) or 0 < len(counted) == showing or missing:
+            self.missed = self.stage
+
+    def _activated(self, device: Device, outcome: Outcome) -> None:
+        """Record an activation that the rules forbid."""
+        held, text = device.held, f"{device.name} activated release {outcome.counter}"
+        release = device.disk.slots[held.active]
+        known = {one.counter: one for one in (self._fleet.served.old, self._fleet.new,
+                                              self._fleet.back) if one is not None}  # fmt: skip
+        signed = known.get(outcome.counter)
+        if release is None or signed is None or device.disk.digests[held.active] != signed.sha256:
+            self.wrong.setdefault("signed", []).append(f"{text}, which is not signed")
+        if outcome.counter < self._floors.get(device.number, 1):
+            self.wrong.setdefault("older", []).append(f"{text} after {self._floors[device.number]}")
+
+    def _note(self, outcome: Outcome) -> None:
+        new = self._fleet.new
+        what = ""
+        if new is not None and outcome.counter == new.counter:
+            what = {
+                "activated": "started release {counter}",
+                "confirmed": "confirmed release {counter} after their trial",
+                "reverted": "rolled back from release {counter} ({because})",
+                "refused": "refused release {counter} ({because})",
+            }.get(outcome.what, "").format(counter=outcome.counter, because=outcome.because)  # fmt: skip
+        elif outcome.what == "activated":
+            what = f"were rolled back to the old bytes, release {outcome.counter}"
+        if not what:
+            return
+        now = self._fleet.events.elapsed
+        if self._chapter and now - self._since > _CHAPTER_S:
+            self._flush()
+        if not self._chapter:
+            self._since = now
+        self._chapter[what] += 1
+        self.ends[outcome.what if new is not None and outcome.counter == new.counter else "called back"] += 1
+
+    def _flush(self) -> None:
+        if self._chapter:
+            text = "; ".join(f"{count:,} {what}" for what, count in self._chapter.items())
+            self.lines.append(Line(at=self._since, text=f"devices: {text}"))
+            self._chapter.clear()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

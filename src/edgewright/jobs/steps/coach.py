@@ -12,9 +12,9 @@ from edgewright.data.public import folder_of, public_set
 from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.language.pronunciation.coach import CoachFile, PhoneStream, write_coach
 from edgewright.language.pronunciation.evaluation import by_word, score_coach
-from edgewright.language.pronunciation.goodness import PhoneMatch
 from edgewright.language.pronunciation.mutation import changed_prompt
 from edgewright.language.pronunciation.phones import PHONES
+from edgewright.language.pronunciation.reading import PhoneMatch
 from edgewright.language.pronunciation.sound import STEP_S, step_time
 from edgewright.language.pronunciation.takes import Take, read_corpus
 from edgewright.language.pronunciation.training import CoachRequest, train_coach

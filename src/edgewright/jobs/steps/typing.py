@@ -16,7 +16,7 @@ from edgewright.jobs.group_figures import over_groups
 from edgewright.jobs.offline import run_offline
 from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.jobs.steps.suggest import TYPED
-from edgewright.language.texts.keystrokes import by_model
+from edgewright.language.texts.training import by_model
 from edgewright.nlp.texts.model_file import read_text_model
 from edgewright.nlp.texts.suggest import BEFORE, device_words
 from edgewright.schema.errors import InputError

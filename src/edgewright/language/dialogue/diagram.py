@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from edgewright.language.dialogue.arrows import ways
-from edgewright.language.dialogue.diagram_layout import LINE, PAD, drawing
+from edgewright.language.dialogue.diagram_layout import LINE, PAD, drawing, ways
 from edgewright.schema.state_table import StateTable
 
 

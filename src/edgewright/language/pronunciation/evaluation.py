@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from edgewright.language.pronunciation.alignment import Alignment, Prompt, align
 from edgewright.language.pronunciation.coach import CoachFile, PhoneStream
-from edgewright.language.pronunciation.goodness import PhoneMatch, match_phones, word_mistake
 from edgewright.language.pronunciation.mutation import Words, changed_prompt, other_word
 from edgewright.language.pronunciation.phones import Lexicon, confusable
+from edgewright.language.pronunciation.reading import PhoneMatch, match_phones, word_mistake
 from edgewright.language.pronunciation.sound import FRAME, HOP, STEP_S
 from edgewright.language.pronunciation.speech import RATE
 from edgewright.language.pronunciation.takes import Take

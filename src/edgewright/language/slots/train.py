@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.nlp.utterance.attributes import attributes, keys, tokens
+from edgewright.nlp.utterance.tagger import attributes, keys, tokens
 from edgewright.schema.errors import InputError, MissingExtraError
 from edgewright.schema.language import OUT_OF_SCOPE, Slot, TaggerSpec, Utterance
 

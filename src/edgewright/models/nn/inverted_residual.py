@@ -12,7 +12,6 @@ import numpy as np
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Activation, Layer, Parameters, Shape
 from edgewright.models.nn._activation import activate, activation_text, emit_activation, initial_weights
-from edgewright.models.nn._normalisation import folded, normalisation, normalised, started
 from edgewright.models.nn._pictures import (
     SquareConfig,
     attributes,
@@ -23,6 +22,7 @@ from edgewright.models.nn._pictures import (
     taps,
 )
 from edgewright.models.nn._windows import Positive
+from edgewright.models.nn.conv2d import folded, normalisation, normalised, started
 
 KIND = "inverted_residual"
 _AXES = {"expand": (1, "expand_bias"), "depthwise": (0, "depthwise_bias"), "project": (1, "bias")}

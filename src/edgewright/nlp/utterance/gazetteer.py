@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edgewright.nlp.utterance.attributes import tokens
 from edgewright.nlp.utterance.normalise import normalised
+from edgewright.nlp.utterance.tagger import tokens
 from edgewright.schema.language import Slot
 
 # Words of an entry; longer ones are never found.

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from edgewright.core.files import write_atomic
-from edgewright.data.near_copies import near_copies
+from edgewright.data.leakage import near_copies
 from edgewright.models.architecture import architecture
 from edgewright.pipeline.duration_estimate import Ahead, Progress, tell_ahead, told_by_first, training_s
 from edgewright.pipeline.evaluate import Crossed

@@ -2,16 +2,247 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import math
+import mimetypes
+import re
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from edgewright.core.files import write_atomic
+from edgewright.core.formatting import plural
+from edgewright.export.subject import read_subject
+from edgewright.export.targets import web
+from edgewright.export.web.app import template
 from edgewright.fleet.server.http_listener import server_context
+from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.studio.frame import HERE, environment, told
 from edgewright.studio.local_server import listening
-from edgewright.studio.phone.access import Access
-from edgewright.studio.phone.app import phone_app
+from edgewright.studio.paths import RECORD, run_folder
+from edgewright.studio.phone.access import Access, Guard
 from edgewright.studio.phone.certificate import Certificate
+from edgewright.studio.request_guard import LARGEST_BODY, TooLargeError
+
+FOLDER = "data/phone"
+"""Folder below the studio's that recordings are kept in."""
+_LONGEST = 60
+_MOST = 1_000_000
+_COLUMN = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_TAKEN = ("session", "person", "time", "label")
+
+
+class Recording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a phone recorded.
+
+    Attributes:
+        label: what it shows.
+        person: whose it is.
+        session: when it was, in the words of the phone's clock.
+        rate: rows a second.
+        columns: names of the values of a row.
+        rows: of values; None where a sensor gave none.
+    """
+
+    label: str
+    person: str
+    session: str
+    rate: float
+    columns: list[str]
+    rows: list[list[float | None]]
+
+
+def keep_recording(root: Path, body: bytes) -> tuple[str, int]:
+    """Write a recording to a file of its own, whole or not at all.
+
+    Args:
+        root: folder of the studio.
+        body: the recording as JSON.
+
+    Returns:
+        Where it lies below `root`, and how many rows it has.
+
+    Raises:
+        InputError: what is no recording.
+        OutputError: it cannot be written.
+    """
+    try:
+        given = msgspec.json.decode(body, type=Recording)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        text = " ".join(str(error).split())[:200]
+        raise InputError("a whole recording", text, "the upload", "Record it again") from None
+    _check(given)
+    sheet = io.StringIO()
+    writer = csv.writer(sheet, lineterminator="\n")
+    writer.writerow(["session", "person", "time", *given.columns, "label"])
+    for i, row in enumerate(given.rows):
+        values = ["" if value is None else f"{value:.9g}" for value in row]
+        writer.writerow([given.session, given.person, f"{i / given.rate:.6f}", *values, given.label])
+    folder = root / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = "-".join(_plain(text) for text in (given.label, given.person, given.session))
+    number = 1
+    while (folder / (name := f"{stem}.csv" if number == 1 else f"{stem}-{number}.csv")).exists():
+        number += 1
+    write_atomic(folder / name, sheet.getvalue().encode())
+    return f"{FOLDER}/{name}", len(given.rows)
+
+
+def labels_of(root: Path) -> list[str]:
+    """Return the labels of the recordings that are there, each once."""
+    found = set()
+    for path in sorted((root / FOLDER).glob("*.csv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file)
+            found.add(next((row.get("label") or "" for row in rows), ""))
+    return sorted(found - {""})
+
+
+def _check(given: Recording) -> None:
+    for name in ("label", "person", "session"):
+        text = getattr(given, name)
+        if not text.strip() or text != text.strip() or len(text) > _LONGEST or not text.isprintable():
+            got = repr(text[:_LONGEST]) if text else "nothing"
+            raise InputError(f"a {name} of 1 to {_LONGEST} letters", got, "the recording", f"Type a {name}")
+        if text[0] in "=+-@":
+            raise InputError(f"a {name} that begins with a letter or digit", repr(text), "the recording")
+    if not (math.isfinite(given.rate) and 0 < given.rate <= 1000):
+        raise InputError("a rate of at most 1,000 rows a second", f"{given.rate:g}", "the recording")
+    wrong = [name for name in given.columns if not _COLUMN.fullmatch(name) or name in _TAKEN]
+    if wrong or not given.columns or len(set(given.columns)) != len(given.columns):
+        raise InputError("names of columns", f"{wrong or given.columns}"[:_LONGEST], "the recording")
+    if not 1 <= len(given.rows) <= _MOST:
+        raise InputError(f"1 to {_MOST:,} rows", f"{len(given.rows):,}", "the recording", "Record it again")
+    for i, row in enumerate(given.rows):
+        if len(row) != len(given.columns):
+            raise InputError(f"{len(given.columns)} values", f"{len(row)}", f"the recording, row {i + 1}")
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]+", "-", text).strip("-")[:_LONGEST] or "x"
+
+
+_STATIC = ("sensors.js", "style.css", "icon.svg")
+_ROOM = HERE / "phone"
+_MOST_APPS = 8
+_TYPES = {".wasm": "application/wasm", ".webmanifest": "application/manifest+json", ".js": "text/javascript"}
+
+
+@dataclass
+class _Phone:
+    """What the pages share: the studio's folder, templates, and the apps that were made, by run."""
+
+    folder: Path
+    templates: Environment
+    apps: OrderedDict[str, dict[str, bytes]] = field(default_factory=OrderedDict)
+
+
+def phone_app(folder: Path, access: Access, address: str, port: int, *, largest: int = LARGEST_BODY) -> Starlette:
+    """Return the application for a phone.
+
+    Args:
+        folder: of runs, that recordings go below.
+        access: who may use it.
+        address: that it is reached by.
+        port: the same.
+        largest: bytes of a recording.
+    """
+    hosts = frozenset(name.encode() for name in (f"{address}:{port}", *([address] if port == 443 else [])))
+    loader = FileSystemLoader(_ROOM)
+    templates = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    templates.filters["path"] = environment().filters["path"]
+    app = Starlette(
+        routes=[
+            Route("/", _page),
+            Route("/static/{name}", _static),
+            Route("/recordings", _record, methods=["POST"]),
+            Route("/app/{run:path}/{file}", _app_file),
+            Route("/app/{run:path}/", _app_file),
+        ],
+        middleware=[Middleware(Guard, access=access, hosts=hosts, largest=largest)],
+        exception_handlers={HTTPException: _refused, EdgewrightError: _mistaken, ClientDisconnect: _broken_off},
+    )
+    app.state.phone = _Phone(folder.resolve(), templates)
+    return app
+
+
+def _phone(request: Request) -> _Phone:
+    found: _Phone = request.app.state.phone
+    return found
+
+
+async def _page(request: Request) -> Response:
+    phone = _phone(request)
+
+    def text() -> str:
+        runs = sorted(path.parent for path in phone.folder.glob(f"*/{RECORD}") if any(path.parent.glob("*.edge")))
+        names = [folder.relative_to(phone.folder).as_posix() for folder in runs]
+        return phone.templates.get_template("phone.html").render(labels=labels_of(phone.folder), runs=names)
+
+    return Response(await run_in_threadpool(text), media_type="text/html")
+
+
+async def _static(request: Request) -> Response:
+    name = str(request.path_params["name"])
+    if name != "phone.js" and name not in _STATIC:
+        raise HTTPException(404, "There is no such file.")
+    return _file(name, (_ROOM / name).read_bytes() if name == "phone.js" else template(name).encode())
+
+
+async def _record(request: Request) -> Response:
+    body = await request.body()
+    name, rows = await run_in_threadpool(keep_recording, _phone(request).folder, body)
+    return PlainTextResponse(f"{plural(rows, 'row')} in {name}")
+
+
+async def _app_file(request: Request) -> Response:
+    phone, run = _phone(request), str(request.path_params["run"])
+    file = str(request.path_params.get("file", "index.html"))
+    folder = run_folder(phone.folder, run)
+
+    def made() -> dict[str, bytes]:
+        key = f"{run} {max(path.stat().st_mtime_ns for path in folder.iterdir())}"
+        if key not in phone.apps:
+            phone.apps[key] = web.TARGET.files(read_subject(folder))
+            while len(phone.apps) > _MOST_APPS:
+                phone.apps.popitem(last=False)
+        return phone.apps[key]
+
+    files = await run_in_threadpool(made)
+    if file not in files:
+        raise HTTPException(404, "The app has no such file.")
+    return _file(file, files[file])
+
+
+def _file(name: str, content: bytes) -> Response:
+    kind = _TYPES.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return Response(content, media_type=kind)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    known = error if isinstance(error, HTTPException) else HTTPException(404)
+    return PlainTextResponse(known.detail, known.status_code)
+
+
+async def _mistaken(request: Request, error: Exception) -> Response:
+    return PlainTextResponse(told(error), 413 if isinstance(error, TooLargeError) else 400)
+
+
+async def _broken_off(request: Request, error: Exception) -> Response:
+    return PlainTextResponse("The upload broke off; nothing was kept.", 400)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgewright.compression import prune, qat
 from edgewright.compression.distil import taught
 from edgewright.compression.int8 import quantise
-from edgewright.compression.masked_network import Masks, Shaped, masked
+from edgewright.compression.qat import Masks, Shaped, masked
 from edgewright.compression.retraining import Lesson, finished, lesson, trained, with_parameters
 from edgewright.core.engines import Answer, choose
 from edgewright.core.formatting import plural

@@ -18,11 +18,10 @@ from edgewright.export.program import program_of
 from edgewright.export.subject import read_subject
 from edgewright.export.targets.c99 import watchers_in
 from edgewright.graph.cost import cost
-from edgewright.pipeline.alternatives import holder, integer_form
+from edgewright.pipeline.deploy import holder, integer_form
 from edgewright.pipeline.footprint import fill_bytes, form_footprint, over_budget
-from edgewright.profiles.footprint import UNVERIFIED, amount, energy, program_latency, takes_programs
+from edgewright.profiles.footprint import UNVERIFIED, amount, energy, population_of, program_latency, takes_programs
 from edgewright.profiles.misses import Miss, own, remember
-from edgewright.profiles.population import population_of
 from edgewright.schema.budget import Budget
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import CheckFailedError, EdgewrightError, InputError

@@ -15,8 +15,8 @@ import msgspec
 
 from edgewright.fleet.protocol.layout import ROOT
 from edgewright.fleet.repository import metadata
+from edgewright.fleet.repository.acceptance import named_targets, versioned
 from edgewright.fleet.repository.folder import Fleet
-from edgewright.fleet.repository.superseded import named_targets, versioned
 
 NAME = "files"
 """Key of the last result in the `extra` of a control plane."""
