@@ -55,7 +55,7 @@ docs: install
 # failed when it fails again. Where a process of tests dies, `loadfile` waits for ever and `worksteal` goes on.
 REMEMBER := -o addopts="-q --strict-markers --strict-config -p no:schemathesis" -o cache_dir=$(VENV)/.pytest_cache
 ALL := $(REMEMBER) --cache-clear -rs --dist worksteal --durations 25 --durations-min 10
-ALONE := echo "once more, alone:" && $(BIN)/pytest $(REMEMBER) -rA --last-failed --last-failed-no-failures=none --maxfail 10
+ALONE := echo "once more, alone:" && EDGEWRIGHT_DRAW=1 $(BIN)/pytest $(REMEMBER) -rA --last-failed --last-failed-no-failures=none --maxfail 10
 
 # Fast tests first, so that a mistake shows early; -rs lists what was left out because it is absent here.
 unit: install

@@ -58,7 +58,9 @@ class ImportGraph:
 
     def distances(self, changed: Iterable[Path]) -> dict[Path, int]:
         """Return how far tests are from changed files; those that do not depend on them are left out."""
+        # Fixed C stands beside the module that writes its tables, in one folder with it.
         files = {(self._root / path).resolve() for path in changed}
+        files |= {beside for path in files if path.suffix in (".c", ".h") for beside in path.parent.glob("*.py")}
         reached = {name for name, path in self.modules.items() if path in files}
         count = Counter(name for names in self.used.values() for name in names)
         far = {path: 0 for path in self.tests if path in files}

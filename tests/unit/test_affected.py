@@ -51,6 +51,8 @@ def test_a_test_depends_on_what_its_modules_import_and_on_parts_found_by_name(ro
     assert near(root, "src/edgewright/core/rows.py") == ["more_rows", "rows", "cells"]
     assert near(root, "src/edgewright/parts/one.py") == ["parts"]
     assert near(root, "src/edgewright/cli/commands/two_words.py") == ["words"]
+    (root / "src" / "edgewright" / "parts" / "one.c").touch()
+    assert near(root, "src/edgewright/parts/one.c") == ["parts"]
     assert near(root, "README.md") == []
 
 

@@ -10,8 +10,7 @@ from benchmarks.estimate.draft import Draft
 from benchmarks.estimate.simple import simple_subjects
 
 from edgewright.export.contract import Stream, Subject
-from edgewright.pipeline.deploy import holder, integer_form
-from edgewright.pipeline.footprint import form_footprint
+from edgewright.pipeline.footprint import form_footprint, holder, integer_form
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.footprint import over_budget
 from edgewright.schema.budget import Budget

@@ -16,7 +16,7 @@ from edgewright.pipeline.budget import budgets, package_card, with_estimates
 from edgewright.pipeline.class_samples import class_samples
 from edgewright.pipeline.debounce import debounce_of
 from edgewright.pipeline.folder import JUDGED
-from edgewright.pipeline.footprint import Footprint, fill_bytes, footprint, form_footprint
+from edgewright.pipeline.footprint import fill_bytes, holder
 from edgewright.pipeline.int8_repair import FLOAT, Fitted, Repair, repaired_forms
 from edgewright.pipeline.job import Job
 from edgewright.pipeline.learning import Evaluated
@@ -27,67 +27,15 @@ from edgewright.pipeline.refit import Fit, agreement, refit
 from edgewright.pipeline.store import save_fitted
 from edgewright.pipeline.variants import Form, compare
 from edgewright.pipeline.whole_graph import graph_of
-from edgewright.profiles.catalogue import listing, load_profile
 from edgewright.profiles.estimate import refusal
-from edgewright.profiles.footprint import amount, over_budget, takes_programs
+from edgewright.profiles.footprint import takes_programs
 from edgewright.schema.budget import Budget
 from edgewright.schema.debounce import DebounceRecord
-from edgewright.schema.errors import EdgewrightError
-from edgewright.schema.graph import Graph
 from edgewright.schema.package import PictureSpec
-from edgewright.schema.profile import Profile
 from edgewright.schema.trace import CompressionRecord, DeviceRecord, RefitRecord
 from edgewright.schema.trace_samples import ClassSamples
 from edgewright.trace.facts import refit_text, scores_text
 from edgewright.trace.readiness import NO_MODEL, NOTHING, REMEDY, is_chance
-
-
-def integer_form(profile: Profile, graph: Graph, found: Footprint, limits: Budget, buffer_bytes: int = 0) -> str:
-    """Return what the int8 form of a float model takes, and whether it fits; empty where it takes no less.
-
-    Args:
-        profile: of the device.
-        graph: the whole pipeline.
-        found: its footprint as it is.
-        limits: of the device.
-        buffer_bytes: of the window that is filled beside it.
-    """
-    if found.form != "float" or not graph.boundary:
-        return ""
-    try:
-        small = footprint(profile, graph, buffer_bytes=buffer_bytes)
-    except EdgewrightError:
-        return ""
-    if small.form == "float" or (small.flash.value >= found.flash.value and small.ram.value >= found.ram.value):
-        return ""
-    fits = "is too large, too" if over_budget(small, limits) else "fits"
-    return f"the int8 form, {_sizes(small.flash.value, small.ram.value)}, {fits}"
-
-
-def holder(graph: Graph, budget: Budget, buffer_bytes: int = 0) -> str:
-    """Return which microcontroller holds a model as it is, that with the least flash and RAM.
-
-    Args:
-        graph: the whole pipeline.
-        budget: limits beside the devices' own.
-        buffer_bytes: of the window that is filled beside it.
-    """
-    held = []
-    for profile in map(load_profile, listing()):
-        if not takes_programs(profile):
-            continue
-        flash, ram = int(profile.flash.value), int(profile.ram.value)
-        found = form_footprint(profile, graph, buffer_bytes=buffer_bytes)
-        if not over_budget(found, Budget(flash=flash, ram=ram, latency_us=budget.latency_us)):
-            held.append((flash, ram, profile.name))
-    if not held:
-        return "no microcontroller with a profile holds the model as it is"
-    flash, ram, name = min(held)
-    return f"{name} holds the model as it is ({_sizes(flash, ram)})"
-
-
-def _sizes(flash: float, ram: float) -> str:
-    return f"{amount(flash, 'B')} of flash and {amount(ram, 'B')} of RAM"
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,11 @@ def debounce_blocks(record: DebounceRecord | None) -> Sequence[ViewBlock]:
     blocks: list[ViewBlock] = [line(f"{record.why}.", "strong", "decisions-choice")]
     if not record.tried:
         return blocks
+    hours = f"{record.hours:,.0f}" if record.hours >= 10 else f"{record.hours:.2g}"
     blocks.append(
         line(
             f"Compared on whole recordings, changes of label and unlabelled time included, of {record.chosen_on}: "
-            f"{record.hours:.2g} labelled hours with {plural(record.changes, 'change')} of label. A false switch is a "
+            f"{hours} labelled hours with {plural(record.changes, 'change')} of label. A false switch is a "
             "decision for a label that no row of its window has; a change of label that is never decided costs as "
             "much. A number that hides over a quarter of the changes to a label, which single answers decide, is not "
             "taken.",

@@ -18,8 +18,7 @@ from edgewright.export.program import program_of
 from edgewright.export.subject import read_subject
 from edgewright.export.targets.c99 import watchers_in
 from edgewright.graph.cost import cost
-from edgewright.pipeline.deploy import holder, integer_form
-from edgewright.pipeline.footprint import fill_bytes, form_footprint, over_budget
+from edgewright.pipeline.footprint import fill_bytes, form_footprint, holder, integer_form, over_budget
 from edgewright.profiles.footprint import UNVERIFIED, amount, energy, population_of, program_latency, takes_programs
 from edgewright.profiles.misses import Miss, own, remember
 from edgewright.schema.budget import Budget
