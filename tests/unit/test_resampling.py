@@ -59,14 +59,44 @@ def test_missing_values_labels_and_amounts() -> None:
     one = resampled(_dataset(whole), 50).recordings[0]
     np.testing.assert_array_equal(one.values[:, 0], np.array([2, 5, np.nan, 7, 1, 1], np.float32))
     assert one.target.tolist() == ["a", "b", "b", "", "", "a"]
-    amounts = msgspec.structs.replace(whole, target=np.where(np.isnan(values), np.nan, 2 * values))
-    np.testing.assert_array_equal(resampled(_dataset(amounts), 50).recordings[0].target, [4, 10, np.nan, 14, 2, 2])
+    amounts = msgspec.structs.replace(whole, target=2.5 * values)
+    np.testing.assert_array_equal(
+        resampled(_dataset(amounts), 50).recordings[0].target, [5, 12.5, np.nan, 17.5, 2.5, 2.5]
+    )
 
 
 def test_a_label_is_that_of_most_rows() -> None:
     labels = np.array(["b", "a", "a", "a", "b", "b", "b", "a"])
     one = resampled(_dataset(_recording(_even(100, 8), target=labels)), 25).recordings[0]
     assert one.target.tolist() == ["a", "b"]
+
+
+def test_labels_written_as_numbers_stay_classes() -> None:
+    codes = np.repeat([0.0, 1, 2, 1, np.nan], 9)
+    fast, slow = _recording(_even(100, 45), target=codes), _recording(_even(50, 45), target=codes)
+    one = resampled(_dataset(fast, slow), 50).recordings[0]
+    np.testing.assert_array_equal(np.unique(one.target), [0, 1, 2, np.nan])
+    assert one.target[:5].tolist() == [0, 0, 0, 0, 0]
+    counts = _recording(_even(100, 45), target=np.repeat([3, 0, 7], 15))
+    assert np.unique(resampled(_dataset(counts), 50).recordings[0].target).tolist() == [0, 3, 7]
+
+
+def test_amounts_in_one_recording_are_amounts_in_all() -> None:
+    few = _recording(_even(100, 6), target=np.array([0.0, 1, 1, 2, 2, 3]))
+    many = _recording(_even(50, 6), target=np.linspace(0, 1, 6))
+    assert resampled(_dataset(few, many), 50).recordings[0].target.tolist() == [0.5, 1.5, 2.5]
+    whole = _recording(_even(100, 60), target=np.arange(60))
+    assert resampled(_dataset(whole), 50).recordings[0].target[:2].tolist() == [0.5, 2.5]
+
+
+def test_times_in_whole_seconds_keep_their_rows() -> None:
+    slow, fast = (_recording(np.floor(_even(rate, round(40 * rate))), np.arange(40.0 * rate)) for rate in (25, 50))
+    with pytest.warns(DataWarning):
+        one = at_one_rate(_dataset(slow, fast))
+    assert one.rate == pytest.approx(25, rel=0.03)
+    assert one.recordings[0] == slow
+    assert len(one.recordings[1].values) == pytest.approx(1000, abs=1)
+    np.testing.assert_allclose(one.recordings[1].values[:-1, 0], np.arange(999) * 2 + 0.5, atol=1)
 
 
 def test_averages_cross_no_recording_person_or_gap() -> None:

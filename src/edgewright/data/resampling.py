@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.clocks.rates import GAP, is_other_rate, pace, rate_of
+from edgewright.core.clocks.rates import GAP, STANDING, is_other_rate, pace, rate_of
 from edgewright.data.rates import OTHER_RATE, lowest_rate
-from edgewright.data.targets import labelled
+from edgewright.data.targets import labelled, task_of
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.errors import DataWarning, InputError
 
@@ -41,8 +41,8 @@ def resampled_text(rate: float) -> str:
 def resampled(dataset: DataSet, rate: float) -> DataSet:
     """Return recordings at a rate: rows that come faster are averaged over each step, others stay as they are.
 
-    Values and amounts are means of what is there, a label is that of most labelled rows. Averages cross no recording,
-    person or gap.
+    Values and amounts are means of what is there, a label is that of most labelled rows, whether text or number.
+    Averages cross no recording, person or gap.
 
     Args:
         dataset: whose rows carry times.
@@ -51,12 +51,21 @@ def resampled(dataset: DataSet, rate: float) -> DataSet:
     Raises:
         InputError: recordings without times, or with fewer rows a second.
     """
-    recordings = tuple(_recording(recording, rate, dataset.name) for recording in dataset.recordings)
+    classes = _are_classes(dataset.recordings)
+    recordings = tuple(_recording(recording, rate, classes, dataset.name) for recording in dataset.recordings)
     return msgspec.structs.replace(dataset, recordings=recordings, rate=rate)
 
 
-def _recording(recording: Recording, rate: float, where: str) -> Recording:
-    """Return one recording at a rate."""
+def _are_classes(recordings: Sequence[Recording]) -> bool:
+    """Return whether the targets of all recordings together are classes, which have no mean."""
+    known = [np.asarray(recording.target) for recording in recordings if recording.target is not None]
+    if any(target.dtype.kind not in "fiu" for target in known):
+        return True
+    return bool(known) and task_of(np.concatenate([np.unique(target) for target in known])) == "classification"
+
+
+def _recording(recording: Recording, rate: float, classes: bool, where: str) -> Recording:
+    """Return one recording at a rate; `classes` says that its target has no mean."""
     if recording.time is None:
         do = f"Name the column of times: time in [data]. Or leave {KEY} out"
         raise InputError("times of rows, to average them", "none", f"{where}, {recording.name}", do)
@@ -74,10 +83,15 @@ def _recording(recording: Recording, rate: float, where: str) -> Recording:
                              f"{where}, {name}", f"Lower {KEY}, or leave the recording out")  # fmt: skip
         for stretch in _stretches(times, rows):
             begins[stretch] = times[stretch[0]]
+            seconds = times[stretch] - times[stretch[0]]
+            # A coarse clock gives many rows one time; its rate tells where they lie.
+            if np.count_nonzero(np.diff(seconds) == 0) > STANDING * (len(seconds) - 1):
+                seconds = np.arange(len(seconds)) / own
             # Half a step of the recording off, so that no row lies where two steps meet.
-            steps[stretch] = np.floor((times[stretch] - times[stretch[0]]) * rate + 0.5 * rate / own)
+            steps[stretch] = np.floor(seconds * rate + 0.5 * rate / own)
     if (steps < 0).all():
         return recording
+    target = None if recording.target is None else np.asarray(recording.target)
     chosen = np.concatenate(order)
     steps, begins = steps[chosen], begins[chosen]
     new = np.append(True, (steps[1:] != steps[:-1]) | (begins[1:] != begins[:-1]) | (steps[1:] < 0))
@@ -87,7 +101,11 @@ def _recording(recording: Recording, rate: float, where: str) -> Recording:
     return msgspec.structs.replace(
         recording,
         values=_means(np.asarray(recording.values[:])[chosen], first).astype(np.float32),
-        target=None if recording.target is None else _targets(np.asarray(recording.target)[chosen], new, first),
+        target=None
+        if target is None
+        else _labels(target[chosen], new, first)
+        if classes
+        else _means(target[chosen], first),
         groups=None if recording.groups is None else recording.groups[taken],
         sessions=None if recording.sessions is None else recording.sessions[taken],
         time=np.where(steps[first] < 0, times[taken], begins[first] + steps[first] / rate),
@@ -122,10 +140,8 @@ def _means(values: NDArray[Any], first: _Rows) -> NDArray[np.float64]:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _targets(target: NDArray[Any], new: NDArray[np.bool_], first: _Rows) -> NDArray[Any]:
-    """Return the label that most labelled rows of each step have, that of its first row among equals; or means."""
-    if target.dtype.kind == "f":
-        return _means(target, first)
+def _labels(target: NDArray[Any], new: NDArray[np.bool_], first: _Rows) -> NDArray[Any]:
+    """Return the label that most labelled rows of each step have, that of its first row among equals."""
     place = np.cumsum(new) - 1
     names, codes = np.unique(target, return_inverse=True)
     pairs, counts = np.unique(place * len(names) + codes, return_counts=True)

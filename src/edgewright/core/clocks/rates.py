@@ -14,6 +14,8 @@ GAP = 5.0
 """A step in time longer than this many usual steps is a gap that no window crosses; less is jitter or a lost row."""
 TOLERANCE = 0.1
 """Relative difference of two rates that is the drift of a clock, as on a device."""
+STANDING = 0.1
+"""Share of steps of 0 from which on a clock is coarse: the time of a row does not tell it from the next one."""
 # Share of steps that are as long as usual in rows of which many were lost, or which came in bursts.
 _USUAL, _USUAL_FASTER = 0.1, 0.3
 # Steps that tell the rate of a recording that goes on, of one that is there, and those that are looked at.
@@ -37,7 +39,7 @@ def _rate_of_steps(steps: Times, standing: int) -> float | None:
     if not len(steps):
         return None
     step = float(np.median(steps))
-    if standing > 0.1 * (len(steps) + standing):
+    if standing > STANDING * (len(steps) + standing):
         moved = steps[steps <= GAP * step]
         return (len(moved) + standing) / float(moved.sum())
     near = steps[(steps >= 0.5 * step) & (steps <= 1.5 * step)]
