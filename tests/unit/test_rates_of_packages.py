@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -18,8 +19,8 @@ from edgewright.core.package import package_bytes, parse_package, read_package
 from edgewright.core.prediction_input import answer_rows
 from edgewright.core.predictor import Predictor
 from edgewright.core.samples import to_samples
-from edgewright.data.rates import one_rate
-from edgewright.schema.data import Recording
+from edgewright.data.rates import lowest_rate, one_rate
+from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import RecordingColumns
 from runtime_example import window_parts
@@ -299,3 +300,63 @@ def test_a_rate_that_was_set_says_nothing_of_the_times(run: Path, tmp_path: Path
     assert read_package(package).manifest.recordings == RecordingColumns(session="take", time="t")
     for name in ("at_50", "at_100"):
         cli("predict", made, "--csv", data / f"{name}.csv")
+
+
+def _recording(rates: Sequence[float], *, named: str, rows: int = 100) -> Recording:
+    """Return people or sessions of several rates in one file."""
+    names = np.repeat([f"{number:03}" for number in range(len(rates))], rows)
+    time = np.concatenate([1000 * number + _even(rate, rows) for number, rate in enumerate(rates)])
+    values = np.zeros((len(time), 1), np.float32)
+    return Recording(name="r", values=values, time=time, **{named: names})
+
+
+@pytest.mark.parametrize("named", ["groups", "sessions"])
+@pytest.mark.parametrize("rates", [(50, 100, 50), (50, 50, 100), (100, 50, 50), (100,) * 298 + (50, 50)])
+def test_people_and_sessions_of_one_file_may_have_several_rates(named: str, rates: tuple[float, ...]) -> None:
+    recording = _recording(rates, named=named)
+    assert one_rate([recording]) is None
+    assert lowest_rate(DataSet(name="d", columns=(Column(name="x"),), recordings=(recording,))) == 50
+
+
+def test_the_same_session_name_of_two_people_is_two_sessions() -> None:
+    recording = msgspec.structs.replace(
+        _recording((50, 100, 50), named="groups"), sessions=np.tile(np.repeat(["1", "2"], 50), 3)
+    )
+    assert one_rate([recording]) is None
+    alike = msgspec.structs.replace(recording, time=np.concatenate([_even(50, 100)] * 3))
+    assert one_rate([alike]) == 50
+
+
+def test_people_whose_rows_take_turns_have_the_rate_of_each() -> None:
+    time = np.repeat(_even(50, 100), 3)
+    recording = Recording(
+        name="r", values=np.zeros((300, 1), np.float32), time=time, groups=np.tile(["ann", "bob", "cid"], 100)
+    )
+    assert one_rate([recording]) == 50
+
+
+@pytest.mark.parametrize("parts", [((50, 1200), (100, 4000)), ((100, 4000), (50, 1200)), ((50, 1005), (100, 1000))])
+def test_a_rate_that_changes_within_a_recording_is_refused_at_training(parts: tuple[tuple[float, int], ...]) -> None:
+    steps = np.concatenate([np.full(rows, 1 / rate) for rate, rows in parts])
+    recording = Recording(name="r", values=np.zeros((len(steps), 1), np.float32), time=np.cumsum(steps))
+    dataset = DataSet(name="d", columns=(Column(name="x"),), recordings=(recording,))
+    assert one_rate([recording]) is None
+    with pytest.raises(InputError, match="one sampling rate in each recording") as error:
+        lowest_rate(dataset)
+    assert error.value.where == "d, r"
+    assert "Set session in [data]" in error.value.do
+    named = msgspec.structs.replace(recording, sessions=np.repeat(["a", "b"], [rows for _, rows in parts]))
+    assert lowest_rate(msgspec.structs.replace(dataset, recordings=(named,))) == 50
+
+
+def test_random_times_lost_rows_and_coarse_clocks_have_no_rate_that_changes() -> None:
+    generator = np.random.default_rng(11)
+    kept = generator.random(20_000) < np.repeat([0.95, 0.5, 0.95, 0.6], 5000)
+    for time in (
+        np.cumsum(generator.exponential(0.02, 50_000)),
+        np.sort(_even(50, 20_000) + generator.normal(0, 0.004, 20_000)),
+        _even(50, 20_000)[kept],
+        np.floor(_even(50, 20_000)),
+        np.concatenate([_even(50, 3000), 900 + _even(50, 3000)]),
+    ):
+        assert one_rate([Recording(name="r", values=np.zeros((len(time), 1), np.float32), time=time)]) is not None

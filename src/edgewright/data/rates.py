@@ -7,24 +7,29 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.clocks.rates import is_other_rate, rate_of
+from edgewright.core.clocks.rates import TOLERANCE, is_other_rate, pace, rate_of
 from edgewright.data.clock import tidy_rate
 from edgewright.schema.data import DataSet, Recording
+from edgewright.schema.errors import InputError
 
 OTHER_RATE = 0.07
 """Recordings whose rates differ by more have other sensors or settings. Less than what `predict` takes: a file that
 trains is one that is answered."""
-# Sessions of a file that are looked at.
-_LOOKED_AT = 200
+# Sessions of a file that are looked at, from its first to its last.
+_LOOKED_AT = 1000
+# Steps of a block, in which a rate that changes shows; and the share of them that are alike where a block has a rate.
+_STEPS, _ALIKE = 1000, 0.5
+_Times = NDArray[np.float64]
 
 
 def one_rate(recordings: Sequence[Recording]) -> float | None:
-    """Return the rate that recordings share by their times; None where they have several, or carry no times."""
-    rates = [rate for r in recordings if r.time is not None and (rate := rate_of(r.time)) is not None]
+    """Return the rate that sessions share by their times; None where they have several, or carry no times."""
+    times = [time for _, time in _sessions(recordings)]
+    rates = [rate for time in times if (rate := rate_of(time)) is not None]
     if not rates:
         return None
     middle = float(np.median(rates))
-    if any(is_other_rate(time, middle, OTHER_RATE) for time in _times(recordings)):
+    if any(is_other_rate(time, middle, OTHER_RATE) or _other_block(time, middle) is not None for time in times):
         return None
     return tidy_rate(middle)
 
@@ -33,10 +38,17 @@ def lowest_rate(dataset: DataSet) -> float | None:
     """Return the lowest of several rates of recordings; None where they share one, where it is given, or is unknown.
 
     Rows that were lost one by one are no lower rate.
+
+    Raises:
+        InputError: a session whose rate changes, which has no rate that its rows could be averaged to.
     """
     if dataset.rate is not None or dataset.citation or one_rate(dataset.recordings) is not None:
         return None
-    rates = [(rate, time) for time in _times(dataset.recordings) if (rate := rate_of(time)) is not None]
+    rates = []
+    for name, time in _sessions(dataset.recordings):
+        if (rate := rate_of(time)) is not None:
+            _refuse_change(time, rate, f"{dataset.name}, {name}")
+            rates.append((rate, time))
     if not rates:
         return None
     fastest = max(rate for rate, _ in rates)
@@ -45,13 +57,44 @@ def lowest_rate(dataset: DataSet) -> float | None:
     return tidy_rate(float(np.median([rate for rate in slower if rate <= lowest * (1 + OTHER_RATE)] or [fastest])))
 
 
-def _times(recordings: Sequence[Recording]) -> Iterator[NDArray[np.float64]]:
-    """Yield the times of recordings, or of the sessions of one that has several."""
+def _sessions(recordings: Sequence[Recording]) -> Iterator[tuple[str, _Times]]:
+    """Yield name and times of each session of each person, or of so many between the first and the last one."""
     for recording in recordings:
-        names, times = recording.sessions, recording.time
+        times = recording.time
         if times is None:
             continue
-        if names is None:
-            yield times
-        else:
-            yield from (times[names == name] for name in np.unique(names)[:_LOOKED_AT])
+        keys = [names for names in (recording.groups, recording.sessions) if names is not None]
+        if not keys:
+            yield recording.name, times
+            continue
+        codes = np.stack([np.unique(names, return_inverse=True)[1] for names in keys], axis=1)
+        _, begins, inverse = np.unique(codes, axis=0, return_index=True, return_inverse=True)
+        rows = np.split(np.argsort(inverse.ravel(), kind="stable"), np.cumsum(np.bincount(inverse.ravel()))[:-1])
+        order = np.argsort(begins)
+        for place in order[np.linspace(0, len(order) - 1, min(len(order), _LOOKED_AT)).astype(np.int64)]:
+            yield ", ".join(str(names[begins[place]]) for names in keys), times[rows[place]]
+
+
+def _other_block(time: _Times, rate: float) -> float | None:
+    """Return the rate of the first block of steps that has another one, as `predict` would refuse it; None for none."""
+    for end in range(_STEPS, len(time) + _STEPS - 1, _STEPS) if len(time) > _STEPS + 1 else ():
+        last = min(end, len(time) - 1)
+        block = time[last - _STEPS : last + 1]
+        own = rate_of(block)
+        if own is None or not is_other_rate(block, rate, TOLERANCE):
+            continue
+        # Events at random times have no rate that could change.
+        if np.mean(np.abs(np.diff(block) * own - 1) <= TOLERANCE) >= _ALIKE:
+            return own
+    return None
+
+
+def _refuse_change(time: _Times, rate: float, where: str) -> None:
+    """Refuse a session whose rate changes.
+
+    Raises:
+        InputError: naming both rates.
+    """
+    if (other := _other_block(time, rate)) is not None:
+        do = "Set session in [data] to a column that has another value where the rate changes, or remove those rows"
+        raise InputError("one sampling rate in each recording", f"{pace(rate)} and {pace(other)}", where, do)
