@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from edgewright.pipeline import folder as folders
-from edgewright.pipeline.folder import free_name, new_run_folder
+from edgewright.pipeline.folder import free_name, new_run_folder, work_folder
 from edgewright.pipeline.stopped_work import FINISHED_EPOCHS, last_stopped, remove_stopped, stopped_folders
 from edgewright.schema.errors import InputError, OutputError
 from small_pipeline import names
@@ -105,6 +105,7 @@ def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
     other = tmp_path / f".pump-2-{ended}-abc.tmp"
     for folder in (dead, alive, other):
         folder.mkdir()
+    (tmp_path / f".pump-{ended}-file.tmp").write_text("")
     with new_run_folder(tmp_path, "pump") as location:
         (location.work / "file").write_text("x")
     assert not dead.exists()
@@ -135,8 +136,19 @@ def test_a_run_that_goes_on_is_not_swept_while_it_gets_its_name(
 
     monkeypatch.setattr(folders, "_publish", with_another)
     with new_run_folder(tmp_path, "pump", stopped=folder) as location:
+        # Records in it may hold its path.
+        assert location.work == folder
         (location.work / "file").write_text("x")
     assert (tmp_path / "pump" / "file").read_text() == "x"
+    assert names(tmp_path) == ["pump"]
+
+
+def test_a_run_that_goes_on_and_keeps_nothing_yet_is_not_swept(tmp_path: Path) -> None:
+    with work_folder(tmp_path, "pump", stopped(tmp_path)) as work:
+        (work / FINISHED_EPOCHS).unlink()
+        with new_run_folder(tmp_path, "pump"):
+            pass
+        assert work.exists()
     assert names(tmp_path) == ["pump"]
 
 

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,11 @@ from cli_runner import Cli
 from edgewright.cli.listeners import Working
 from edgewright.core.files import write_atomic
 from edgewright.core.kept_arrays import read_arrays, write_arrays
-from edgewright.pipeline.folder import new_run_folder
+from edgewright.pipeline.config import read_config
+from edgewright.pipeline.folder import new_run_folder, work_folder
 from edgewright.pipeline.kept_trainings import _settings, kept_trainings
 from edgewright.pipeline.provenance import config_hash
+from edgewright.pipeline.run import run_pipeline
 from edgewright.pipeline.stopped_work import FINISHED_EPOCHS, FINISHED_FITS, FITS, held, stopped_folders
 from edgewright.race import finished_fits
 from edgewright.race.contract import Fitted, candidates
@@ -30,7 +34,8 @@ from edgewright.race.heats import HeatFold, Heats
 from edgewright.race.pipeline_end import Entrant, entrants_of
 from edgewright.race.problem import Problem
 from edgewright.schema.config import PipelineConfig
-from edgewright.schema.errors import INTERRUPTED, OUTPUT_FAILED
+from edgewright.schema.data import Column, DataSet, Samples
+from edgewright.schema.errors import INTERRUPTED, OUTPUT_FAILED, OutputError
 from edgewright.schema.race import RaceRecord
 from edgewright.schema.trace import Trace
 from edgewright.workflows.own_data import proposal
@@ -231,6 +236,115 @@ def test_an_init_that_was_stopped_goes_on(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("few")
+def test_what_fails_beside_a_race_leaves_its_fits(
+    cli: Cli, rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ("init", rows, "--yes", "--out", tmp_path, "--target")
+    with monkeypatch.context() as patch:
+        patch.setattr(Working, "interrupted", end)
+        fits(patch, interrupt, 8)
+        cli(*given, "y", code=INTERRUPTED)
+    cli(*given, "label", "--resume", code=2)
+    cli("run", rows, "--out", tmp_path, "--target", "label", "--resume", code=2)
+    cli("run", tmp_path / "rows", "--out", tmp_path, "--resume", code=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full_disk)
+        assert "go on with --resume" in cli(*given, "y", "--resume", code=OUTPUT_FAILED)
+    assert len(stopped_folders(tmp_path, "rows", FINISHED_FITS)) == 1
+    cli(*given, "y", "--resume")
+    assert "anew" not in cli.err
+    assert names(tmp_path) == ["data.md", "pipeline.toml"]
+
+
+def full_disk(_: int) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("few")
+def test_a_run_that_took_the_name_of_a_leader_stays(
+    cli: Cli, rows: Path, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = tmp_path / "runs"
+    given = ("run", rows, "--target", "y", "--out", runs)
+    with monkeypatch.context() as patch:
+        patch.setattr("edgewright.cli.listeners.run_and_show", stopped_run)
+        cli(*given, code=INTERRUPTED)
+    (leader,) = stopped_folders(runs, "rows", FINISHED_FITS)
+    assert [name for name in names(runs) if name != leader.name] == ["rows"]
+    run_pipeline(msgspec.structs.replace(read_config(str(small)), name="rows"), out=runs, force=True)
+    package = (runs / "rows" / "rows.edge").read_bytes()
+    cli(*given, "--resume")
+    assert names(runs) == ["rows", "rows-2"]
+    assert (runs / "rows" / "rows.edge").read_bytes() == package
+
+
+def stopped_run(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("few")
+def test_a_leader_leaves_the_stopped_training_of_the_winner(
+    cli: Cli, rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = tmp_path / "runs"
+    given = ("run", rows, "--target", "y", "--out", runs)
+    kept: list[int] = []
+
+    def count(*_: object, **__: object) -> None:
+        kept.append(len(stopped_folders(runs, "rows", FINISHED_EPOCHS)))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("edgewright.cli.listeners.run_and_show", stopped_run)
+        cli(*given, code=INTERRUPTED)
+    with suppress(KeyboardInterrupt), new_run_folder(runs, "rows") as location:
+        (location.work / FINISHED_EPOCHS).write_text("of the winner")
+        raise KeyboardInterrupt
+    for leaders in runs.glob(f".rows-*.tmp/{FITS}/leaders.json"):
+        leaders.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr("edgewright.cli.listeners.run_and_show", count)
+        cli(*given, "--resume")
+    assert "package: " in cli.err
+    assert kept == [1]
+
+
+def test_a_full_disk_in_a_run_of_a_race_says_what_the_run_keeps(tmp_path: Path) -> None:
+    with (
+        pytest.raises(OutputError, match="go on with --resume"),
+        work_folder(tmp_path, "rows"),
+        new_run_folder(tmp_path, "rows") as location,
+    ):
+        (location.work / FINISHED_EPOCHS).write_text("")
+        full_disk(0)
+
+
+def test_a_race_whose_first_fits_were_too_short_to_keep_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finished_fits.FinishedFits, "_path", lambda *_: tmp_path / "fit")
+    anew: list[int] = []
+    arguments: Any = (None, None, np.zeros(2), finished_fits.FinishedFit())
+    columns, places = (Column(name="a"),), np.arange(2, dtype=np.int64)
+    samples = Samples(X=np.zeros((2, 1), np.float32), y=np.arange(2), groups=None, starts=places,
+                      sessions=np.full(2, "s"), columns=columns, rate=None)  # fmt: skip
+    dataset = DataSet(name="d", columns=columns, recordings=(), target_name="y")
+    problem = Problem("d", dataset, samples, samples.y, "classification", None, "row", places)
+    for resume in (False, True):
+        with (
+            suppress(KeyboardInterrupt),
+            finished_fits.finished_fits(tmp_path, "rows", resume=resume, on_anew=partial(anew.append, 1)),
+        ):
+            races = [finished_fits.begin(problem, number) for number in range(2)]
+            assert races[1]
+            races[1].write(*arguments, priced=False)
+            raise KeyboardInterrupt
+    assert anew == []
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("few")
 def test_a_full_disk_ends_a_race_and_leaves_its_fits(
     cli: Cli, rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,7 +390,7 @@ def test_a_race_that_is_killed_again_and_again_ends_as_one_that_never_was(rows: 
     for number, fitted in enumerate((1, 7, 20)):
         with subprocess.Popen([*given, *(["--resume"] if number else [])], stderr=subprocess.DEVNULL,
                               stdout=subprocess.DEVNULL) as process:  # fmt: skip
-            while len(list(runs.glob(f".rows-{process.pid}-*.tmp/{FITS}/?*"))) < fitted:
+            while len(list(runs.glob(f".rows-*.tmp/{FITS}/?*"))) < fitted:
                 assert process.poll() is None
                 time.sleep(0.002)
             os.kill(process.pid, signal.SIGKILL)

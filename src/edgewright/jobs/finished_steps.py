@@ -34,7 +34,7 @@ class _Finished(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         made_of: the version, the job's files and its data.
-        out: the folder, under its name by then.
+        out: the folder, as the command named it by then.
         steps: records, in the order of the job.
         runs: by name of their step.
         changes: of the keys of later pipelines.

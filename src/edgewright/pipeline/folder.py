@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgewright.core.files import DISK_FAILED, sync
-from edgewright.pipeline.stopped_work import finish, held, keeps, work_folders
+from edgewright.pipeline.stopped_work import busy, finish, held, keeps, numbered, work_folders
 from edgewright.schema.errors import InputError, OutputError
 
 # Folder of the fit that was judged, in the folder of a run whose package was refitted.
 JUDGED = "judged"
+_KEPT = "What is finished is kept. Free some space and go on with --resume"
 
 
 def judged_of(folder: Path) -> Path:
@@ -67,10 +68,11 @@ def new_run_folder(
         location = Place(work, old or free_name(parent, name))
         yield location
         # Until all of it is on the disk, what stopped work needs stays.
-        _flush(work)
-        finish(work)
-        work.chmod(0o755)
-        location.final = _publish(work, location.final, parent, name, replace=old is not None)
+        with numbered(work) as own:
+            _flush(own)
+            finish(own)
+            own.chmod(0o755)
+            location.final = _publish(own, location.final, parent, name, replace=old is not None)
 
 
 @contextmanager
@@ -100,6 +102,8 @@ def work_folder(parent: Path, name: str, stopped: Path | None = None) -> Iterato
         try:
             yield work
         except (OSError, OutputError) as error:
+            if isinstance(error, OutputError) and (error.where, error.do) == (str(parent), _KEPT):
+                raise  # a run beside this folder keeps something
             if error.errno in DISK_FAILED:
                 raise _translate(error, parent, kept=keeps(work)) from None
             raise
@@ -114,7 +118,7 @@ def work_folder(parent: Path, name: str, stopped: Path | None = None) -> Iterato
 def _sweep(parent: Path, name: str) -> None:
     """Remove what a run of this name left that was killed outright: its process number is in the name."""
     for left, process in work_folders(parent, name):
-        if not _alive(process) and not keeps(left):
+        if not _alive(process) and not keeps(left) and not busy(left):
             shutil.rmtree(left, ignore_errors=True)
 
 
@@ -157,7 +161,6 @@ def _publish(work: Path, final: Path, parent: Path, name: str, *, replace: bool)
 def _translate(error: OSError | OutputError, path: Path, *, kept: bool = False) -> InputError | OutputError:
     reason = error.got if isinstance(error, OutputError) else error.strerror or str(error)
     if error.errno in DISK_FAILED:
-        left = "What is finished is kept. Free some space and go on with --resume"
-        do = left if kept else "No files were left. Free some space"
+        do = _KEPT if kept else "No files were left. Free some space"
         return OutputError("room to write the run", reason, str(path), do, errno=error.errno)
     return InputError("a folder that can be written", reason, str(path), "Choose another with --out")

@@ -113,6 +113,7 @@ def run_pipeline(
     race: RaceRecord | None = None,
     replaces: Path | None = None,
     resume: bool = False,
+    leads: bool = False,
 ) -> RunResult:
     """Run a pipeline.
 
@@ -127,6 +128,7 @@ def run_pipeline(
         race: that the model won, for the record.
         replaces: folder of an earlier run that this one takes the place of.
         resume: go on with the run of this name that was stopped while it trained.
+        leads: leave other runs of this name that were stopped: the race of the model goes on and may choose theirs.
 
     Returns:
         The folder and record. A run whose int8 form loses more than `compression.max_drop`, or which does not fit its
@@ -199,7 +201,8 @@ def run_pipeline(
         )
         write_trace(trace, folder / "trace.json")
         job.listener.insight(trace.insight)
-    remove_stopped(Path(out), config.name, FINISHED_EPOCHS)
+    if not leads:
+        remove_stopped(Path(out), config.name, FINISHED_EPOCHS)
     # The run stands by now: whatever becomes of its page, `edgewright show` makes it anew.
     page = leave_page(trace, location.final)
     job.listener.finish(trace, location.final)

@@ -38,7 +38,7 @@ def stopped_folders(parent: Path, name: str, finished: str) -> list[Path]:
     for path, _ in work_folders(parent, name):
         with suppress(FileNotFoundError, NotADirectoryError):  # nothing of this kind, or another process went on
             changed = (path / finished).stat().st_mtime_ns
-            if not _busy(path):
+            if not busy(path):
                 times[path] = changed
     return sorted(times, key=times.__getitem__)
 
@@ -81,29 +81,47 @@ def work_folders(parent: Path, name: str) -> Iterator[tuple[Path, int]]:
 
 @contextmanager
 def held(work: Path) -> Iterator[Path]:
-    """Keep others from going on with a folder of work, and give it the number of this process.
+    """Keep others from going on with a folder of work, which keeps its name: files in it may hold its path.
 
     Args:
         work: the folder.
 
     Yields:
-        The folder under its new name: that of a process that has ended is anybody's to remove.
+        The folder.
 
     Raises:
         InputError: another process goes on with it.
     """
-    begun, _, rest = work.name.rsplit("-", 2)
-    own = work.with_name(f"{begun}-{os.getpid()}-{rest}")
     with ExitStack() as until_done:
         try:
-            mine = until_done.enter_context(_locked(work))
-            if mine:
-                work.rename(own)
+            # The process that held the lock before may have renamed the folder.
+            mine = until_done.enter_context(_locked(work)) and work.exists()
         except FileNotFoundError:
             mine = False
         if not mine:
             raise _of_another(str(work))
+        yield work
+
+
+@contextmanager
+def numbered(work: Path) -> Iterator[Path]:
+    """Give a folder of work the number of this process while its mark and lock are removed.
+
+    The folder of a process that has ended is anybody's to remove.
+
+    Args:
+        work: the folder, held by this process.
+
+    Yields:
+        The folder under its new name; it has its old one again where it is there behind the block.
+    """
+    begun, _, rest = work.name.rsplit("-", 2)
+    own = work.rename(work.with_name(f"{begun}-{os.getpid()}-{rest}"))
+    try:
         yield own
+    finally:
+        if own.exists():
+            own.rename(work)
 
 
 def finish(work: Path) -> None:
@@ -139,12 +157,13 @@ def _locked(work: Path, how: str = "ab") -> Iterator[bool]:
             yield True
 
 
-def _busy(work: Path) -> bool:
+def busy(work: Path) -> bool:
+    """Return whether a process goes on with a folder of work."""
     # A look makes no file: the folder may get its name at this moment.
     try:
         with _locked(work, "rb+") as mine:
             return not mine
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
 
 

@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -60,14 +60,14 @@ class Keeper:
         work: folder of work, which stays for them.
         on_anew: called where the kept fits are of other races.
         anew: whether they were.
-        began: whether a race did.
+        begun: races that did, as `FinishedFits.of`.
         started: when the block did.
     """
 
     work: Path
     on_anew: Callable[[], None]
     anew: bool = False
-    began: bool = False
+    begun: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.perf_counter)
 
     @property
@@ -110,7 +110,8 @@ class FinishedFits:
         mark = self.keeper.work / FINISHED_FITS
         races = _races(mark)
         if self.of not in races:
-            write_atomic(mark, "\n".join([*races, self.of]).encode())
+            # Races that kept nothing, too: by the first one a race that goes on is known.
+            write_atomic(mark, "\n".join(dict.fromkeys([*races, *self.keeper.begun])).encode())
         write_arrays(self._path(entrant, fold, priced), fit, {"answers": answers})
 
     def _path(self, entrant: Entrant, fold: HeatFold, priced: bool) -> Path:
@@ -135,13 +136,13 @@ def begin(problem: Problem, *settings: object) -> FinishedFits | None:
     samples = msgspec.structs.asdict(problem.samples)
     of = digest([version("edgewright"), samples, problem.units, problem.task, problem.window, settings])
     races = _races(keeper.work / FINISHED_FITS)
-    if races and not keeper.began and of not in races:
+    if races and not keeper.begun and of not in races:
         keeper.on_anew()
         keeper.anew = True
         (keeper.work / FINISHED_FITS).unlink()
         shutil.rmtree(keeper.folder, ignore_errors=True)
     keeper.folder.mkdir(exist_ok=True)
-    keeper.began = True
+    keeper.begun.append(of)
     return FinishedFits(keeper, of)
 
 
@@ -166,7 +167,8 @@ def finished_fits(parent: Path, name: str, *, resume: bool, on_anew: Callable[[]
         keeper = Keeper(work, on_anew)
         token = _KEEPER.set(keeper)
         try:
-            with kept_when_stopped(work / FINISHED_FITS):
+            # What was kept before outlives a wrong option.
+            with nullcontext() if resume else kept_when_stopped(work / FINISHED_FITS):
                 yield keeper
             finish(work)
         finally:

@@ -9,7 +9,6 @@ import click
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import argument, declare, option, refuse_existing
 from edgewright.cli.own_data import OwnDataOptions, echo_choices, first_pipeline, racing_on
-from edgewright.schema.errors import OutputError
 
 
 @declare("init", epilog="Example: edgewright init my.csv --target label --group person")
@@ -26,7 +25,7 @@ def command(
     Looks at the data, asks at most five questions on a terminal, compares models on validation samples, and writes a
     commented pipeline.toml with the reason of each choice, and data.md with what was found. Next: edgewright run.
     """
-    from edgewright.core.files import os_errors, write_together
+    from edgewright.core.files import write_together
 
     pipeline, document = out / "pipeline.toml", out / "data.md"
     for file in (pipeline, document) if out.exists() else ():
@@ -36,9 +35,7 @@ def command(
 
     with racing_on(options.request(data), out, resume):
         proposal, files = first_pipeline(options, data, yes, out)
-    with os_errors(OutputError, "to make a folder", out):
-        out.mkdir(parents=True, exist_ok=True)
-    write_together(files)
+        write_together(files)
     echo_choices(proposal)
     name = proposal.table["name"]
     click.echo(f"wrote {click.format_filename(pipeline)} and {click.format_filename(document)}")

@@ -67,7 +67,7 @@ def command(
         config = with_changes(proposal.config, changes)
         run_and_show(
             pipeline, config=config, command=command_line(), data=None, changes=(), out=out, force=force,
-            as_json=as_json, race=proposal.race, replaces=packages.folder, resume=packages.trained(config),
+            as_json=as_json, race=proposal.race, replaces=packages.folder(config), resume=packages.trained(config),
         )  # fmt: skip
 
 
@@ -94,11 +94,22 @@ class _Packages:
     kept: Keeper
     resume: bool
 
-    @property
-    def folder(self) -> Path | None:
-        """Folder of the last run; None before the first."""
+    def folder(self, config: PipelineConfig) -> Path | None:
+        """Return the folder of the last run; None before the first, and where a run of no race or other data is there.
+
+        Args:
+            config: of a pipeline that races.
+        """
+        from edgewright.pipeline.provenance import data_path
+        from edgewright.trace.record import read_trace
+
         folder = self.out / self._leaders.folder
-        return folder if self._leaders.folder and folder.is_dir() else None
+        try:
+            trace = read_trace(folder / "trace.json")
+        except InputError:
+            return None
+        same = trace.race is not None and trace.provenance.data_path == data_path(config, None)
+        return folder if self._leaders.folder and same else None
 
     @property
     def _leaders(self) -> _Leaders:
@@ -122,13 +133,14 @@ class _Packages:
         from edgewright.pipeline.provenance import config_hash
         from edgewright.pipeline.run import run_pipeline
 
-        config, before = with_changes(proposal.config, self.changes), self.folder
+        config = with_changes(proposal.config, self.changes)
+        before = self.folder(config)
         if before and config_hash(config) in self._leaders.pipelines:
             return ""
         try:
             result = run_pipeline(
                 config, out=self.out, force=self.force, listener=Quiet(), command=command_line(), race=proposal.race,
-                replaces=before, resume=self.trained(config),
+                replaces=before, resume=self.trained(config), leads=True,
             )  # fmt: skip
         except EdgewrightError:  # the winner may be another, and if not, its own run says it
             return ""
