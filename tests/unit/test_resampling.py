@@ -99,6 +99,45 @@ def test_times_in_whole_seconds_keep_their_rows() -> None:
     np.testing.assert_allclose(one.recordings[1].values[:-1, 0], np.arange(999) * 2 + 0.5, atol=1)
 
 
+def test_a_label_that_is_lost_is_named() -> None:
+    labels = np.full(400, "walk")
+    labels[50:390:17] = "fall"
+    fast, slow = _recording(_even(100, 400), target=labels), _recording(_even(25, 40), target=labels[:40])
+    lost = r"d: no row has the label 'fall' \(20 rows\) any more, because rows are averaged to 25 rows a second; mark"
+    with pytest.warns(DataWarning, match=lost):
+        one = resampled(_dataset(fast, slow), 25)
+    assert set(one.recordings[0].target) == {"walk"}
+
+
+def test_a_stray_slow_recording_is_refused_unless_the_rate_is_set() -> None:
+    stray = msgspec.structs.replace(_recording(_even(1 / 480, 30)), name="stray")
+    usual = msgspec.structs.replace(_recording(_even(50, 1000)), name="usual")
+    wrong = (
+        "at most 4, to average recordings to one, got a row every 480 s in stray, 50 rows a second in usual - at d. "
+        "Leave recordings of one of these rates out. Set resample in .data. to"
+    )
+    with pytest.raises(InputError, match=wrong):
+        at_one_rate(_dataset(usual, stray, usual))
+    assert len(resampled(_dataset(usual, stray), 1 / 480).recordings[0].values) == 1
+    few = _recording(np.array([0.0, 0.001, 0.002]))
+    with pytest.warns(DataWarning, match="averaged to 25 rows"):
+        at_one_rate(_dataset(_recording(_even(25)), _recording(_even(100)), few))
+
+
+def test_events_at_uneven_times_are_not_averaged() -> None:
+    generator = np.random.default_rng(6)
+    events = [_recording(np.cumsum(generator.exponential(step, 400))) for step in (0.1, 0.1, 0.2)]
+    wrong = (
+        r"times at even steps, .*got uneven times: \d+% of the steps are within 10% of the median - at d, r. Set res"
+    )
+    with pytest.raises(InputError, match=wrong):
+        at_one_rate(_dataset(*events))
+    jitter = _recording(np.cumsum(np.abs(generator.normal(0.01, 0.002, 400))))
+    lossy = _recording(_even(50, 3000)[generator.random(3000) < 0.4])
+    with pytest.warns(DataWarning, match="faster recordings"):
+        at_one_rate(_dataset(jitter, lossy, _recording(_even(50))))
+
+
 def test_averages_cross_no_recording_person_or_gap() -> None:
     parts = [_even(100, 21), _even(100, 19), 5 + _even(100, 11), _even(100, 9)]
     lengths = [len(part) for part in parts]

@@ -93,7 +93,7 @@ def test_rows_that_are_judged_alone_may_have_different_rates(kind: str, tmp_path
     rng = np.random.default_rng(0)
     lines = {
         name: [f"{number * step},{name},{a:.3f},{'on' if a + b > 0 else 'off'}" for number, (a, b) in enumerate(column)]
-        for name, step, column in zip("pqrs", (60, 10, 60, 10), rng.normal(size=(4, 80, 2)).tolist(), strict=True)
+        for name, step, column in zip("pqrs", (40, 10, 40, 10), rng.normal(size=(4, 80, 2)).tolist(), strict=True)
     }
     path, head = tmp_path / "rows.csv", "time_s,session,a,y"
     if kind == "file":
@@ -109,7 +109,7 @@ def test_rows_that_are_judged_alone_may_have_different_rates(kind: str, tmp_path
     cli("check", path, "--target", "y", code=int(kind == "file"))  # times of one file fall back between sessions
     assert "320 rows" in cli.out
     cli("check", path, "--target", "y", "--window", "8", code=2)  # labels change from row to row
-    assert "faster recordings are averaged to a row every 60 s (resample = 0.0166667 in [data])" in cli.err
+    assert "faster recordings are averaged to a row every 40 s (resample = 0.025 in [data])" in cli.err
 
 
 def test_commands_on_labels_and_alarms_say_what_they_understood(tmp_path: Path, cli: Cli) -> None:

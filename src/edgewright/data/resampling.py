@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,13 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.clocks.rates import GAP, STANDING, is_other_rate, pace, rate_of
+from edgewright.core.formatting import plural, some_of
 from edgewright.data.rates import OTHER_RATE, lowest_rate
-from edgewright.data.targets import labelled, task_of
+from edgewright.data.targets import as_text, labelled, task_of
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.errors import DataWarning, InputError
 
 KEY = "resample"
 """Key of [data]: rows a second that recordings of more are averaged to."""
+MOST_APART = 4.0
+"""Recordings that are so many times as fast as others are not averaged to their rate unless [data] says so."""
+# Share of steps within a tenth of the median, below which times are those of events: exponential steps have .07, a
+# recorder that loses seven rows of ten .21.
+_EVEN, _NEAR, _FEWEST = 0.15, 0.1, 20
 _Rows = NDArray[np.int64]
 
 
@@ -25,12 +32,52 @@ def at_one_rate(dataset: DataSet) -> DataSet:
     """Return recordings of one rate; where theirs differ, all have the lowest, and a warning says so.
 
     A rate that is given counts for all of them, and a public set knows its own.
+
+    Raises:
+        InputError: as `averaged`.
     """
     rate = lowest_rate(dataset)
     if rate is None:
         return dataset
+    dataset = averaged(dataset, rate)
     warnings.warn(f"{dataset.name}: {resampled_text(rate)} ({KEY} = {rate:g} in [data])", DataWarning, 2)
+    return dataset
+
+
+def averaged(dataset: DataSet, rate: float) -> DataSet:
+    """Return recordings at the lowest of their rates, which nobody set.
+
+    Raises:
+        InputError: recordings of uneven times, which have no rate, or of a rate that is far above the lowest.
+    """
+    named = [
+        (name, np.asarray(recording.time[rows], np.float64))
+        for recording in dataset.recordings if recording.time is not None
+        for name, rows in _sessions(recording)
+    ]  # fmt: skip
+    do = f"Set {KEY} in [data] to average rows to so many a second, or judge each row alone (init --decision row)"
+    for name, times in named:
+        if (share := _even_share(times)) < _EVEN:
+            raise InputError("times at even steps, to average recordings of several rates to one",
+                             f"uneven times: {share:.0%} of the steps are within {_NEAR:.0%} of the median",
+                             f"{dataset.name}, {name}", do)  # fmt: skip
+    rates = [(own, name) for name, times in named if (own := rate_of(times)) is not None
+             and (abs(own / rate - 1) <= OTHER_RATE or is_other_rate(times, rate, OTHER_RATE))]  # fmt: skip
+    slow, fast = min(rates, default=(rate, "")), max(rates, default=(rate, ""))
+    if fast[0] > MOST_APART * (1 + OTHER_RATE) * rate:
+        raise InputError(f"rates that differ by a factor of at most {MOST_APART:g}, to average recordings to one",
+                         f"{pace(slow[0])} in {slow[1]}, {pace(fast[0])} in {fast[1]}", dataset.name,
+                         f"Leave recordings of one of these rates out. {do}")  # fmt: skip
     return resampled(dataset, rate)
+
+
+def _even_share(times: NDArray[np.float64]) -> float:
+    """Return the share of steps that are near the median; 1 for a few steps, and for a coarse clock."""
+    steps = np.diff(times)
+    moved = steps[steps > 0]
+    if len(moved) < _FEWEST or len(steps) - len(moved) > STANDING * len(steps):
+        return 1.0
+    return float(np.mean(np.abs(moved / np.median(moved) - 1) <= _NEAR))
 
 
 def resampled_text(rate: float) -> str:
@@ -53,6 +100,8 @@ def resampled(dataset: DataSet, rate: float) -> DataSet:
     """
     classes = _are_classes(dataset.recordings)
     recordings = tuple(_recording(recording, rate, classes, dataset.name) for recording in dataset.recordings)
+    if classes:
+        _warn_of_lost(_label_counts(dataset.recordings), _label_counts(recordings), dataset.name, rate)
     return msgspec.structs.replace(dataset, recordings=recordings, rate=rate)
 
 
@@ -62,6 +111,24 @@ def _are_classes(recordings: Sequence[Recording]) -> bool:
     if any(target.dtype.kind not in "fiu" for target in known):
         return True
     return bool(known) and task_of(np.concatenate([np.unique(target) for target in known])) == "classification"
+
+
+def _label_counts(recordings: Sequence[Recording]) -> Counter[str]:
+    """Return the number of rows of each label."""
+    counts: Counter[str] = Counter()
+    for recording in recordings:
+        if recording.target is not None:
+            names, rows = np.unique(recording.target, return_counts=True)
+            counts.update(dict(zip(as_text(names).tolist(), rows.tolist(), strict=True)))
+    return counts
+
+
+def _warn_of_lost(before: Counter[str], after: Counter[str], where: str, rate: float) -> None:
+    """Warn of labels that no row has any more."""
+    lost = [f"{name!r} ({plural(rows, 'row')})" for name, rows in before.items() if name and name not in after]
+    if lost:
+        sentence = f"no row has the label {some_of(lost)} any more, because rows are averaged to {pace(rate)}"
+        warnings.warn(f"{where}: {sentence}; mark longer stretches, or leave slower recordings out", DataWarning, 3)
 
 
 def _recording(recording: Recording, rate: float, classes: bool, where: str) -> Recording:

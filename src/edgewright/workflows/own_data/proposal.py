@@ -22,7 +22,7 @@ from edgewright.data.preview import Preview, read_preview
 from edgewright.data.quality import examine
 from edgewright.data.rates import lowest_rate
 from edgewright.data.resampling import KEY as RESAMPLE
-from edgewright.data.resampling import resampled
+from edgewright.data.resampling import averaged
 from edgewright.data.roles import Roles, assign_roles
 from edgewright.data.table_proposal import PARTS, data_table
 from edgewright.pipeline.config import checked
@@ -210,7 +210,7 @@ def look(request: OwnDataRequest) -> OwnData:
     quality = examine(dataset)
     resample = lowest_rate(dataset) if found.window is not None else None
     if resample is not None:
-        dataset = resampled(dataset, resample)
+        dataset = averaged(dataset, resample)
     assumed = dataset.rate is None and found.kind == "window"
     if assumed:
         dataset = msgspec.structs.replace(dataset, rate=ASSUMED_HZ)
