@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cli_runner import Cli
+from edgewright.data.decision import choose_framing
 from edgewright.data.load import load_data
 from edgewright.data.rates import lowest_rate, one_rate
 from edgewright.data.resampling import at_one_rate, resampled
@@ -122,6 +123,30 @@ def test_a_stray_slow_recording_is_refused_unless_the_rate_is_set() -> None:
     few = _recording(np.array([0.0, 0.001, 0.002]))
     with pytest.warns(DataWarning, match="averaged to 25 rows"):
         at_one_rate(_dataset(_recording(_even(25)), _recording(_even(100)), few))
+
+
+@pytest.mark.parametrize("decision", ["", "2 s"])
+def test_a_stray_slow_recording_does_not_turn_a_stream_into_rows(decision: str) -> None:
+    labels = np.repeat(["a", "b"], 500)
+    stream, log = _recording(_even(50, 1000), target=labels), _recording(_even(1 / 480, 30), target=np.full(30, "a"))
+    with pytest.raises(InputError, match="a factor of at most 4"):
+        choose_framing(_dataset(stream, stream, log), decision)
+    assert choose_framing(_dataset(stream, stream, log), "row").kind == "row"
+    assert choose_framing(_dataset(_recording(_even(50, 300), target=labels[400:700]), log, log)).kind == "row"
+
+
+def test_texts_are_those_of_most_rows() -> None:
+    columns = tuple(Column(name=name) for name in ("x", "mode=a", "mode=b", "mode=c", "k=1", "k=2"))
+    values = np.zeros((12, 6), np.float32)
+    values[:, 0], values[:, 4] = np.arange(12), 0.5
+    values[np.arange(8), [1, 2, 2, 3, 3, 1, 1, 1]] = 1
+    values[:8, 5] = 3
+    recording = Recording(name="r", values=values, time=_even(100, 12))
+    dataset = msgspec.structs.replace(_dataset(recording), columns=columns)
+    got = resampled(dataset, 25).recordings[0].values
+    assert got[:, 0].tolist() == [1.5, 5.5, 9.5]
+    assert got[:, 1:4].tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 0]]
+    assert got[:, 4:].tolist() == [[0.5, 3], [0.5, 3], [0.5, 0]]
 
 
 def test_events_at_uneven_times_are_not_averaged() -> None:

@@ -14,7 +14,7 @@ from edgewright.core.formatting import plural
 from edgewright.data.checks_columns import target_of
 from edgewright.data.framing import sound_window, stretches
 from edgewright.data.rates import lowest_rate
-from edgewright.data.resampling import averaged
+from edgewright.data.resampling import averaged, framing_rate
 from edgewright.data.series import SPECTRUM, ColumnSeries, find_series, numbered
 from edgewright.data.targets import labelled, task_of
 from edgewright.schema.config import WindowConfig
@@ -64,7 +64,7 @@ def choose_framing(dataset: DataSet, decision: str = "") -> Framing:
         InputError: no labels, or a decision that cannot be made from these data.
     """
     if (rate := lowest_rate(dataset)) is not None:
-        framing = choose_framing(msgspec.structs.replace(dataset, rate=rate), decision)
+        framing = choose_framing(msgspec.structs.replace(dataset, rate=framing_rate(dataset, rate)), decision)
         return framing if framing.window is None else choose_framing(averaged(dataset, rate), decision)
     y = target_of(dataset)
     if y is None:

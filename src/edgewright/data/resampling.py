@@ -11,11 +11,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.categories import column_name, fields
 from edgewright.core.clocks.rates import GAP, STANDING, is_other_rate, pace, rate_of
 from edgewright.core.formatting import plural, some_of
 from edgewright.data.rates import OTHER_RATE, lowest_rate
 from edgewright.data.targets import as_text, labelled, task_of
-from edgewright.schema.data import DataSet, Recording
+from edgewright.schema.data import DataSet, Floats, Recording
 from edgewright.schema.errors import DataWarning, InputError
 
 KEY = "resample"
@@ -50,25 +51,39 @@ def averaged(dataset: DataSet, rate: float) -> DataSet:
     Raises:
         InputError: recordings of uneven times, which have no rate, or of a rate that is far above the lowest.
     """
-    named = [
-        (name, np.asarray(recording.time[rows], np.float64))
-        for recording in dataset.recordings if recording.time is not None
-        for name, rows in _sessions(recording)
-    ]  # fmt: skip
     do = f"Set {KEY} in [data] to average rows to so many a second, or judge each row alone (init --decision row)"
-    for name, times in named:
+    for name, times in _times(dataset):
         if (share := _even_share(times)) < _EVEN:
             raise InputError("times at even steps, to average recordings of several rates to one",
                              f"uneven times: {share:.0%} of the steps are within {_NEAR:.0%} of the median",
                              f"{dataset.name}, {name}", do)  # fmt: skip
-    rates = [(own, name) for name, times in named if (own := rate_of(times)) is not None
-             and (abs(own / rate - 1) <= OTHER_RATE or is_other_rate(times, rate, OTHER_RATE))]  # fmt: skip
+    rates = _rates(dataset, rate)
     slow, fast = min(rates, default=(rate, "")), max(rates, default=(rate, ""))
     if fast[0] > MOST_APART * (1 + OTHER_RATE) * rate:
         raise InputError(f"rates that differ by a factor of at most {MOST_APART:g}, to average recordings to one",
                          f"{pace(slow[0])} in {slow[1]}, {pace(fast[0])} in {fast[1]}", dataset.name,
                          f"Leave recordings of one of these rates out. {do}")  # fmt: skip
     return resampled(dataset, rate)
+
+
+def framing_rate(dataset: DataSet, rate: float) -> float:
+    """Return the rate that frames a decision: `rate`, or the median of rates too far apart to be averaged to it."""
+    rates = sorted(own for own, _ in _rates(dataset, rate))
+    return rates[len(rates) // 2] if rates and rates[-1] > MOST_APART * (1 + OTHER_RATE) * rate else rate
+
+
+def _times(dataset: DataSet) -> Iterator[tuple[str, NDArray[np.float64]]]:
+    """Yield the name and the times of each session of each person."""
+    for recording in dataset.recordings:
+        if recording.time is not None:
+            for name, rows in _sessions(recording):
+                yield name, np.asarray(recording.time[rows], np.float64)
+
+
+def _rates(dataset: DataSet, rate: float) -> list[tuple[float, str]]:
+    """Return rate and name of the sessions that have `rate` or, by enough steps, another one."""
+    return [(own, name) for name, times in _times(dataset) if (own := rate_of(times)) is not None
+            and (abs(own / rate - 1) <= OTHER_RATE or is_other_rate(times, rate, OTHER_RATE))]  # fmt: skip
 
 
 def _even_share(times: NDArray[np.float64]) -> float:
@@ -88,8 +103,8 @@ def resampled_text(rate: float) -> str:
 def resampled(dataset: DataSet, rate: float) -> DataSet:
     """Return recordings at a rate: rows that come faster are averaged over each step, others stay as they are.
 
-    Values and amounts are means of what is there, a label is that of most labelled rows, whether text or number.
-    Averages cross no recording, person or gap.
+    Values and amounts are means of what is there. A label, be it text or number, is that of most labelled rows; so is
+    the text that columns are made of. Averages cross no recording, person or gap.
 
     Args:
         dataset: whose rows carry times.
@@ -99,7 +114,7 @@ def resampled(dataset: DataSet, rate: float) -> DataSet:
         InputError: recordings without times, or with fewer rows a second.
     """
     classes = _are_classes(dataset.recordings)
-    recordings = tuple(_recording(recording, rate, classes, dataset.name) for recording in dataset.recordings)
+    recordings = tuple(_recording(recording, rate, classes, dataset) for recording in dataset.recordings)
     if classes:
         _warn_of_lost(_label_counts(dataset.recordings), _label_counts(recordings), dataset.name, rate)
     return msgspec.structs.replace(dataset, recordings=recordings, rate=rate)
@@ -131,8 +146,9 @@ def _warn_of_lost(before: Counter[str], after: Counter[str], where: str, rate: f
         warnings.warn(f"{where}: {sentence}; mark longer stretches, or leave slower recordings out", DataWarning, 3)
 
 
-def _recording(recording: Recording, rate: float, classes: bool, where: str) -> Recording:
-    """Return one recording at a rate; `classes` says that its target has no mean."""
+def _recording(recording: Recording, rate: float, classes: bool, dataset: DataSet) -> Recording:
+    """Return one recording of a set at a rate; `classes` says that its target has no mean."""
+    where = dataset.name
     if recording.time is None:
         do = f"Name the column of times: time in [data]. Or leave {KEY} out"
         raise InputError("times of rows, to average them", "none", f"{where}, {recording.name}", do)
@@ -167,7 +183,7 @@ def _recording(recording: Recording, rate: float, classes: bool, where: str) -> 
     taken = chosen[first]
     return msgspec.structs.replace(
         recording,
-        values=_means(np.asarray(recording.values[:])[chosen], first).astype(np.float32),
+        values=_values(np.asarray(recording.values[:])[chosen], [c.name for c in dataset.columns], new, first),
         target=None
         if target is None
         else _labels(target[chosen], new, first)
@@ -197,6 +213,19 @@ def _stretches(times: NDArray[np.float64], rows: _Rows) -> list[_Rows]:
     steps = np.diff(times[rows])
     usual = float(np.median(steps[steps > 0]))
     return np.split(rows, np.flatnonzero((steps < 0) | (steps > GAP * usual)) + 1)
+
+
+def _values(rows: NDArray[Any], names: Sequence[str], new: NDArray[np.bool_], first: _Rows) -> Floats:
+    """Return means of readings; of the columns that are made of a text, that of most rows is 1."""
+    means = _means(rows, first)
+    for text, texts in fields(names).items():
+        columns = np.array([names.index(column_name(text, value)) for value in texts], np.int64)
+        marks = np.nan_to_num(rows[:, columns])
+        if len(columns) and np.isin(marks, (0, 1)).all():
+            codes = _labels(np.where(marks.any(axis=1), marks.argmax(axis=1), np.nan), new, first)
+            known = np.flatnonzero(labelled(codes))
+            means[np.ix_(known, columns)] = codes[known, None] == np.arange(len(columns))
+    return means.astype(np.float32)
 
 
 def _means(values: NDArray[Any], first: _Rows) -> NDArray[np.float64]:
