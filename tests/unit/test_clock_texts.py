@@ -14,8 +14,11 @@ from cli_runner import Cli
 from edgewright.core.clocks.reader import ClockReader
 from edgewright.core.clocks.texts import day_order, is_day, is_time_of_day, is_time_text, needs_order, seconds_of
 from edgewright.core.package import read_package
+from edgewright.data.clock import split_clock
 from edgewright.data.load import load_data
 from edgewright.data.table_proposal import propose_table
+from edgewright.pipeline.packaging import recording_columns
+from edgewright.schema.config import ModelConfig, PipelineConfig
 from edgewright.schema.errors import InputError
 
 START = datetime(2024, 4, 3, 10, 15, tzinfo=UTC)
@@ -59,6 +62,7 @@ def test_halves_of_a_day(cell: str, hours: float) -> None:
     ("cell", "order"),
     [("03/04/2024", "auto"), *((cell, "dmy") for cell in (
         "13/13/2024", "0/4/2024", "13:00 PM", "0:15 AM", "1/2", "1/2/3/4", "10/4/2", "03/04-2024", "99/99/9999",
+        "1/2/2024 3.4.2024", "2024/1/2 3.4.2024", "1.2.2024 2024-01-01",
     ))],
 )  # fmt: skip
 def test_what_is_no_time_is_none(cell: str, order: str) -> None:
@@ -69,6 +73,16 @@ def test_days_without_a_time() -> None:
     days = ("03/04/2024", "3.4.24", "2024/4/3", "2024-04-03", "04/03/2024 12:00:00 AM", "2024-04-03T00:00:00")
     assert all(map(is_day, days))
     assert not any(map(is_day, ("03/04/2024 10:15", "2024-04-03 00:01", "10:15", "")))
+
+
+@pytest.mark.parametrize(
+    ("second", "parts"),
+    [("Time", ("date", "Time")), ("uhrzeit", ("date", "uhrzeit")), ("hour", ("date", "hour")), ("bedtime", ())],
+)
+def test_a_second_column_of_the_clock_is_called_a_time(second: str, parts: tuple[str, ...]) -> None:
+    columns = {"date": [f"{day}/12/2024" for day in range(10, 20)], second: [f"22:{day}" for day in range(10, 20)]}
+    assert split_clock(columns) == parts
+    assert split_clock({"wake": columns[second], **columns}) == parts
 
 
 def test_numbers_above_twelve_tell_the_order() -> None:
@@ -143,6 +157,21 @@ def test_a_later_row_tells_the_order_of_the_whole_column(tmp_path: Path) -> None
     assert (proposed.table["time"], proposed.table["time_unit"]) == ("Date", "dmy")
     assert "the day first" in proposed.roles.why["time"]
     assert load_data(proposed.table, seed=0).rate == pytest.approx(1 / 300)
+
+
+def test_a_package_keeps_the_order_that_its_training_found(tmp_path: Path) -> None:
+    _table(tmp_path / "a.csv", lambda day: f"{day:%m/%d/%Y %H:%M}", _hours(600))
+    table: dict[str, object] = {"kind": "csv", "path": str(tmp_path), "time": "Date", "target": "state"}
+    config = PipelineConfig(name="p", data=table, model=ModelConfig())
+    recordings = load_data(table, seed=0).recordings
+    assert recording_columns(config, None, recordings).time_unit == "mdy"
+    _table(tmp_path / "b.csv", lambda day: day.isoformat(), _hours(600))
+    assert recording_columns(config, None, load_data(table, seed=0).recordings).time_unit == "mdy"
+    _table(tmp_path / "c.csv", lambda day: f"{day:%d/%m/%Y %H:%M}", _hours(600))
+    assert recording_columns(config, None, load_data(table, seed=0).recordings).time_unit == "auto"
+    (tmp_path / "a.csv").unlink()
+    (tmp_path / "c.csv").unlink()
+    assert recording_columns(config, None, load_data(table, seed=0).recordings).time_unit == "auto"
 
 
 @pytest.mark.slow

@@ -26,7 +26,7 @@ def _set(
 ) -> DataSet:
     columns = tuple(Column(name=name) for name in names.split())
     parts.setdefault("groups", np.full(len(values), "p"))
-    recording = Recording(name="r.csv", values=np.asarray(values, dtype=np.float32), target=target, **parts)
+    recording = Recording(name="r.csv", values=np.asarray(values, dtype=np.float32), target=target, **parts)  # type: ignore[arg-type]
     return DataSet(name="s", columns=columns, recordings=(recording,), rate=rate)
 
 

@@ -21,7 +21,7 @@ Array = NDArray[Any]
 def _recording(target: Array | list[str] | list[float], name: str = "r", **parts: Array) -> Recording:
     rows = len(target)
     values = np.stack([np.arange(rows), -np.arange(rows)], axis=1).astype(np.float32)
-    return Recording(name=name, values=values, target=np.asarray(target), **parts)
+    return Recording(name=name, values=values, target=np.asarray(target), **parts)  # type: ignore[arg-type]
 
 
 def _set(*recordings: Recording, rate: float | None = None) -> DataSet:

@@ -19,7 +19,7 @@ from edgewright.core.package import package_bytes, parse_package, read_package
 from edgewright.core.prediction_input import answer_rows
 from edgewright.core.predictor import Predictor
 from edgewright.core.samples import to_samples
-from edgewright.data.rates import lowest_rate, one_rate
+from edgewright.data.rates import lowest_rate, one_rate, refuse_other_rates
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import RecordingColumns
@@ -172,6 +172,28 @@ def test_gaps_and_sessions_do_not_move_the_rate_of_coarse_times() -> None:
     assert rate_of(np.concatenate([seconds, seconds])) == pytest.approx(10, rel=0.04)
 
 
+def test_rows_that_were_lost_are_scored_as_they_are_predicted() -> None:
+    times = _even(50, 4000)[np.random.default_rng(2).random(4000) < 0.4]
+    values = np.zeros((len(times), 1), np.float32)
+    dataset = DataSet(
+        name="d", columns=(Column(name="x"),), rate=rate_of(times),
+        recordings=(Recording(name="r", values=values, time=times),),
+    )  # fmt: skip
+    assert dataset.rate == pytest.approx(32, rel=0.02)
+    assert _answers(_csv(times)) > 0
+    refuse_other_rates(dataset, 50.0)
+    refuse_other_rates(dataset, None)
+    for other in (
+        msgspec.structs.replace(dataset, rate=100.0),  # as the configuration states it
+        msgspec.structs.replace(dataset, rate=100.0, recordings=(Recording(name="r", values=values),)),
+        msgspec.structs.replace(
+            dataset, rate=100.0, recordings=(Recording(name="r", values=values, time=_even(100, len(values))),)
+        ),
+    ):
+        with pytest.raises(InputError, match="expected 50 rows a second, as in training, got 100 rows a second"):
+            refuse_other_rates(other, 50.0)
+
+
 def _file(path: Path, rate: float, seconds: float = 40.0, header: str = "t,take,x,y,label") -> Path:
     """Write two people who stand and shake a sensor in turn."""
     generator, time = np.random.default_rng(7), _even(rate, int(rate * seconds))
@@ -307,7 +329,7 @@ def _recording(rates: Sequence[float], *, named: str, rows: int = 100) -> Record
     names = np.repeat([f"{number:03}" for number in range(len(rates))], rows)
     time = np.concatenate([1000 * number + _even(rate, rows) for number, rate in enumerate(rates)])
     values = np.zeros((len(time), 1), np.float32)
-    return Recording(name="r", values=values, time=time, **{named: names})
+    return Recording(name="r", values=values, time=time, **{named: names})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("named", ["groups", "sessions"])

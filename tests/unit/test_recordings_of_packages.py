@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
@@ -22,7 +23,8 @@ from edgewright.core.samples import to_samples
 from edgewright.core.windows import cut
 from edgewright.data.samples import cut as cut_as_in_training
 from edgewright.schema.config import WindowConfig
-from edgewright.schema.data import DataSet, Recording
+from edgewright.schema.data import DataSet, Recording, TimeUnit
+from edgewright.schema.errors import InputError
 from edgewright.schema.package import Manifest, RecordingColumns, WindowSpec
 from edgewright.workflows.detection.rows import watched_of
 from edgewright.workflows.scoring.rows import ScoreRequest, read_labelled
@@ -178,7 +180,7 @@ def test_blocks_of_any_size_are_cut_alike(block: int) -> None:
     [
         (["2026-01-01T00:00:00", "2026-01-01T00:00:01", "2026-01-01T00:00:02", "2026-01-01T01:00:00Z"], [3]),
         (["0", "1", "2", "", "4", "5", "", "40"], [7]),
-        (["one", "two", "three", "four"], []),
+        (["", "nan", "NaT", "None"], []),
         (["5", "5", "5", "5"], []),
         (["1"], []),
         ([], []),
@@ -187,6 +189,47 @@ def test_blocks_of_any_size_are_cut_alike(block: int) -> None:
 def test_clocks_that_cannot_tell_say_nothing(times: list[str], starts: list[int]) -> None:
     cells = {"t": np.array(times, np.str_)}
     assert Boundaries(RecordingColumns(time="t")).starts(cells, len(times)) == starts
+
+
+@pytest.mark.parametrize(
+    ("unit", "cell", "expected"),
+    [
+        ("dmy", "12/25/2024 10:00", "dates with the day first, as in training"),
+        ("mdy", "25/12/2024 10:00", "dates with the month first, as in training"),
+        ("auto", "3/4/2024 10:00", "dates whose order of day and month is clear, as in training"),
+        ("auto", "one", "times such as 2024-05-01T12:00:00, 12:00:00.5 or numbers of seconds, as in training"),
+    ],
+)
+def test_a_column_of_times_that_nobody_can_read_is_refused(unit: TimeUnit, cell: str, expected: str) -> None:
+    columns = msgspec.structs.replace(COLUMNS, time_unit=unit)
+    text = _csv({**_table(), "t": np.array(["", *[cell] * (sum(LENGTHS) - 1)])})
+    with pytest.raises(InputError) as error:
+        list(answer_rows(_predictor(columns), io.StringIO(text), "new.csv"))
+    assert (error.value.expected, error.value.got) == (expected, repr(cell))
+    assert error.value.where == "new.csv line 2, column t"
+    assert "Write the times as in 2024-05-01T12:00:00" in error.value.do
+    boundaries = Boundaries(RecordingColumns(time="t", time_unit=unit))
+    boundaries.starts({"t": np.array(["2024-01-01"])}, 1)
+    for _ in range(19):  # a row that was spoilt on its way says nothing
+        boundaries.starts({"t": np.array([cell])}, 1)
+    with pytest.raises(InputError):
+        boundaries.starts({"t": np.array([cell])}, 1)
+
+
+@pytest.mark.parametrize("stamp", ["datetime64[ns]", "datetime64[us]", "datetime64[s]"])
+def test_frames_of_dates_and_times_of_day_keep_their_clock(stamp: str) -> None:
+    rows = sum(LENGTHS)
+    hours = np.arange(rows) + np.where(np.arange(rows) >= 20, 30, 0)
+    frame = pd.DataFrame({
+        "Date": (np.datetime64("2024-12-25") + hours // 24).astype(stamp),
+        "Time": [f"{hour % 24:02}:00" for hour in hours],
+        "x": np.ones(rows), "y": np.ones(rows),
+    })  # fmt: skip
+    manifest = _predictor(RecordingColumns(time="Date + Time")).manifest
+    assert len(to_samples(frame, manifest)) == len(_expected((20, rows - 20))[1])
+    alone = pd.DataFrame({**frame, "t": (np.datetime64("2024-12-25T00") + hours).astype(stamp)})
+    manifest = _predictor(RecordingColumns(time="t", time_unit="s")).manifest
+    assert len(to_samples(alone, manifest)) == len(_expected((20, rows - 20))[1])
 
 
 def test_too_few_rows_of_any_recording_are_an_error() -> None:

@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.clocks.rates import GAP, RateGuard
-from edgewright.core.clocks.reader import ClockReader
+from edgewright.core.clocks.rates import FEWEST, GAP, RateGuard
+from edgewright.core.clocks.reader import ClockReader, unreadable
 from edgewright.core.clocks.units import unit_spelled
 from edgewright.core.csv.rows import Rows
 from edgewright.core.windows import Windower, cut
@@ -59,7 +59,7 @@ class Boundaries:
         self._columns, self._named = columns, [name for name in (columns.group, columns.session) if name]
         self._last: dict[str, str] = {}
         self._steps: NDArray[np.float64] = np.empty(0)
-        self._time = float("nan")
+        self._time, self._unread = float("nan"), 0
         self._clock = ClockReader(columns.time, columns.time_unit)
         self._guard = RateGuard(columns.rate, columns.time)
 
@@ -72,7 +72,8 @@ class Boundaries:
             file: the block as it was read, which may state the unit of times; None where there is no file.
 
         Raises:
-            InputError: a recording whose rows come at another rate than those of the training.
+            InputError: a recording whose rows come at another rate than those of the training, or cells of the
+                column of times of which none is one.
         """
         change = np.zeros(rows, np.bool_)
         if file is not None and self._guard.where != file.name:
@@ -84,12 +85,13 @@ class Boundaries:
                 change |= cells[name] != np.concatenate([before, cells[name][:-1]])
                 self._last[name] = str(cells[name][-1])
         if rows and self._columns.time in cells:
-            change |= self._gaps(cells, change)
+            change |= self._gaps(cells, change, file)
         return [int(row) for row in np.flatnonzero(change)]
 
-    def _gaps(self, cells: Texts, change: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Where time jumps; nowhere while fewer than two steps are known, or where cells are no times."""
+    def _gaps(self, cells: Texts, change: NDArray[np.bool_], file: Rows | None) -> NDArray[np.bool_]:
+        """Where time jumps; nowhere while fewer than two steps are known, or where cells are empty."""
         times = self._clock.ticks(cells[self._columns.time].tolist())
+        self._refuse_unreadable(times, cells[self._columns.time].tolist(), file)
         # A cell without a time takes the one before it: the step over it is not lost.
         last = np.maximum.accumulate(np.where(np.isfinite(times), np.arange(len(times)), -1))
         filled = np.where(last >= 0, times[last], self._time)
@@ -106,6 +108,23 @@ class Boundaries:
             self._steps = np.concatenate([self._steps, known])[:_STEPS]
         usual = float(np.median(self._steps)) if len(self._steps) > 1 else 0.0
         return steps > GAP * usual if usual > 0 else np.zeros(len(times), np.bool_)
+
+    def _refuse_unreadable(self, times: NDArray[np.float64], cells: list[str], file: Rows | None) -> None:
+        """Refuse cells of which none is a time: their gaps and their rate would go unseen.
+
+        Raises:
+            InputError: the first ones, or so many one after the other that a rate would show.
+        """
+        if np.isfinite(times).any():
+            self._unread = 0
+            return
+        self._unread += len(times)
+        if np.isfinite(self._time) and self._unread < FEWEST:
+            return
+        where = "" if file is None else f"{file.name} line {int(file.lines[0])}, "
+        error = unreadable(cells, self._columns.time, self._columns.time_unit, where)
+        if error is not None:
+            raise error
 
 
 def stretches(columns: RecordingColumns, cells: Texts, rows: int, file: Rows | None = None) -> list[tuple[int, int]]:

@@ -91,10 +91,14 @@ def _cells(X: Any, manifest: Manifest) -> dict[str, Labels]:  # noqa: ANN401
         for part in parts_of(name, there) or (name,)
     }
     _refuse_rounded(columns, columns_of(manifest).time)
-    texts = {
-        part: np.array([str(cell) for cell in np.asarray(cells, object)], np.str_) for part, cells in columns.items()
-    }
+    texts = {part: np.array([str(cell) for cell in _objects(cells)], np.str_) for part, cells in columns.items()}
     return {name: text_of(name, texts, texts.__getitem__) for name in wanted}
+
+
+def _objects(cells: Any) -> NDArray[Any]:  # noqa: ANN401
+    """Return cells as objects, dates with their text: those of nanoseconds become whole numbers otherwise."""
+    column = np.asarray(cells)
+    return np.asarray(column.astype("datetime64[us]") if column.dtype.kind == "M" else cells, object)
 
 
 def _refuse_rounded(columns: Mapping[str, Any], time: str) -> None:

@@ -24,6 +24,10 @@ _COLUMNS = frozenset({
     "temps", "heure", "horodatage", "tempo", "ora",
 })  # fmt: skip
 _DAYS = frozenset({"day", "tag", "dia", "jour", "giorno"})
+_TIMES_OF_DAY = frozenset({
+    "clock", "hour", "hours", "time of day", "time_of_day", "timeofday", "tod", "hhmm", "hhmmss", "local time",
+    "local_time", "uhr", "tageszeit", "horas", "heures", "ore",
+})  # fmt: skip
 # An ISO date, and an epoch of 2001 to 2096 in s, ms, us or ns. So many cells are looked at; a file of several people
 # or files one after the other goes back now and then, birthdays do half of the time.
 _EPOCH = re.compile(r"[123]\d{9}(\d{3}){0,3}(\.\d*)?")
@@ -39,11 +43,13 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True):
         seconds: shape (rows,), float64, relative to the first row.
         origin: the first row's time in seconds, of the epoch where the text says so, of the counter otherwise.
         unit: seconds that one unit of the text is; 1 for ISO text.
+        day_order: 'dmy' or 'mdy', the order in which dates with slashes were read; empty for other times.
     """
 
     seconds: NDArray[np.float64]
     origin: float
     unit: float
+    day_order: str = ""
 
 
 def find_time_column(columns: Mapping[str, Sequence[str]]) -> str:
@@ -71,7 +77,9 @@ def split_clock(columns: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """
     named = [name for name in columns if without_unit(name) in (*_COLUMNS, *_DAYS)]
     days = [name for name in named if _are_all(columns[name], is_day)]
-    times = [name for name in columns if _are_all(columns[name], is_time_of_day)] if days else []
+    # Of a table of days, a column such as `bedtime` is a reading.
+    clocks = [n for n in columns if without_unit(n) in _COLUMNS or n.strip().lower() in _TIMES_OF_DAY] if days else []
+    times = [name for name in clocks if _are_all(columns[name], is_time_of_day)]
     return (days[0], times[0]) if times else ()
 
 
@@ -138,7 +146,10 @@ def read_clock(text: NDArray[np.str_], *, column: str, unit: TimeUnit, place: Ca
     refuse_missing(ticks, text, column, place)
     # The difference is taken before the scaling: nanoseconds of an epoch keep their last digits longer.
     origin = float(ticks[0]) if len(ticks) else 0.0
-    return Clock(seconds=(ticks - origin) * reader.scale, origin=origin * reader.scale, unit=reader.scale)
+    return Clock(
+        seconds=(ticks - origin) * reader.scale, origin=origin * reader.scale, unit=reader.scale,
+        day_order=reader.day_order,
+    )  # fmt: skip
 
 
 def measured_rate(times: Iterable[NDArray[np.float64] | None]) -> float | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.clocks.rates import TOLERANCE, is_other_rate, pace, rate_of
+from edgewright.core.clocks.rates import TOLERANCE, differs, is_other_rate, other_rate, pace, rate_of
 from edgewright.data.clock import tidy_rate
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.errors import InputError
@@ -25,6 +25,9 @@ _Times = NDArray[np.float64]
 def one_rate(recordings: Sequence[Recording]) -> float | None:
     """Return the rate that sessions share by their times; None where they have several, or carry no times."""
     times = [time for _, time in _sessions(recordings)]
+    if all(len(time) < 2 for time in times):
+        # Sessions of one row each: the whole recording tells.
+        times = [recording.time for recording in recordings if recording.time is not None]
     rates = [rate for time in times if (rate := rate_of(time)) is not None]
     if not rates:
         return None
@@ -55,6 +58,24 @@ def lowest_rate(dataset: DataSet) -> float | None:
     slower = [rate for rate, time in rates if is_other_rate(time, fastest, OTHER_RATE)]
     lowest = min(slower, default=fastest)
     return tidy_rate(float(np.median([rate for rate in slower if rate <= lowest * (1 + OTHER_RATE)] or [fastest])))
+
+
+def refuse_other_rates(dataset: DataSet, rate: float | None) -> None:
+    """Refuse recordings at another rate than in training; rows that were lost one by one are none, as for `predict`.
+
+    Args:
+        dataset: recordings.
+        rate: rows a second in training; None refuses nothing.
+
+    Raises:
+        InputError: naming both rates.
+    """
+    if not rate or not dataset.rate or not differs(rate, dataset.rate):
+        return
+    by_times = one_rate(dataset.recordings)
+    is_stated = by_times is None or differs(by_times, dataset.rate)
+    if is_stated or any(is_other_rate(time, rate, TOLERANCE) for _, time in _sessions(dataset.recordings)):
+        raise other_rate(rate, dataset.rate, dataset.name)
 
 
 def _sessions(recordings: Sequence[Recording]) -> Iterator[tuple[str, _Times]]:

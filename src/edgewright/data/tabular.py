@@ -214,6 +214,7 @@ def to_recording(table: Table, config: TableConfig, clock: Clock | None = None) 
         groups=_named(table, config.group),
         sessions=_named(table, config.session),
         time=clock.seconds if clock else None,
+        day_order=clock.day_order if clock else "",
     )
 
 

@@ -185,7 +185,7 @@ def _write(
         },
         seed=config.seed,
         adapt=None if isinstance(config.adapt, msgspec.UnsetType) else config.adapt,
-        recordings=recording_columns(config, material.samples.rate),
+        recordings=recording_columns(config, material.samples.rate, material.dataset.recordings),
         debounce=debounce,
     )
 

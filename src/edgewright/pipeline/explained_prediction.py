@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edgewright.core.clocks.rates import refuse_other_rate
 from edgewright.core.csv.rows import Rows, read_csv
 from edgewright.core.formatting import number
 from edgewright.core.input_ranges import outside
@@ -18,6 +17,7 @@ from edgewright.core.package import read_package
 from edgewright.core.predictor import package_path
 from edgewright.core.recordings import columns_of, names_in, rate_in_training, windows_of
 from edgewright.data.load import load_data
+from edgewright.data.rates import refuse_other_rates
 from edgewright.data.samples import cut, unit_of
 from edgewright.data.targets import encode_target
 from edgewright.pipeline.explain import explain
@@ -99,7 +99,7 @@ def explain_row(folder: Path, row: int, data: str | None = None) -> Explained:
     dataset = load_data(config.data, seed=config.seed, path=data or known.place(), mixed_rates=True)
     manifest = _manifest(folder) if data else None
     if manifest is not None:
-        refuse_other_rate(rate_in_training(manifest), dataset.rate, dataset.name)
+        refuse_other_rates(dataset, rate_in_training(manifest))
     samples = cut(dataset, config.window)
     samples = msgspec.structs.replace(samples, y=encode_target(samples.y, index.task))
     unit, total = unit_of(samples.X), len(samples.X)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from edgewright.pipeline.material import Material
 from edgewright.schema.adapt import AdaptSpec
 from edgewright.schema.affine import AffineSpec
 from edgewright.schema.config import AdaptConfig, PipelineConfig, WindowConfig
-from edgewright.schema.data import Column, DataSet, Floats, Samples
+from edgewright.schema.data import Column, DataSet, Floats, Recording, Samples
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.package import (
     FitSpec,
@@ -271,10 +272,21 @@ def window_spec(window: WindowConfig, rate: float | None) -> WindowSpec:
     )  # fmt: skip
 
 
-def recording_columns(config: PipelineConfig, rate: float | None) -> RecordingColumns:
-    """Return the columns of `[data]` that say which rows belong together, and the rate of windows by their times."""
+def recording_columns(
+    config: PipelineConfig, rate: float | None, recordings: Sequence[Recording] = ()
+) -> RecordingColumns:
+    """Return the columns of `[data]` that say which rows belong together, and the rate of windows by their times.
+
+    Args:
+        config: of the pipeline.
+        rate: of its windows.
+        recordings: of the training, whose dates may have shown their order: a file with few days does not show it.
+    """
     timed = bool(config.data.get("time"))
     unit: Any = config.data.get("time_unit", "auto") if timed else "auto"
+    orders = {recording.day_order for recording in recordings} - {""}
+    if timed and unit == "auto" and len(orders) == 1:
+        unit = orders.pop()
     return RecordingColumns(
         **{key: str(config.data.get(key, "")) for key in ("group", "session", "time")}, time_unit=unit,
         rate=rate if timed and config.window is not None and config.data.get("rate") is None else None,

@@ -50,6 +50,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
         groups: shape (rows,), person or machine of each row as text; None when unknown.
         sessions: shape (rows,), session of each row as text; None means the recording is one session.
         time: shape (rows,), seconds as float64, relative to the first row; None when rows carry no time.
+        day_order: 'dmy' or 'mdy', the order in which dates with slashes were read; empty for other times.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     groups: Labels | None = None
     sessions: Labels | None = None
     time: NDArray[np.float64] | None = None
+    day_order: str = ""
 
 
 class DataSet(msgspec.Struct, frozen=True, kw_only=True):

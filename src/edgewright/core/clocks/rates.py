@@ -19,7 +19,7 @@ STANDING = 0.1
 # Share of steps that are as long as usual in rows of which many were lost, or which came in bursts.
 _USUAL, _USUAL_FASTER = 0.1, 0.3
 # Steps that tell the rate of a recording that goes on, of one that is there, and those that are looked at.
-_FEWEST, _FEW, _STEPS = 20, 5, 1000
+FEWEST, _FEW, _STEPS = 20, 5, 1000
 # Share of a whole number by which a ratio of rates may differ from it.
 _WHOLE = 0.05
 
@@ -75,16 +75,6 @@ def differs(rate: float, other: float) -> bool:
     return abs(other / rate - 1) > TOLERANCE
 
 
-def refuse_other_rate(rate: float | None, found: float | None, where: str) -> None:
-    """Refuse rows at another rate than in training, where both are known.
-
-    Raises:
-        InputError: naming both.
-    """
-    if rate and found and differs(rate, found):
-        raise other_rate(rate, found, where)
-
-
 def other_rate(rate: float, found: float, where: str, by: str = "") -> InputError:
     """Return the error for rows at another rate than in training; `by` is the column that says so."""
     faster = round(found / rate)
@@ -130,7 +120,7 @@ class RateGuard:
             return
         self._steps = np.concatenate([self._steps, steps[steps > 0]])[:_STEPS]
         self._standing += int((steps == 0).sum())
-        found = _other_rate(self._steps, self._standing, self._rate) if len(self._steps) >= _FEWEST else None
+        found = _other_rate(self._steps, self._standing, self._rate) if len(self._steps) >= FEWEST else None
         if found is not None:
             where = ", ".join([self.where, *names] if self.where else names)
             raise other_rate(self._rate, found, where, self._column)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgewright.core.clocks.texts import DAY_S, ORDERS, day_order, is_time_of_day, needs_order, seconds_of
 from edgewright.core.clocks.units import SCALE, number_and_unit, numbers_and_unit, unit_of_numbers
+from edgewright.core.csv.cell_words import MISSING_NUMBERS
 from edgewright.schema.data import TimeUnit
 from edgewright.schema.errors import InputError
 
@@ -18,6 +19,7 @@ Times = NDArray[np.float64]
 _WRAPS = (2**16, 2**32)
 _NO_TIME = "Write the time, or remove the row; name a column that is no clock in ignore"
 _OF_DAY = "day"
+_NO_CELLS = MISSING_NUMBERS | {"nat"}
 # Steps that say what is usual.
 _STEPS = 1000
 
@@ -35,6 +37,7 @@ class ClockReader:
 
     Attributes:
         scale: seconds that one unit of the ticks is; 1 for texts, and until a time was read.
+        day_order: 'dmy' or 'mdy' once a date needed it; empty before.
     """
 
     def __init__(self, column: str, unit: TimeUnit | str = "auto") -> None:
@@ -45,7 +48,7 @@ class ClockReader:
         self._of_day = False
         self._last, self._base, self._largest = float("nan"), 0.0, 0.0
         self._steps: Times = np.empty(0)
-        self.scale = 1.0
+        self.scale, self.day_order = 1.0, ""
 
     def state(self) -> list[Any]:
         """Return what a counter or a time of day goes on from, as JSON; empty for what never begins again."""
@@ -75,6 +78,8 @@ class ClockReader:
         if self._is_text is None:
             self._begin(lines)
         if self._is_text:
+            if self._order and not self.day_order and any(map(needs_order, lines)):
+                self.day_order = self._order
             return self._over_midnight(np.array([_second(cell, self._order) for cell in lines], np.float64))
         counted = numbers_and_unit(lines)
         if counted is None or (self._behind is not None and counted[1] != self._behind):
@@ -151,6 +156,28 @@ def unclear_order(column: str, cell: str, where: str) -> InputError:
         "dates whose order of day and month is clear", f"{cell!r}", f"{where}, column {column}",
         "Numbers above 12 do not tell it: say --time-unit dmy (the day first) or mdy (time_unit in [data])",
     )  # fmt: skip
+
+
+def unreadable(cells: Sequence[str], column: str, order: str, where: str) -> InputError | None:
+    """Return the error for cells of which none is a time, while a package was trained with times.
+
+    Args:
+        cells: that are no times.
+        column: they stand in.
+        order: of day and month in training; empty where its dates had none.
+        where: the first of them stands.
+
+    Returns:
+        None for cells that are all empty.
+    """
+    cell = next((cell for cell in cells if cell.strip().lower() not in _NO_CELLS), None)
+    if cell is None:
+        return None
+    expected = "times such as 2024-05-01T12:00:00, 12:00:00.5 or numbers of seconds"
+    if needs_order(cell):
+        expected = f"dates with {ORDERS[order]}" if order in ORDERS else "dates whose order of day and month is clear"
+    do = "Write the times as in 2024-05-01T12:00:00. Without this column neither gaps nor the rate are checked"
+    return InputError(f"{expected}, as in training", repr(cell), f"{where}column {column}", do)
 
 
 def refuse_missing(

@@ -73,25 +73,35 @@ def seconds_of(cell: str, order: str = "") -> float:
     if cell[4:5] == "-":
         with suppress(ValueError):
             return _seconds_of_iso(cell)
-    if match := _OF_DAY.fullmatch(cell):
-        hours, minutes, seconds = int(match[1]), int(match[2]), float((match[3] or "0").replace(",", "."))
-        if half := match[4]:
-            if not 1 <= hours <= 12:
-                raise ValueError(cell)
-            hours = hours % 12 + (12 if half in "pP" else 0)
-        if hours > 23 or minutes > 59 or seconds >= 61:
-            raise ValueError(cell)
-        return 3600.0 * hours + 60.0 * minutes + seconds
+    if _OF_DAY.fullmatch(cell):
+        return _seconds_of_day(cell)
     if match := _YEAR_FIRST.fullmatch(cell):
-        return _midnight(match[1], match[3], match[4]) + (seconds_of(match[5]) if match[5] else 0.0)
+        return _midnight(match[1], match[3], match[4]) + _seconds_of_day(match[5])
     if match := _YEAR_LAST.fullmatch(cell):
         day, month, year = match[1], match[2] or match[4] or match[6], match[3] or match[5] or match[7]
         if not match[2]:
             if order not in ORDERS:
                 raise ValueError(cell)
             day, month = (day, month) if order == "dmy" else (month, day)
-        return _midnight(year, month, day) + (seconds_of(match[8]) if match[8] else 0.0)
+        return _midnight(year, month, day) + _seconds_of_day(match[8])
     return _seconds_of_iso(cell)
+
+
+def _seconds_of_day(cell: str | None) -> float:
+    """Return the seconds of a time of day; 0 where there is none."""
+    if not cell:
+        return 0.0
+    match = _OF_DAY.fullmatch(cell.strip())
+    if match is None:
+        raise ValueError(cell)
+    hours, minutes, seconds = int(match[1]), int(match[2]), float((match[3] or "0").replace(",", "."))
+    if half := match[4]:
+        if not 1 <= hours <= 12:
+            raise ValueError(cell)
+        hours = hours % 12 + (12 if half in "pP" else 0)
+    if hours > 23 or minutes > 59 or seconds >= 61:
+        raise ValueError(cell)
+    return 3600.0 * hours + 60.0 * minutes + seconds
 
 
 def _midnight(year: str, month: str, day: str) -> float:

@@ -250,7 +250,7 @@ def _package(subject: Subject, config: PipelineConfig, form: CompressForm, path:
             "result": result,
         },
         seed=config.seed,
-        recordings=recording_columns(config, material.samples.rate),
+        recordings=recording_columns(config, material.samples.rate, material.dataset.recordings),
         debounce=subject.debounce,
     )
 

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.clocks.rates import GAP, refuse_other_rate
+from edgewright.core.clocks.rates import GAP
 from edgewright.core.clocks.units import unit_spelled
 from edgewright.core.csv.rows import iter_csv
 from edgewright.core.package import read_package
@@ -21,6 +21,7 @@ from edgewright.core.recordings import rate_in_training
 from edgewright.core.windows import cut
 from edgewright.data.clock import read_clock
 from edgewright.data.load import find_kind, guess, load_data
+from edgewright.data.rates import refuse_other_rates
 from edgewright.data.table_proposal import propose_table
 from edgewright.data.targets import as_text, labelled
 from edgewright.monitor.detector_stream import window_features
@@ -131,7 +132,7 @@ def read_watched(
     dataset, spec, unit = _opened(data, kind, target, (time, time_unit), ignore, columns)
     if package:
         manifest = read_package(package_path(package)).manifest
-        refuse_other_rate(rate_in_training(manifest), dataset.rate, dataset.name)
+        refuse_other_rates(dataset, rate_in_training(manifest))
         columns = columns or tuple(column.name for column in manifest.columns)
         # A detector judges windows of rows that came, without copies.
         spec = manifest.window and msgspec.structs.replace(manifest.window, fill_start=False)

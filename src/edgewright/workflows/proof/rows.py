@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.archive import from_npy
-from edgewright.core.clocks.rates import refuse_other_rate
 from edgewright.core.csv.rows import read_csv
 from edgewright.core.package import Package
 from edgewright.core.recordings import names_of, rate_in_training, times_of
 from edgewright.core.samples import to_samples
 from edgewright.data.load import load_data
+from edgewright.data.rates import refuse_other_rates
 from edgewright.data.samples import cut
 from edgewright.data.splits import split
 from edgewright.data.targets import encode_target, task_of
@@ -98,7 +98,7 @@ def _tested(subject: Subject, config: PipelineConfig, data: str | None, run: Pat
     path = data or known.place()
     dataset = load_data(config.data, seed=config.seed, path=path, mixed_rates=True)
     if subject.manifest is not None:
-        refuse_other_rate(rate_in_training(subject.manifest), dataset.rate, dataset.name)
+        refuse_other_rates(dataset, rate_in_training(subject.manifest))
     samples = cut(dataset, config.window)
     whole = msgspec.structs.replace(samples, y=encode_target(samples.y, task_of(samples.y, config.task)))
     window = config.window.samples if config.window else None

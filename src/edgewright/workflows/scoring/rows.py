@@ -14,7 +14,7 @@ import polars as pl
 from edgewright.core.catalogue import listing
 from edgewright.core.categories import MARK, text_inputs
 from edgewright.core.clocks.joined import parts_of
-from edgewright.core.clocks.rates import differs, refuse_other_rate
+from edgewright.core.clocks.rates import differs
 from edgewright.core.clocks.units import SCALE
 from edgewright.core.objects import MAPPED
 from edgewright.core.recordings import columns_of, rate_in_training
@@ -22,6 +22,7 @@ from edgewright.data import public
 from edgewright.data.headers import read_columns
 from edgewright.data.load import find_kind, guess, load_data
 from edgewright.data.matching import check_names, conversion, find_labels, find_name, find_names, renamed
+from edgewright.data.rates import refuse_other_rates
 from edgewright.data.resampling import KEY as RESAMPLE
 from edgewright.data.targets import as_text, written_labels
 from edgewright.schema.config import PipelineConfig
@@ -199,7 +200,7 @@ def as_trained(dataset: DataSet, manifest: Manifest, request: ScoreRequest) -> D
     factors = [
         conversion(column, named[place], dataset.name) for column, place in zip(manifest.columns, order, strict=True)
     ]
-    refuse_other_rate(rate_in_training(manifest), dataset.rate, dataset.name)
+    refuse_other_rates(dataset, rate_in_training(manifest))
     labels = _labels(dataset, manifest, request) if manifest.task == "classification" else {}
     same = order == list(range(len(there))) and all(one == (1.0, 0.0) for one in factors)
     recordings = tuple(
@@ -329,6 +330,6 @@ def _named(
     for key in _PARTS[1:]:
         if made.get(key) in taken:
             del made[key]  # a column that the model reads plays no other part
-    if "time" in made and "time_unit" in keys and not mine:
+    if "time" in made and "time_unit" in keys and mine.get("time_unit", "auto") == "auto":
         made["time_unit"] = named.time_unit
     return made
