@@ -313,6 +313,17 @@ def test_a_score_of_faster_rows_averages_them_where_it_is_told_to(run: Path, cli
 
 
 @pytest.mark.slow
+def test_a_score_takes_rows_that_were_lost_as_predict_does(run: Path, tmp_path: Path, cli: Cli) -> None:
+    header, *rows = (run.parent.parent / "at_50.csv").read_text().splitlines()
+    kept = np.random.default_rng(3).random(len(rows)) < 0.4
+    lossy = tmp_path / "lossy.csv"
+    lossy.write_text("\n".join([header, *(row for row, keep in zip(rows, kept, strict=True) if keep)]) + "\n")
+    cli("predict", run, "--csv", lossy)
+    assert cli.json("score", run, "--data", lossy)["samples"] > 50
+    assert "averaged" not in cli.err
+
+
+@pytest.mark.slow
 def test_a_rate_that_was_set_says_nothing_of_the_times(run: Path, tmp_path: Path, cli: Cli) -> None:
     data = run.parent.parent
     toml = tmp_path / "set.toml"

@@ -60,6 +60,11 @@ def lowest_rate(dataset: DataSet) -> float | None:
     return tidy_rate(float(np.median([rate for rate in slower if rate <= lowest * (1 + OTHER_RATE)] or [fastest])))
 
 
+def is_at_rate(dataset: DataSet, rate: float) -> bool:
+    """Return whether no session has another rate by its times, as `predict` judges it: lost rows are none."""
+    return not any(is_other_rate(time, rate, TOLERANCE) for _, time in _sessions(dataset.recordings))
+
+
 def refuse_other_rates(dataset: DataSet, rate: float | None) -> None:
     """Refuse recordings at another rate than in training; rows that were lost one by one are none, as for `predict`.
 
@@ -74,7 +79,7 @@ def refuse_other_rates(dataset: DataSet, rate: float | None) -> None:
         return
     by_times = one_rate(dataset.recordings)
     is_stated = by_times is None or differs(by_times, dataset.rate)
-    if is_stated or any(is_other_rate(time, rate, TOLERANCE) for _, time in _sessions(dataset.recordings)):
+    if is_stated or not is_at_rate(dataset, rate):
         raise other_rate(rate, dataset.rate, dataset.name)
 
 

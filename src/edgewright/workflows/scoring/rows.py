@@ -22,8 +22,9 @@ from edgewright.data import public
 from edgewright.data.headers import read_columns
 from edgewright.data.load import find_kind, guess, load_data
 from edgewright.data.matching import check_names, conversion, find_labels, find_name, find_names, renamed
-from edgewright.data.rates import refuse_other_rates
+from edgewright.data.rates import is_at_rate, refuse_other_rates
 from edgewright.data.resampling import KEY as RESAMPLE
+from edgewright.data.resampling import at_one_rate
 from edgewright.data.targets import as_text, written_labels
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import DataSet, Recording
@@ -128,9 +129,9 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, request: Sc
     table.update(request.settings)
     if manifest.task == "detection" and not table.get("boxes"):
         raise InputError("a file with the boxes around objects", "none", "--data", "Pass it: --set boxes=FILE")
-    seed, alone = 0 if config is None else config.seed, manifest.window is None
+    seed = 0 if config is None else config.seed
     try:
-        dataset = load_data(table, seed=seed, path=location, where="--data", spool=spool, mixed_rates=alone)
+        dataset = _loaded(manifest, table, seed, location, spool)
     except InputError:
         if kind or own not in public.names():
             raise
@@ -138,9 +139,21 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, request: Sc
         return read_labelled(manifest, config, replace(request, kind=own), spool)
     if unit := _unit_by_rate(dataset, manifest, table):
         table["time_unit"] = unit
-        dataset = load_data(table, seed=seed, path=location, where="--data", spool=spool, mixed_rates=alone)
+        dataset = _loaded(manifest, table, seed, location, spool)
     _check_names(dataset, manifest, request, mine)
     return as_trained(dataset, manifest, request)
+
+
+def _loaded(manifest: Manifest, table: dict[str, object], seed: int, location: str | None, spool: Path) -> DataSet:
+    """Return rows; those of windows at the package's rate where all have it but for lost rows, else at their lowest."""
+    dataset = load_data(table, seed=seed, path=location, where="--data", spool=spool, mixed_rates=True)
+    rate = rate_in_training(manifest)
+    if dataset.rate is not None or manifest.window is None:
+        return dataset
+    is_timed = any(recording.time is not None for recording in dataset.recordings)
+    if rate and is_timed and not dataset.citation and is_at_rate(dataset, rate):
+        return msgspec.structs.replace(dataset, rate=rate)
+    return at_one_rate(dataset)
 
 
 def _unit_by_rate(dataset: DataSet, manifest: Manifest, table: Mapping[str, object]) -> str:
