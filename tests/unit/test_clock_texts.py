@@ -150,6 +150,16 @@ def test_dates_that_nothing_tells_are_a_question(tmp_path: Path, cli: Cli) -> No
     assert dataset.rate == pytest.approx(1 / 3600)
 
 
+def test_dates_in_another_order_than_time_unit_say_which(tmp_path: Path) -> None:
+    path = _table(
+        tmp_path / "rows.csv", lambda day: f"{day:%d/%m/%Y}", [START + timedelta(days=14 + n) for n in range(5)]
+    )
+    table: dict[str, object] = {"kind": "csv", "path": str(path), "time": "Date", "time_unit": "mdy", "target": "state"}
+    with pytest.raises(InputError, match="in one order of day and month, that of time_unit") as error:
+        load_data(table, seed=0)
+    assert "Here it is dmy, the day first" in error.value.do
+
+
 def test_a_later_row_tells_the_order_of_the_whole_column(tmp_path: Path) -> None:
     days = [START + timedelta(minutes=5 * step) for step in range(4000)]
     path = _table(tmp_path / "rows.csv", lambda day: f"{day:%d/%m/%Y %H:%M}", days)

@@ -193,6 +193,10 @@ def refuse_missing(
     bad = int(np.flatnonzero(~np.isfinite(times))[0])
     cell = str(cells[bad])
     if needs_order(cell) and not np.isfinite(times).any():
+        if order := day_order([cell]):
+            do = f"Here it is {order}, {ORDERS[order]}: say so (time_unit in [data], score --set time_unit={order})"
+            expected = "dates in one order of day and month, that of time_unit"
+            raise InputError(expected, repr(cell), f"{place(bad)}, column {column}", do)
         raise unclear_order(column, cell, place(bad))
     expected = (
         "a time such as 2024-05-01T12:00:00, 12:00:00.5 or a number of seconds" if cell else "a time in every row"
