@@ -222,7 +222,7 @@ def test_a_job_of_ones_own_runs_by_its_folder(desk: Path, tmp_path: Path, cli: C
         (('kind = "replay"', 'kind = "run"'), "a name of its own for each step, got 'run' twice"),
         (('step = "replay"', 'step = "replya"'), "a target of one of the steps run, replay, got 'replya'"),
         (('kind = "run"', 'kind = "run"\nfile = "x"'), "no key 'file'"),
-        (("minutes = 0.1", "minutes = 0"), "minutes"),
+        (("minutes = 0.1", "minutes = -1"), "minutes"),
     ],
 )
 def test_a_wrong_table_is_refused_before_anything_runs(

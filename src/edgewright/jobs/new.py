@@ -12,7 +12,6 @@ from edgewright.workflows.own_data.proposal import Proposal
 _JOB = """# Steps of this job, in order. `edgewright jobs run {folder}` does them and writes one page.
 title = "{title}"
 shows = "From {data} to a package that is proven on {device}."
-minutes = {minutes:g}
 # What the figures do not show: say it before others ask.
 limits = []
 
@@ -156,7 +155,7 @@ def job_files(proposal: Proposal, folder: str, data: str, labels: tuple[str, ...
     config: PipelineConfig = proposal.config
     replayed = bool(labels) and len(proposal.found.dataset.columns) > 0 and config.split.by != "row"
     table = _JOB.format(
-        folder=folder, title=f"What do {data} tell?", data=data, device=config.device.profile, minutes=0.4,
+        folder=folder, title=f"What do {data} tell?", data=data, device=config.device.profile,
         more=_REPLAY.format(label=labels[-1]) if replayed else "", figure="accuracy" if labels else "rmse",
         bound="minimum = 0.9" if labels else "maximum = 1.0",
     )  # fmt: skip

@@ -33,7 +33,7 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     Attributes:
         title: a question that the job answers.
         shows: what of the product it uses, in a sentence.
-        minutes: of CPU time that it takes.
+        minutes: of CPU time that it takes; 0 where nobody measured it: then its steps tell what they take.
         limits: what the figures do not show.
         steps: each a table with `kind`, a file of `jobs/steps`, optionally `name`, and that step's own keys.
         targets: of the figures.
@@ -41,9 +41,9 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     title: Text
     shows: Text
-    minutes: Annotated[float, msgspec.Meta(gt=0)]
-    limits: tuple[str, ...] = ()
     steps: Annotated[tuple[dict[str, Any], ...], msgspec.Meta(min_length=1)]
+    minutes: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    limits: tuple[str, ...] = ()
     targets: tuple[Target, ...] = ()
 
 

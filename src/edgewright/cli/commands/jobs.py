@@ -27,5 +27,6 @@ def command(context: click.Context) -> None:
     width = max(map(len, names), default=0)
     for name in names:
         spec = read_job(job_folder(name))
-        click.echo(f"{name:<{width}}  {spec.title} ({duration_text(60 * spec.minutes)})")
+        takes = f" ({duration_text(60 * spec.minutes)})" if spec.minutes else ""
+        click.echo(f"{name:<{width}}  {spec.title}{takes}")
         click.echo(f"{'':<{width}}  {spec.shows}")

@@ -10,8 +10,7 @@ import numpy as np
 
 from edgewright.core.files import write_atomic
 from edgewright.data.leakage import near_copies
-from edgewright.models.architecture import architecture
-from edgewright.pipeline.duration_estimate import Ahead, Progress, tell_ahead, told_by_first, training_s
+from edgewright.pipeline.duration_estimate import Ahead, Progress, told_by_first
 from edgewright.pipeline.evaluate import Crossed
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.run import RunResult, run_pipeline
@@ -121,16 +120,9 @@ class Ladder(Race):
         return answers
 
     def _measure(self, standing: Standing) -> None:
-        config, title, fits = standing.entrant.config, standing.record.title.capitalize(), len(self.heats.every) + 1
+        title, fits = standing.record.title.capitalize(), len(self.heats.every) + 1
         with self._progress(title, fits) as advance:
-            if config.model.kind == "network":
-                shape = self.heats.part(self.heats.whole, config).X.shape[1:]
-                network = architecture(config.model.layers, shape, max(1, len(self.problem.classes)))
-                looks = fits * config.training.epochs * len(self.problem.y)
-                tell_ahead(self._ahead, title, training_s(network, looks, config.training.batch))
-            else:
-                advance = told_by_first(advance, self._ahead, title, fits)
-            self.measure(standing, self.heats.every, advance)
+            self.measure(standing, self.heats.every, told_by_first(advance, self._ahead, title, fits))
 
     def _step(self, state: LadderState, standing: Standing) -> None:
         record, fitted, entrant = standing.record, standing.fitted, standing.entrant

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from edgewright.graph.layer import Parameters
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.architecture import function
 from edgewright.models.base import Network
-from edgewright.pipeline.duration_estimate import tell_ahead, training_s
+from edgewright.pipeline.duration_estimate import told_by_first
 from edgewright.pipeline.listener import Listener
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
@@ -173,6 +173,7 @@ class Maker:
             )  # fmt: skip
         self.calibration = subject.calibration
         self.epochs = wanted.epochs or subject.config.training.epochs
+        self._count = self._estimated()
 
     def forms(self) -> Iterator[CompressForm]:
         """Float first; then every network that was asked for, each followed by its integer forms."""
@@ -189,7 +190,6 @@ class Maker:
         plain = None
         if subject.model is not None and self.wanted.trains:
             plain = lesson(subject.model, *subject.training(), subject.validation())
-            self._tell_ahead(subject.model, len(plain.samples.rows))
         first = Base("float", "as the run left it", subject.model, subject.graph, None, plain)
         yield first
         whole = [first]
@@ -200,14 +200,14 @@ class Maker:
             for cut in self.wanted.prune:
                 yield self._structured(base, cut) if cut.kind == "structured" else self._magnitude(base, cut)
 
-    def _tell_ahead(self, model: Network, samples: int) -> None:
-        """Give the estimate of all trainings to the listener, before the first one."""
+    def _estimated(self) -> Callable[[int], None]:
+        """Return what to call after each epoch: the first of them tell what all trainings take."""
         whole = 1 + bool(self.wanted.distil)
         bases = whole * (1 + len(self.wanted.prune))
         trainings = bases - 1 + (bases if self.wanted.qat else 0)
-        batch = self.subject.config.training.batch
-        seconds = trainings * training_s(model.network(), samples * self.epochs, batch)
-        tell_ahead(self.listener.ahead, f"Training {plural(trainings, 'network')}", seconds)
+        work = f"Training {plural(trainings, 'network')}"
+        # The first epoch also compiles.
+        return told_by_first(lambda _: None, self.listener.ahead, work, trainings * self.epochs, skipped=1)
 
     def _distilled(self, base: Base) -> Base:
         model, plain = _own(base)
@@ -251,6 +251,7 @@ class Maker:
             def on_epoch(record: EpochRecord) -> bool:
                 del record
                 advance(1)
+                self._count(1)
                 return self.listener.cancelled()
 
             result = trained(
