@@ -214,7 +214,7 @@ SHARE := 1
 faults: install
 	$(BIN)/python tools/affected.py "$(SINCE)" > $(AFFECTED)
 	@echo "heavy tests: $$EDGEWRIGHT_DRAW"
-	$(BIN)/pytest $(ALL) -m heavy -n 3 || { $(ALONE) -m heavy; }
+	$(BIN)/pytest $(ALL) -m heavy -n 2 || { $(ALONE) -m heavy; }
 	$(BIN)/python -m benchmarks.faults --share $(SHARE)
 
 # The same of a fleet: its agent, what a device knows of signed metadata, and the control plane with all that it publishes.
