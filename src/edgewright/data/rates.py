@@ -20,6 +20,7 @@ _LOOKED_AT = 1000
 # Steps of a block, in which a rate that changes shows; and the share of them that are alike where a block has a rate.
 _STEPS, _ALIKE = 1000, 0.5
 _Times = NDArray[np.float64]
+_Rows = NDArray[np.int64]
 
 
 def one_rate(recordings: Sequence[Recording]) -> float | None:
@@ -83,22 +84,33 @@ def refuse_other_rates(dataset: DataSet, rate: float | None) -> None:
         raise other_rate(rate, dataset.rate, dataset.name)
 
 
+def sessions_of(recording: Recording, most: int | None = None) -> Iterator[tuple[tuple[str, ...], _Rows]]:
+    """Yield names and rows of each session of each person, in the order in which they begin.
+
+    Args:
+        recording: whose groups and sessions tell; one without them is a session of its own name.
+        most: so many between the first and the last one; all when None.
+    """
+    keys = [names for names in (recording.groups, recording.sessions) if names is not None]
+    if not keys:
+        yield (recording.name,), np.arange(len(recording.values))
+        return
+    codes = np.stack([np.unique(names, return_inverse=True)[1] for names in keys], axis=1)
+    _, begins, inverse = np.unique(codes, axis=0, return_index=True, return_inverse=True)
+    rows = np.split(np.argsort(inverse.ravel(), kind="stable"), np.cumsum(np.bincount(inverse.ravel()))[:-1])
+    order = np.argsort(begins)
+    if most is not None:
+        order = order[np.linspace(0, len(order) - 1, min(len(order), most)).astype(np.int64)]
+    for place in order:
+        yield tuple(str(names[begins[place]]) for names in keys), rows[place]
+
+
 def _sessions(recordings: Sequence[Recording]) -> Iterator[tuple[str, _Times]]:
     """Yield name and times of each session of each person, or of so many between the first and the last one."""
     for recording in recordings:
-        times = recording.time
-        if times is None:
-            continue
-        keys = [names for names in (recording.groups, recording.sessions) if names is not None]
-        if not keys:
-            yield recording.name, times
-            continue
-        codes = np.stack([np.unique(names, return_inverse=True)[1] for names in keys], axis=1)
-        _, begins, inverse = np.unique(codes, axis=0, return_index=True, return_inverse=True)
-        rows = np.split(np.argsort(inverse.ravel(), kind="stable"), np.cumsum(np.bincount(inverse.ravel()))[:-1])
-        order = np.argsort(begins)
-        for place in order[np.linspace(0, len(order) - 1, min(len(order), _LOOKED_AT)).astype(np.int64)]:
-            yield ", ".join(str(names[begins[place]]) for names in keys), times[rows[place]]
+        if recording.time is not None:
+            for names, rows in sessions_of(recording, _LOOKED_AT):
+                yield ", ".join(names), recording.time[rows]
 
 
 def _other_block(time: _Times, rate: float) -> float | None:

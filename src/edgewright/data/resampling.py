@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgewright.core.categories import column_name, fields
 from edgewright.core.clocks.rates import GAP, STANDING, is_other_rate, pace, rate_of
 from edgewright.core.formatting import plural, some_of
-from edgewright.data.rates import OTHER_RATE, lowest_rate
+from edgewright.data.rates import OTHER_RATE, lowest_rate, sessions_of
 from edgewright.data.targets import as_text, labelled, task_of
 from edgewright.schema.data import DataSet, Floats, Recording
 from edgewright.schema.errors import DataWarning, InputError
@@ -76,8 +76,8 @@ def _times(dataset: DataSet) -> Iterator[tuple[str, NDArray[np.float64]]]:
     """Yield the name and the times of each session of each person."""
     for recording in dataset.recordings:
         if recording.time is not None:
-            for name, rows in _sessions(recording):
-                yield name, np.asarray(recording.time[rows], np.float64)
+            for names, rows in sessions_of(recording):
+                yield names[-1], np.asarray(recording.time[rows], np.float64)
 
 
 def _rates(dataset: DataSet, rate: float) -> list[tuple[float, str]]:
@@ -156,14 +156,14 @@ def _recording(recording: Recording, rate: float, classes: bool, dataset: DataSe
     # The step of its recording that each row lies in, counted through; below 0 for a row that stays as it is.
     steps, begins = np.full(len(times), -1, np.int64), np.zeros(len(times))
     order: list[_Rows] = []
-    for name, rows in _sessions(recording):
+    for names, rows in sessions_of(recording):
         order.append(rows)
         own = rate_of(times[rows])
         if own is None or not is_other_rate(times[rows], rate, OTHER_RATE):
             continue
         if own < rate:
             raise InputError(f"recordings of at least {pace(rate)}, as {KEY} in [data] says", pace(own),
-                             f"{where}, {name}", f"Lower {KEY}, or leave the recording out")  # fmt: skip
+                             f"{where}, {names[-1]}", f"Lower {KEY}, or leave the recording out")  # fmt: skip
         for stretch in _stretches(times, rows):
             begins[stretch] = times[stretch[0]]
             seconds = times[stretch] - times[stretch[0]]
@@ -193,19 +193,6 @@ def _recording(recording: Recording, rate: float, classes: bool, dataset: DataSe
         sessions=None if recording.sessions is None else recording.sessions[taken],
         time=np.where(steps[first] < 0, times[taken], begins[first] + steps[first] / rate),
     )
-
-
-def _sessions(recording: Recording) -> Iterator[tuple[str, _Rows]]:
-    """Yield the name and the rows of each session of each person, in the order in which they begin."""
-    keys = [names for names in (recording.groups, recording.sessions) if names is not None]
-    if not keys:
-        yield recording.name, np.arange(len(recording.values))
-        return
-    codes = np.stack([np.unique(names, return_inverse=True)[1] for names in keys], axis=1)
-    _, begins, inverse = np.unique(codes, axis=0, return_index=True, return_inverse=True)
-    rows = np.split(np.argsort(inverse, kind="stable"), np.cumsum(np.bincount(inverse.ravel()))[:-1])
-    for place in np.argsort(begins):
-        yield str(keys[-1][begins[place]]), rows[place]
 
 
 def _stretches(times: NDArray[np.float64], rows: _Rows) -> list[_Rows]:
